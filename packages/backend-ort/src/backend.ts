@@ -1,0 +1,160 @@
+import {
+  abortable,
+  BackendError,
+  type Capabilities,
+  type CompileOptions,
+  type DeviceTensor,
+  type Graph,
+  GraphError,
+  type HostTensor,
+  type PreparedGraph,
+  prepareGraph,
+  validateGraph,
+  type WeightStore,
+} from "@masklet/core";
+import type { InferenceSession } from "onnxruntime-common";
+import { messageOf } from "./errors.ts";
+import { CompiledGraph, hostTensor } from "./executable.ts";
+import { lowerGraph, opsets } from "./onnx/lower.ts";
+import { type PlacedWeights, placeWeights } from "./onnx/weights.ts";
+import { writeModel } from "./onnx/writer.ts";
+import type { OrtBackend, OrtExecutable, OrtHost } from "./runtime.ts";
+import { OrtTensor, type Shared } from "./tensor.ts";
+
+/** The version of the file format that goes with `opsets`. */
+const IR_VERSION = 10;
+
+/** A backend on the host that an entry point describes. */
+export function createBackend(host: OrtHost): OrtBackend {
+  return new HostedBackend(host);
+}
+
+class HostedBackend implements OrtBackend {
+  readonly name = "ort";
+  readonly capabilities: Capabilities;
+  readonly #host: OrtHost;
+  readonly #tensors = new Set<OrtTensor>();
+  readonly #executables = new Set<CompiledGraph>();
+  #disposed = false;
+
+  constructor(host: OrtHost) {
+    this.capabilities = host.capabilities;
+    this.#host = host;
+  }
+
+  get liveTensors(): number {
+    return this.#tensors.size;
+  }
+
+  async compile(graph: Graph, weights: WeightStore, options: CompileOptions = {}): Promise<OrtExecutable> {
+    const { staticDims = {}, signal, onProgress } = options;
+    this.#requireAlive("compile");
+    signal?.throwIfAborted();
+    try {
+      validateGraph(graph);
+      const prepared = await prepareGraph(graph, weights, options);
+      const placed = await placeWeights(prepared, {
+        ...(this.#host.shareFolder && { shareFolder: this.#host.shareFolder }),
+        ...(signal && { signal }),
+      });
+      const { model, outputNames } = this.#lower(prepared, placed, staticDims);
+      const profiling = await this.#host.profiling?.();
+      const session = await this.#createSession(prepared.name, model, placed, profiling?.sessionOptions, signal).catch(
+        async (error: unknown) => {
+          await profiling?.discard();
+          throw error;
+        },
+      );
+      if (this.#disposed) {
+        await session.release();
+        await profiling?.discard();
+      }
+      this.#requireAlive("compile");
+      onProgress?.({ loaded: prepared.totalBytes, total: prepared.totalBytes });
+      const { name, signature } = prepared;
+      const executable = new CompiledGraph(
+        { name, signature, staticDims, outputNames, session, ...(profiling && { profiling }) },
+        {
+          ort: this.#host.ort,
+          lock: this.#host.lock,
+          hold: (shared) => this.#hold(shared),
+          owns: (tensor) => this.#tensors.has(tensor),
+          forget: (disposed) => this.#executables.delete(disposed),
+        },
+      );
+      this.#executables.add(executable);
+      return executable;
+    } catch (error) {
+      if (!(error instanceof GraphError)) throw error;
+      throw new BackendError("compile-failed", `ort: ${error.message}`, { cause: error });
+    }
+  }
+
+  upload(tensor: HostTensor): DeviceTensor {
+    this.#requireAlive("upload");
+    return this.#hold(hostTensor(this.#host.ort, { ...tensor, data: tensor.data.slice() }, "upload"));
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
+    for (const tensor of this.#tensors) tensor.dispose();
+  }
+
+  #lower(
+    prepared: PreparedGraph,
+    placed: PlacedWeights,
+    staticDims: NonNullable<CompileOptions["staticDims"]>,
+  ): { readonly model: Uint8Array; readonly outputNames: Readonly<Record<string, string>> } {
+    const { target } = this.#host;
+    const { constants, outputNames, ...lowered } = lowerGraph(prepared, {
+      target,
+      staticDims,
+      initializerNames: placed.names,
+    });
+    const graph = { name: prepared.name, ...lowered, initializers: [...placed.tensors, ...constants] };
+    return { model: writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph }), outputNames };
+  }
+
+  async #createSession(
+    name: string,
+    model: Uint8Array,
+    { external }: PlacedWeights,
+    profiling: InferenceSession.SessionOptions | undefined,
+    signal: CompileOptions["signal"],
+  ): Promise<InferenceSession> {
+    const { ort, lock, sessionOptions } = this.#host;
+    const where: InferenceSession.SessionOptions =
+      external.kind === "folder"
+        ? { extra: withFolder(sessionOptions.extra, external.folder) }
+        : { externalData: external.buffers };
+    const created = lock.run(async () => {
+      signal?.throwIfAborted();
+      try {
+        return await ort.InferenceSession.create(model, { ...sessionOptions, ...where, ...profiling });
+      } catch (cause) {
+        throw new BackendError("compile-failed", `${name}: ONNX Runtime refused the model: ${messageOf(cause)}`, {
+          cause,
+          details: { graph: name, device: this.capabilities.device },
+        });
+      }
+    });
+    return abortable(created, signal, (late) => void late.release());
+  }
+
+  #hold(shared: Shared): OrtTensor {
+    const tensor = new OrtTensor(shared, () => this.#tensors.delete(tensor));
+    this.#tensors.add(tensor);
+    return tensor;
+  }
+
+  #requireAlive(call: string): void {
+    if (this.#disposed) throw new BackendError("disposed", `${call}: the ONNX Runtime backend is disposed`);
+  }
+}
+
+/** Session options are trees of sections; this one goes into "session". */
+function withFolder(extra: Readonly<Record<string, unknown>> = {}, folder: string): Record<string, unknown> {
+  const session = (extra["session"] ?? {}) as Readonly<Record<string, unknown>>;
+  return { ...extra, session: { ...session, model_external_initializers_file_folder_path: folder } };
+}

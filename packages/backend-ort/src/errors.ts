@@ -1,0 +1,31 @@
+import { BackendError } from "@masklet/core";
+
+/** The error for a device that is not there; says what is. */
+export function deviceUnavailable(
+  device: string,
+  available: readonly string[],
+  { reason, cause }: { readonly reason?: string; readonly cause?: unknown } = {},
+): BackendError {
+  const why = reason === undefined ? "" : ` (${reason})`;
+  const offered = available.length === 0 ? "nothing that ONNX Runtime can use" : available.join(", ");
+  return new BackendError(
+    "device-unavailable",
+    `ONNX Runtime: device "${device}" is not available here${why}; this machine offers ${offered}`,
+    { cause, details: { device, available } },
+  );
+}
+
+/** The error for a runtime package that cannot be imported. */
+export function runtimeMissing(name: string, cause: unknown): BackendError {
+  const problem = messageOf(cause);
+  return new BackendError(
+    "runtime-missing",
+    `${name} cannot be loaded: ${problem}. Install it (npm install ${name}), or hand over a runtime as \`ort\``,
+    { cause, details: { package: name } },
+  );
+}
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,155 @@
+import {
+  abortable,
+  BackendError,
+  bindFeeds,
+  type DeviceTensor,
+  type DimBindings,
+  elementCount,
+  formatDims,
+  type HostTensor,
+  type RunOptions,
+  type Signature,
+  type Tensor,
+} from "@masklet/core";
+import type { InferenceSession } from "onnxruntime-common";
+import { messageOf } from "./errors.ts";
+import type { Lock } from "./lock.ts";
+import type { Profile, Profiling } from "./profile.ts";
+import type { OrtExecutable, OrtRuntime } from "./runtime.ts";
+import { OrtTensor, Shared } from "./tensor.ts";
+
+/** What was compiled. */
+interface Compiled {
+  readonly name: string;
+  readonly signature: Signature;
+  readonly staticDims: DimBindings;
+  /** The session's tensor for each of the graph's outputs. */
+  readonly outputNames: Readonly<Record<string, string>>;
+  readonly session: InferenceSession;
+  readonly profiling?: Profiling;
+}
+
+/** What an executable needs of its backend. */
+interface Owner {
+  readonly ort: OrtRuntime;
+  readonly lock: Lock;
+  readonly hold: (shared: Shared) => OrtTensor;
+  readonly owns: (tensor: OrtTensor) => boolean;
+  readonly forget: (executable: CompiledGraph) => void;
+}
+
+export class CompiledGraph implements OrtExecutable {
+  readonly signature: Signature;
+  readonly #compiled: Compiled;
+  readonly #owner: Owner;
+  #disposed: Promise<void> | undefined;
+  #profiling: Profiling | undefined;
+
+  constructor(compiled: Compiled, owner: Owner) {
+    this.signature = compiled.signature;
+    this.#compiled = compiled;
+    this.#owner = owner;
+    this.#profiling = compiled.profiling;
+  }
+
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    { signal, outputs = Object.keys(this.signature.outputs) }: RunOptions = {},
+  ): Promise<Record<string, DeviceTensor>> {
+    const { name, staticDims } = this.#compiled;
+    if (this.#disposed !== undefined) throw new BackendError("disposed", `${name}: run after dispose`);
+    signal?.throwIfAborted();
+    const unknown = outputs.find((output) => !Object.hasOwn(this.signature.outputs, output));
+    if (unknown !== undefined) {
+      const known = Object.keys(this.signature.outputs).join(", ");
+      throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
+    }
+    bindFeeds(this.signature, feeds, staticDims);
+    const taken = this.#take(feeds);
+    const turn = this.#owner.lock.run(async () => {
+      try {
+        signal?.throwIfAborted();
+        return await this.#compute(taken, outputs);
+      } finally {
+        for (const shared of Object.values(taken)) shared.release();
+      }
+    });
+    return abortable(turn, signal, disposeAll);
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#owner.lock.run(async () => {
+      this.#owner.forget(this);
+      await this.#compiled.session.release();
+      await this.#profiling?.discard();
+    });
+    return this.#disposed;
+  }
+
+  async endProfile(): Promise<Profile> {
+    const { name, session } = this.#compiled;
+    const profiling = this.#profiling;
+    if (profiling === undefined || this.#disposed !== undefined) {
+      const problem = "there is no profile: ask for it with `profile: true`, and once, before dispose";
+      throw new BackendError("unsupported", `${name}: ${problem}`);
+    }
+    this.#profiling = undefined;
+    return await this.#owner.lock.run(async () => {
+      session.endProfiling();
+      return await profiling.collect();
+    });
+  }
+
+  /** The feeds as the runtime's tensors, held until they are released: their owner may dispose of them meanwhile. */
+  #take(feeds: Readonly<Record<string, Tensor>>): Readonly<Record<string, Shared>> {
+    const { ort, owns } = this.#owner;
+    const found = Object.entries(feeds).map(([input, feed]): [string, Shared] => {
+      if ("data" in feed) return [input, hostTensor(ort, feed, `feeds: input "${input}"`)];
+      const shared = feed instanceof OrtTensor && owns(feed) ? feed.shared : undefined;
+      if (shared !== undefined) return [input, shared];
+      throw new BackendError("bad-feeds", `feeds: input "${input}" is disposed of, or a tensor of another backend`, {
+        details: { input },
+      });
+    });
+    for (const [, shared] of found) shared.retain();
+    return Object.fromEntries(found);
+  }
+
+  async #compute(
+    feeds: Readonly<Record<string, Shared>>,
+    outputs: readonly string[],
+  ): Promise<Record<string, DeviceTensor>> {
+    const { name, session, outputNames } = this.#compiled;
+    if (outputs.length === 0) return {};
+    const wanted = outputs.map((output): [string, string] => [output, outputNames[output] as string]);
+    const tensors = Object.fromEntries(Object.entries(feeds).map(([input, { tensor }]) => [input, tensor]));
+    let results: InferenceSession.ReturnType;
+    try {
+      results = await session.run(tensors, [...new Set(wanted.map(([, tensor]) => tensor))]);
+    } catch (cause) {
+      throw new BackendError("run-failed", `${name}: ONNX Runtime failed: ${messageOf(cause)}`, {
+        cause,
+        details: { graph: name },
+      });
+    }
+    const shared = new Map(Object.entries(results).map(([tensor, result]) => [tensor, new Shared(result)]));
+    return Object.fromEntries(
+      wanted.map(([output, tensor]) => [output, this.#owner.hold(shared.get(tensor) as Shared)]),
+    );
+  }
+}
+
+/** A host tensor as one of the runtime's, around the same memory. */
+export function hostTensor({ Tensor }: OrtRuntime, { dtype, dims, data }: HostTensor, what: string): Shared {
+  if (dtype !== "float32" && dtype !== "int32" && dtype !== "bool") {
+    throw new BackendError("unsupported", `${what}: tensors are float32, int32 or bool, got ${dtype}`);
+  }
+  if (data.length !== elementCount(dims)) {
+    throw new BackendError("bad-feeds", `${what} has ${data.length} elements, expected ${formatDims(dims)}`);
+  }
+  return new Shared(new Tensor(dtype, data, dims));
+}
+
+function disposeAll(outputs: Readonly<Record<string, DeviceTensor>>): void {
+  for (const tensor of Object.values(outputs)) tensor.dispose();
+}

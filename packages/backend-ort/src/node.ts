@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join, parse, relative, sep } from "node:path";
+import { createBackend } from "./backend.ts";
+import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
+import { Lock } from "./lock.ts";
+import type { SharedFolder } from "./onnx/weights.ts";
+import { probeModel } from "./probe.ts";
+import { type Profiling, parseProfile } from "./profile.ts";
+import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
+import { sessionOptions } from "./session-options.ts";
+
+export type { Profile, ProfiledNode } from "./profile.ts";
+export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
+
+// Read when the native library is loaded, which the application may do itself once this module is there; see the README.
+process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+
+/** Devices of `onnxruntime-node`. */
+export type OrtNodeDevice = "cpu" | "webgpu" | "cuda" | "coreml" | "dml";
+
+const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
+
+export interface OrtNodeOptions extends OrtTuning {
+  /** `onnxruntime-node`, imported whole; imported when it is needed by default. */
+  readonly ort?: OrtRuntime;
+  /** Default "cpu". */
+  readonly device?: OrtNodeDevice;
+  /** Record the time of every node, for `OrtExecutable.endProfile`. Default false. */
+  readonly profile?: boolean;
+}
+
+/**
+ * ONNX Runtime in Node. Weights in files are mapped by the runtime itself, not read into JavaScript's memory.
+ *
+ * Compiling and running block the event loop while they compute: use a worker thread where that matters. A run cannot be
+ * stopped; an abort while it computes takes effect when it is over.
+ *
+ * Rejects with a `BackendError`: "runtime-missing" if `onnxruntime-node` cannot be loaded, "device-unavailable" (with
+ * `details.available`) for a device that this machine does not have.
+ */
+export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<OrtBackend> {
+  const { device = "cpu", profile = false } = options;
+  const ort = options.ort ?? (await loadRuntime());
+  if (device !== "cpu") await requireDevice(ort, device);
+  return createBackend({
+    ort,
+    target: device === "cpu" ? "cpu" : "gpu",
+    capabilities: {
+      device,
+      // The GPU providers hand their outputs over in host memory.
+      deviceTensors: device === "cpu",
+      fusedOps: ["attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
+    },
+    sessionOptions: sessionOptions(device, { ...options, threads: options.threads ?? physicalCores() }),
+    lock: new Lock(),
+    shareFolder,
+    ...(profile && { profiling: profileToFile }),
+  });
+}
+
+/** The devices that `createOrtBackend` would accept on this machine, by trying each on a model of one node. */
+export async function availableDevices(options: Pick<OrtNodeOptions, "ort"> = {}): Promise<readonly OrtNodeDevice[]> {
+  const ort = options.ort ?? (await loadRuntime());
+  const found: OrtNodeDevice[] = [];
+  for (const device of devices) if ((await whyNot(ort, device)) === undefined) found.push(device);
+  return found;
+}
+
+async function requireDevice(ort: OrtRuntime, device: OrtNodeDevice): Promise<void> {
+  const cause = await whyNot(ort, device);
+  if (cause === undefined) return;
+  throw deviceUnavailable(device, await availableDevices({ ort }), { cause, reason: messageOf(cause) });
+}
+
+/** The error that a device fails with, or `undefined` if it works. */
+async function whyNot(ort: OrtRuntime, device: string): Promise<unknown> {
+  try {
+    const session = await ort.InferenceSession.create(probeModel(), {
+      executionProviders: [device],
+      logSeverityLevel: 4,
+    });
+    await session.release();
+    return undefined;
+  } catch (error) {
+    return error ?? new Error("it failed without an error");
+  }
+}
+
+async function loadRuntime(): Promise<OrtRuntime> {
+  let ort: OrtRuntime;
+  try {
+    ort = await import("onnxruntime-node");
+  } catch (error) {
+    throw runtimeMissing("onnxruntime-node", error);
+  }
+  // Failures come as errors; the runtime's own lines on stderr would only repeat them.
+  ort.env.logLevel = "fatal";
+  return ort;
+}
+
+/** Two threads of one core share its arithmetic: more threads than cores only get in each other's way. */
+function physicalCores(): number {
+  const threads = availableParallelism();
+  return hasHyperthreads() ? Math.max(1, Math.ceil(threads / 2)) : threads;
+}
+
+function hasHyperthreads(): boolean {
+  if (process.platform !== "linux") return process.arch === "x64";
+  try {
+    return readFileSync("/sys/devices/system/cpu/smt/active", "utf8").trim() === "1";
+  } catch {
+    return false;
+  }
+}
+
+/** ONNX Runtime reads files below one folder alone, and does not follow links out of it. */
+async function shareFolder(paths: readonly string[]): Promise<SharedFolder | undefined> {
+  let files: readonly string[];
+  try {
+    files = await Promise.all(paths.map((path) => realpath(path)));
+  } catch {
+    return undefined; // reading through the source reports it
+  }
+  const [first, ...rest] = files;
+  if (first === undefined) return undefined;
+  let folder = dirname(first);
+  while (rest.some((file) => !file.startsWith(folder.endsWith(sep) ? folder : folder + sep))) {
+    if (folder === parse(folder).root) return undefined; // another drive
+    folder = dirname(folder);
+  }
+  const locations = paths.map((path, i): [string, string] => {
+    return [
+      path,
+      relative(folder, files[i] ?? "")
+        .split(sep)
+        .join("/"),
+    ];
+  });
+  return { folder, locations: new Map(locations) };
+}
+
+async function profileToFile(): Promise<Profiling> {
+  const folder = await mkdtemp(join(tmpdir(), "masklet-profile-"));
+  const discard = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  return {
+    sessionOptions: { enableProfiling: true, profileFilePrefix: join(folder, "profile") },
+    collect: async () => {
+      const [file = ""] = await readdir(folder);
+      const profile = parseProfile(await readFile(join(folder, file), "utf8"));
+      await discard();
+      return profile;
+    },
+    discard,
+  };
+}

@@ -1,0 +1,214 @@
+import {
+  BackendError,
+  bindDim,
+  type Dim,
+  type DimBindings,
+  dimNames,
+  formatDims,
+  type HostTensor,
+  type Value,
+} from "@masklet/core";
+import type { OnnxAttribute, OnnxDType, OnnxNode, OnnxTensor } from "./schema.ts";
+
+/** A tensor of the model under construction, with what is known of its shape: -1 is a size without a name. */
+export interface Sized {
+  readonly name: string;
+  readonly dims: readonly Dim[];
+}
+
+export interface EmitterOptions {
+  readonly graphName: string;
+  /** The graph's inputs: where sizes of named dimensions are read. */
+  readonly inputs: Readonly<Record<string, Value>>;
+  /** The names of the values that are there before the first node. */
+  readonly names: ReadonlyMap<Value, string>;
+  /** Sizes of named dimensions that are fixed. */
+  readonly staticDims: DimBindings;
+}
+
+/** Collects ONNX nodes and the small constants they need. */
+export class Emitter {
+  readonly nodes: OnnxNode[] = [];
+  readonly #options: EmitterOptions;
+  readonly #names: Map<Value, string>;
+  readonly #inputs: readonly Sized[];
+  readonly #constants = new Map<string, OnnxTensor>();
+  #scope = "";
+  #result = "";
+  #count = 0;
+
+  constructor(options: EmitterOptions) {
+    this.#options = options;
+    this.#names = new Map(options.names);
+    this.#inputs = Object.entries(options.inputs).map(([name, { dims }]) => ({ name, dims: this.dims(dims) }));
+  }
+
+  get constants(): readonly OnnxTensor[] {
+    return [...this.#constants.values()];
+  }
+
+  /** Nodes to come are for this result, written at this place of the model. */
+  begin(scope: string, result: string): void {
+    this.#scope = scope;
+    this.#result = result;
+    this.#count = 0;
+  }
+
+  define(value: Value, name: string): void {
+    this.#names.set(value, name);
+  }
+
+  name(value: Value): string {
+    const name = this.#names.get(value);
+    if (name !== undefined) return name;
+    throw this.#failure("compile-failed", `value ${value.id} is used before it is computed`);
+  }
+
+  /** A shape with the fixed sizes put in. */
+  dims(dims: readonly Dim[]): readonly Dim[] {
+    const { staticDims } = this.#options;
+    return dims.map((dim) => {
+      if (typeof dim === "number" || dim.includes("?")) return dim; // an optional dimension stays 1 or more
+      return dimNames(dim).every((name) => Object.hasOwn(staticDims, name)) ? bindDim(dim, staticDims) : dim;
+    });
+  }
+
+  sized(value: Value): Sized {
+    return { name: this.name(value), dims: this.dims(value.dims) };
+  }
+
+  /** Adds a node with one output; returns the output's name. */
+  emit(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    domain = "",
+  ): string {
+    const output = this.#count === 0 ? this.#result : `${this.#result}.${this.#count}`;
+    this.#count++;
+    this.nodes.push({ op, domain, name: `${this.#scope}/${output}`, inputs, outputs: [output], attributes });
+    return output;
+  }
+
+  ints(...values: readonly number[]): string {
+    return this.#constant(`int64[${values}]`, "int64", [values.length], () => BigInt64Array.from(values, BigInt));
+  }
+
+  scalar(value: number): string {
+    return this.#constant(`float32 ${value}`, "float32", [], () => Float32Array.of(value));
+  }
+
+  floats(...values: readonly number[]): string {
+    return this.#constant(`float32[${values}]`, "float32", [values.length], () => Float32Array.from(values));
+  }
+
+  /** [1, heads, 1, width]: 1 where a channel belongs to the head, 0 elsewhere. */
+  headMask(heads: number, width: number): string {
+    const perHead = width / heads;
+    return this.#constant(`heads[${heads},${width}]`, "float32", [1, heads, 1, width], () =>
+      Float32Array.from({ length: heads * width }, (_, i) =>
+        Math.floor(i / width) === Math.floor((i % width) / perHead) ? 1 : 0,
+      ),
+    );
+  }
+
+  /**
+   * `x` in another shape, where -1 stands for what is left over. Without it one named size follows from the others;
+   * further ones are read off `sources`.
+   */
+  reshape(x: Sized, newShape: readonly Dim[], sources: readonly Sized[] = [x]): Sized {
+    const dims = this.dims(newShape);
+    if (formatDims(x.dims) === formatDims(dims)) return x;
+    if (dims.includes(0)) {
+      return { name: this.emit("Reshape", [x.name, this.shape(dims, sources)], { allowzero: 1 }), dims };
+    }
+    const kept = dims.map((dim, axis) => (typeof dim === "string" && dim === x.dims[axis] ? 0 : dim));
+    const open = kept.includes(-1) ? kept.indexOf(-1) : kept.findLastIndex((dim) => typeof dim === "string");
+    const entries = kept.map((dim, axis) => (axis === open ? -1 : dim));
+    return { name: this.emit("Reshape", [x.name, this.shape(entries, sources)]), dims };
+  }
+
+  /** A shape as an int64 tensor, constant if it can be; names are looked up in `sources`, then in the graph's inputs. */
+  shape(dims: readonly Dim[], sources: readonly Sized[]): string {
+    const parts: string[] = [];
+    let numbers: number[] = [];
+    const flush = (): void => {
+      if (numbers.length > 0) parts.push(this.ints(...numbers));
+      numbers = [];
+    };
+    for (const dim of dims) {
+      if (typeof dim === "number") {
+        numbers.push(dim);
+      } else {
+        flush();
+        parts.push(this.#size(dim, sources));
+      }
+    }
+    flush();
+    const [first, ...rest] = parts;
+    if (first === undefined) return this.ints();
+    return rest.length === 0 ? first : this.emit("Concat", parts, { axis: 0 });
+  }
+
+  /** A dimension as an int64 tensor [1]. */
+  #size(dim: string, sources: readonly Sized[]): string {
+    for (const { name, dims } of sources) {
+      const axis = dims.indexOf(dim);
+      if (axis >= 0) return this.#axisSize(name, axis);
+    }
+    const terms = dim.split(" + ").map((term) => {
+      const factors = term.split("*").map((factor) => {
+        return /^-?\d+$/.test(factor) ? this.ints(Number(factor)) : this.#namedSize(factor);
+      });
+      return factors.reduce((a, b) => this.emit("Mul", [a, b]));
+    });
+    return terms.reduce((a, b) => this.emit("Add", [a, b]));
+  }
+
+  /** Read off an input that has the name as a dimension, or as `n*name + m`. */
+  #namedSize(name: string): string {
+    for (const plain of [true, false]) {
+      for (const input of this.#inputs) {
+        for (const [axis, dim] of input.dims.entries()) {
+          if (typeof dim === "number" || dim.includes("?")) continue;
+          if (dim === name) return this.#axisSize(input.name, axis);
+          if (plain || dim.split("*").length > 2 || dimNames(dim).join() !== name) continue;
+          const offset = bindDim(dim, { [name]: 0 });
+          const factor = bindDim(dim, { [name]: 1 }) - offset;
+          return this.emit("Div", [
+            this.emit("Sub", [this.#axisSize(input.name, axis), this.ints(offset)]),
+            this.ints(factor),
+          ]);
+        }
+      }
+    }
+    throw this.#failure("unsupported", `the size of dimension "${name}" is not that of any input`);
+  }
+
+  #axisSize(tensor: string, axis: number): string {
+    return this.emit("Shape", [tensor], { start: axis, end: axis + 1 });
+  }
+
+  /** A tensor, which is not copied. */
+  constant({ dims, data }: HostTensor<"float32">): string {
+    return this.#constant(`constant ${this.#result}.${this.#count++}`, "float32", dims, () => data);
+  }
+
+  #constant(name: string, dtype: OnnxDType, dims: readonly number[], make: () => BigInt64Array | Float32Array): string {
+    if (!this.#constants.has(name)) {
+      this.#constants.set(name, { name, dtype, dims, data: bytesOf(make()) });
+    }
+    return name;
+  }
+
+  #failure(code: "compile-failed" | "unsupported", problem: string): BackendError {
+    const { graphName } = this.#options;
+    return new BackendError(code, `${graphName}, ${this.#scope}: ${problem}`, {
+      details: { graph: graphName, scope: this.#scope },
+    });
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,152 @@
+import { GraphBuilder, prepareGraph, type Value } from "@masklet/core";
+import { floats, memoryWeights } from "@masklet/core/testing";
+import { expect, test } from "vitest";
+import { type LowerOptions, lowerGraph } from "./lower.ts";
+import { placeWeights } from "./weights.ts";
+
+const ones = (...dims: readonly number[]) =>
+  floats(dims, ...new Array<number>(dims.reduce((size, dim) => size * dim, 1)).fill(1));
+
+const weights = memoryWeights({ w: ones(6, 4), b: ones(6), scale: ones(6) });
+
+/** The lowered graph as text, a node a line. */
+async function lowered(
+  build: (g: GraphBuilder) => Value,
+  options: Partial<Pick<LowerOptions, "target" | "staticDims">> = {},
+): Promise<string> {
+  const g = new GraphBuilder("test");
+  g.output("y", build(g));
+  const prepared = await prepareGraph(g.build(), weights);
+  const { names } = await placeWeights(prepared, {});
+  const { inputs, nodes, outputNames } = lowerGraph(prepared, { target: "cpu", initializerNames: names, ...options });
+  return [
+    ...inputs.map(({ name, dims }) => `${name} [${dims}]`),
+    ...nodes.map(({ op, inputs: operands, outputs, attributes }) => {
+      const settings = Object.entries(attributes).map(([key, value]) => {
+        return ` ${key}=${typeof value === "object" && "float" in value ? value.float : value}`;
+      });
+      return `${outputs} = ${op}(${operands.join(", ")})${settings.join("")}`;
+    }),
+    `-> ${outputNames["y"]}`,
+  ].join("\n");
+}
+
+test("linear: the checkpoint's matrix as it lies, any number of named dimensions", async () => {
+  const build = (g: GraphBuilder) =>
+    g.linear(g.input("x", ["n", "m + 1", 4]), g.weight("w", [6, 4]), g.weight("b", [6]));
+  expect(await lowered(build)).toMatchInlineSnapshot(`
+    "x [n,m + 1,4]
+    linear#3 = FusedMatMul(x, w) transB=1 alpha=1
+    linear#3.1 = Add(linear#3, b)
+    -> linear#3.1"
+  `);
+  expect(await lowered(build, { target: "gpu" })).toMatchInlineSnapshot(`
+    "x [n,m + 1,4]
+    linear#3 = Reshape(x, int64[-1,4])
+    linear#3.1 = Gemm(linear#3, w, b) transB=1
+    linear#3.2 = Shape(x) start=0 end=1
+    linear#3.3 = Concat(linear#3.2, int64[-1,6]) axis=0
+    linear#3.4 = Reshape(linear#3.1, linear#3.3)
+    -> linear#3.4"
+  `);
+});
+
+test("reshape: constant shapes where one size follows from the others", async () => {
+  const shapes = await lowered((g) => {
+    const x = g.input("x", ["n", 4, 6]);
+    return g.reshape(g.transpose(g.reshape(x, ["n", 2, 2, 6]), [1, 0, 2, 3]), ["2*n", 12]);
+  });
+  expect(shapes).toMatchInlineSnapshot(`
+    "x [n,4,6]
+    reshape#1 = Reshape(x, int64[0,2,2,6])
+    transpose#2 = Transpose(reshape#1) perm=1,0,2,3
+    reshape#3 = Reshape(transpose#2, int64[-1,12])
+    -> reshape#3"
+  `);
+});
+
+test("reshape: two sizes of which one has to be read", async () => {
+  const shapes = await lowered((g) => g.reshape(g.input("x", ["n", "m", 4]), ["m", 4, "n"]));
+  expect(shapes).toMatchInlineSnapshot(`
+    "x [n,m,4]
+    reshape#1 = Shape(x) start=1 end=2
+    reshape#1.1 = Concat(reshape#1, int64[4,-1]) axis=0
+    reshape#1.2 = Reshape(x, reshape#1.1)
+    -> reshape#1.2"
+  `);
+});
+
+test("sizes fixed at compilation are numbers in the model", async () => {
+  const fixed = await lowered((g) => g.reshape(g.input("x", ["n", "m", 4]), [4, "m", "n"]), {
+    staticDims: { n: 2, m: 3 },
+  });
+  expect(fixed).toMatchInlineSnapshot(`
+    "x [2,3,4]
+    reshape#1 = Reshape(x, int64[4,3,2])
+    -> reshape#1"
+  `);
+});
+
+test("attention: keys for all queries, or one set for each batch", async () => {
+  const attention = (batch: string) => (g: GraphBuilder) => {
+    const k = g.input("k", [batch, 9, 4]);
+    return g.attention(g.input("q", ["n", "m", 4]), k, k, { heads: 2, scale: 0.5 });
+  };
+  expect(await lowered(attention("n"))).toMatchInlineSnapshot(`
+    "k [n,9,4]
+    q [n,m,4]
+    attention#2 = MultiHeadAttention(q, k, k) num_heads=2 scale=0.5
+    -> attention#2"
+  `);
+  expect(await lowered(attention("n?"))).toMatchInlineSnapshot(`
+    "k [k.0,9,4]
+    q [n,m,4]
+    attention#2 = Shape(k) start=0 end=1
+    attention#2.1 = Concat(attention#2, int64[-1,4]) axis=0
+    attention#2.2 = Reshape(q, attention#2.1)
+    attention#2.3 = MultiHeadAttention(attention#2.2, k, k) num_heads=2 scale=0.5
+    attention#2.4 = Shape(q) start=0 end=1
+    attention#2.5 = Concat(attention#2.4, int64[-1,4]) axis=0
+    attention#2.6 = Reshape(attention#2.3, attention#2.5)
+    -> attention#2.6"
+  `);
+});
+
+test("expand: a name is read off an input, what stays is broadcast", async () => {
+  const build = (g: GraphBuilder) => {
+    const x = g.input("x", ["2*n + 1", 6]);
+    return g.add(g.expand(g.weight("b", [6]), ["n", 1, 6]), g.reshape(x, [1, "2*n + 1", 6]));
+  };
+  expect(await lowered(build)).toMatchInlineSnapshot(`
+    "x [2*n + 1,6]
+    expand#2 = Shape(x) start=0 end=1
+    expand#2.1 = Sub(expand#2, int64[1])
+    expand#2.2 = Div(expand#2.1, int64[2])
+    expand#2.3 = Concat(expand#2.2, int64[1,1]) axis=0
+    expand#2.4 = Expand(b, expand#2.3)
+    reshape#3 = Reshape(x, int64[1,-1,6])
+    add#4 = Add(expand#2.4, reshape#3)
+    -> add#4"
+  `);
+});
+
+test("maxPool2d: two maxima over the middle of three axes", async () => {
+  const build = (g: GraphBuilder) => g.maxPool2d(g.input("x", ["n", 4, 6, 3]), { windowDimensions: [2, 2] });
+  expect(await lowered(build)).toMatchInlineSnapshot(`
+    "x [n,4,6,3]
+    maxPool2d#1 = Reshape(x, int64[-1,2,18])
+    maxPool2d#1.1 = ReduceMax(maxPool2d#1, int64[1]) keepdims=0
+    maxPool2d#1.2 = Reshape(maxPool2d#1.1, int64[-1,2,3])
+    maxPool2d#1.3 = ReduceMax(maxPool2d#1.2, int64[1]) keepdims=0
+    maxPool2d#1.4 = Reshape(maxPool2d#1.3, int64[-1,2,3,3])
+    -> maxPool2d#1.4"
+  `);
+});
+
+test("outputs that nothing computes get a node", async () => {
+  expect(await lowered((g) => g.input("x", ["n"]))).toMatchInlineSnapshot(`
+    "x [n]
+    output y = Identity(x)
+    -> output y"
+  `);
+});

@@ -1,0 +1,60 @@
+import type { Backend, Capabilities, Executable } from "@masklet/core";
+import type { env, InferenceSession, Tensor } from "onnxruntime-common";
+import type { Lock } from "./lock.ts";
+import type { Target } from "./onnx/lower.ts";
+import type { SharedFolder } from "./onnx/weights.ts";
+import type { Profile, Profiling } from "./profile.ts";
+
+/** What the backend uses of ONNX Runtime: `onnxruntime-node` and `onnxruntime-web`, imported whole, both fit. */
+export interface OrtRuntime {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly Tensor: typeof Tensor;
+  readonly env: typeof env;
+}
+
+/** Where ONNX Runtime computes. */
+export type OrtDevice = "cpu" | "webgpu" | "cuda" | "coreml" | "dml" | "wasm";
+
+/** Settings of ONNX Runtime that both entries take. */
+export interface OrtTuning {
+  /** Threads that share the work of one operation. */
+  readonly threads?: number;
+  /** Keep freed memory for later allocations. Default true: without it each run pays for fresh pages. */
+  readonly arena?: boolean;
+  /** Allocate a run's memory as one block, once its shapes are known. Default false: it is no faster, and takes more. */
+  readonly memoryPattern?: boolean;
+  /** How far ONNX Runtime rewrites the graph. Default "all". */
+  readonly graphOptimization?: "disabled" | "basic" | "extended" | "all";
+}
+
+/** The ONNX Runtime backend. */
+export interface OrtBackend extends Backend {
+  compile(...args: Parameters<Backend["compile"]>): Promise<OrtExecutable>;
+  /** Device tensors that were made and not disposed of yet. */
+  readonly liveTensors: number;
+}
+
+/** A compiled graph on ONNX Runtime. */
+export interface OrtExecutable extends Executable {
+  /**
+   * Ends profiling and returns the time of every node so far; only for a backend made with `profile: true`, once. Rejects
+   * with a `BackendError` ("unsupported") otherwise.
+   */
+  endProfile(): Promise<Profile>;
+}
+
+/** What an entry point knows of its host, for the parts that do not. */
+export interface OrtHost {
+  readonly ort: OrtRuntime;
+  readonly capabilities: Capabilities;
+  readonly target: Target;
+  readonly sessionOptions: InferenceSession.SessionOptions;
+  /** One create or run at a time among all that share it. */
+  readonly lock: Lock;
+  /** Where the runtime can read files by itself. */
+  readonly shareFolder?: (paths: readonly string[]) => Promise<SharedFolder | undefined>;
+  /** Where profiles are asked for. */
+  readonly profiling?: () => Promise<Profiling>;
+}

@@ -1,0 +1,142 @@
+/** `masklet doctor`: what this machine can run. */
+import { access, constants } from "node:fs/promises";
+import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { availableDevices } from "@masklet/backend-ort/node";
+import { cacheFolder, type Environment, listCachedModels } from "@masklet/core/node";
+import { type ExitCode, type Host, print } from "../host.ts";
+import { findDefaultModel } from "../models.ts";
+import { renderTable } from "../table.ts";
+import { commonOptions, type Help, parsing, renderHelp } from "../usage.ts";
+import { version } from "../version.ts";
+
+const options = { json: { type: "boolean", help: "Print it as JSON." }, ...commonOptions } as const;
+
+const help: Help = {
+  usage: "masklet doctor [options]",
+  about: "Show what this machine can run: devices, image formats, models. Exits with 1 if it cannot segment at all.",
+  sections: { Options: options },
+  examples: ["masklet doctor", "masklet doctor --json"],
+};
+
+/** A part that works, or the reason why it does not. */
+type Part<T> = T | { readonly error: string };
+
+interface Report {
+  readonly masklet: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly cpu: { readonly model: string; readonly threads: number; readonly memoryBytes: number };
+  readonly onnxruntime: Part<{ readonly version: string; readonly devices: readonly string[] }>;
+  readonly sharp: Part<{ readonly version: string; readonly libvips: string; readonly formats: readonly string[] }>;
+  /** Where it is, or `null`. */
+  readonly ffmpeg: string | null;
+  readonly models: {
+    readonly cache: string;
+    readonly found: readonly { readonly name: string; readonly checkpoint: string }[];
+    readonly default: string;
+  };
+}
+
+export async function doctor(args: readonly string[], host: Host): Promise<ExitCode> {
+  const { values } = parsing(() => parseArgs({ args: [...args], options }));
+  if (values.help === true) {
+    await print(host, renderHelp(help));
+    return 0;
+  }
+  const report = await examine(host.env);
+  await print(host, values.json === true ? `${JSON.stringify(report, undefined, 2)}\n` : describe(report));
+  return canSegment(report) ? 0 : 1;
+}
+
+function canSegment({ onnxruntime, sharp }: Report): boolean {
+  return !("error" in sharp) && !("error" in onnxruntime) && onnxruntime.devices.length > 0;
+}
+
+async function examine(env: Environment): Promise<Report> {
+  const found = await listCachedModels(env);
+  return {
+    masklet: version,
+    node: process.versions.node,
+    platform: `${process.platform} ${release()} ${arch()}`,
+    cpu: { model: cpus()[0]?.model.trim() ?? "unknown", threads: availableParallelism(), memoryBytes: totalmem() },
+    onnxruntime: await part(async () => {
+      const devices = await availableDevices();
+      const { env: runtime } = await import("onnxruntime-node");
+      return { version: runtime.versions.node ?? runtime.versions.common, devices };
+    }),
+    sharp: await part(async () => {
+      const { default: sharp } = await import("sharp");
+      const readable = ["jpeg", "png", "webp", "heif", "tiff", "gif"] as const;
+      const formats = readable.filter((name) => sharp.format[name]?.input.buffer === true);
+      return {
+        version: sharp.versions.sharp ?? "unknown",
+        libvips: sharp.versions.vips,
+        formats: formats.map(shownFormat),
+      };
+    }),
+    ffmpeg: await findOnPath("ffmpeg", env),
+    models: {
+      cache: cacheFolder(env),
+      found: found.map(({ name, checkpoint }) => ({ name, checkpoint })),
+      default: (await findDefaultModel(env)).name,
+    },
+  };
+}
+
+/** Of what libvips calls heif, AVIF is what sharp's build can read. */
+function shownFormat(format: string): string {
+  return format === "heif" ? "avif" : format;
+}
+
+async function part<T>(look: () => Promise<T>): Promise<Part<T>> {
+  try {
+    return await look();
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function findOnPath(program: string, env: Environment): Promise<string | null> {
+  const endings = process.platform === "win32" ? [".exe", ".cmd", ".bat"] : [""];
+  for (const folder of (env["PATH"] ?? env["Path"] ?? "").split(delimiter)) {
+    for (const ending of endings) {
+      const path = join(folder, program + ending);
+      const runs =
+        folder !== "" &&
+        (await access(path, constants.X_OK).then(
+          () => true,
+          () => false,
+        ));
+      if (runs) return path;
+    }
+  }
+  return null;
+}
+
+function describe(report: Report): string {
+  const { masklet, node, platform, cpu, onnxruntime, sharp, ffmpeg, models } = report;
+  const missing = (error: string): string => `missing: ${error}`;
+  const lines = renderTable([
+    ["masklet", masklet],
+    ["Node", node],
+    ["platform", platform],
+    ["CPU", `${cpu.model}, ${cpu.threads} threads, ${(cpu.memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`],
+    ["ONNX Runtime", "error" in onnxruntime ? missing(onnxruntime.error) : onnxruntime.version],
+    ["devices", "error" in onnxruntime || onnxruntime.devices.length === 0 ? "none" : onnxruntime.devices.join(", ")],
+    ["sharp", "error" in sharp ? missing(sharp.error) : `${sharp.version}, libvips ${sharp.libvips}`],
+    ["image formats", "error" in sharp ? "none" : sharp.formats.join(", ")],
+    ["ffmpeg", ffmpeg ?? "not on PATH (only needed for videos)"],
+    ["model cache", models.cache],
+    ...(models.found.length === 0
+      ? [["models", "none of Meta's there; nano ships with masklet"]]
+      : models.found.map(({ name, checkpoint }, i) => [i === 0 ? "models" : "", `${name}  ${checkpoint}`])),
+    ["default model", models.default],
+  ]);
+  const verdict = canSegment(report)
+    ? "Ready: masklet segment works here."
+    : "masklet segment cannot work here: see what is missing above.";
+  return `${lines}\n${verdict}\n`;
+}

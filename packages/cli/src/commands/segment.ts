@@ -1,0 +1,358 @@
+/** `masklet segment`: images and prompts in, cutouts, masks, overlays and records out. */
+import { access, constants, mkdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { type ImagePredictorOptions, MaskletError, writeFileAtomic } from "@masklet/core/node";
+import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
+import {
+  type BackendSettings,
+  backends,
+  createBackend,
+  devices,
+  findDefaultModel,
+  findModel,
+  loadModel,
+  nano,
+} from "../models.ts";
+import { Progress } from "../progress.ts";
+import { findInputs, type Input } from "../segment/inputs.ts";
+import { checkCollisions, type Format, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
+import { type ObjectPrompt, type PromptOption, parsePrompts } from "../segment/prompts.ts";
+import type { ImageRecord } from "../segment/record.ts";
+import { maskIds, Segmenter, type Work } from "../segment/segmenter.ts";
+import {
+  choiceOption,
+  commonOptions,
+  type Help,
+  listed,
+  numberOption,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
+
+const promptOptions = {
+  point: {
+    type: "string",
+    multiple: true,
+    value: "X,Y[,+|-][#ID]",
+    help: "A pixel on the object (+, the default) or not on it (-). Points without an ID belong to one object.",
+  },
+  box: {
+    type: "string",
+    multiple: true,
+    value: "X0,Y0,X1,Y1[#ID]",
+    help: "A box around the object. Each box without an ID is an object of its own.",
+  },
+  mask: {
+    type: "string",
+    multiple: true,
+    value: "PNG[#ID]",
+    help: "A mask to start from: a picture of the image's size, white where the object is. Each without an ID is an object of its own.",
+  },
+  multimask: {
+    type: "boolean",
+    help: "Three masks for each object (whole, part, subpart) instead of one: helps with a single, ambiguous point.",
+  },
+  refine: { type: "string", value: "N", help: "Feed each mask back to the model, at most N times, while it changes." },
+} as const;
+
+const outputOptions = {
+  output: {
+    type: "string",
+    short: "o",
+    value: "DIR",
+    help: "Where results go, the current folder if not given. With - the only result goes to standard output.",
+  },
+  format: {
+    type: "string",
+    short: "f",
+    multiple: true,
+    value: "LIST",
+    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json.`,
+  },
+  json: {
+    type: "boolean",
+    help: "Print each image's record on standard output, one a line. Without -o and --format nothing else is written.",
+  },
+  crop: { type: "boolean", help: "Cut cutouts down to the object." },
+  padding: { type: "string", value: "N", help: "With --crop: leave N pixels around the object." },
+  feather: { type: "string", value: "N", help: "Soften the edge of cutouts, N pixels to both sides." },
+  webp: { type: "boolean", help: "Write cutouts as WebP." },
+  tolerance: {
+    type: "string",
+    value: "N",
+    help: "Let SVG outlines miss the mask by N pixels, which makes them smaller. Default 0: exact.",
+  },
+} as const;
+
+const modelOptions = {
+  model: {
+    type: "string",
+    short: "m",
+    value: "MODEL",
+    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the smallest of Meta's on this machine, else nano.",
+  },
+  config: {
+    type: "string",
+    value: "JSON",
+    help: "The model's config, where it is not one of Meta's and none lies beside it.",
+  },
+  backend: {
+    type: "string",
+    value: "NAME",
+    help: `${listed(backends, "or")} (plain TypeScript, very slow). Default: ort.`,
+  },
+  device: { type: "string", value: "NAME", help: `${listed(devices, "or")}. Default: cpu. See masklet doctor.` },
+  threads: { type: "string", value: "N", help: "Threads for the CPU. Default: one for each core." },
+  "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
+  "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
+  "max-sprinkle-area": {
+    type: "string",
+    value: "N",
+    help: "Remove specks of at most N low-resolution pixels. Default 0.",
+  },
+} as const;
+
+const otherOptions = {
+  quiet: { type: "boolean", short: "q", help: "Print errors only (and what --json and -o - ask for)." },
+  ...commonOptions,
+} as const;
+
+const options = { ...promptOptions, ...outputOptions, ...modelOptions, ...otherOptions } as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
+
+const help: Help = {
+  usage: "masklet segment IMAGE... (--point | --box | --mask)... [options]",
+  about: `Find objects in images, and cut them out.
+
+IMAGE is a JPEG, PNG, WebP, AVIF, TIFF or GIF file, a pattern such as "*.jpg", or - for standard input. Every image is
+given the same prompts. Coordinates are pixels from the top left corner, or percents of the image's size: 50%,50%.`,
+  sections: {
+    "What to find": promptOptions,
+    "What to write": outputOptions,
+    "How to find it": modelOptions,
+    Others: otherOptions,
+  },
+  notes: `Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
+scene.svg and scene.json. With several objects each has its own cutout and mask, scene.ID.cutout.png and
+scene.ID.mask.png; with --multimask scene.ID.1.mask.png to scene.ID.3.mask.png. Overlay, SVG and JSON show all objects;
+an overlay only the best of three masks. The files written are listed on standard output.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupted.`,
+  examples: [
+    "masklet segment photo.jpg --point 581,532 -o out",
+    "masklet segment photo.jpg --box 45,35,224,209#cat --point 130,121,-#cat --box 300,40,420,200#dog",
+    'masklet segment "photos/*.jpg" --point 50%,50% --format cutout --crop --padding 8 --webp -o cutouts',
+    "masklet segment - --box 45,35,224,209 --format mask -o - < photo.jpg > mask.png",
+    "masklet segment photo.jpg --point 581,532 --multimask --json --model sam2.1-hiera-large",
+  ],
+};
+
+/** A command line, understood. */
+interface Job extends Work {
+  readonly inputs: readonly Input[];
+  /** `undefined`: standard output. */
+  readonly folder: string | undefined;
+  readonly outputs: OutputSettings;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly predictor: ImagePredictorOptions;
+  readonly model: string | undefined;
+  readonly config: string | undefined;
+  readonly backend: BackendSettings;
+}
+
+/** See `help`. Rejects with a `UsageError` before any work, with a `MaskletError` where no image can be segmented. */
+export async function segment(args: readonly string[], host: Host): Promise<ExitCode> {
+  const { values, positionals, tokens } = parsing(() =>
+    parseArgs({ args: [...args], options, allowPositionals: true, tokens: true }),
+  );
+  if (values.help === true) {
+    await print(host, renderHelp(help));
+    return 0;
+  }
+  const prompts = tokens.flatMap((token): readonly PromptOption[] => {
+    if (token.kind !== "option" || token.value === undefined) return [];
+    const { name, value } = token;
+    return name === "point" || name === "box" || name === "mask" ? [{ name, value }] : [];
+  });
+  if (positionals.length === 0) throw new UsageError("needs an image: a file, a pattern, or - for standard input");
+  const job = understand(values, parsePrompts(prompts), await findInputs(positionals));
+  await checkOutputs(job);
+  return perform(job, host);
+}
+
+function understand(values: Values, objects: readonly ObjectPrompt[], inputs: readonly Input[]): Job {
+  if (objects.length === 0) throw new UsageError("needs at least one --point, --box or --mask: what to look for");
+  const { multimask = false, json = false, crop = false, webp = false, quiet = false } = values;
+  const refine = numberOption("--refine", values.refine, { min: 1, max: 100, integer: true }) ?? 0;
+  if (multimask && refine > 0) {
+    throw new UsageError("--refine makes one mask of each object, --multimask three: give one of them");
+  }
+  if (values.padding !== undefined && !crop) throw new UsageError(`--padding ${values.padding} needs --crop`);
+  const toStdout = values.output === "-";
+  if (toStdout && json) throw new UsageError("--json and -o - both want standard output: give one of them");
+  const nothingElse = json && values.output === undefined && values.format === undefined;
+  const backend = choiceOption("--backend", values.backend ?? "ort", backends);
+  const device = choiceOption("--device", values.device ?? "cpu", devices);
+  if (backend === "reference" && device !== "cpu") {
+    throw new UsageError(`--backend reference runs on the CPU alone, got --device ${device}`);
+  }
+  const pixels = { min: 0, max: 4096 } as const;
+  const area = { min: 0, integer: true } as const;
+  return {
+    objects,
+    inputs,
+    multimask,
+    refine,
+    json,
+    quiet,
+    folder: toStdout ? undefined : (values.output ?? "."),
+    outputs: {
+      formats: nothingElse ? [] : formatsOf(values.format ?? ["cutout,mask,overlay,json"]),
+      webp,
+      cutout: {
+        crop,
+        padding: numberOption("--padding", values.padding, { ...pixels, integer: true }) ?? 0,
+        feather: numberOption("--feather", values.feather, pixels) ?? 0,
+      },
+      tolerance: numberOption("--tolerance", values.tolerance, { min: 0 }) ?? 0,
+    },
+    predictor: {
+      maskThreshold: numberOption("--mask-threshold", values["mask-threshold"], {}) ?? 0,
+      maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
+      maxSprinkleArea: numberOption("--max-sprinkle-area", values["max-sprinkle-area"], area) ?? 0,
+    },
+    model: values.model,
+    config: values.config,
+    backend: {
+      backend,
+      device,
+      threads: numberOption("--threads", values.threads, { min: 1, max: 1024, integer: true }),
+    },
+  };
+}
+
+function formatsOf(lists: readonly string[]): readonly Format[] {
+  const names = lists.flatMap((list) => list.split(","));
+  return [...new Set(names.map((name) => choiceOption("--format", name, formats)))];
+}
+
+/** Everything about the results that can be wrong before there are any. */
+async function checkOutputs({ folder, inputs, objects, multimask, outputs }: Job): Promise<void> {
+  const masks = maskIds(objects, multimask);
+  if (folder !== undefined) {
+    const promptMasks = objects.flatMap(({ mask }) => mask ?? []);
+    return checkCollisions(folder, inputs, masks, { promptMasks, ...outputs });
+  }
+  const [format, ...otherFormats] = outputs.formats;
+  if (format === undefined || otherFormats.length > 0) {
+    throw new UsageError(`-o - takes exactly one --format, got ${outputs.formats.join(",")}`);
+  }
+  const results = inputs.flatMap(({ stem }) => outputNames(stem, format, masks, outputs));
+  if (results.length !== 1) throw new UsageError(`-o - takes exactly one result, but there are ${results.length}`);
+}
+
+const nanoNote =
+  "masklet: none of Meta's models is on this machine, using nano, the small one that ships with masklet; " +
+  "its masks are rough. Get sam2.1_hiera_tiny.pt or another of them, and name it with --model.\n";
+
+async function perform(job: Job, host: Host): Promise<ExitCode> {
+  const progress = new Progress(host, job.quiet);
+  const { env, signal } = host;
+  try {
+    if (job.folder !== undefined && job.outputs.formats.length > 0) await prepareFolder(job.folder);
+    const found = job.model === undefined ? await findDefaultModel(env) : await findModel(job.model, env);
+    if (job.model === undefined && found.name === nano && !job.quiet) host.stderr.write(nanoNote);
+    const backend = await createBackend(job.backend);
+    try {
+      const model = await loadModel(found, {
+        backend,
+        config: job.config,
+        signal,
+        onProgress: ({ graph, loaded, total }) => {
+          progress.show(`loading ${found.name}: ${graph} ${total === 0 ? 100 : Math.floor((100 * loaded) / total)}%`);
+        },
+      });
+      const segmenter = new Segmenter(model, job);
+      try {
+        return await segmentAll(job, host, segmenter, progress);
+      } finally {
+        segmenter.dispose();
+        await model.dispose();
+      }
+    } finally {
+      await backend.dispose();
+    }
+  } finally {
+    progress.clear();
+  }
+}
+
+async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: Progress): Promise<ExitCode> {
+  const { inputs, folder, json, outputs, quiet } = job;
+  let failed = 0;
+  for (const [i, input] of inputs.entries()) {
+    progress.show(`${inputs.length === 1 ? "" : `[${i + 1}/${inputs.length}] `}${input.source}`);
+    try {
+      const { record, files } = await segmenter.segment(input, outputs, host);
+      progress.clear();
+      for (const { name, bytes } of files) {
+        if (folder === undefined) {
+          await print(host, bytes);
+        } else {
+          await writeFileAtomic(join(folder, name), bytes, host);
+          if (!json && !quiet) await print(host, `${join(folder, name)}\n`);
+        }
+      }
+      if (json) await print(host, `${JSON.stringify(record)}\n`);
+      progress.keep(`${input.source}: ${summary(record)}`);
+    } catch (error) {
+      if (host.signal.aborted || isBrokenPipe(error)) throw error;
+      progress.clear();
+      host.stderr.write(`masklet segment: ${input.source}: ${describeError(error)}\n`);
+      failed++;
+    }
+  }
+  if (failed === 0) return 0;
+  return failed === inputs.length ? 1 : 3;
+}
+
+/** Made before any work, so that a folder that cannot be written is told at once. */
+async function prepareFolder(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder);
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MaskletError("write-failed", `cannot write to the folder ${folder}: ${reason}`, {
+      cause,
+      details: { path: folder },
+    });
+  }
+}
+
+/** As `mkdir` with `recursive`, which never returns where a folder refuses new ones with ENOENT, as /proc does. */
+async function makeFolder(folder: string, parents = true): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" && parents) {
+      await makeFolder(dirname(resolve(folder)));
+      await makeFolder(folder, false);
+    } else if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+      throw error;
+    }
+  }
+}
+
+function summary({ annotations }: ImageRecord): string {
+  const masks = annotations.map(({ id, multimask, area, predicted_iou }) => {
+    const name = multimask === undefined ? `${id}` : `${id}.${multimask}`;
+    return `object ${name}: ${area} pixels, predicted IoU ${predicted_iou.toFixed(2)}`;
+  });
+  return masks.join("; ");
+}

@@ -1,0 +1,31 @@
+import type { Host } from "./host.ts";
+
+/** One line on a terminal that is written over and over; where standard error is none, nothing. */
+export class Progress {
+  readonly #stderr: Host["stderr"] | undefined;
+  #shown = "";
+
+  constructor({ stderr }: Host, quiet: boolean) {
+    this.#stderr = stderr.isTTY === true && !quiet ? stderr : undefined;
+  }
+
+  /** Shows `text` in place of what was there. */
+  show(text: string): void {
+    if (text === this.#shown) return;
+    this.#shown = text;
+    const columns = this.#stderr?.columns || 80; // 0 where a terminal does not know
+    this.#stderr?.write(`\r\x1b[2K${text.slice(0, columns - 1)}`);
+  }
+
+  /** Leaves `text` standing. */
+  keep(text: string): void {
+    this.clear();
+    this.#stderr?.write(`${text}\n`);
+  }
+
+  clear(): void {
+    if (this.#shown === "") return;
+    this.#shown = "";
+    this.#stderr?.write("\r\x1b[2K");
+  }
+}

@@ -1,0 +1,68 @@
+import { doctor } from "./commands/doctor.ts";
+import { inspect } from "./commands/inspect.ts";
+import { segment } from "./commands/segment.ts";
+import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "./host.ts";
+import { listed, UsageError } from "./usage.ts";
+import { version } from "./version.ts";
+
+const commands: Readonly<Record<string, (args: readonly string[], host: Host) => Promise<ExitCode>>> = {
+  segment,
+  inspect,
+  doctor,
+};
+
+const help = `masklet ${version}: segment images with SAM 2
+
+Usage: masklet COMMAND [options]
+
+Commands:
+  segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
+  inspect MODEL      Show a model's parameters, arithmetic and memory, without running it.
+  doctor             Show what this machine can run.
+
+Options:
+  -h, --help         Show this help, or a command's: masklet segment --help.
+      --version      Show the version.
+
+Examples:
+  masklet segment photo.jpg --point 581,532
+  masklet segment photo.jpg --box 45,35,224,209 --format cutout,json -o out
+  masklet inspect sam2.1-hiera-tiny
+
+Exit codes:
+  0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupted
+`;
+
+/**
+ * Runs a command line, without the program's name. -> the exit code: 0 done, 1 failed, 2 wrong usage, 3 some inputs
+ * failed, 130 interrupted. Errors are told on standard error; it never rejects.
+ */
+export async function run(argv: readonly string[], host: Host): Promise<ExitCode> {
+  const [name = "", ...args] = argv;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const called = command === undefined ? "masklet" : `masklet ${name}`;
+  try {
+    if (command !== undefined) return await command(args, host);
+    if (name === "--help" || name === "-h" || name === "help") return await shown(host, help);
+    if (name === "--version") return await shown(host, `${version}\n`);
+    const names = listed(Object.keys(commands), "or");
+    throw new UsageError(name === "" ? `needs a command: ${names}` : `takes ${names} as its command, got "${name}"`);
+  } catch (error) {
+    if (host.signal.aborted) {
+      if (host.stderr.isTTY === true) host.stderr.write("interrupted\n");
+      return 130;
+    }
+    if (error instanceof UsageError) {
+      host.stderr.write(`${called}: ${error.message}\nTry "${called} --help".\n`);
+      return 2;
+    }
+    if (isBrokenPipe(error)) return 1;
+    host.stderr.write(`${called}: ${describeError(error)}\n`);
+    return 1;
+  }
+}
+
+async function shown(host: Host, text: string): Promise<0> {
+  await print(host, text);
+  return 0;
+}

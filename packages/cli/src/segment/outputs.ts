@@ -1,0 +1,171 @@
+/** What is written for an image, and what the files are called. */
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
+import {
+  type CutoutOptions,
+  cutout,
+  encodeMaskPng,
+  encodePng,
+  encodeWebp,
+  type Image,
+  MaskError,
+  overlay,
+  svgDocument,
+} from "@masklet/core/node";
+import { UsageError } from "../usage.ts";
+import type { Input } from "./inputs.ts";
+import type { FoundMask, ImageRecord } from "./record.ts";
+
+export const formats = ["cutout", "mask", "overlay", "json", "svg"] as const;
+
+export type Format = (typeof formats)[number];
+
+/** How results are made. */
+export interface OutputSettings {
+  readonly formats: readonly Format[];
+  /** Cutouts as WebP instead of PNG. */
+  readonly webp: boolean;
+  readonly cutout: CutoutOptions;
+  /** Of the SVG's outlines, in pixels. */
+  readonly tolerance: number;
+}
+
+/** One mask among an image's, known before it is computed. */
+export type MaskId = Pick<FoundMask, "id" | "multimask">;
+
+/** One file of results. */
+export interface Output {
+  readonly name: string;
+  readonly bytes: Uint8Array | string;
+}
+
+/** Cutouts and masks have a file for each mask, the others one for the picture. */
+const perMask: readonly Format[] = ["cutout", "mask"];
+
+/** The file names of one format's results, in the order of the masks. */
+export function outputNames(
+  stem: string,
+  format: Format,
+  masks: readonly MaskId[],
+  { webp }: Pick<OutputSettings, "webp">,
+): readonly string[] {
+  if (!perMask.includes(format)) return [`${stem}.${format === "overlay" ? "overlay.png" : format}`];
+  const ending = format === "cutout" && webp ? "cutout.webp" : `${format}.png`;
+  return masks.map((mask) => `${stem}.${masks.length === 1 ? "" : `${maskName(mask)}.`}${ending}`);
+}
+
+/** `1`, or with `--multimask` `1.2`. */
+export function maskName({ id, multimask }: MaskId): string {
+  return multimask === undefined ? id : `${id}.${multimask}`;
+}
+
+/**
+ * Throws a `UsageError` if two results would be the same file, or if one would replace an image or a mask that is read.
+ */
+export async function checkCollisions(
+  folder: string,
+  inputs: readonly Input[],
+  masks: readonly MaskId[],
+  settings: OutputSettings & { readonly promptMasks: readonly string[] },
+): Promise<void> {
+  const read = new Map<string, string>();
+  const paths = [...inputs.map(({ source }) => source).filter((source) => source !== "-"), ...settings.promptMasks];
+  for (const path of paths) read.set(await fileKey(path), path);
+  const target = await fileKey(folder);
+  const written = new Map<string, string>();
+  for (const { source, stem } of inputs) {
+    for (const name of settings.formats.flatMap((format) => outputNames(stem, format, masks, settings))) {
+      const key = join(target, folded(name));
+      const other = written.get(key);
+      if (other !== undefined) {
+        const both = other === source ? `${source} would give it twice` : `both ${other} and ${source} would give it`;
+        throw new UsageError(`${join(folder, name)}: ${both}; segment them in turns, into different folders`);
+      }
+      const replaced = read.get(key);
+      if (replaced !== undefined) {
+        throw new UsageError(
+          `${join(folder, name)} would replace ${replaced}, which is read; give another folder (-o)`,
+        );
+      }
+      written.set(key, source);
+    }
+  }
+}
+
+/** Equal for paths of one file, even before it exists. */
+async function fileKey(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const real = await realpath(absolute).catch(async () => {
+    const parent = await realpath(dirname(absolute)).catch(() => dirname(absolute));
+    return join(parent, basename(absolute));
+  });
+  return folded(real);
+}
+
+/** Only Linux's file systems usually tell `A` from `a`. */
+function folded(path: string): string {
+  return process.platform === "linux" ? path : path.normalize("NFC").toLowerCase();
+}
+
+/** The results in one format. Rejects as core's encoders do; a `MaskError` names the object that it is about. */
+export async function render(
+  format: Format,
+  { stem }: Input,
+  {
+    image,
+    found,
+    record,
+  }: { readonly image: Image; readonly found: readonly FoundMask[]; readonly record: ImageRecord },
+  settings: OutputSettings,
+): Promise<readonly Output[]> {
+  const names = outputNames(stem, format, found, settings);
+  const outputs: Output[] = [];
+  for (const [i, name] of names.entries()) {
+    const here = perMask.includes(format) ? found.slice(i, i + 1) : found;
+    outputs.push({ name, bytes: await encode(format, image, here, record, settings) });
+  }
+  return outputs;
+}
+
+async function encode(
+  format: Format,
+  image: Image,
+  found: readonly FoundMask[],
+  record: ImageRecord,
+  settings: OutputSettings,
+): Promise<Uint8Array | string> {
+  const [first] = found;
+  if (first === undefined) throw new Error(`${format}: no mask to encode`);
+  switch (format) {
+    case "cutout": {
+      const pixels = ofObject(first, () => cutout(image, first.mask, settings.cutout));
+      return settings.webp ? encodeWebp(pixels) : encodePng(pixels);
+    }
+    case "mask":
+      return encodeMaskPng(first.mask);
+    case "overlay":
+      // Three proposals for one object on top of each other would show none of them.
+      return encodePng(
+        overlay(
+          image,
+          found.filter(({ best }) => best),
+        ),
+      );
+    case "svg": {
+      const objects = found.map((mask) => ({ mask: mask.mask, id: maskName(mask) }));
+      return svgDocument(objects, { tolerance: settings.tolerance });
+    }
+    case "json":
+      return `${JSON.stringify(record, undefined, 2)}\n`;
+  }
+}
+
+function ofObject<T>(mask: MaskId, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof MaskError)) throw cause;
+    throw new MaskError(cause.code, `object ${maskName(mask)}: ${cause.message}`, { cause, details: cause.details });
+  }
+}

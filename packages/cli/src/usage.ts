@@ -1,0 +1,125 @@
+/** Options: how they are declared, parsed and explained. */
+
+/** A command line that says nothing sensible; the message names the option and what it got. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** One option: what `parseArgs` of `node:util` wants to know, and its line in the help. */
+export interface Option {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+  readonly multiple?: boolean;
+  /** How the help calls its value. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** A command's help, from the same table that it is parsed with. */
+export interface Help {
+  readonly usage: string;
+  readonly about: string;
+  /** Headings, and the options under them. */
+  readonly sections: Readonly<Record<string, Options>>;
+  readonly notes?: string;
+  readonly examples: readonly string[];
+}
+
+/** The options that every command has. */
+export const commonOptions: Readonly<Record<"help", Option & { readonly type: "boolean" }>> = {
+  help: { type: "boolean", short: "h", help: "Show this help." },
+};
+
+/** Calls `parseArgs`; what it refuses becomes a `UsageError`. */
+export function parsing<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_")) {
+      throw new UsageError(error.message.replaceAll("\n", " ").split(/ To specify a positional/)[0]);
+    }
+    throw error;
+  }
+}
+
+const plainNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A finite number in plain decimal notation, or `undefined`. */
+export function parseNumber(text: string): number | undefined {
+  const number = plainNumber.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(number) ? number : undefined;
+}
+
+/** What an option's number may be. */
+export interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+  readonly integer?: boolean;
+}
+
+/** An option's value as a number; `undefined` where the option was not given. Throws a `UsageError`. */
+export function numberOption(
+  option: string,
+  text: string | undefined,
+  { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, integer = false }: NumberRange,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const number = parseNumber(text);
+  if (number !== undefined && number >= min && number <= max && (!integer || Number.isInteger(number))) return number;
+  const kind = integer ? "a whole number" : "a number";
+  const limits = Number.isFinite(max) ? ` from ${min} to ${max}` : Number.isFinite(min) ? ` from ${min}` : "";
+  throw new UsageError(`${option} takes ${kind}${limits}, got "${text}"`);
+}
+
+/** An option's value as one of `choices`. Throws a `UsageError`. */
+export function choiceOption<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const choice = choices.find((name) => name === text);
+  if (choice !== undefined) return choice;
+  throw new UsageError(`${option} takes ${listed(choices, "or")}, got "${text}"`);
+}
+
+/** `a, b or c` */
+export function listed(items: readonly string[], conjunction: string): string {
+  return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} ${conjunction} ${items.at(-1)}`;
+}
+
+const width = 98;
+const indent = 30;
+
+/** The help as text. */
+export function renderHelp({ usage, about, sections, notes, examples }: Help): string {
+  const parts = [`${about}\n\nUsage: ${usage}\n`];
+  for (const [heading, options] of Object.entries(sections)) {
+    parts.push(`${heading}:\n${Object.entries(options).map(renderOption).join("")}`);
+  }
+  if (notes !== undefined) parts.push(`${notes}\n`);
+  parts.push(`Examples:\n${examples.map((example) => `  ${example}\n`).join("")}`);
+  return parts.join("\n");
+}
+
+function renderOption([name, { short, value, help }]: readonly [string, Option]): string {
+  const left = `  ${short === undefined ? "   " : `-${short},`} --${name}${value === undefined ? "" : ` ${value}`}`;
+  const lines = wrap(help, width - indent).map((line) => " ".repeat(indent) + line);
+  const first = lines[0] ?? "";
+  // A long option has the line to itself.
+  if (left.length + 1 >= indent) lines.unshift(left);
+  else lines[0] = left + first.slice(left.length);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Lines of at most `length` characters, broken at spaces. */
+function wrap(text: string, length: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > length) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

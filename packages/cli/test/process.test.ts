@@ -1,0 +1,120 @@
+/** What only a process of its own shows: exit codes, signals, a full disk, a reader that leaves. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { readImage } from "@masklet/core/node";
+import { expect, test } from "vitest";
+import { emptyCache, filesIn, scene, temporaryFolder } from "./cli.ts";
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const command = [process.execPath, "--conditions=@masklet/source", "--no-warnings", main] as const;
+const segment = ["segment", scene, "--box", "45,35,224,209", "--model", "nano"] as const;
+const windows = process.platform === "win32";
+const folder = temporaryFolder();
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+function start(line: readonly string[]): Running {
+  const [program = "", ...args] = line;
+  const child = spawn(program, args, { env: { ...process.env, ...emptyCache }, stdio: ["pipe", "pipe", "pipe"] });
+  const text = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      text[name] += chunk;
+    });
+  }
+  return { child, ended: once(child, "close").then(([code, signal]) => ({ code, signal, ...text })) };
+}
+
+const masklet = (...args: readonly string[]): Running => start([...command, ...args]);
+
+/** In a shell with a limit, or with its output going elsewhere. */
+const inShell = (script: string, ...args: readonly string[]): Running =>
+  start(["/bin/sh", "-c", script, "sh", ...command, ...args]);
+
+test.each([
+  [0, ["--version"]],
+  [2, ["segment"]],
+  [1, ["segment", "missing.png", "--point", "1,2", "--json", "--model", "nano"]],
+  [3, [...segment, "missing.png", "--json"]],
+])("exit code %i", async (code, args) => {
+  expect(await masklet(...args).ended).toMatchObject({ code, signal: null });
+});
+
+test.skipIf(windows)("Ctrl-C between results: 130, and nothing half-written (no signals on Windows)", async () => {
+  const out = join(folder, "interrupted");
+  const copies = Array.from({ length: 20 }, (_, i) => join(folder, `copy${i}.png`));
+  for (const copy of copies) copyFileSync(scene, copy);
+  const { child, ended } = masklet(...segment, ...copies, "--format", "cutout,overlay", "-o", out);
+  await once(child.stdout as NonNullable<ChildProcess["stdout"]>, "data");
+  child.kill("SIGINT");
+  expect(await ended).toMatchObject({ code: 130, signal: null, stderr: "" });
+  const files = filesIn(out);
+  expect(files.length).toBeGreaterThan(0);
+  expect(files.length).toBeLessThan(2 * copies.length);
+  for (const file of files) {
+    expect(file).toMatch(/\.(cutout|overlay)\.png$/); // no temporary file
+    expect(await readImage(join(out, file))).toMatchObject({ width: 640, height: 640 });
+  }
+});
+
+test.skipIf(windows).each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("%s while standard input is awaited: %i (no signals on Windows)", async (signal, code) => {
+  const { child, ended } = masklet("segment", "-", "--point", "1,2", "--json");
+  await once(child.stderr as NonNullable<ChildProcess["stderr"]>, "data"); // the line about nano: it runs
+  child.kill(signal);
+  expect(await ended).toMatchObject({ code, signal: null });
+});
+
+test.skipIf(windows)("a disk that is full in the middle of a file (no ulimit on Windows)", async () => {
+  const out = join(folder, "full");
+  // Files may grow to 8 blocks, of 512 or 1024 bytes: the mask and the record fit, the overlay does not.
+  const { ended } = inShell('ulimit -f 8; exec "$@"', ...segment, "--format", "mask,overlay,json", "-o", out);
+  const { code, stderr } = await ended;
+  expect(stderr).toMatch(/^masklet segment: .*scene\.overlay\.png: EFBIG.*\[write-failed\]\n$/);
+  expect([code, filesIn(out)]).toEqual([1, ["scene.mask.png"]]);
+});
+
+test.skipIf(process.platform !== "linux")("standard output on a full disk (needs /dev/full)", async () => {
+  const { ended } = inShell('exec "$@" > /dev/full', ...segment, "-o", "-", "--format", "cutout");
+  expect(await ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/standard output: ENOSPC.*\[write-failed\]/),
+  });
+});
+
+test.skipIf(windows || process.getuid?.() === 0)(
+  "a folder without permission (root may write everywhere)",
+  async () => {
+    const { ended } = inShell(`mkdir -m 500 "${folder}/closed"; exec "$@"`, ...segment, "-o", join(folder, "closed"));
+    expect(await ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/EACCES.*\[write-failed\]/) });
+  },
+);
+
+test.skipIf(windows)("a reader that leaves early is no error worth a word (no sh on Windows)", async () => {
+  const { ended } = inShell('"$@" | true; echo over', ...segment, scene, "--json");
+  expect(await ended).toMatchObject({ stdout: "over\n", stderr: "" });
+});
+
+test("standard input to standard output, byte for byte", async () => {
+  const { child, ended } = masklet("segment", "-", "--box", "45,35,224,209", "-o", "-", "--format", "svg", "-q");
+  child.stdin?.end(readFileSync(scene));
+  const { code, stdout, stderr } = await ended;
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^<svg .*<\/svg>\n$/s);
+});

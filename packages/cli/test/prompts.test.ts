@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest";
+import { type PromptOption, parsePrompts, promptFor } from "../src/segment/prompts.ts";
+import { UsageError } from "../src/usage.ts";
+
+/** `--point 1,2 --box ...` as options. */
+function options(line: string): readonly PromptOption[] {
+  return [...line.matchAll(/--(\w+) (\S+)/g)].map(([, name, value]) => ({ name, value }) as PromptOption);
+}
+
+const size = { width: 200, height: 100 };
+
+/** Every object on a line: id and prompt in pixels. */
+function objects(line: string): readonly unknown[] {
+  return parsePrompts(options(line)).map((object) => ({
+    id: object.id,
+    ...promptFor(object, size),
+    ...(object.mask === undefined ? {} : { mask: object.mask }),
+  }));
+}
+
+test.each([
+  ["--point 1,2", [{ id: "1", points: [[1, 2]], labels: [1] }]],
+  [
+    "--point 1,2 --point 3.5,4,- --point 5,6,+",
+    [
+      {
+        id: "1",
+        points: [
+          [1, 2],
+          [3.5, 4],
+          [5, 6],
+        ],
+        labels: [1, 0, 1],
+      },
+    ],
+  ],
+  [
+    "--box 1,2,3,4 --box 5,6,7,8",
+    [
+      { id: "1", box: [1, 2, 3, 4] },
+      { id: "2", box: [5, 6, 7, 8] },
+    ],
+  ],
+  [
+    "--box 1,2,3,4#cat --point 9,9#1 --point 2,2,-#cat --box 5,6,7,8",
+    [
+      { id: "cat", points: [[2, 2]], labels: [0], box: [1, 2, 3, 4] },
+      { id: "1", points: [[9, 9]], labels: [1] },
+      { id: "2", box: [5, 6, 7, 8] },
+    ],
+  ],
+  [
+    "--point 1,2 --box 1,2,3,4 --point 3,4",
+    [
+      {
+        id: "1",
+        points: [
+          [1, 2],
+          [3, 4],
+        ],
+        labels: [1, 1],
+      },
+      { id: "2", box: [1, 2, 3, 4] },
+    ],
+  ],
+  [
+    "--mask a.png --mask b#1.png --mask c.png#x_1",
+    [
+      { id: "1", mask: "a.png" },
+      { id: "2", mask: "b#1.png" },
+      { id: "x_1", mask: "c.png" },
+    ],
+  ],
+  [
+    "--point 50%,50% --box 0,10%,25%,1e2",
+    [
+      { id: "1", points: [[100, 50]], labels: [1] },
+      { id: "2", box: [0, 10, 50, 100] },
+    ],
+  ],
+])("%s", (line, expected) => {
+  expect(objects(line)).toEqual(expected);
+});
+
+describe("what is no prompt names the option and what it got", () => {
+  test.each([
+    ["--point 3", '--point takes X,Y or X,Y,+ or X,Y,- with an optional #ID, got "3"'],
+    ["--point 1,2,3", 'got "1,2,3"'],
+    ["--point 1,2,+,4", 'got "1,2,+,4"'],
+    ["--point nan,1", 'got "nan,1"'],
+    ["--point Infinity,1", 'got "Infinity,1"'],
+    ["--point 1,1e999", 'got "1,1e999"'],
+    ["--point 1,", 'got "1,"'],
+    ["--point 0x10,1", 'got "0x10,1"'],
+    ["--box 1,2,3", '--box takes X0,Y0,X1,Y1 with an optional #ID, got "1,2,3"'],
+    ["--box 1,2,3,4,5", 'got "1,2,3,4,5"'],
+    ["--box 5,2,5,4", 'with X0 < X1 and Y0 < Y1, got "5,2,5,4"'],
+    ["--box 1,2,3,4#a --box 1,2,3,4#a", '--box 1,2,3,4#a: object "a" has a box already'],
+    ["--mask a.png#a --mask b.png#a", '--mask b.png#a: object "a" has a mask already'],
+    ["--mask #a", '--mask takes the path of a picture, got "#a"'],
+    ["--box 1,2,3,4 --point 2,2,-", 'object "2" has only points that are not on it'],
+  ])("%s", (line, message) => {
+    expect(() => objects(line)).toThrow(UsageError);
+    expect(() => objects(line)).toThrow(message);
+  });
+});

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { version } from "../src/version.ts";
+import { cli, emptyCache, scene } from "./cli.ts";
+
+test.each([
+  ["", "needs a command: segment, inspect or doctor"],
+  ["frobnicate", 'takes segment, inspect or doctor as its command, got "frobnicate"'],
+  ["constructor", 'got "constructor"'],
+  ["segment", "needs an image"],
+  ["segment a.png", "needs at least one --point, --box or --mask"],
+  ["segment a.png --points 1,2", "--points"],
+  ["segment a.png --point", "--point"],
+  ["segment a.png --point -1,2", "--point"],
+  ["segment a.png --point 1,2 --format cutout,gif", '--format takes cutout, mask, overlay, json or svg, got "gif"'],
+  ["segment a.png --point 1,2 --format=", '--format takes cutout, mask, overlay, json or svg, got ""'],
+  ["segment a.png --point 1,2 --device gpu", '--device takes cpu, webgpu, cuda, coreml or dml, got "gpu"'],
+  ["segment a.png --point 1,2 --backend tf", '--backend takes ort or reference, got "tf"'],
+  ["segment a.png --point 1,2 --backend reference --device webgpu", "--device webgpu"],
+  ["segment a.png --point 1,2 --threads 0", '--threads takes a whole number from 1 to 1024, got "0"'],
+  ["segment a.png --point 1,2 --threads two", 'got "two"'],
+  ["segment a.png --point 1,2 --refine 1.5", '--refine takes a whole number from 1 to 100, got "1.5"'],
+  ["segment a.png --point 1,2 --refine 2 --multimask", "--refine"],
+  ["segment a.png --point 1,2 --feather -1", "--feather"],
+  ["segment a.png --point 1,2 --feather=-1", '--feather takes a number from 0 to 4096, got "-1"'],
+  ["segment a.png --point 1,2 --padding 4", "--padding 4 needs --crop"],
+  ["segment a.png --point 1,2 --mask-threshold x", '--mask-threshold takes a number, got "x"'],
+  ["segment a.png --point 1,2 --max-hole-area 0.5", '--max-hole-area takes a whole number from 0, got "0.5"'],
+  ["segment a.png --point 1,2 -o -", "-o - takes exactly one --format, got cutout,mask,overlay,json"],
+  ["segment a.png b.png --point 1,2 -o - --format mask", "-o - takes exactly one result, but there are 2"],
+  ["segment a.png --box 1,2,3,4 --box 5,6,7,8 -o - --format mask", "there are 2"],
+  ["segment a.png --point 1,2 --multimask -o - --format cutout", "there are 3"],
+  ["segment a.png --point 1,2 -o - --format json --json", "--json and -o -"],
+  ["segment - - --point 1,2", "standard input (-) can be read only once"],
+  ["inspect", "takes one MODEL, got 0"],
+  ["inspect a b", "takes one MODEL, got 2"],
+  ["doctor --what", "--what"],
+  ["doctor now", "now"],
+])("masklet %s", async (line, message) => {
+  const { code, stdout, stderr } = await cli(line.split(" ").filter((word) => word !== ""));
+  expect(stderr).toContain(message);
+  expect(stderr).toMatch(/^masklet( segment| inspect| doctor)?: .*\nTry "masklet.* --help".\n$/);
+  expect(code).toBe(2);
+  expect(stdout.length).toBe(0);
+});
+
+test.each([
+  ["--help", ["segment IMAGE", "inspect MODEL", "doctor", "Exit codes"]],
+  [
+    "segment --help",
+    ["--point X,Y[,+|-][#ID]", "--box X0,Y0,X1,Y1[#ID]", "--multimask", "scene.ID.1.mask.png", "Examples:"],
+  ],
+  ["inspect -h", ["MODEL", "--json", "Examples:"]],
+  ["doctor --help", ["--json", "Examples:"]],
+])("masklet %s", async (line, parts) => {
+  const { code, stdout, stderr } = await cli(line.split(" "));
+  for (const part of parts) expect(stdout.toString()).toContain(part);
+  for (const row of stdout.toString().split("\n")) expect(row.length).toBeLessThanOrEqual(120);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
+test("every option of segment is in its help", async () => {
+  const { stdout } = await cli(["segment", "--help"]);
+  const shown = [...stdout.toString().matchAll(/^ {2}(?:-\w,| {3}) --([\w-]+)/gm)].map(([, name]) => name);
+  expect(shown).toEqual([
+    ...["point", "box", "mask", "multimask", "refine"],
+    ...["output", "format", "json", "crop", "padding", "feather", "webp", "tolerance"],
+    ...["model", "config", "backend", "device", "threads", "mask-threshold", "max-hole-area", "max-sprinkle-area"],
+    ...["quiet", "help"],
+  ]);
+});
+
+test("masklet --version", async () => {
+  expect((await cli(["--version"])).stdout.toString()).toBe(`${version}\n`);
+});
+
+test.each([
+  ["sam2.1-hiera-tiny", "sam2.1_hiera_tiny.pt", "[not-downloaded]"],
+  ["no-such-model.pt", "no-such-model.pt", "[not-found]"],
+])("--model %s, which is not here", async (model, part, code) => {
+  const result = await cli(["segment", scene, "--point", "1,2", "--json", "--model", model], { env: emptyCache });
+  expect(result.code).toBe(1);
+  expect(result.stderr).toContain(part);
+  expect(result.stderr.trimEnd().endsWith(code)).toBe(true);
+});

@@ -1,0 +1,237 @@
+import { abortable } from "../abort.ts";
+import type { WeightStore } from "../checkpoint/weight-store.ts";
+import { BackendError, GraphError, StateError } from "../errors.ts";
+import type { DimBindings } from "../graph/dim.ts";
+import { bindFeeds } from "../graph/feeds.ts";
+import type { Graph, Value } from "../graph/graph.ts";
+import { liveness, neededFor } from "../graph/liveness.ts";
+import { loadInitializers, type PreparedGraph, prepareGraph } from "../graph/prepare.ts";
+import { validateGraph } from "../graph/validate.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { type DeviceTensor, elementCount, type HostTensor, type Tensor } from "../tensor/tensor.ts";
+import type { Backend, Capabilities, CompileOptions, Executable, RunOptions, Signature } from "./backend.ts";
+import { evaluateNode } from "./reference-kernels.ts";
+
+export interface ReferenceBackendOptions {
+  /**
+   * Awaited before every operation. Give one that lets the host's events in (a resolved timer) to make long runs
+   * abortable from outside and keep a page alive; by default only other promises get a turn.
+   */
+  readonly pause?: () => Promise<void>;
+}
+
+/** The backend that defines what operations mean. */
+export interface ReferenceBackend extends Backend {
+  /** Device tensors that were made and not disposed of yet. */
+  readonly liveTensors: number;
+}
+
+/** Plain TypeScript, everywhere, slow: the oracle for other backends. */
+export function createReferenceBackend(options: ReferenceBackendOptions = {}): ReferenceBackend {
+  return new Reference(options);
+}
+
+class Reference implements ReferenceBackend {
+  readonly name = "reference";
+  readonly capabilities: Capabilities = {
+    device: "cpu",
+    deviceTensors: true,
+    fusedOps: ["linear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
+  };
+  readonly #pause: () => Promise<void>;
+  readonly #tensors = new Set<ReferenceTensor>();
+  readonly #executables = new Set<ReferenceExecutable>();
+  #disposed = false;
+
+  constructor({ pause = async () => {} }: ReferenceBackendOptions) {
+    this.#pause = pause;
+  }
+
+  get liveTensors(): number {
+    return this.#tensors.size;
+  }
+
+  async compile(graph: Graph, weights: WeightStore, options: CompileOptions = {}): Promise<Executable> {
+    const { staticDims = {}, signal } = options;
+    this.#requireAlive("compile");
+    signal?.throwIfAborted();
+    try {
+      validateGraph(graph);
+      const prepared = await prepareGraph(graph, weights, options);
+      const tensors = await loadInitializers(prepared, weights, options);
+      this.#requireAlive("compile");
+      const executable = new ReferenceExecutable(prepared, tensors, staticDims, {
+        pause: this.#pause,
+        hold: (tensor) => this.#hold(tensor),
+        owns: (tensor) => this.#tensors.has(tensor),
+        forget: () => this.#executables.delete(executable),
+      });
+      this.#executables.add(executable);
+      return executable;
+    } catch (error) {
+      if (!(error instanceof GraphError)) throw error;
+      throw new BackendError("compile-failed", `reference: ${error.message}`, { cause: error });
+    }
+  }
+
+  upload({ dtype, dims, data }: HostTensor): DeviceTensor {
+    this.#requireAlive("upload");
+    if (dtype !== "float32" && dtype !== "int32" && dtype !== "bool") {
+      throw new BackendError("unsupported", `upload: tensors are float32, int32 or bool, got ${dtype}`);
+    }
+    if (data.length !== elementCount(dims)) {
+      throw new BackendError("bad-feeds", `upload: ${data.length} elements for [${dims}]`);
+    }
+    return this.#hold({ dtype, dims: [...dims], data: data.slice() });
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
+    for (const tensor of this.#tensors) tensor.dispose();
+  }
+
+  #hold(contents: HostTensor): ReferenceTensor {
+    const tensor = new ReferenceTensor(contents, () => this.#tensors.delete(tensor));
+    this.#tensors.add(tensor);
+    return tensor;
+  }
+
+  #requireAlive(call: string): void {
+    if (this.#disposed) throw new BackendError("disposed", `${call}: the reference backend is disposed`);
+  }
+}
+
+class ReferenceTensor implements DeviceTensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly #onDispose: () => void;
+  #contents: HostTensor | undefined;
+
+  constructor(contents: HostTensor, onDispose: () => void) {
+    this.dtype = contents.dtype;
+    this.dims = contents.dims;
+    this.#contents = contents;
+    this.#onDispose = onDispose;
+  }
+
+  /** What it holds, while it does. */
+  get contents(): HostTensor | undefined {
+    return this.#contents;
+  }
+
+  async read(): Promise<HostTensor> {
+    if (this.#contents === undefined) throw new StateError("disposed", `read: the tensor [${this.dims}] is disposed`);
+    return { ...this.#contents, data: this.#contents.data.slice() };
+  }
+
+  dispose(): void {
+    this.#contents = undefined;
+    this.#onDispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** What an executable needs of its backend. */
+interface Host {
+  readonly pause: () => Promise<void>;
+  readonly hold: (contents: HostTensor) => ReferenceTensor;
+  readonly owns: (tensor: ReferenceTensor) => boolean;
+  readonly forget: () => void;
+}
+
+class ReferenceExecutable implements Executable {
+  readonly signature: Signature;
+  readonly #graph: PreparedGraph;
+  readonly #staticDims: DimBindings;
+  readonly #host: Host;
+  #initializers: ReadonlyMap<Value, HostTensor>;
+  #lastRun: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(graph: PreparedGraph, initializers: ReadonlyMap<Value, HostTensor>, staticDims: DimBindings, host: Host) {
+    this.signature = graph.signature;
+    this.#graph = graph;
+    this.#initializers = initializers;
+    this.#staticDims = staticDims;
+    this.#host = host;
+  }
+
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    { signal, outputs = Object.keys(this.signature.outputs) }: RunOptions = {},
+  ): Promise<Record<string, DeviceTensor>> {
+    const { name } = this.#graph;
+    if (this.#disposed) throw new BackendError("disposed", `${name}: run after dispose`);
+    signal?.throwIfAborted();
+    const unknown = outputs.find((output) => !Object.hasOwn(this.signature.outputs, output));
+    if (unknown !== undefined) {
+      const known = Object.keys(this.signature.outputs).join(", ");
+      throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
+    }
+    const bindings = bindFeeds(this.signature, feeds, this.#staticDims);
+    // taken now: the caller may dispose of them while the run waits for its turn
+    const tensors = new Map<Value, HostTensor>(
+      Object.entries(this.#graph.inputs).map(([input, value]) => [value, this.#contents(input, feeds[input])]),
+    );
+    const run = this.#lastRun.then(() => this.#compute(tensors, bindings, outputs, signal));
+    this.#lastRun = run.catch(() => {});
+    return abortable(run, signal, (late) => {
+      for (const tensor of Object.values(late)) tensor.dispose();
+    });
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#lastRun;
+    this.#initializers = new Map();
+    this.#host.forget();
+  }
+
+  #contents(name: string, feed: Tensor | undefined): HostTensor {
+    if (feed !== undefined && "data" in feed) return feed;
+    const contents = feed instanceof ReferenceTensor && this.#host.owns(feed) ? feed.contents : undefined;
+    if (contents !== undefined) return contents;
+    throw new BackendError("bad-feeds", `feeds: input "${name}" is disposed of, or a tensor of another backend`, {
+      details: { input: name },
+    });
+  }
+
+  async #compute(
+    tensors: Map<Value, HostTensor>,
+    bindings: DimBindings,
+    outputs: readonly string[],
+    signal: RunOptions["signal"],
+  ): Promise<Record<string, DeviceTensor>> {
+    const { name, outputs: results } = this.#graph;
+    const find = (value: Value): HostTensor => (tensors.get(value) ?? this.#initializers.get(value)) as HostTensor;
+    const wanted = outputs.map((output): [string, Value] => [output, results[output] as Value]);
+    const kept = wanted.map(([, value]) => value);
+    const values = neededFor(this.#graph.values, kept);
+    const freed = liveness(values, kept);
+    for (const [i, value] of values.entries()) {
+      await this.#host.pause();
+      signal?.throwIfAborted();
+      const { node } = value.source;
+      try {
+        tensors.set(value, evaluateNode(node, (node.inputs as readonly Value[]).map(find), bindings));
+      } catch (error) {
+        const where = node.scope === "" ? node.kind : `${node.scope}: ${node.kind}`;
+        const problem = error instanceof Error ? error.message : String(error);
+        throw new BackendError("run-failed", `${name}: ${where} failed: ${problem}`, { cause: error });
+      }
+      for (const done of freed[i] ?? []) tensors.delete(done);
+    }
+    signal?.throwIfAborted();
+    // copies: a result may share memory with a feed, a weight or another output
+    return Object.fromEntries(
+      wanted.map(([output, value]) => {
+        const { dtype, dims, data } = find(value);
+        return [output, this.#host.hold({ dtype, dims: [...dims], data: data.slice() })];
+      }),
+    );
+  }
+}

@@ -1,0 +1,63 @@
+import type { DType } from "../tensor/dtype.ts";
+
+/**
+ * The values of little-endian `bytes` as float32: exact for float32, float16, bfloat16, uint8 and bool, rounded for
+ * large integers. Aligned float32 bytes come back as a view of the same memory. `bytes` holds whole elements.
+ */
+export function toFloat32(dtype: DType, bytes: Uint8Array): Float32Array {
+  return converters[dtype](bytes);
+}
+
+const converters: { readonly [D in DType]: (bytes: Uint8Array) => Float32Array } = {
+  float32: (bytes) => view(Float32Array, bytes),
+  float16: (bytes) => {
+    const table = halfTable();
+    const halves = view(Uint16Array, bytes);
+    const bits = new Uint32Array(halves.length);
+    for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] ?? 0] ?? 0;
+    return new Float32Array(bits.buffer);
+  },
+  bfloat16: (bytes) => {
+    const halves = view(Uint16Array, bytes);
+    const bits = new Uint32Array(halves.length);
+    for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] ?? 0) << 16;
+    return new Float32Array(bits.buffer);
+  },
+  int32: (bytes) => Float32Array.from(view(Int32Array, bytes)),
+  int64: (bytes) => Float32Array.from(view(BigInt64Array, bytes), Number),
+  uint8: (bytes) => Float32Array.from(bytes),
+  bool: (bytes) => Float32Array.from(bytes, (byte) => (byte === 0 ? 0 : 1)),
+};
+
+interface ArrayType<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
+}
+
+/** `bytes` as elements of `type`; copied only where they are not aligned. */
+function view<T>(type: ArrayType<T>, bytes: Uint8Array): T {
+  const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new type(aligned.buffer, aligned.byteOffset, aligned.byteLength / type.BYTES_PER_ELEMENT);
+}
+
+let halves: Uint32Array | undefined;
+
+/** The float32 bits of each of the 65536 halves: one look-up a value is faster than its arithmetic. */
+function halfTable(): Uint32Array {
+  if (halves !== undefined) return halves;
+  const table = new Uint32Array(65536);
+  for (let half = 0; half < 65536; half++) {
+    const sign = (half & 0x8000) << 16;
+    const exponent = (half >> 10) & 0x1f;
+    const fraction = half & 0x3ff;
+    if (exponent === 0x1f) table[half] = sign | 0x7f800000 | (fraction << 13);
+    else if (exponent !== 0) table[half] = sign | ((exponent + 112) << 23) | (fraction << 13);
+    else if (fraction === 0) table[half] = sign;
+    else {
+      const shift = Math.clz32(fraction) - 21; // subnormal half, normal float
+      table[half] = sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
+    }
+  }
+  halves = table;
+  return table;
+}

@@ -1,0 +1,99 @@
+import { CheckpointError } from "../errors.ts";
+import type { WeightEntry } from "./weight-store.ts";
+
+/** transformers' names to official ones; every rule that matches applies, in this order. */
+const renames: readonly (readonly [pattern: RegExp, replacement: string])[] = [
+  [/^vision_encoder\.backbone\./, "image_encoder.trunk."],
+  [/^vision_encoder\.neck\.convs\.(\d+)\./, "image_encoder.neck.convs.$1.conv."],
+  [/^mask_decoder\./, "sam_mask_decoder."],
+  [/^prompt_encoder\./, "sam_prompt_encoder."],
+  [/^object_pointer_proj\./, "obj_ptr_proj."],
+  [/^temporal_positional_encoding_projection_layer\./, "obj_ptr_tpos_proj."],
+  [/^memory_temporal_positional_encoding$/, "maskmem_tpos_enc"],
+  [/^no_memory_embedding$/, "no_mem_embed"],
+  [/^no_memory_positional_encoding$/, "no_mem_pos_enc"],
+  [/^no_object_pointer$/, "no_obj_ptr"],
+  [/^occlusion_spatial_embedding_parameter$/, "no_obj_embed_spatial"],
+  [
+    /^(?:shared_image_embedding|sam_prompt_encoder\.shared_embedding)\.positional_embedding$/,
+    "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+  ],
+
+  [/\.patch_embed\.projection\./, ".patch_embed.proj."],
+  [/\.mask_embed\.conv1\./, ".mask_downscaling.0."],
+  [/\.mask_embed\.layer_norm1\./, ".mask_downscaling.1."],
+  [/\.mask_embed\.conv2\./, ".mask_downscaling.3."],
+  [/\.mask_embed\.layer_norm2\./, ".mask_downscaling.4."],
+  [/\.mask_embed\.conv3\./, ".mask_downscaling.6."],
+  [/\.upscale_conv1\./, ".output_upscaling.0."],
+  [/\.upscale_layer_norm\./, ".output_upscaling.1."],
+  [/\.upscale_conv2\./, ".output_upscaling.3."],
+
+  [/^memory_encoder\.feature_projection\./, "memory_encoder.pix_feat_proj."],
+  [/^memory_encoder\.projection\./, "memory_encoder.out_proj."],
+  [/^memory_encoder\.memory_fuser\./, "memory_encoder.fuser."],
+  [/\.depthwise_conv\./, ".dwconv."],
+  [/\.pointwise_conv(\d)\./, ".pwconv$1."],
+  [/^(memory_encoder\.fuser\.layers\.\d+)\.scale$/, "$1.gamma"],
+  [/\.mask_downsampler\.final_conv\./, ".mask_downsampler.encoder.12."],
+
+  // two-layer MLPs are called mlp, all others have three layers
+  [/\.mlp\.proj_in\./, ".mlp.layers.0."],
+  [/\.mlp\.proj_out\./, ".mlp.layers.1."],
+  [/^(obj_ptr_proj|.*(?:_head|_mlps\.\d+))\.layers\.0\./, "$1.layers.1."],
+  [/\.proj_in\./, ".layers.0."],
+  [/\.proj_out\./, ".layers.2."],
+
+  [/\.o_proj\./, ".out_proj."],
+  [/\.layer_norm(\d|_final_attn)?\./, ".norm$1."],
+];
+
+const downsamplerLayer = /^(memory_encoder\.mask_downsampler)\.layers\.(\d+)\.(conv|layer_norm)\./;
+const pointEmbedding = "sam_prompt_encoder.point_embed.weight";
+
+/** The official SAM 2 key of a tensor that transformers calls `name`. */
+export function officialName(name: string): string {
+  const start = name.replace(downsamplerLayer, (_, scope: string, layer: string, kind: string) => {
+    return `${scope}.encoder.${3 * Number(layer) + (kind === "conv" ? 0 : 1)}.`;
+  });
+  return renames.reduce((key, [pattern, replacement]) => key.replace(pattern, replacement), start);
+}
+
+/**
+ * The same tensors under their official SAM 2 keys, whichever of the two naming schemes they have; nothing is copied.
+ * transformers keeps the four point embeddings in one tensor, which becomes four, and the positional matrix twice,
+ * which becomes one. Any other name that comes out twice throws a `CheckpointError` with code "duplicate-name".
+ */
+export function withOfficialNames(entries: readonly WeightEntry[]): readonly WeightEntry[] {
+  if (!entries.some(({ name }) => name.startsWith("vision_encoder."))) return entries;
+  const byName = new Map<string, WeightEntry>();
+  for (const entry of entries) {
+    const name = officialName(entry.name);
+    const known = byName.get(name);
+    if (known !== undefined) {
+      if (entry.name.endsWith(".positional_embedding")) continue;
+      throw new CheckpointError(
+        "duplicate-name",
+        `${entry.source.name}: two tensors are ${name} (one: ${entry.name})`,
+        {
+          details: { file: entry.source.name, name },
+        },
+      );
+    }
+    const rows = name === pointEmbedding ? splitRows(entry) : [{ ...entry, name }];
+    for (const row of rows) byName.set(row.name, row);
+  }
+  return [...byName.values()];
+}
+
+function splitRows({ crc32: _, ...entry }: WeightEntry): readonly WeightEntry[] {
+  const [count = 0, ...rest] = entry.dims;
+  const byteLength = entry.byteLength / count;
+  return Array.from({ length: Math.min(count, 4096) }, (_, i) => ({
+    ...entry,
+    name: `sam_prompt_encoder.point_embeddings.${i}.weight`,
+    dims: [1, ...rest],
+    offset: entry.offset + i * byteLength,
+    byteLength,
+  }));
+}

@@ -1,0 +1,79 @@
+import type { AbortSignalLike } from "../abort.ts";
+import { CheckpointError } from "../errors.ts";
+import { presets, type Sam2Config } from "../model/config.ts";
+import { inventory } from "../model/inventory.ts";
+import type { ByteSource } from "./byte-source.ts";
+import { withOfficialNames } from "./key-names.ts";
+import { readPytorch } from "./pytorch.ts";
+import { readSafetensors } from "./safetensors.ts";
+import { decodeUtf8 } from "./utf8.ts";
+import { type WeightStore, weightStore } from "./weight-store.ts";
+
+/**
+ * Opens a checkpoint, recognised by its bytes: PyTorch's zip or safetensors, with official or transformers names.
+ * Tensors are not read until they are asked for. The store closes `source`; where opening fails, the caller does.
+ *
+ * Throws a `CheckpointError`: "unknown-format" for anything else, and what `readPytorch` and `readSafetensors` throw.
+ */
+export async function openCheckpoint(
+  source: ByteSource,
+  options: { readonly signal?: AbortSignalLike } = {},
+): Promise<WeightStore> {
+  const head = await source.read(0, Math.min(source.size, 16), options);
+  const read = sniff(source, head);
+  return weightStore(source.name, withOfficialNames(await read(source, options)));
+}
+
+function sniff(source: ByteSource, head: Uint8Array): typeof readPytorch {
+  const starts = (...bytes: readonly number[]): boolean => bytes.every((byte, i) => head[i] === byte);
+  if (starts(0x50, 0x4b)) return readPytorch;
+  if (head[8] === 0x7b) return readSafetensors; // eight bytes of length, then a JSON object
+  const hint = starts(0x80, 0x02)
+    ? "it looks like a PyTorch file from before 1.6, or a bare pickle: load and save it again with a newer PyTorch"
+    : decodeUtf8(head)?.startsWith("version https://") === true
+      ? "it is a Git LFS pointer: fetch the file itself"
+      : source.size === 0
+        ? "it is empty"
+        : "it is neither a PyTorch checkpoint nor a safetensors file";
+  throw new CheckpointError("unknown-format", `${source.name}: ${hint}`, {
+    details: { file: source.name, size: source.size, head: Array.from(head) },
+  });
+}
+
+/** The one of Meta's eight models whose shapes these are, if it is one. */
+export function recognise(store: WeightStore): Sam2Config | undefined {
+  const version = tells21.some((name) => store.entries.has(name)) ? "2.1" : "2.0";
+  return Object.values(presets).find((preset) => preset.version === version && hasTrunkOf(store, preset));
+}
+
+/**
+ * Whose weights these are: `config` if it is given, else the one of Meta's eight models that their shapes show. Throws a
+ * `CheckpointError` with code "config-missing" where neither tells; whether every tensor fits is `checkInventory`'s.
+ */
+export function identify(store: WeightStore, config?: Sam2Config): Sam2Config {
+  const found = config ?? recognise(store);
+  if (found !== undefined) return found;
+  throw new CheckpointError(
+    "config-missing",
+    `${store.name}: its tensors are not those of one of Meta's models (${Object.keys(presets).join(", ")}), and their ` +
+      "shapes alone do not show image size, windows and global attention: give its config",
+    { details: { file: store.name, tensors: store.entries.size } },
+  );
+}
+
+const tells21 = ["obj_ptr_tpos_proj.weight", "obj_ptr_tpos_proj.bias", "no_obj_embed_spatial"];
+
+/** Whether embedding, depth, position embedding and neck are the preset's: enough to tell the presets apart. */
+function hasTrunkOf(store: WeightStore, preset: Sam2Config): boolean {
+  const depth = preset.stages.reduce((sum, blocks) => sum + blocks, 0);
+  if (store.entries.has(`image_encoder.trunk.blocks.${depth}.norm1.weight`)) return false;
+  const shapes = inventory(preset, "image");
+  const telling = [
+    "image_encoder.trunk.patch_embed.proj.weight",
+    "image_encoder.trunk.pos_embed",
+    "image_encoder.trunk.pos_embed_window",
+    `image_encoder.trunk.blocks.${depth - 1}.norm1.weight`,
+    "image_encoder.neck.convs.0.conv.weight",
+  ];
+  return telling.every((name) => store.entries.get(name)?.dims.join() === shapes.get(name)?.join());
+}

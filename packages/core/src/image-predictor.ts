@@ -1,0 +1,432 @@
+import type { AbortSignalLike } from "./abort.ts";
+import { PromptError, StateError } from "./errors.ts";
+import { checkImage, defaultMaxPixels, type Image, type Size } from "./image/image.ts";
+import { preprocessImage } from "./image/preprocess.ts";
+import { removeSmallRegions } from "./mask/components.ts";
+import type { Mask } from "./mask/mask.ts";
+import { upsampleLogits, upsampleMask } from "./mask/postprocess.ts";
+import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "./mask/score.ts";
+import { gridSize } from "./model/image-encoder.ts";
+import {
+  checkPrompts,
+  copyPrompt,
+  type EncodedPrompt,
+  encodePrompt,
+  type MaskLogits,
+  type Prompt,
+} from "./prompt/prompt.ts";
+import { Queue } from "./queue.ts";
+import type { Sam2 } from "./sam2.ts";
+import { type DeviceTensor, float32, type HostTensor, int32 } from "./tensor/tensor.ts";
+
+/** Settings of an `ImagePredictor`; the names are the reference's (`SAM2ImagePredictor`). */
+export interface ImagePredictorOptions {
+  /** The logit above which a pixel belongs to the mask. Default 0. */
+  readonly maskThreshold?: number;
+  /** Holes of at most this many low-resolution pixels (a quarter of the model's image size) are filled. Default 0. */
+  readonly maxHoleArea?: number;
+  /** Specks of at most this many low-resolution pixels are removed. Default 0. */
+  readonly maxSprinkleArea?: number;
+  /** Larger images are refused with an `ImageError`; `defaultMaxPixels` if not given. */
+  readonly maxPixels?: number;
+  /**
+   * Prompts in one run of the decoder; more are run in turns. Default 16: 64 are a little faster for each, and take four
+   * times the memory (1.6 GB for a full-size model).
+   */
+  readonly promptsPerRun?: number;
+}
+
+export interface SetImageOptions {
+  readonly signal?: AbortSignalLike;
+}
+
+export interface PredictOptions {
+  /**
+   * Three masks (whole, part, subpart) instead of one: better for a single ambiguous click. Default true, as in the
+   * reference.
+   */
+  readonly multimaskOutput?: boolean;
+  /** Also returns logits at the image's size. Default false. */
+  readonly returnLogits?: boolean;
+  /** Which of the images given to `setImages`. Default 0. */
+  readonly image?: number;
+  /**
+   * For clicks that outrun the model: when a newer call with `latest` has come, this one is dropped with a `StateError`
+   * "superseded".
+   */
+  readonly latest?: boolean;
+  /** Aborting rejects at once with the signal's reason. */
+  readonly signal?: AbortSignalLike;
+}
+
+export interface RefineOptions extends PredictOptions {
+  /** Decoder runs after the first, at most. Default 3. */
+  readonly iterations?: number;
+  /** Ends when the masks of two runs have at least this IoU. Default 0.995. */
+  readonly until?: number;
+  /** Sees every run's prediction, the first one too. */
+  readonly onStep?: (prediction: ImagePrediction, iteration: number) => void;
+}
+
+/** The masks of one prompt: 3 with `multimaskOutput`, else 1. All arrays have one entry for each. */
+export interface ImagePrediction {
+  /** At the image's size. */
+  readonly masks: readonly Mask[];
+  /** The model's own estimate of each mask's IoU with the true one, 0 to 1. */
+  readonly iouPredictions: readonly number[];
+  /** IoU of the masks at logits +1 and -1 around the threshold, at low resolution: how firm the edge is. */
+  readonly stabilityScores: readonly number[];
+  /** Mean of |logit| at low resolution: near 0 where the model guesses. */
+  readonly meanLogitMagnitudes: readonly number[];
+  /** Whether there is an object, as a logit; above 0 says yes. */
+  readonly objectScore: number;
+  /** Logits at a quarter of the model's image size, clamped to -32 to 32: the `maskInput` of the next call. */
+  readonly lowResLogits: readonly MaskLogits[];
+  /** Logits at the image's size, row by row, with `returnLogits`. */
+  readonly logits?: readonly Float32Array[];
+  /** Index of the mask with the highest predicted IoU. */
+  readonly best: number;
+}
+
+const MULTIMASKS = 3;
+const LOGIT_LIMIT = 32;
+const STABILITY_DELTA = 1;
+const FEATURES = ["imageEmbeddings", "highRes1", "highRes0"] as const;
+
+/** One encoded image. */
+interface Encoded {
+  readonly size: Size;
+  readonly features: Readonly<Record<(typeof FEATURES)[number], DeviceTensor>>;
+}
+
+/** What the decoder returned for one prompt. */
+interface Decoded {
+  readonly logits: Float32Array;
+  readonly iou: Float32Array;
+  readonly objectScore: number;
+}
+
+/**
+ * Segments objects in images: `setImage` encodes an image once, every `predict` after it costs one run of the decoder
+ * (reference: sam2_image_predictor.py, `SAM2ImagePredictor`).
+ *
+ * Calls may overlap: they are queued. A call that fails or is aborted changes nothing; the image set before stays.
+ */
+export class ImagePredictor {
+  readonly model: Sam2;
+  readonly #options: Required<ImagePredictorOptions>;
+  readonly #queue = new Queue();
+  #images: readonly Encoded[] = [];
+  #latest = 0;
+  #disposed = false;
+
+  /** Throws a `PromptError` "bad-option" that names an option out of range. */
+  constructor(model: Sam2, options: ImagePredictorOptions = {}) {
+    const {
+      maskThreshold = 0,
+      maxHoleArea = 0,
+      maxSprinkleArea = 0,
+      maxPixels = defaultMaxPixels,
+      promptsPerRun = 16,
+    } = options;
+    checkOption("ImagePredictor", { maskThreshold }, "a finite number", Number.isFinite(maskThreshold));
+    checkOption("ImagePredictor", { maxHoleArea }, "a number from 0", maxHoleArea >= 0);
+    checkOption("ImagePredictor", { maxSprinkleArea }, "a number from 0", maxSprinkleArea >= 0);
+    checkOption("ImagePredictor", { maxPixels }, "a number from 1", maxPixels >= 1);
+    const isCount = Number.isSafeInteger(promptsPerRun) && promptsPerRun >= 1;
+    checkOption("ImagePredictor", { promptsPerRun }, "a positive integer", isCount);
+    this.model = model;
+    this.#options = { maskThreshold, maxHoleArea, maxSprinkleArea, maxPixels, promptsPerRun };
+  }
+
+  /** Sizes of the images that are set. */
+  get imageSizes(): readonly Size[] {
+    return this.#images.map(({ size }) => size);
+  }
+
+  /**
+   * Encodes an image of any size, RGB or RGBA (alpha is dropped), in place of those set before. Rejects with an
+   * `ImageError` for pixels that do not fit their size.
+   */
+  setImage(image: Image, options: SetImageOptions = {}): Promise<void> {
+    return this.setImages([image], options);
+  }
+
+  /**
+   * Encodes several images; `predict` chooses one by its index (reference: `set_image_batch`). Pixels are read when the
+   * call's turn comes: they must not change before it has settled.
+   */
+  async setImages(images: readonly Image[], { signal }: SetImageOptions = {}): Promise<void> {
+    const encode = async (): Promise<readonly Encoded[]> => {
+      const { maxPixels } = this.#options;
+      for (const image of images) checkImage("setImage", image, { maxPixels });
+      const encoded: Encoded[] = [];
+      try {
+        for (const image of images) encoded.push(await this.#encode(image, signal));
+        signal?.throwIfAborted();
+        return encoded;
+      } catch (error) {
+        release(encoded);
+        throw error;
+      }
+    };
+    const encoded = await this.#enqueue("setImage", encode, signal, release);
+    release(this.#images);
+    this.#images = encoded;
+  }
+
+  /** The masks of one prompt. Rejects with a `PromptError` or, before `setImage` and after `dispose`, a `StateError`. */
+  async predict(prompt: Prompt, options: PredictOptions = {}): Promise<ImagePrediction> {
+    const [prediction] = await this.predictMany([prompt], options);
+    return prediction as ImagePrediction;
+  }
+
+  /** The masks of many prompts on one image, in their order; those with equally many points share runs of the decoder. */
+  async predictMany(prompts: readonly Prompt[], options: PredictOptions = {}): Promise<readonly ImagePrediction[]> {
+    checkPrompts(prompts, "predictMany");
+    const asked = prompts.map((prompt, i) => copyPrompt(prompt, nameOf(i, prompts)));
+    const checkLatest = this.#ticket(options);
+    return this.#enqueue("predict", () => this.#predict(asked, options, checkLatest), options.signal);
+  }
+
+  /**
+   * Feeds the best mask back as `maskInput`, with the same prompt, until it no longer changes or `iterations` are done:
+   * the reference's advice for tight masks. -> the last prediction; `multimaskOutput` is about the first run alone. The
+   * loop is one call in the queue: all of it sees the same image.
+   */
+  async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
+    const { iterations = 3, until = 0.995, onStep } = options;
+    checkOption("refine", { iterations }, "an integer from 0", Number.isSafeInteger(iterations) && iterations >= 0);
+    checkOption("refine", { until }, "an IoU, 0 to 1", until >= 0 && until <= 1);
+    const asked = copyPrompt(prompt, "predict");
+    const checkLatest = this.#ticket(options);
+    const loop = async (): Promise<ImagePrediction> => {
+      let [prediction] = (await this.#predict([asked], options, checkLatest)) as [ImagePrediction];
+      onStep?.(prediction, 0);
+      for (let i = 1; i <= iterations; i++) {
+        const before = prediction.masks[prediction.best] as Mask;
+        const maskInput = prediction.lowResLogits[prediction.best] as MaskLogits;
+        const again = { ...options, multimaskOutput: false };
+        [prediction] = (await this.#predict([{ ...asked, maskInput }], again, checkLatest)) as [ImagePrediction];
+        onStep?.(prediction, i);
+        if (maskIou(before, prediction.masks[0] as Mask) >= until) break;
+      }
+      return prediction;
+    };
+    return this.#enqueue("refine", loop, options.signal);
+  }
+
+  /** The stride-16 features of an image, [1, (S / 16)^2, width], as host data (reference: `get_image_embedding`). */
+  imageEmbedding(index = 0): Promise<HostTensor> {
+    const read = (): Promise<HostTensor> => this.#image("imageEmbedding", index).features.imageEmbeddings.read();
+    return this.#enqueue("imageEmbedding", read);
+  }
+
+  /** Forgets the images, after the calls queued before (reference: `reset_predictor`). */
+  reset(): Promise<void> {
+    return this.#enqueue("reset", async () => this.#forget());
+  }
+
+  /** Frees the images once the call under way has ended; calls still queued reject. May be called more than once. */
+  dispose(): void {
+    this.#disposed = true;
+    void this.#queue.run(async () => this.#forget());
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #forget(): void {
+    release(this.#images);
+    this.#images = [];
+  }
+
+  #enqueue<T>(
+    where: string,
+    job: () => Promise<T>,
+    signal?: AbortSignalLike,
+    abandoned?: (late: T) => void,
+  ): Promise<T> {
+    const alive = async (): Promise<T> => {
+      if (this.#disposed) throw new StateError("disposed", `${where}: the predictor is disposed`);
+      return job();
+    };
+    return this.#queue.run(alive, signal, abandoned);
+  }
+
+  /** What throws once a newer call with `latest` has come. */
+  #ticket({ latest = false }: PredictOptions): () => void {
+    if (!latest) return () => {};
+    const ticket = ++this.#latest;
+    return () => {
+      if (ticket !== this.#latest)
+        throw new StateError("superseded", "predict: a newer call with latest: true has come");
+    };
+  }
+
+  #image(where: string, index: number): Encoded {
+    const image = this.#images[index];
+    if (image !== undefined) return image;
+    if (this.#images.length === 0) throw new StateError("no-image", `${where}: call setImage first`);
+    throw new PromptError("no-such-image", `${where}: image is ${index}, but ${this.#images.length} are set`, {
+      details: { image: index, images: this.#images.length },
+    });
+  }
+
+  async #encode(image: Image, signal: AbortSignalLike | undefined): Promise<Encoded> {
+    const encoder = await this.model.executable("imageEncoder");
+    const feeds = { image: preprocessImage(image, this.model.config.imageSize) };
+    const features = (await encoder.run(feeds, signal && { signal })) as Encoded["features"];
+    return { size: { width: image.width, height: image.height }, features };
+  }
+
+  async #predict(
+    prompts: readonly Prompt[],
+    options: PredictOptions,
+    checkLatest: () => void,
+  ): Promise<readonly ImagePrediction[]> {
+    checkLatest();
+    const { signal } = options;
+    const image = this.#image("predict", options.image ?? 0);
+    const { imageSize } = this.model.config;
+    const encoded = prompts.map((prompt, i) =>
+      encodePrompt(prompt, { image: image.size, imageSize, where: nameOf(i, prompts) }),
+    );
+    const predictions = new Array<ImagePrediction>(prompts.length);
+    for (const run of this.#runs(encoded)) {
+      const inputs = run.map((i) => encoded[i] as EncodedPrompt);
+      const decoded = await this.#decode(image, inputs, signal);
+      signal?.throwIfAborted();
+      checkLatest();
+      for (const [j, i] of run.entries()) predictions[i] = this.#finish(decoded[j] as Decoded, image.size, options);
+    }
+    return predictions;
+  }
+
+  /** Indices of the prompts that share a run: equally many points, at most `promptsPerRun`. */
+  #runs(prompts: readonly EncodedPrompt[]): readonly (readonly number[])[] {
+    const byPoints = new Map<number, number[][]>();
+    for (const [i, { labels }] of prompts.entries()) {
+      const runs = byPoints.get(labels.length) ?? [[]];
+      byPoints.set(labels.length, runs);
+      const open = runs.at(-1) as number[];
+      if (open.length < this.#options.promptsPerRun) open.push(i);
+      else runs.push([i]);
+    }
+    return [...byPoints.values()].flat();
+  }
+
+  async #decode(
+    image: Encoded,
+    prompts: readonly EncodedPrompt[],
+    signal: AbortSignalLike | undefined,
+  ): Promise<readonly Decoded[]> {
+    const decoder = await this.model.executable("maskDecoder");
+    const outputs = await decoder.run(decoderFeeds(image, prompts, 4 * gridSize(this.model.config)), {
+      outputs: ["lowResMasks", "iouPredictions", "objectScores"],
+      ...(signal && { signal }),
+    });
+    try {
+      const read = async (name: string): Promise<Float32Array> => (await outputs[name]?.read())?.data as Float32Array;
+      const logits = await read("lowResMasks");
+      const iou = await read("iouPredictions");
+      const objectScores = await read("objectScores");
+      const size = logits.length / prompts.length;
+      return prompts.map((_, i) => ({
+        logits: logits.subarray(i * size, (i + 1) * size),
+        iou: iou.subarray(i * 4, i * 4 + 4),
+        objectScore: objectScores[i] as number,
+      }));
+    } finally {
+      for (const tensor of Object.values(outputs)) tensor.dispose();
+    }
+  }
+
+  /** Chooses among the decoder's four masks and brings them to the image's size. */
+  #finish(decoded: Decoded, size: Size, options: PredictOptions): ImagePrediction {
+    const { maskThreshold: threshold, maxHoleArea, maxSprinkleArea } = this.#options;
+    const { multimaskOutput = true, returnLogits = false } = options;
+    const side = 4 * gridSize(this.model.config);
+    const low = { width: side, height: side };
+    const chosen = multimaskOutput
+      ? Array.from({ length: MULTIMASKS }, (_, i) => i + 1)
+      : [selectSingleMask({ logits: decoded.logits, iou: decoded.iou })];
+    const raw = chosen.map((i) => decoded.logits.subarray(i * side * side, (i + 1) * side * side));
+    const cleaned = raw.map((logits) =>
+      maxHoleArea > 0 || maxSprinkleArea > 0
+        ? removeSmallRegions(logits, { ...low, maxHoleArea, maxSprinkleArea, threshold })
+        : logits,
+    );
+    const iouPredictions = chosen.map((i) => decoded.iou[i] as number);
+    return {
+      masks: cleaned.map((logits) => upsampleMask(logits, low, size, { threshold })),
+      iouPredictions,
+      stabilityScores: raw.map((logits) => stabilityScore(logits, { delta: STABILITY_DELTA, threshold })),
+      meanLogitMagnitudes: raw.map(meanLogitMagnitude),
+      objectScore: decoded.objectScore,
+      lowResLogits: raw.map((logits) => ({ ...low, data: logits.map(clampLogit) })),
+      ...(returnLogits ? { logits: cleaned.map((logits) => upsampleLogits(logits, low, size)) } : {}),
+      best: iouPredictions.reduce((best, iou, i) => (iou > (iouPredictions[best] as number) ? i : best), 0),
+    };
+  }
+}
+
+/** How errors call a prompt. */
+const nameOf = (index: number, { length }: readonly Prompt[]): string =>
+  length === 1 ? "predict" : `predict: prompt ${index}`;
+
+/** `option` is one option by its name. */
+function checkOption(where: string, option: Readonly<Record<string, unknown>>, expected: string, holds: boolean): void {
+  if (holds) return;
+  const [name, value] = Object.entries(option)[0] as [string, unknown];
+  throw new PromptError("bad-option", `${where}: ${name} must be ${expected}, got ${String(value)}`, {
+    details: { option: name, expected, got: value },
+  });
+}
+
+const clampLogit = (logit: number): number => Math.min(LOGIT_LIMIT, Math.max(-LOGIT_LIMIT, logit));
+
+/** One image's features for all prompts; masks only where some prompt has one. */
+function decoderFeeds(
+  { features }: Encoded,
+  prompts: readonly EncodedPrompt[],
+  side: number,
+): Readonly<Record<string, DeviceTensor | HostTensor>> {
+  const points = prompts[0]?.labels.length ?? 0;
+  const masked = prompts.some(({ maskInput }) => maskInput !== undefined);
+  const masks = masked ? prompts.length : 1;
+  const maskInput = new Float32Array(masks * side * side);
+  const hasMask = new Uint8Array(masks);
+  for (const [i, prompt] of prompts.entries()) {
+    if (prompt.maskInput === undefined) continue;
+    maskInput.set(prompt.maskInput, i * side * side);
+    hasMask[i] = 1;
+  }
+  return {
+    imageEmbeddings: features.imageEmbeddings,
+    highRes1: features.highRes1,
+    highRes0: features.highRes0,
+    points: float32([prompts.length, points, 2], Float32Array.from(prompts.flatMap((prompt) => prompt.points))),
+    labels: int32([prompts.length, points], Int32Array.from(prompts.flatMap((prompt) => prompt.labels))),
+    maskInput: float32([masks, side, side], maskInput),
+    hasMask: { dtype: "bool", dims: [masks], data: hasMask },
+    noMemory: float32([1], Float32Array.of(1)),
+  };
+}
+
+function release(images: readonly Encoded[]): void {
+  for (const { features } of images) for (const name of FEATURES) features[name].dispose();
+}
+
+function maskIou(a: Mask, b: Mask): number {
+  let both = 0;
+  let either = 0;
+  for (let i = 0; i < a.data.length; i++) {
+    const inA = a.data[i] === 1;
+    const inB = b.data[i] === 1;
+    if (inA || inB) either++;
+    if (inA && inB) both++;
+  }
+  return either === 0 ? 1 : both / either;
+}

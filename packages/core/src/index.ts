@@ -1,0 +1,93 @@
+export type { AbortSignalLike } from "./abort.ts";
+export { abortable } from "./abort.ts";
+export type {
+  Backend,
+  Capabilities,
+  CompileOptions,
+  Executable,
+  RunOptions,
+  Signature,
+  SignatureEntry,
+} from "./backend/backend.ts";
+export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
+export { identify, openCheckpoint } from "./checkpoint/load.ts";
+export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
+export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
+export {
+  BackendError,
+  CheckpointError,
+  GraphError,
+  ImageError,
+  MaskError,
+  MaskletError,
+  type MaskletErrorOptions,
+  PromptError,
+  StateError,
+} from "./errors.ts";
+export { GraphBuilder } from "./graph/builder.ts";
+export { type GraphCost, graphCost } from "./graph/cost.ts";
+export {
+  addDims,
+  bindDim,
+  broadcastDims,
+  type Dim,
+  type DimBindings,
+  dimNames,
+  divDims,
+  formatDims,
+  isOptional,
+  mulDims,
+  sizeOf,
+} from "./graph/dim.ts";
+export { bindFeeds, signatureOf } from "./graph/feeds.ts";
+export type { AnyOpNode, Graph, OpNode, OpValue, Value, ValueSource, ValueType } from "./graph/graph.ts";
+export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType } from "./graph/ops.ts";
+export { type Initializer, type PreparedGraph, type PrepareOptions, prepareGraph } from "./graph/prepare.ts";
+export { printGraph } from "./graph/print.ts";
+export { validateGraph } from "./graph/validate.ts";
+export {
+  defaultMaxPixels,
+  flatten,
+  type Image,
+  type ImageLimits,
+  type Rgb,
+  type Size,
+} from "./image/image.ts";
+export {
+  type ImagePrediction,
+  ImagePredictor,
+  type ImagePredictorOptions,
+  type PredictOptions,
+  type RefineOptions,
+  type SetImageOptions,
+} from "./image-predictor.ts";
+export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
+export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
+export { type Box, type Mask, maskArea, maskBox } from "./mask/mask.ts";
+export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
+export { paletteColour } from "./mask/palette.ts";
+export { cocoPolygons, maskRegions, type PolygonOptions, type Region, type Ring, rasterise } from "./mask/polygon.ts";
+export {
+  type CompressedRle,
+  compressRle,
+  decodeRle,
+  decompressRle,
+  encodeRle,
+  type Rle,
+  rleArea,
+  rleBox,
+} from "./mask/rle.ts";
+export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
+export { isPresetName, type PresetName, parseConfig, presets, type Sam2Config } from "./model/config.ts";
+export {
+  type GraphName,
+  imageEncoderGraph,
+  maskDecoderGraph,
+  memoryAttentionGraph,
+  memoryEncoderGraph,
+} from "./model/graphs.ts";
+export { checkInventory } from "./model/inventory.ts";
+export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
+export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
+export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";
+export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "./tensor/tensor.ts";

@@ -1,0 +1,161 @@
+/**
+ * COCO's run-length encoding: lengths of alternating runs of 0 and 1, 0 first, reading the mask column by column; and
+ * its compressed string, each count (from the third on, its difference to the one two before) in groups of five bits.
+ * Strings, areas and boxes are those of pycocotools (`maskApi.c`).
+ */
+import { MaskError } from "../errors.ts";
+import { type Box, checkMask, type Mask } from "./mask.ts";
+
+/** Run lengths as numbers. `size` is [height, width], COCO's order. */
+export interface Rle {
+  readonly size: readonly [height: number, width: number];
+  readonly counts: readonly number[];
+}
+
+/** Run lengths as COCO's compressed string. */
+export interface CompressedRle {
+  readonly size: readonly [height: number, width: number];
+  readonly counts: string;
+}
+
+/** The run lengths of a mask. Throws a `MaskError` for what is none. */
+export function encodeRle(mask: Mask): Rle {
+  checkMask("encodeRle", mask);
+  const { width, height, data } = mask;
+  const counts: number[] = [];
+  let value = 0;
+  let run = 0;
+  for (let x = 0; x < width; x++) {
+    for (let i = x; i < data.length; i += width) {
+      if ((data[i] === 0 ? 0 : 1) !== value) {
+        counts.push(run);
+        run = 0;
+        value = 1 - value;
+      }
+      run++;
+    }
+  }
+  counts.push(run);
+  return { size: [height, width], counts };
+}
+
+/**
+ * The mask of run lengths, compressed or not. Throws a `MaskError`: `rle-size` for a size that is none, `rle-counts`
+ * for counts that are no natural numbers or do not add up to height * width, `rle-string` for a broken string.
+ */
+export function decodeRle(rle: Rle | CompressedRle): Mask {
+  const { size, counts } = checkRle("decodeRle", rle);
+  const [height, width] = size;
+  const data = new Uint8Array(width * height);
+  let at = 0;
+  for (let k = 0; k < counts.length; k++) {
+    const count = counts[k] as number;
+    if (k % 2 === 1) {
+      let i = (at % height) * width + Math.floor(at / height);
+      for (let left = count; left > 0; left--) {
+        data[i] = 1;
+        i += width;
+        if (i >= data.length) i -= data.length - 1; // the head of the next column
+      }
+    }
+    at += count;
+  }
+  return { width, height, data };
+}
+
+/** Run lengths as the compressed string, `counts` of COCO's JSON. */
+export function compressRle({ size, counts }: Rle): CompressedRle {
+  let text = "";
+  for (let i = 0; i < counts.length; i++) {
+    let x = (counts[i] as number) - (i > 2 ? (counts[i - 2] as number) : 0);
+    for (let more = true; more; ) {
+      let group = x & 31;
+      x >>= 5;
+      more = x !== ((group & 16) === 0 ? 0 : -1); // what is left is more than the sign
+      if (more) group |= 32;
+      text += String.fromCharCode(group + 48);
+    }
+  }
+  return { size, counts: text };
+}
+
+/** The run lengths of a compressed string. Throws as `decodeRle`. */
+export function decompressRle(rle: CompressedRle): Rle {
+  return checkRle("decompressRle", rle);
+}
+
+/** Pixels inside. Throws as `decodeRle`. */
+export function rleArea(rle: Rle | CompressedRle): number {
+  return checkRle("rleArea", rle).counts.reduce((area, count, i) => area + (i % 2) * count, 0);
+}
+
+/** The smallest box around the object, [0, 0, 0, 0] if there is none. Throws as `decodeRle`. */
+export function rleBox(rle: Rle | CompressedRle): Box {
+  const { size, counts } = checkRle("rleBox", rle);
+  const [height, width] = size;
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  let at = 0;
+  for (let k = 0; k < counts.length; k++) {
+    const count = counts[k] as number;
+    const last = at + count - 1;
+    if (k % 2 === 1 && count > 0) {
+      const column = Math.floor(at / height);
+      const lastColumn = Math.floor(last / height);
+      const across = column < lastColumn; // then it holds the foot of one column and the head of the next
+      left = Math.min(left, column);
+      right = Math.max(right, lastColumn);
+      top = Math.min(top, across ? 0 : at % height);
+      bottom = Math.max(bottom, across ? height - 1 : last % height);
+    }
+    at += count;
+  }
+  return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1];
+}
+
+/** Checked, uncompressed run lengths. */
+function checkRle(where: string, { size, counts }: Rle | CompressedRle): Rle {
+  const [height, width] = size;
+  const pixels = height * width;
+  if (!(height > 0 && width > 0 && Number.isInteger(height) && Number.isInteger(width) && pixels < 2 ** 31)) {
+    throw new MaskError("rle-size", `${where}: size must be [height, width] in whole pixels, got [${size}]`, {
+      details: { size },
+    });
+  }
+  const numbers = typeof counts === "string" ? parse(where, counts) : counts;
+  let total = 0;
+  for (const [i, count] of numbers.entries()) {
+    if (!(count >= 0 && Number.isInteger(count))) {
+      throw new MaskError("rle-counts", `${where}: counts[${i}] is ${count}, no run length`, {
+        details: { index: i, count },
+      });
+    }
+    total += count;
+  }
+  if (total !== pixels) {
+    throw new MaskError("rle-counts", `${where}: ${height}x${width} has ${pixels} pixels, counts add up to ${total}`, {
+      details: { size, expected: pixels, total },
+    });
+  }
+  return { size, counts: numbers };
+}
+
+function parse(where: string, text: string): readonly number[] {
+  const counts: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    let x = 0;
+    let shift = 0;
+    for (let more = true; more; shift += 5, at++) {
+      const group = text.charCodeAt(at) - 48; // NaN past the end
+      if (!(group >= 0 && group < 64) || shift > 30) {
+        throw new MaskError("rle-string", `${where}: counts is no run-length string, it breaks at character ${at}`, {
+          details: { index: at },
+        });
+      }
+      x |= (group & 31) << shift;
+      more = (group & 32) !== 0;
+      if (!more && (group & 16) !== 0 && shift < 27) x |= -1 << (shift + 5);
+    }
+    counts.push(x + (counts.length > 2 ? (counts[counts.length - 2] as number) : 0));
+  }
+  return counts;
+}

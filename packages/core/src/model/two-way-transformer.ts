@@ -1,0 +1,120 @@
+/**
+ * The mask decoder's transformer: tokens attend to themselves and to the image, and the image attends back
+ * (SAM, section A; reference: sam/transformer.py, `TwoWayTransformer`).
+ *
+ * The image's side is [prompts, cells, width], far larger than the tokens', so as little as possible is done to it:
+ * - As long as nothing of a prompt has reached it its batch is `prompts?`, one map for all prompts or one for each, and
+ *   the first layer's projections of it are computed once.
+ * - The positions that are added before a projection are projected by themselves, when the graph is compiled.
+ * - What all keys have in common changes no softmax, so keys need no bias; and since a softmax's rows sum to one, the
+ *   values' bias goes through the output projection once, as part of its bias.
+ */
+import type { GraphBuilder } from "../graph/builder.ts";
+import type { Value } from "../graph/graph.ts";
+import { layerNorm, linear, mlp, type ProjectedAttention, projectedAttention, width } from "../nn/layers.ts";
+import type { WeightScope } from "../nn/weight-scope.ts";
+
+const HEADS = 8;
+const LAYERS = 2;
+
+export interface TwoWayInputs {
+  /** [prompts, tokens, width] */
+  readonly tokens: Value;
+  /** [prompts?, cells, width] */
+  readonly image: Value;
+  /** [cells, width] */
+  readonly positions: Value;
+}
+
+/** The tokens and the image after both have seen each other: [prompts, tokens, width], [prompts, cells, width]. */
+export function twoWayTransformer(
+  g: GraphBuilder,
+  w: WeightScope,
+  { tokens, image, positions }: TwoWayInputs,
+  mlpWidth: number,
+): { readonly tokens: Value; readonly image: Value } {
+  const outer = width(tokens);
+  const self = { heads: HEADS, innerWidth: outer };
+  const cross = { heads: HEADS, innerWidth: outer / 2 };
+  let queries = tokens;
+  let keys = image;
+  for (let i = 0; i < LAYERS; i++) {
+    const l = w.at("layers").at(i);
+    if (i === 0) {
+      // The first layer's tokens are their own positions, and it has no shortcut.
+      queries = projectedAttention(g, l.at("self_attn"), { q: queries, k: queries, v: queries }, self);
+    } else {
+      const q = g.add(queries, tokens);
+      queries = g.add(queries, projectedAttention(g, l.at("self_attn"), { q, k: q, v: queries }, self));
+    }
+    queries = layerNorm(g, l.at("norm1"), queries);
+
+    const seen = tokensToImage(
+      g,
+      l.at("cross_attn_token_to_image"),
+      g.add(queries, tokens),
+      { keys, positions },
+      cross,
+    );
+    queries = layerNorm(g, l.at("norm2"), g.add(queries, seen));
+
+    queries = layerNorm(g, l.at("norm3"), g.add(queries, mlp(g, l.at("mlp"), queries, [mlpWidth, outer])));
+
+    const toTokens = { k: g.add(queries, tokens), v: queries };
+    const back = imageToTokens(g, l.at("cross_attn_image_to_token"), { keys, positions }, toTokens, cross);
+    keys = layerNorm(g, l.at("norm4"), g.add(keys, back));
+  }
+  const last = w.at("final_attn_token_to_image");
+  queries = g.add(queries, tokensToImage(g, last, g.add(queries, tokens), { keys, positions }, cross));
+  return { tokens: layerNorm(g, w.at("norm_final_attn"), queries), image: keys };
+}
+
+interface PlacedImage {
+  /** [prompts?, cells, width] or [prompts, cells, width] */
+  readonly keys: Value;
+  /** [cells, width] */
+  readonly positions: Value;
+}
+
+function tokensToImage(
+  g: GraphBuilder,
+  w: WeightScope,
+  tokens: Value,
+  { keys, positions }: PlacedImage,
+  { heads, innerWidth }: ProjectedAttention,
+): Value {
+  return g.scope(w.path, () => {
+    const outer = width(tokens);
+    const matrix = (name: string): Value => w.at(name).tensor("weight", [innerWidth, outer]);
+    const query = linear(g, w.at("q_proj"), tokens, innerWidth);
+    const key = g.add(g.linear(keys, matrix("k_proj")), g.linear(positions, matrix("k_proj")));
+    const value = g.linear(keys, matrix("v_proj"));
+    const attended = g.attention(query, key, value, { heads, scale: (innerWidth / heads) ** -0.5 });
+    const out = w.at("out_proj");
+    const outMatrix = out.tensor("weight", [outer, innerWidth]);
+    const valueBias = g.reshape(w.at("v_proj").tensor("bias", [innerWidth]), [1, innerWidth]);
+    const bias = g.reshape(g.linear(valueBias, outMatrix, out.tensor("bias", [outer])), [outer]);
+    return g.linear(attended, outMatrix, bias);
+  });
+}
+
+function imageToTokens(
+  g: GraphBuilder,
+  w: WeightScope,
+  { keys, positions }: PlacedImage,
+  { k, v }: { readonly k: Value; readonly v: Value },
+  { heads, innerWidth }: ProjectedAttention,
+): Value {
+  return g.scope(w.path, () => {
+    const outer = width(k);
+    const queryMatrix = w.at("q_proj").tensor("weight", [innerWidth, outer]);
+    const placed = linear(g, w.at("q_proj"), positions, innerWidth);
+    const query = g.add(g.linear(keys, queryMatrix), placed);
+    const key = linear(g, w.at("k_proj"), k, innerWidth);
+    const value = linear(g, w.at("v_proj"), v, innerWidth);
+    const [prompts, cells] = [key.dims[0] ?? 1, query.dims[1] ?? 1];
+    const spread = g.expand(query, [prompts, cells, innerWidth]);
+    const attended = g.attention(spread, key, value, { heads, scale: (innerWidth / heads) ** -0.5 });
+    return linear(g, w.at("out_proj"), attended, outer);
+  });
+}

@@ -1,0 +1,137 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { ObservedBackend } from "../test/observed-backend.ts";
+import { toyConfig, toyJson, toyTensors } from "../test/toy-sam2.ts";
+import { bytesSource } from "./checkpoint/byte-source.ts";
+import { writeSafetensors } from "./checkpoint/safetensors.ts";
+import { readConfig, Sam2 } from "./node.ts";
+import { TestAbort } from "./testing/fixtures.ts";
+
+const backend = new ObservedBackend({ compute: false });
+let root = "";
+let file: Uint8Array;
+let path = "";
+beforeAll(async () => {
+  file = writeSafetensors(await toyTensors());
+});
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "masklet-"));
+  path = await put("toy.safetensors", file);
+  return () => rm(root, { recursive: true });
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  expect(backend.executables).toBe(0);
+});
+
+async function put(name: string, content: Uint8Array | string): Promise<string> {
+  await writeFile(join(root, name), content);
+  return join(root, name);
+}
+
+async function loadedConfig(...args: Parameters<typeof Sam2.load>) {
+  await using sam2 = await Sam2.load(...args);
+  return sam2.config;
+}
+
+describe("Sam2.load", () => {
+  test("a path, with the config beside it", async () => {
+    await put("toy.json", JSON.stringify(toyJson));
+    expect(await loadedConfig(path, { backend })).toEqual(toyConfig);
+  });
+
+  test("a file URL, a folder, bytes and a source", async () => {
+    await put("config.json", JSON.stringify(toyJson));
+    expect(await loadedConfig(pathToFileURL(path), { backend })).toEqual(toyConfig);
+    expect(await loadedConfig(root, { backend })).toEqual(toyConfig);
+    expect(await loadedConfig(file, { backend, config: toyConfig })).toEqual(toyConfig);
+    expect(await loadedConfig(bytesSource(file), { backend, config: toyConfig })).toEqual(toyConfig);
+  });
+
+  test("a given config goes before the one beside", async () => {
+    await put("toy.json", "{ broken");
+    const named = { ...toyConfig, name: "mine" };
+    expect(await loadedConfig(path, { backend, config: named })).toEqual(named);
+  });
+
+  test("the model's name is its path", async () => {
+    await using sam2 = await Sam2.load(path, { backend, config: toyConfig });
+    expect(sam2.source).toBe(path);
+  });
+
+  test.each<[string, string, string, RegExp]>([
+    ["broken JSON", "{ broken", "config-invalid", /toy\.json: is not JSON$/],
+    ["nothing", "", "config-invalid", /toy\.json: is not JSON$/],
+    ["JSON of something else", '{ "model_type": "bert" }', "config-invalid", /toy\.json: config: model_type should be/],
+    [
+      "a missing field",
+      JSON.stringify({ ...toyJson, d_model: undefined }),
+      "config-invalid",
+      /toy\.json: config: d_model .* is missing$/,
+    ],
+    [
+      "another width",
+      JSON.stringify({ ...toyJson, d_model: 64 }),
+      "not-this-model",
+      /toy\.safetensors is not toy: .*of another shape/,
+    ],
+  ])("%s in the config beside it", async (_, json, code, message) => {
+    await put("toy.json", json);
+    await expect(Sam2.load(path, { backend })).rejects.toMatchObject({
+      name: "CheckpointError",
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test("no config at all", async () => {
+    await expect(Sam2.load(path, { backend })).rejects.toMatchObject({ code: "config-missing" });
+  });
+
+  test("a name that is not on this machine says what to put where", async () => {
+    vi.stubEnv("HF_HUB_CACHE", root);
+    await expect(Sam2.load("sam2.1-hiera-tiny", { backend })).rejects.toMatchObject({
+      name: "CheckpointError",
+      code: "not-downloaded",
+      message: expect.stringContaining(join(root, "models--facebook--sam2.1-hiera-tiny")),
+    });
+  });
+
+  test("no such file", async () => {
+    await expect(Sam2.load(join(root, "none.pt"), { backend })).rejects.toMatchObject({ code: "not-found" });
+    await expect(Sam2.load(pathToFileURL(join(root, "none.pt")), { backend })).rejects.toMatchObject({
+      code: "not-found",
+    });
+  });
+
+  test("an address on the web", async () => {
+    await expect(Sam2.load(new URL("https://example.com/sam2.pt"), { backend })).rejects.toMatchObject({
+      name: "CheckpointError",
+      code: "not-found",
+      message: "https://example.com/sam2.pt: only file: URLs are opened; download it, and give its path",
+    });
+  });
+
+  test("aborted before it begins looks for nothing", async () => {
+    const abort = new TestAbort();
+    abort.abort();
+    await expect(Sam2.load(join(root, "none.pt"), { backend, signal: abort.signal })).rejects.toBe(abort.reason);
+  });
+});
+
+describe("readConfig", () => {
+  test("a file", async () => {
+    expect(await readConfig(await put("c.json", JSON.stringify(toyJson)))).toEqual(toyConfig);
+  });
+
+  test("a file that cannot be read", async () => {
+    await expect(readConfig(join(root, "none.json"))).rejects.toMatchObject({
+      name: "CheckpointError",
+      code: "not-found",
+    });
+    await expect(readConfig(root)).rejects.toMatchObject({ name: "CheckpointError", code: "read-failed" });
+  });
+});

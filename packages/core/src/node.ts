@@ -1,0 +1,80 @@
+/** For Node: all of core, and models by name or path, pictures from files. */
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import type { ByteSource } from "./checkpoint/byte-source.ts";
+import { CheckpointError } from "./errors.ts";
+import { parseConfig, type Sam2Config } from "./model/config.ts";
+import { fileSource } from "./node/file-source.ts";
+import { resolveModel } from "./node/resolve.ts";
+import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
+
+export * from "./index.ts";
+export { fileSource } from "./node/file-source.ts";
+export {
+  encodeMaskPng,
+  encodePng,
+  encodeWebp,
+  type ImageSource,
+  type ReadImageOptions,
+  readImage,
+  readMask,
+  type WebpOptions,
+  type WriteOptions,
+  writeFileAtomic,
+} from "./node/image.ts";
+export {
+  type CachedModel,
+  cacheFolder,
+  type Environment,
+  listCachedModels,
+  type ModelFiles,
+  officialUrl,
+  type ResolveOptions,
+  resolveModel,
+} from "./node/resolve.ts";
+
+/** A SAM 2 model, ready to run on one backend; in Node it is also loaded by name or path. */
+export class Sam2 extends CoreSam2 {
+  /**
+   * `source` is what `resolveModel` finds (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, a file, a folder), a file
+   * URL, bytes or a `ByteSource`. Where neither the tensors nor `options` tell the model's sizes, the config that lies
+   * beside the file does.
+   */
+  static override async load(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<CoreSam2> {
+    if (typeof source !== "string" && !(source instanceof URL)) return CoreSam2.load(source, options);
+    options.signal?.throwIfAborted();
+    const files = await resolveModel(typeof source === "string" ? source : filePath(source), { env: process.env });
+    const beside = files.config;
+    return CoreSam2.load(await fileSource(files.checkpoint), {
+      ...(beside !== undefined && { config: () => readConfig(beside) }),
+      ...options,
+    });
+  }
+}
+
+function filePath(url: URL): string {
+  if (url.protocol === "file:") return fileURLToPath(url);
+  throw new CheckpointError("not-found", `${url}: only file: URLs are opened; download it, and give its path`, {
+    details: { url: String(url) },
+  });
+}
+
+/**
+ * A model's config from a JSON file. Rejects with a `CheckpointError`: "not-found" or "read-failed" for a file that
+ * cannot be read, "config-invalid" for what is no JSON or what `parseConfig` refuses.
+ */
+export async function readConfig(path: string): Promise<Sam2Config> {
+  const source = await fileSource(path);
+  const bytes = await source.read(0, source.size).finally(() => source.close?.());
+  try {
+    return parseConfig(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    if (!(cause instanceof CheckpointError)) {
+      throw new CheckpointError("config-invalid", `${path}: is not JSON`, { cause, details: { file: path } });
+    }
+    throw new CheckpointError(cause.code, `${path}: ${cause.message}`, {
+      cause,
+      details: { ...cause.details, file: path },
+    });
+  }
+}

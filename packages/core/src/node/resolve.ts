@@ -1,0 +1,170 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, dirname, extname, join } from "node:path";
+import { CheckpointError } from "../errors.ts";
+import { isPresetName, type PresetName, presets } from "../model/config.ts";
+
+/** Where a model's files are on this machine. */
+export interface ModelFiles {
+  /** The `.pt` or `.safetensors` file. */
+  readonly checkpoint: string;
+  /** The JSON file with its config, where there is one. */
+  readonly config?: string;
+}
+
+/** Environment variables, as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ResolveOptions {
+  /** Where the cache's variables are read from. */
+  readonly env: Environment;
+  /** The Hugging Face cache (the folder with `models--*`), instead of the one `env` names. */
+  readonly cacheDir?: string;
+}
+
+/** One of Meta's models in the Hugging Face cache. */
+export interface CachedModel extends ModelFiles {
+  readonly name: PresetName;
+}
+
+/**
+ * Finds a model on this machine; nothing is downloaded. It is given as
+ * - one of Meta's names (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, ...), found in the Hugging Face cache,
+ * - a `.pt` or `.safetensors` file, its config beside it (`model.json` for `model.pt`, else `config.json`),
+ * - a folder: transformers' `model.safetensors` and `config.json`, or a single checkpoint,
+ * - any other Hugging Face name `owner/model` that the cache holds.
+ *
+ * A folder that is called like one of Meta's models needs a leading `./`. Rejects with a `CheckpointError`:
+ * "not-downloaded" says which file to put where and from which address, "not-found" what was looked for.
+ */
+export async function resolveModel(nameOrPath: string, options: ResolveOptions): Promise<ModelFiles> {
+  const cache = options.cacheDir ?? cacheFolder(options.env);
+  const name = presetNamed(nameOrPath);
+  if (name !== undefined) {
+    const found = await findInCache(cache, `facebook/${name}`);
+    if (found !== undefined) return found;
+    throw notDownloaded(name, cache);
+  }
+  if (await isFile(nameOrPath)) return withConfig(nameOrPath);
+  if (await isFolder(nameOrPath)) {
+    const found = await inFolder(nameOrPath);
+    if (found !== undefined) return found;
+    throw new CheckpointError(
+      "not-found",
+      `${nameOrPath}: the folder has no model.safetensors and no single .pt file`,
+      {
+        details: { file: nameOrPath },
+      },
+    );
+  }
+  const found = /^[\w.-]+\/[\w.-]+$/.test(nameOrPath) ? await findInCache(cache, nameOrPath) : undefined;
+  if (found !== undefined) return found;
+  throw new CheckpointError(
+    "not-found",
+    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of Meta's models ` +
+      `(${Object.keys(presets).join(", ")})`,
+    { details: { file: nameOrPath, cache, names: Object.keys(presets) } },
+  );
+}
+
+/** Those of Meta's models that the Hugging Face cache holds: 2.1 before 2.0, small to large. */
+export async function listCachedModels(env: Environment, cacheDir?: string): Promise<readonly CachedModel[]> {
+  const cache = cacheDir ?? cacheFolder(env);
+  const models = await Promise.all(
+    Object.keys(presets)
+      .filter(isPresetName)
+      .map(async (name) => {
+        const files = await findInCache(cache, `facebook/${name}`);
+        return files === undefined ? [] : [{ name, ...files }];
+      }),
+  );
+  return models.flat();
+}
+
+/** The Hugging Face cache, by the rules of `huggingface_hub`. */
+export function cacheFolder(env: Environment): string {
+  const set = (name: string): string | undefined => {
+    const value = env[name];
+    if (value === undefined || value === "") return undefined;
+    return value.replace(/^~(?=$|[/\\])/, homedir());
+  };
+  const hub = set("HF_HUB_CACHE") ?? set("HUGGINGFACE_HUB_CACHE");
+  if (hub !== undefined) return hub;
+  const home = set("HF_HOME") ?? join(set("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface");
+  return join(home, "hub");
+}
+
+/** Where Meta publishes a model's `.pt`. */
+export function officialUrl(name: PresetName): string {
+  const release = presets[name].version === "2.1" ? "092824" : "072824";
+  return `https://dl.fbaipublicfiles.com/segment_anything_2/${release}/${officialFile(name)}`;
+}
+
+/** `sam2.1_hiera_base_plus.pt` */
+function officialFile(name: PresetName): string {
+  return `${name.replaceAll("-", "_")}.pt`;
+}
+
+function presetNamed(nameOrPath: string): PresetName | undefined {
+  const name = nameOrPath.replace(/^facebook\//, "");
+  return isPresetName(name) ? name : undefined;
+}
+
+function repositoryFolder(cache: string, repository: string): string {
+  return join(cache, `models--${repository.replace("/", "--")}`);
+}
+
+/** The revision that `main` points to comes first; a snapshot without any reference counts too. */
+async function findInCache(cache: string, repository: string): Promise<ModelFiles | undefined> {
+  const folder = repositoryFolder(cache, repository);
+  const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
+  const snapshots = await readdir(join(folder, "snapshots")).catch((): string[] => []);
+  const revisions = new Set([main.trim(), ...snapshots.sort()].filter((revision) => snapshots.includes(revision)));
+  for (const revision of revisions) {
+    const found = await inFolder(join(folder, "snapshots", revision));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function inFolder(folder: string): Promise<ModelFiles | undefined> {
+  const transformers = join(folder, "model.safetensors");
+  if (await isFile(transformers)) return withConfig(transformers);
+  const checkpoints: string[] = [];
+  for (const name of await readdir(folder).catch((): string[] => [])) {
+    const path = join(folder, name);
+    if (/\.(pt|pth|safetensors)$/.test(name) && (await isFile(path))) checkpoints.push(path);
+  }
+  const [only, second] = checkpoints;
+  return only === undefined || second !== undefined ? undefined : withConfig(only);
+}
+
+async function withConfig(checkpoint: string): Promise<ModelFiles> {
+  const folder = dirname(checkpoint);
+  for (const name of [`${basename(checkpoint, extname(checkpoint))}.json`, "config.json"]) {
+    const config = join(folder, name);
+    if (await isFile(config)) return { checkpoint, config };
+  }
+  return { checkpoint };
+}
+
+/** A link whose target is gone counts as no file. */
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+function notDownloaded(name: PresetName, cache: string): CheckpointError {
+  const file = officialFile(name);
+  const put = join(repositoryFolder(cache, `facebook/${name}`), "snapshots", "main", file);
+  const url = officialUrl(name);
+  return new CheckpointError(
+    "not-downloaded",
+    `${name} is not on this machine. Get ${url} and put it at ${put}, or give the path of a ${file} that you have. ` +
+      `(What Python tools downloaded from https://huggingface.co/facebook/${name} is found in ${cache}.)`,
+    { details: { model: name, url, put, cache, repository: `facebook/${name}` } },
+  );
+}

@@ -1,0 +1,169 @@
+import { type AbortSignalLike, abortable } from "./abort.ts";
+import type { Backend, Executable } from "./backend/backend.ts";
+import { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
+import { identify, openCheckpoint, recognise } from "./checkpoint/load.ts";
+import { verifyChecksums, type WeightStore } from "./checkpoint/weight-store.ts";
+import { StateError } from "./errors.ts";
+import type { Graph } from "./graph/graph.ts";
+import type { Sam2Config } from "./model/config.ts";
+import {
+  type GraphName,
+  imageEncoderGraph,
+  maskDecoderGraph,
+  memoryAttentionGraph,
+  memoryEncoderGraph,
+} from "./model/graphs.ts";
+import { checkInventory } from "./model/inventory.ts";
+import type { HostTensor } from "./tensor/tensor.ts";
+
+/** How far loading is. */
+export interface LoadProgress {
+  /** What is being made ready. */
+  readonly graph: GraphName;
+  /** Bytes of its weights read so far, and in all. */
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface LoadOptions {
+  /** What computes: `createOrtBackend()` of `@masklet/backend-ort`, for instance. It stays the caller's to dispose. */
+  readonly backend: Backend;
+  /**
+   * The model's sizes, where the checkpoint's tensors do not show which model it is (see `parseConfig`). A function is
+   * asked only then.
+   */
+  readonly config?: Sam2Config | (() => Promise<Sam2Config>);
+  readonly signal?: AbortSignalLike;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+type CompileGraphOptions = Pick<LoadOptions, "signal" | "onProgress">;
+
+const graphs: { readonly [K in GraphName]: (config: Sam2Config) => Graph } = {
+  imageEncoder: imageEncoderGraph,
+  maskDecoder: maskDecoderGraph,
+  memoryEncoder: memoryEncoderGraph,
+  memoryAttention: memoryAttentionGraph,
+};
+
+/** A SAM 2 model, ready to run on one backend. Predictors share it; it must outlive them. */
+export class Sam2 {
+  readonly config: Sam2Config;
+  /** How errors call the checkpoint: its path, or "bytes". */
+  readonly source: string;
+  readonly #backend: Backend;
+  readonly #weights: WeightStore;
+  readonly #compiled = new Map<GraphName, Promise<Executable>>();
+  #disposing: Promise<void> | undefined;
+
+  protected constructor(weights: WeightStore, config: Sam2Config, backend: Backend) {
+    this.#weights = weights;
+    this.config = config;
+    this.source = weights.name;
+    this.#backend = backend;
+  }
+
+  /**
+   * Loads a checkpoint: Meta's `.pt`, `.safetensors`, or transformers' `model.safetensors`, recognised by its bytes.
+   *
+   * Rejects with a `CheckpointError` for a file that is damaged or is another model, and a `BackendError` where the
+   * runtime fails; nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what was
+   * opened is closed when the step under way has ended.
+   */
+  static load(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
+    const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
+    const open = async (): Promise<WeightStore> => {
+      try {
+        options.signal?.throwIfAborted();
+        return await openCheckpoint(bytes, options);
+      } catch (error) {
+        await bytes.close?.();
+        throw error;
+      }
+    };
+    const loaded = open().then((weights) => Sam2.#load(weights, options));
+    return abortable(loaded, options.signal, (late) => void late.dispose());
+  }
+
+  /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
+  static fromWeights(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
+    return abortable(Sam2.#load(weights, options), options.signal, (late) => void late.dispose());
+  }
+
+  static async #load(weights: WeightStore, { backend, config: given, signal, onProgress }: LoadOptions): Promise<Sam2> {
+    let model: Sam2 | undefined;
+    try {
+      const config = typeof given === "function" ? (recognise(weights) ?? (await given())) : identify(weights, given);
+      checkInventory(weights, config);
+      await verifyChecksums(weights, signal && { signal });
+      model = new Sam2(weights, config, backend);
+      for (const name of ["imageEncoder", "maskDecoder"] as const) {
+        signal?.throwIfAborted();
+        await model.#compile(name, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+      }
+      return model;
+    } catch (error) {
+      await (model === undefined ? weights.close() : model.dispose());
+      throw error;
+    }
+  }
+
+  /** The backend's name, "ort" for instance. */
+  get backendName(): string {
+    return this.#backend.name;
+  }
+
+  /**
+   * One of the model's graphs, compiled when it is first asked for. Aborting rejects at once; the compilation goes on for
+   * whoever asks next.
+   */
+  async executable(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
+    this.#requireAlive();
+    const compiled = this.#compiled.get(name) ?? this.#compile(name, onProgress && { onProgress });
+    return abortable(compiled, signal);
+  }
+
+  #compile(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
+    const compiled = this.#backend.compile(graphs[name](this.config), this.#weights, {
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress: (progress) => onProgress({ graph: name, ...progress }) }),
+    });
+    this.#compiled.set(name, compiled);
+    compiled.catch(() => this.#compiled.delete(name));
+    return compiled;
+  }
+
+  /**
+   * One of the checkpoint's tensors, by its official key: the few that the host computes with. Rejects as
+   * `WeightStore.read`.
+   */
+  async weight(name: string): Promise<HostTensor<"float32">> {
+    this.#requireAlive();
+    return this.#weights.read(name);
+  }
+
+  /** Frees the compiled graphs, after the runs under way, and closes the checkpoint. May be called more than once. */
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#free();
+    return this.#disposing;
+  }
+
+  #requireAlive(): void {
+    if (this.#disposing === undefined) return;
+    throw new StateError("disposed", `Sam2 (${this.source}) is disposed`);
+  }
+
+  async #free(): Promise<void> {
+    try {
+      for (const executable of await Promise.allSettled(this.#compiled.values())) {
+        if (executable.status === "fulfilled") await executable.value.dispose();
+      }
+    } finally {
+      await this.#weights.close();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

@@ -1,0 +1,11 @@
+/** For browsers: all of core, and pictures from the DOM. */
+export * from "./index.ts";
+export {
+  type EncodeOptions,
+  encodeBlob,
+  encodeMaskBlob,
+  type ImageFromOptions,
+  imageDataFrom,
+  imageFrom,
+  type WebImageSource,
+} from "./web/image.ts";

@@ -1,0 +1,185 @@
+/**
+ * Images in the browser, in windows and workers.
+ *
+ * The browser decodes: EXIF orientation is applied, colour profiles are converted to sRGB, 16 bits become 8, and of an
+ * animation the first frame is taken. Alpha is kept as a fourth channel, straight; canvases hold it premultiplied, so
+ * colours under full transparency come back as black and faint ones a little rounded.
+ */
+import { type AbortSignalLike, abortable } from "../abort.ts";
+import { ImageError } from "../errors.ts";
+import { checkImage, checkSize, defaultMaxPixels, type Image, type ImageLimits, type Size } from "../image/image.ts";
+import { type Mask, maskImage } from "../mask/mask.ts";
+
+/** What the browser can draw, and files. */
+export type WebImageSource =
+  | Blob
+  | ImageData
+  | ImageBitmap
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | HTMLVideoElement
+  | VideoFrame;
+
+/** Options of `imageFrom`. */
+export interface ImageFromOptions extends ImageLimits {
+  readonly signal?: AbortSignalLike;
+}
+
+/**
+ * The pixels of a browser's image as RGBA, at its natural size. What was passed in is neither closed nor changed.
+ *
+ * Rejects with an `ImageError`: `image-corrupt` (a Blob the browser cannot decode, an element that has not loaded),
+ * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
+ * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
+ */
+export async function imageFrom(
+  source: WebImageSource,
+  { maxPixels = defaultMaxPixels, signal }: ImageFromOptions = {},
+): Promise<Image> {
+  signal?.throwIfAborted();
+  if (source instanceof Blob) {
+    const bitmap = await abortable(decodeBlob(source), signal, (late) => late.close());
+    try {
+      return draw(bitmap, bitmap, maxPixels);
+    } finally {
+      bitmap.close();
+    }
+  }
+  if (source instanceof ImageData) {
+    checkSize("imageFrom", source, maxPixels);
+    if (source.colorSpace === "srgb" && source.data instanceof Uint8ClampedArray) {
+      return { width: source.width, height: source.height, channels: 4, data: source.data.slice() };
+    }
+    const { context } = canvas(source);
+    context.putImageData(source, 0, 0); // converts to the canvas's sRGB
+    return pixelsOf(context, source);
+  }
+  return draw(source, naturalSize(source), maxPixels);
+}
+
+/** File types that `encodeBlob` writes. */
+export interface EncodeOptions {
+  /** `image/png` if not given. */
+  readonly type?: "image/png" | "image/webp";
+  /** WebP's, 0 to 1; 0.9 if not given. */
+  readonly quality?: number;
+}
+
+/**
+ * The image as a PNG or WebP file. Rejects with an `ImageError`: as `checkImage`, or `image-encode` where the browser
+ * cannot write that type or size.
+ */
+export async function encodeBlob(
+  image: Image,
+  { type = "image/png", quality = 0.9 }: EncodeOptions = {},
+): Promise<Blob> {
+  checkImage("encodeBlob", image, { maxPixels: Number.POSITIVE_INFINITY });
+  const { context, surface } = canvas(image);
+  context.putImageData(imageDataFrom(image), 0, 0);
+  let blob: Blob;
+  try {
+    blob = await surface.convertToBlob({ type, quality });
+  } catch (cause) {
+    throw new ImageError("image-encode", `encodeBlob: the browser cannot encode ${image.width}x${image.height}`, {
+      cause,
+    });
+  }
+  if (blob.type !== type) {
+    throw new ImageError("image-encode", `encodeBlob: this browser cannot write ${type}, it gave ${blob.type}`, {
+      details: { type, got: blob.type },
+    });
+  }
+  return blob;
+}
+
+/** The mask as a black and white PNG file. Rejects as `encodeBlob`. */
+export async function encodeMaskBlob(mask: Mask): Promise<Blob> {
+  return encodeBlob(maskImage(mask));
+}
+
+/** The image for a canvas's `putImageData`; RGB becomes opaque RGBA. Pixels are copied. */
+export function imageDataFrom(image: Image): ImageData {
+  checkImage("imageDataFrom", image, { maxPixels: Number.POSITIVE_INFINITY });
+  const { width, height, channels, data } = image;
+  const out = new ImageData(width, height);
+  if (channels === 4) out.data.set(data);
+  else {
+    for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
+      out.data[to] = data[from] as number;
+      out.data[to + 1] = data[from + 1] as number;
+      out.data[to + 2] = data[from + 2] as number;
+      out.data[to + 3] = 255;
+    }
+  }
+  return out;
+}
+
+async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(blob, { imageOrientation: "from-image", premultiplyAlpha: "default" });
+  } catch (cause) {
+    const type = blob.type === "" ? "of unknown type" : `of type ${blob.type}`;
+    throw new ImageError("image-corrupt", `imageFrom: the browser cannot decode this Blob ${type}`, {
+      cause,
+      details: { type: blob.type, size: blob.size },
+    });
+  }
+}
+
+function naturalSize(source: Exclude<WebImageSource, Blob | ImageData>): Size {
+  if (typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement) {
+    return { width: source.naturalWidth, height: source.naturalHeight };
+  }
+  if (typeof HTMLVideoElement !== "undefined" && source instanceof HTMLVideoElement) {
+    return { width: source.videoWidth, height: source.videoHeight };
+  }
+  if (typeof VideoFrame !== "undefined" && source instanceof VideoFrame) {
+    return { width: source.displayWidth, height: source.displayHeight };
+  }
+  const { width, height } = source as ImageBitmap | HTMLCanvasElement | OffscreenCanvas;
+  return { width, height };
+}
+
+function draw(source: CanvasImageSource, { width, height }: Size, maxPixels: number): Image {
+  if (width === 0 || height === 0) {
+    throw new ImageError("image-corrupt", `imageFrom: the picture is ${width}x${height}; has it loaded?`);
+  }
+  checkSize("imageFrom", { width, height }, maxPixels);
+  const { context } = canvas({ width, height });
+  context.drawImage(source, 0, 0, width, height);
+  return pixelsOf(context, { width, height });
+}
+
+function canvas({ width, height }: Size): {
+  readonly surface: OffscreenCanvas;
+  readonly context: OffscreenCanvasRenderingContext2D;
+} {
+  const surface = new OffscreenCanvas(width, height);
+  const context = surface.getContext("2d", { colorSpace: "srgb", willReadFrequently: true });
+  if (context === null) {
+    throw new ImageError("image-too-large", `the browser gives no canvas of ${width}x${height}`, {
+      details: { width, height },
+    });
+  }
+  return { surface, context };
+}
+
+function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Image {
+  try {
+    const { data } = context.getImageData(0, 0, width, height, { colorSpace: "srgb" });
+    return { width, height, channels: 4, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.length) };
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "SecurityError") {
+      throw new ImageError(
+        "image-cross-origin",
+        "imageFrom: the picture comes from another site, which does not allow its pixels to be read (CORS)",
+        { cause },
+      );
+    }
+    throw new ImageError("image-too-large", `imageFrom: the browser cannot read ${width}x${height} pixels back`, {
+      cause,
+      details: { width, height },
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import type { Image } from "../src/image/image.ts";
+import { parseConfig, type Sam2Config } from "../src/model/config.ts";
+import type { HostTensor } from "../src/tensor/tensor.ts";
+import { RandomTensors } from "../src/testing/fixtures.ts";
+import { hashedWeights } from "../src/testing/hashed-weights.ts";
+
+/**
+ * The smallest model of the family that has every kind of block: windows that do not divide their map, one larger than
+ * its map, padded windows whose queries are pooled, and global attention.
+ */
+export const toyJson: Readonly<Record<string, unknown>> = {
+  name: "toy",
+  image_size: 64,
+  embed_dim: 8,
+  num_heads: 1,
+  stages: [1, 2, 3, 1],
+  global_att_blocks: [5],
+  window_spec: [8, 6, 6, 3],
+  window_pos_embed_bkg_spatial_size: [3, 3],
+  q_pool: 3,
+  d_model: 32,
+  mem_dim: 16,
+  fpn_top_down_levels: [2, 3],
+  mask_decoder_mlp_dim: 32,
+  memory_attention_layers: 1,
+  memory_attention_dim_feedforward: 32,
+  num_maskmem: 3,
+  max_obj_ptrs_in_encoder: 4,
+  sam2_1: true,
+};
+
+export const toyConfig: Sam2Config = parseConfig(toyJson);
+
+/** An image of noise, the same for the same seed. */
+export function noiseImage(width: number, height: number, { seed = 1, channels = 3 }: NoiseOptions = {}): Image {
+  const data = new RandomTensors(seed).ints([height * width * channels], 0, 256).data as Int32Array;
+  return { width, height, channels, data: Uint8Array.from(data) };
+}
+
+interface NoiseOptions {
+  readonly seed?: number;
+  readonly channels?: 3 | 4;
+}
+
+/** The toy model's hashed weights, by name. */
+export async function toyTensors(): Promise<ReadonlyMap<string, HostTensor<"float32">>> {
+  const weights = hashedWeights(toyConfig);
+  const tensors = new Map<string, HostTensor<"float32">>();
+  for (const key of weights.entries.keys()) tensors.set(key, await weights.read(key));
+  return tensors;
+}

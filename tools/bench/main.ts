@@ -1,0 +1,66 @@
+/**
+ * `pnpm bench [--model nano,tiny] [--threads N] [--json]`: how much of the machine's peak the models reach.
+ *
+ * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
+ * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in the same process.
+ * Every model runs in a process of its own, whose peak memory is therefore its own.
+ */
+import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Report, Row } from "./report.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: "string", default: "nano,tiny" },
+    threads: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const models = options.model.split(",");
+const reports = models.map((model): Report => {
+  const args = [
+    ...["--conditions=@masklet/source", "--no-warnings", fileURLToPath(new URL("measure.ts", import.meta.url)), model],
+    ...(options.threads === undefined ? [] : ["--threads", options.threads]),
+  ];
+  const child = spawnSync(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
+  if (child.status !== 0) throw new Error(`bench: ${model} ended with ${child.signal ?? `exit code ${child.status}`}`);
+  return JSON.parse(child.stdout.toString()) as Report;
+});
+
+if (options.json) console.log(JSON.stringify(reports, null, 2));
+else for (const report of reports) print(report);
+
+function print({ model, threads, peak, rows, load, memory }: Report): void {
+  console.log(`\n${model}, ${threads} of ${availableParallelism()} threads; GEMM peak ${peak.toFixed(0)} GFLOP/s`);
+  const lines = rows.map((row): readonly string[] => [
+    row.name,
+    `${row.milliseconds.toFixed(1)} ms`,
+    `${row.gigaflops.toFixed(row.gigaflops < 10 ? 2 : 0)} GFLOP`,
+    `${(row.gigaflops / (row.milliseconds / 1000)).toFixed(0)} GFLOP/s`,
+    `${(100 * share(row, peak)).toFixed(1)}% of peak`,
+    mark(row, peak),
+  ]);
+  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
+  for (const line of lines) {
+    console.log(
+      `  ${line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`,
+    );
+  }
+  console.log(`  loading ${load.milliseconds.toFixed(0)} ms for ${(load.bytes / 1e6).toFixed(0)} MB of weights`);
+  console.log(
+    `  peak memory ${(memory.peak / 1e6).toFixed(0)} MB, of which ${(memory.baseline / 1e6).toFixed(0)} MB before the model`,
+  );
+}
+
+function share({ gigaflops, milliseconds }: Row, peak: number): number {
+  return gigaflops / (milliseconds / 1000) / peak;
+}
+
+function mark(row: Row, peak: number): string {
+  if (row.mark === undefined) return "";
+  return `${share(row, peak) >= row.mark ? "reached" : "missed "} ${100 * row.mark}%`;
+}

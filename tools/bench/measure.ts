@@ -1,0 +1,224 @@
+/** Measures one model in a process of its own and prints a `Report` as JSON. */
+import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { createOrtBackend } from "@masklet/backend-ort/node";
+import {
+  type DeviceTensor,
+  type DimBindings,
+  type Executable,
+  float32,
+  GraphBuilder,
+  type GraphName,
+  graphCost,
+  type HostTensor,
+  ImagePredictor,
+  imageEncoderGraph,
+  int32,
+  isPresetName,
+  maskDecoderGraph,
+  memoryAttentionGraph,
+  memoryEncoderGraph,
+  presets,
+  type Sam2,
+  type Sam2Config,
+  type Tensor,
+  writeSafetensors,
+} from "@masklet/core";
+import { Sam2 as NodeSam2 } from "@masklet/core/node";
+import { hashedTensor, hashedWeights, memoryWeights } from "@masklet/core/testing";
+import { nanoModel } from "@masklet/model-nano";
+import type { Report, Row } from "./report.ts";
+
+const RUNS = 5;
+const PEAK_SIDE = 2048;
+const PROMPTS = 64;
+const MEMORIES = 7;
+const POINTERS = 16;
+
+interface Work {
+  readonly name: string;
+  /** Plain GFLOP for tiny, multiply-add = 2: fixed, so that clever algebra counts as speed. Others are counted. */
+  readonly tiny: number;
+  /** The share of the peak that tiny aims at. */
+  readonly mark?: number;
+  readonly graph: GraphName;
+  readonly sizes: DimBindings;
+  readonly prepare: (model: Sam2) => Promise<() => Promise<unknown>>;
+}
+
+const { values: options, positionals } = parseArgs({
+  options: { threads: { type: "string" } },
+  allowPositionals: true,
+});
+const name = positionals[0] ?? "tiny";
+const threads = options.threads === undefined ? availableParallelism() : Number(options.threads);
+
+const baseline = process.memoryUsage.rss();
+const backend = await createOrtBackend({ threads });
+const source = name === "nano" ? fileURLToPath(nanoModel.checkpoint) : hashedCheckpoint(`sam2.1-hiera-${name}`);
+
+async function measure(): Promise<Report> {
+  const peak = await gemmPeak();
+  const started = performance.now();
+  const model = await NodeSam2.load(source, { backend });
+  const load = { milliseconds: performance.now() - started, bytes: statSync(source).size };
+  const rows: Row[] = [];
+  for (const { name: what, tiny, mark, graph, sizes, prepare } of work) {
+    const run = await prepare(model);
+    const milliseconds = await median(run);
+    const isTiny = name === "tiny";
+    rows.push({
+      name: what,
+      milliseconds,
+      gigaflops: isTiny ? tiny : graphCost(graphs[graph](model.config), sizes).flops / 1e9,
+      ...(isTiny && mark !== undefined ? { mark } : {}),
+    });
+  }
+  const { config } = model;
+  await model.dispose();
+  const memory = { baseline, peak: process.resourceUsage().maxRSS * 1024 };
+  return { model: config.name, threads, peak: Math.max(peak, await gemmPeak()), rows, load, memory };
+}
+
+const graphs: { readonly [K in GraphName]: (config: Sam2Config) => ReturnType<typeof imageEncoderGraph> } = {
+  imageEncoder: imageEncoderGraph,
+  maskDecoder: maskDecoderGraph,
+  memoryEncoder: memoryEncoderGraph,
+  memoryAttention: memoryAttentionGraph,
+};
+
+const clicks = (count: number): ((model: Sam2) => Promise<() => Promise<unknown>>) => {
+  return async (model) => {
+    const predictor = new ImagePredictor(model, { promptsPerRun: count });
+    await predictor.setImage({ width: 640, height: 480, channels: 3, data: new Uint8Array(640 * 480 * 3).fill(90) });
+    const prompts = Array.from({ length: count }, (_, i) => ({
+      points: [[(i % 8) * 70 + 40, (i >> 3) * 50 + 40]] as const,
+    }));
+    return () => predictor.predictMany(prompts);
+  };
+};
+
+const work: readonly Work[] = [
+  {
+    name: "encode one image",
+    tiny: 207,
+    mark: 0.45,
+    graph: "imageEncoder",
+    sizes: { images: 1 },
+    prepare: async (model) => {
+      const { imageSize } = model.config;
+      return repeat(await model.executable("imageEncoder"), {
+        image: hashedTensor("bench.image", [1, imageSize, imageSize, 3], 2),
+      });
+    },
+  },
+  { name: "one click", tiny: 3.6, graph: "maskDecoder", sizes: { prompts: 1, points: 2 }, prepare: clicks(1) },
+  {
+    name: `${PROMPTS} point prompts in one run`,
+    tiny: 3.6 * PROMPTS,
+    mark: 0.4,
+    graph: "maskDecoder",
+    sizes: { prompts: PROMPTS, points: 2 },
+    prepare: clicks(PROMPTS),
+  },
+  {
+    name: "encode one memory",
+    tiny: 12,
+    graph: "memoryEncoder",
+    sizes: { objects: 1 },
+    prepare: async (model) => {
+      const { imageSize, width } = model.config;
+      const [cells, side] = [(imageSize / 16) ** 2, imageSize / 4];
+      return repeat(await model.executable("memoryEncoder"), {
+        imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
+        maskLogits: hashedTensor("bench.mask", [1, side, side], 8),
+        binarize: { dtype: "bool", dims: [1], data: Uint8Array.of(0) },
+        objectScores: float32([1, 1], Float32Array.of(3)),
+      });
+    },
+  },
+  {
+    name: `memory attention, ${MEMORIES} memories, ${POINTERS} pointers`,
+    tiny: 606,
+    mark: 0.45,
+    graph: "memoryAttention",
+    sizes: { objects: 1, memories: MEMORIES, pointerTokens: POINTERS * 4 },
+    prepare: async (model) => {
+      const { imageSize, width, memoryWidth } = model.config;
+      const cells = (imageSize / 16) ** 2;
+      const tokens = (POINTERS * width) / memoryWidth;
+      return repeat(await model.executable("memoryAttention"), {
+        imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
+        memories: hashedTensor("bench.memories", [1, MEMORIES, cells, memoryWidth], 1),
+        slots: int32([MEMORIES], Int32Array.of(6, 0, 1, 2, 3, 4, 5)),
+        pointers: hashedTensor("bench.pointers", [1, tokens, memoryWidth], 1),
+        pointerPositions: hashedTensor("bench.positions", [1, tokens, memoryWidth], 1),
+      });
+    },
+  },
+];
+
+/** Runs a graph with feeds that are uploaded once. */
+function repeat(executable: Executable, feeds: Readonly<Record<string, HostTensor>>): () => Promise<void> {
+  const uploaded: Record<string, Tensor> = {};
+  for (const [input, tensor] of Object.entries(feeds)) uploaded[input] = backend.upload(tensor);
+  return async () => release(await executable.run(uploaded));
+}
+
+function release(outputs: Readonly<Record<string, DeviceTensor>>): void {
+  for (const tensor of Object.values(outputs)) tensor.dispose();
+}
+
+async function times(run: () => Promise<unknown>): Promise<readonly number[]> {
+  await run();
+  const measured: number[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    const started = performance.now();
+    await run();
+    measured.push(performance.now() - started);
+  }
+  return measured.sort((a, b) => a - b);
+}
+
+async function median(run: () => Promise<unknown>): Promise<number> {
+  return (await times(run))[RUNS >> 1] as number;
+}
+
+/** GFLOP/s of the best of several products. */
+async function gemmPeak(): Promise<number> {
+  const g = new GraphBuilder("peak");
+  const a = g.input("a", [PEAK_SIDE, PEAK_SIDE]);
+  g.output("product", g.linear(a, g.weight("weight", [PEAK_SIDE, PEAK_SIDE])));
+  const weight = hashedTensor("bench.weight", [PEAK_SIDE, PEAK_SIDE], 1);
+  const executable = await backend.compile(g.build(), memoryWeights({ weight }));
+  const run = repeat(executable, { a: hashedTensor("bench.a", [PEAK_SIDE, PEAK_SIDE], 1) });
+  const [best] = await times(run);
+  await executable.dispose();
+  return (2 * PEAK_SIDE ** 3) / 1e6 / (best as number);
+}
+
+/** A full-size model with hashed weights as a file, made once, so that loading reads what a user's would. */
+function hashedCheckpoint(preset: string): string {
+  if (!isPresetName(preset)) throw new Error(`bench: ${preset} is none of ${Object.keys(presets).join(", ")}`);
+  const folder = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
+  const path = `${folder}${preset}.hashed.safetensors`;
+  if (existsSync(path)) return path;
+  mkdirSync(folder, { recursive: true });
+  const tensors = new Map<string, HostTensor>();
+  for (const {
+    name: key,
+    dims,
+    source: { bytes },
+  } of hashedWeights(presets[preset]).entries.values()) {
+    if (bytes === undefined) throw new Error(`bench: ${key} has no bytes`);
+    tensors.set(key, float32(dims, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)));
+  }
+  writeFileSync(`${path}.part`, writeSafetensors(tensors));
+  renameSync(`${path}.part`, path);
+  return path;
+}
+
+process.stdout.write(JSON.stringify(await measure()));

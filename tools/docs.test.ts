@@ -1,0 +1,309 @@
+/**
+ * The documentation stays true. In every Markdown file of the repository that users read:
+ *
+ * - each block of ```ts is type-checked, alone;
+ * - those marked ```ts run are one program a page, in their order: type-checked, then run in a folder that holds
+ *   `examples/scene.png`; what they print must contain the page's ```text output blocks, in their order;
+ * - each masklet command of ```sh has only options that its help knows; those of ```sh run are run;
+ * - each relative link leads to a file, and to a heading of it.
+ */
+import { execFile, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
+import { chromium as playwright } from "playwright";
+import ts from "typescript";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readImage } from "../packages/core/src/node.ts";
+import { chromium, environment, root } from "./host.mjs";
+
+const names = (folder: string): readonly string[] => readdirSync(join(root, folder));
+const pages = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "examples/browser/README.md",
+  ...names("apps/docs").map((name) => `apps/docs/${name}`),
+  ...names("packages").map((name) => `packages/${name}/README.md`),
+].filter((page) => page.endsWith(".md") && existsSync(join(root, page)));
+
+interface Block {
+  readonly language: string;
+  /** What follows the language on the opening line. */
+  readonly mark: string;
+  readonly line: number;
+  readonly text: string;
+}
+
+const source = (page: string): string => readFileSync(join(root, page), "utf8").replaceAll("\r\n", "\n");
+
+function blocks(page: string): readonly Block[] {
+  const text = source(page);
+  return Array.from(
+    text.matchAll(/^```(\w+) ?(.*)\n([\s\S]*?)^```$/gm),
+    ({ index, 1: language = "", 2: mark = "", 3: body = "" }) => ({
+      language,
+      mark,
+      line: text.slice(0, index).split("\n").length + 1,
+      text: body,
+    }),
+  );
+}
+
+/** Blocks as a module whose lines have the numbers they have in the page, so that errors point there. */
+function moduleOf(parts: readonly Block[]): string {
+  let code = "export {};";
+  for (const { line, text } of parts) code += "\n".repeat(Math.max(0, line - code.split("\n").length)) + text;
+  return code;
+}
+
+// Under examples, so that packages are found as a user's program finds them.
+const folder = join(root, "examples", ".cache", "docs");
+const programs = pages.flatMap((page) => {
+  const code = blocks(page).filter(({ language }) => language === "ts");
+  const program = (parts: readonly Block[], runs: boolean) => ({
+    page,
+    runs,
+    file: join(folder, `${page.replaceAll(/\W+/g, "-")}${runs ? "" : `-${parts[0]?.line}`}.ts`),
+    code: moduleOf(parts),
+  });
+  const running = code.filter(({ mark }) => mark === "run");
+  return [
+    ...(running.length > 0 ? [program(running, true)] : []),
+    ...code.filter((block) => !running.includes(block)).map((block) => program([block], false)),
+  ];
+});
+
+/** Where users of the packages come in. */
+const entries = names("packages").flatMap((name) => {
+  const { exports = {} } = JSON.parse(source(`packages/${name}/package.json`));
+  const found = JSON.stringify(exports).match(/[.][/]src[/][^"]+[.]ts/g) ?? ["src/main.ts"];
+  return found.map((file) => join(root, "packages", name, file));
+});
+
+let checked: ts.Program;
+beforeAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { file, code } of programs) writeFileSync(file, code);
+  const { config } = ts.readConfigFile(join(root, "tsconfig.base.json"), ts.sys.readFile);
+  checked = ts.createProgram({
+    rootNames: [...programs.map(({ file }) => file), ...entries],
+    options: {
+      ...ts.parseJsonConfigFileContent(config, ts.sys, root).options,
+      lib: ["es2023", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"].map((lib) => `lib.${lib}.d.ts`),
+      types: ["node"],
+      isolatedDeclarations: false,
+      declaration: false,
+      noUnusedLocals: false,
+      noPropertyAccessFromIndexSignature: false,
+    },
+  });
+}, 120_000);
+
+test("every block of TypeScript type-checks", { timeout: 120_000 }, () => {
+  const problems = programs.flatMap(({ page, file }) => {
+    const parsed = checked.getSourceFile(file);
+    return [...checked.getSyntacticDiagnostics(parsed), ...checked.getSemanticDiagnostics(parsed)].map(
+      ({ start = 0, messageText }) =>
+        `${page}:${(parsed?.getLineAndCharacterOfPosition(start).line ?? 0) + 1}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`,
+    );
+  });
+  expect(problems).toEqual([]);
+});
+
+describe("what the documentation runs", () => {
+  const cwd = mkdtempSync(join(tmpdir(), "masklet-docs-"));
+  cpSync(join(root, "examples", "scene.png"), join(cwd, "examples", "scene.png"));
+  mkdirSync(join(cwd, "out"));
+  afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+  const running = programs.filter(({ runs }) => runs);
+  test.each(running.map(({ page, file }) => [page, file] as const))("%s", { timeout: 120_000 }, async (page, file) => {
+    const args = ["--conditions=@masklet/source", "--no-warnings", file];
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      cwd,
+      env: environment() as NodeJS.ProcessEnv,
+    });
+    let at = 0;
+    for (const { mark, text } of blocks(page)) {
+      if (mark !== "output") continue;
+      const found = stdout.replaceAll("\r\n", "\n").indexOf(text, at);
+      expect(found, `${page} promises this, in this order:\n${text}\nIt printed:\n${stdout}`).toBeGreaterThanOrEqual(
+        at,
+      );
+      at = found + text.length;
+    }
+  });
+});
+
+/** Runs the command line from its sources. */
+const masklet = (args: readonly string[], cwd = root): Promise<{ readonly stdout: string }> =>
+  promisify(execFile)(
+    process.execPath,
+    ["--conditions=@masklet/source", "--no-warnings", join(root, "packages", "cli", "src", "main.ts"), ...args],
+    { cwd, env: environment() as NodeJS.ProcessEnv },
+  );
+
+const longOptions = (text: string): ReadonlySet<string> => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
+
+describe("the command line", () => {
+  const commands = ["segment", "inspect", "doctor"] as const;
+  const helps = Promise.all(commands.map(async (command) => (await masklet([command, "--help"])).stdout));
+
+  test.each(commands.map((command, i) => [command, i] as const))(
+    "apps/docs/cli.md has every option of %s",
+    async (command, i) => {
+      const help = (await helps)[i] ?? "";
+      const [, section = ""] = source("apps/docs/cli.md").split(`\n## \`masklet ${command}\``);
+      const [own = ""] = section.split("\n## ");
+      const rows = own.split("\n").flatMap((line) => (line.startsWith("| `-") ? [line.split(" | ")[0] ?? ""] : []));
+      const declared = help
+        .split("\n")
+        .filter((line) => /^ {2}(-\w,| {3}) --/.test(line))
+        .map((line) => line.trim().split("  ")[0]);
+      expect([...longOptions(rows.join("\n"))].sort()).toEqual([...longOptions(declared.join("\n"))].sort());
+    },
+  );
+
+  test.each(pages)("commands of %s have only options that there are", async (page) => {
+    const shell = blocks(page).flatMap(({ language, text }) =>
+      language === "sh" ? [text.replaceAll("\\\n", " ")] : [],
+    );
+    for (const [line, name = ""] of shell.join("\n").matchAll(/^(?:npx @masklet\/cli|masklet) (\w+).*$/gm)) {
+      const help = (await helps)[(commands as readonly string[]).indexOf(name)] ?? "";
+      expect(
+        [...longOptions(line)].filter((option) => !longOptions(help).has(option)),
+        line,
+      ).toEqual([]);
+    }
+  });
+
+  test("the picture of the README is what its command makes", { timeout: 60_000 }, async () => {
+    const cwd = mkdtempSync(join(tmpdir(), "masklet-picture-"));
+    try {
+      cpSync(join(root, "examples", "scene.png"), join(cwd, "examples", "scene.png"));
+      const [block] = blocks("README.md").filter(({ language, mark }) => language === "sh" && mark === "run");
+      const [called, ...args] = (block?.text ?? "").replaceAll("\\\n", " ").trim().split(/\s+/);
+      expect(called).toBe("masklet");
+      await masklet([...args, "--model", "nano", "--quiet"], cwd);
+      const [made, shown] = await Promise.all(
+        [join(cwd, "out"), join(root, "examples")].map((folder) => readImage(join(folder, "scene.overlay.png"))),
+      );
+      const different = made?.data.filter((value, i) => Math.abs(value - (shown?.data[i] ?? 0)) > 2).length;
+      // Another processor may put a few pixels of an edge elsewhere.
+      expect(different).toBeLessThan((shown?.data.length ?? 0) / 1000);
+    } finally {
+      rmSync(cwd, { recursive: true, force: true });
+    }
+  });
+});
+
+const built = ["core", "backend-ort"].every((name) => existsSync(join(root, "packages", name, "dist", "web.js")));
+
+test.skipIf(!built || chromium() === undefined)(
+  "examples/browser marks what is clicked on (needs Chromium, and the built packages)",
+  { timeout: 120_000 },
+  async () => {
+    const server = spawn(process.execPath, [join(root, "examples", "browser", "serve.mjs"), "0"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    // Chromium's sandbox does not start as root, as in a container.
+    const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+    const browser = await playwright.launch({ executablePath: chromium() ?? "", args });
+    try {
+      const address = await new Promise<string>((resolve) =>
+        server.stdout.once("data", (data) => resolve(String(data).trim())),
+      );
+      const page = await browser.newPage();
+      await page.goto(address);
+      const says = (text: RegExp): Promise<unknown> =>
+        page.locator("#status", { hasText: text }).waitFor({ timeout: 60_000 });
+      await says(/Click on an object/);
+      await page.locator("#canvas").click({ position: { x: 130, y: 121 } });
+      await says(/Predicted IoU 0\.9/);
+    } finally {
+      await browser.close();
+      server.kill();
+    }
+  },
+);
+
+test("examples/segment.mjs writes its results", { timeout: 60_000 }, async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "masklet-example-"));
+  try {
+    const args = ["--conditions=@masklet/source", "--no-warnings", join(root, "examples", "segment.mjs")];
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      cwd,
+      env: environment() as NodeJS.ProcessEnv,
+    });
+    const files = stdout.trim().split(/\r?\n/);
+    expect(files).toHaveLength(3);
+    for (const file of files) expect((await readImage(join(cwd, file))).width).toBeGreaterThan(0);
+  } finally {
+    rmSync(cwd, { recursive: true, force: true });
+  }
+});
+
+/** GitHub's name of a heading in links. */
+const slug = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+    .replaceAll(" ", "-");
+
+test.each(pages)("the links of %s lead somewhere", (page) => {
+  const prose = source(page).replaceAll(/^```[\s\S]*?^```$/gm, "");
+  const broken = Array.from(
+    prose.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g),
+    (match) => match[1] ?? match[2] ?? "",
+  )
+    .filter((link) => !/^(https?:|mailto:)/.test(link))
+    .filter((link) => {
+      const [path = "", anchor] = link.split("#");
+      const target = path === "" ? join(root, page) : join(root, dirname(page), path);
+      if (!existsSync(target)) return true;
+      if (anchor === undefined) return false;
+      const headings = Array.from(readFileSync(target, "utf8").matchAll(/^#+ (.+)$/gm), ([, heading = ""]) =>
+        slug(heading),
+      );
+      return !headings.includes(anchor);
+    });
+  expect(broken).toEqual([]);
+});
+
+test("apps/docs/errors.md lists every error code of the sources, and no other", { timeout: 120_000 }, () => {
+  const checker = checked.getTypeChecker();
+  const thrown = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    const type = ts.isNewExpression(node) ? checker.getTypeAtLocation(node) : undefined;
+    if (ts.isNewExpression(node) && type !== undefined && ["code", "details"].every((key) => type.getProperty(key))) {
+      const argument = node.arguments?.[0] ?? node;
+      if (ts.isPropertyAccessExpression(argument) && argument.name.text === "code") return; // passed on
+      const code = checker.getTypeAtLocation(argument);
+      for (const one of code.isUnion() ? code.types : [code]) {
+        const name = one.isStringLiteral()
+          ? one.value
+          : `(${node.getSourceFile().fileName}: a code of type ${checker.typeToString(one)})`;
+        thrown.add(`${node.expression.getText()} ${name}`);
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  const sources = checked
+    .getSourceFiles()
+    .filter(({ fileName }) => /[\\/]packages[\\/][^\\/]+[\\/]src[\\/]/.test(fileName));
+  for (const entry of entries) expect(checked.getSourceFile(entry), entry).toBeDefined();
+  for (const file of sources) visit(file);
+
+  const listed: string[] = [];
+  let error = "";
+  for (const line of source("apps/docs/errors.md").split("\n")) {
+    error = /^## `(\w+Error)`/.exec(line)?.[1] ?? error;
+    const code = /^\| `([a-z0-9-]+)` \|/.exec(line)?.[1];
+    if (code !== undefined) listed.push(`${error} ${code}`);
+  }
+  expect(listed.sort()).toEqual([...thrown].sort());
+});

@@ -1,0 +1,221 @@
+// `npm start` and `npm test`: everything from a fresh clone, with nothing but Node and npm on the machine.
+// Plain JavaScript without dependencies, because it runs before anything is installed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import process from "node:process";
+import { chromium, environment, lowestNode, manifest, pinnedNode, root } from "./host.mjs";
+
+/** Thrown by a stage that cannot run here; it counts as skipped and says why. */
+class Skip extends Error {}
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/** @typedef {{ name: string, run: () => Counts | void }} Stage A stage throws when it fails. */
+
+const modules = join(root, "node_modules");
+const colors = `--colors=${process.stdout.isTTY ? "force" : "off"}`;
+const reports = join(root, ".cache", "reports");
+
+/** @param {string} command @param {string[]} args @param {{ shell?: boolean, env?: Record<string, string> }} [options] */
+function run(command, args, { shell = false, env = {} } = {}) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...environment(), ...env },
+    // No standard input: nothing may ask.
+    stdio: ["ignore", "inherit", "inherit"],
+    shell,
+  });
+  if (result.error) throw result.error;
+  if (result.status !== 0)
+    throw new Error(`${relative(root, args[0] ?? command)}: ${result.signal ?? `exit code ${result.status}`}`);
+}
+
+/** Runs a script with the pinned Node. @param {string[]} args @param {{ env?: Record<string, string> }} [options] */
+const node = (args, options) => run(pinnedNode().path, args, options);
+
+/** Digest of all that an installation depends on. */
+function installDigest() {
+  const members = ["packages", "apps"].filter((folder) => existsSync(join(root, folder)));
+  const manifests = members.flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
+  const files = [".", "examples", "tools/bench", "tools/node-lowest", ...manifests].map((folder) =>
+    join(root, folder, "package.json"),
+  );
+  const hash = createHash("sha256");
+  for (const file of [join(root, "pnpm-lock.yaml"), join(root, "pnpm-workspace.yaml"), ...files.sort()]) {
+    if (existsSync(file)) hash.update(readFileSync(file));
+  }
+  return hash.digest("hex");
+}
+
+/** @type {Stage} */
+const install = {
+  name: "install",
+  run() {
+    // What is installed stays: neither the network nor the store of the first time (it may be of another home) is needed.
+    const stamp = join(modules, ".masklet-install");
+    const wanted = installDigest();
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) {
+      console.log("as the lockfile says, already");
+      return;
+    }
+    const args = ["install", "--frozen-lockfile", "--prefer-offline", "--config.confirm-modules-purge=false"];
+    const own = join(modules, "pnpm", "bin", "pnpm.cjs");
+    const pnpm = `pnpm@${manifest.devDependencies.pnpm}`;
+    const npm = process.env.npm_execpath ?? "";
+    // The installed pnpm needs neither network nor npm. The first time npm fetches it: through its own script, as a
+    // shell on Windows would be needed for npx.
+    if (existsSync(own)) run(process.execPath, [own, ...args]);
+    else if (/npm-cli\.js$/.test(npm))
+      run(process.execPath, [npm, "exec", "--yes", "--prefer-offline", pnpm, "--", ...args]);
+    else run("npx", ["--yes", "--prefer-offline", pnpm, ...args], { shell: process.platform === "win32" });
+    writeFileSync(stamp, wanted);
+    const { path, note } = pinnedNode();
+    console.log(note ?? `Node for everything that follows: ${relative(root, path)}`);
+  },
+};
+
+/** @type {Stage} */
+const build = { name: "build", run: () => node(["tools/turbo.mjs", "run", "build"]) };
+
+/** @type {Stage} */
+const segment = {
+  name: "segment examples/scene.png",
+  run() {
+    const out = join(root, "out");
+    const results = { cutout: "scene.cutout.png", overlay: "scene.overlay.png", JSON: "scene.json" };
+    for (const file of Object.values(results)) rmSync(join(out, file), { force: true });
+    node([
+      ...["packages/cli/dist/main.js", "segment", "examples/scene.png", "--box", "45,35,224,209"],
+      ...["--format", "cutout,mask,overlay,json", "-o", "out"],
+    ]);
+    for (const [what, file] of Object.entries(results)) {
+      if (!existsSync(join(out, file))) throw new Error(`masklet segment: no ${what} at ${join("out", file)}`);
+      console.log(`${`${what}:`.padEnd(9)}${join(out, file)}`);
+    }
+  },
+};
+
+/** @param {string} project of vitest.config.ts @param {Record<string, string>} [env] @returns {Counts} */
+function vitest(project, env = {}) {
+  mkdirSync(reports, { recursive: true });
+  const file = join(reports, `${project}.json`);
+  rmSync(file, { force: true });
+  /** @type {unknown} */
+  let failure;
+  try {
+    node(
+      [
+        join(modules, "vitest", "vitest.mjs"),
+        ...["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`],
+      ],
+      { env },
+    );
+  } catch (error) {
+    failure = error;
+  }
+  if (!existsSync(file)) throw failure ?? new Error(`vitest wrote no report for ${project}`);
+  const report = JSON.parse(readFileSync(file, "utf8"));
+  const counts = {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+  for (const { assertionResults } of report.testResults) {
+    for (const { status, fullName } of assertionResults)
+      if (status !== "passed" && status !== "failed") skips.push(fullName);
+  }
+  if (failure) throw Object.assign(/** @type {Error} */ (failure), { counts });
+  if (counts.passed + counts.failed + counts.skipped === 0) throw new Error(`vitest found no test in ${project}`);
+  return counts;
+}
+
+/** @type {Stage[]} */
+const tests = [
+  install,
+  {
+    name: "format and lint",
+    run: () => node([join(modules, "@biomejs", "biome", "bin", "biome"), "ci", "--error-on-warnings", colors, "."]),
+  },
+  {
+    name: "type check",
+    run() {
+      node(["tools/turbo.mjs", "run", "typecheck"]);
+      node([join(modules, "typescript", "bin", "tsc"), "-p", "tools"]);
+    },
+  },
+  build,
+  { name: "API reports", run: () => node(["tools/api-report.mjs", "check"]) },
+  { name: "core without a host", run: () => node(["tools/host-free.mjs"]) },
+  { name: "unit and conformance tests", run: () => vitest("unit") },
+  { name: "goldens", run: () => vitest("goldens") },
+  {
+    name: "browser tests",
+    run() {
+      const path = chromium();
+      if (!path) throw new Skip("no Chromium on this machine (set CHROMIUM to one)");
+      return vitest("browser", { CHROMIUM: path });
+    },
+  },
+  {
+    name: `packages on the lowest Node`,
+    run() {
+      const lowest = lowestNode();
+      if ("missing" in lowest) throw new Skip(lowest.missing);
+      node(["tools/smoke.mjs", lowest.path]);
+    },
+  },
+];
+
+const plans = { start: [install, build, segment], test: tests };
+/** @type {string[]} */
+const skips = [];
+
+/** @param {number} since in milliseconds */
+const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+
+/** @param {keyof typeof plans} plan */
+function drive(plan) {
+  const began = performance.now();
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {string[]} */
+  const times = [];
+  for (const { name, run } of plans[plan]) {
+    console.log(`\n== ${name}`);
+    const since = performance.now();
+    let outcome = "ok";
+    /** @type {Partial<Counts>} */
+    let counts = { passed: 1 };
+    try {
+      counts = run() ?? counts;
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      if (error instanceof Skip) {
+        outcome = `skipped: ${message}`;
+        counts = { skipped: 1 };
+        skips.push(`${name}: ${message}`);
+      } else {
+        outcome = `FAILED: ${message}`;
+        counts = /** @type {{ counts?: Counts }} */ (error).counts ?? {};
+        counts = { ...counts, failed: Math.max(1, counts.failed ?? 0) };
+      }
+    }
+    for (const key of /** @type {(keyof Counts)[]} */ (Object.keys(total))) total[key] += counts[key] ?? 0;
+    times.push(`${seconds(since).padStart(9)}  ${name}  ${outcome}`);
+    console.log(`== ${name}: ${outcome} (${seconds(since)})`);
+    if (total.failed > 0) break;
+  }
+  if (skips.length > 0) console.log(`\nSkipped:\n${skips.map((skip) => `  ${skip}`).join("\n")}`);
+  console.log(`\n${times.join("\n")}\n${seconds(began).padStart(9)}  in all`);
+  if (plan === "test") console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  else
+    console.log(total.failed > 0 ? "\nnpm start failed: see above" : "\nDone: open the overlay to see what was found.");
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+const plan = process.argv[2];
+if (plan === "start" || plan === "test") drive(plan);
+else {
+  console.error("usage: node tools/drive.mjs start|test");
+  process.exitCode = 2;
+}

@@ -1,0 +1,70 @@
+import process from "node:process";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+import { chromium, quiet } from "./tools/host.mjs";
+
+/** Workspace packages are tested from their sources, without a build. */
+const source = (host: "node" | "browser"): string[] => ["@masklet/source", "module", host, "development|production"];
+const node = { resolve: { conditions: source("node") }, ssr: { resolve: { conditions: source("node") } } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...node,
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"],
+          exclude: ["**/*.golden.test.ts", "**/*.browser.test.ts", "**/node_modules/**"],
+          env: quiet,
+        },
+      },
+      {
+        ...node,
+        test: {
+          name: "goldens",
+          include: ["packages/*/src/**/*.golden.test.ts", "packages/*/test/**/*.golden.test.ts"],
+          env: quiet,
+          // One at a time: each of these fills all cores and a good part of the memory.
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        resolve: { conditions: source("browser") },
+        // It finds its wasm beside itself, which a bundled copy could not.
+        optimizeDeps: { exclude: ["onnxruntime-web"] },
+        server: {
+          // Cross-origin isolated, so that wasm has threads.
+          headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },
+        },
+        test: {
+          name: "browser",
+          include: ["packages/*/src/**/*.browser.test.ts", "packages/*/test/**/*.browser.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                executablePath: chromium() ?? "chromium",
+                args: [
+                  // WebGPU on a software adapter, where the machine has no GPU.
+                  "--enable-unsafe-webgpu",
+                  "--use-webgpu-adapter=swiftshader",
+                  // Chromium's sandbox does not start as root, as in a container.
+                  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+                ],
+              },
+            }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
