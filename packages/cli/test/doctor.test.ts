@@ -18,8 +18,9 @@ test("what this machine can run", async () => {
   });
 });
 
+const folder = temporaryFolder();
+
 test("ffmpeg is looked for on PATH", async () => {
-  const folder = temporaryFolder();
   const env = { ...emptyCache, PATH: folder };
   const ffmpeg = async (): Promise<unknown> => {
     const { stdout } = await cli(["doctor", "--json"], { env });

@@ -365,7 +365,7 @@ export class ImagePredictor {
       stabilityScores: raw.map((logits) => stabilityScore(logits, { delta: STABILITY_DELTA, threshold })),
       meanLogitMagnitudes: raw.map(meanLogitMagnitude),
       objectScore: decoded.objectScore,
-      lowResLogits: raw.map((logits) => ({ ...low, data: logits.map(clampLogit) })),
+      lowResLogits: raw.map((logits) => ({ ...low, data: clampLogits(logits) })),
       ...(returnLogits ? { logits: cleaned.map((logits) => upsampleLogits(logits, low, size)) } : {}),
       best: iouPredictions.reduce((best, iou, i) => (iou > (iouPredictions[best] as number) ? i : best), 0),
     };
@@ -385,7 +385,15 @@ function checkOption(where: string, option: Readonly<Record<string, unknown>>, e
   });
 }
 
-const clampLogit = (logit: number): number => Math.min(LOGIT_LIMIT, Math.max(-LOGIT_LIMIT, logit));
+function clampLogits(logits: Float32Array): Float32Array {
+  const clamped = logits.slice();
+  for (let i = 0; i < clamped.length; i++) {
+    const logit = clamped[i] as number;
+    if (logit > LOGIT_LIMIT) clamped[i] = LOGIT_LIMIT;
+    else if (logit < -LOGIT_LIMIT) clamped[i] = -LOGIT_LIMIT;
+  }
+  return clamped;
+}
 
 /** One image's features for all prompts; masks only where some prompt has one. */
 function decoderFeeds(
