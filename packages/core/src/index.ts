@@ -9,6 +9,7 @@ export type {
   Signature,
   SignatureEntry,
 } from "./backend/backend.ts";
+export { type ResolvedNode, resolveNode } from "./backend/reference-kernels.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
@@ -16,6 +17,8 @@ export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
 export {
   BackendError,
   CheckpointError,
+  FrameError,
+  FrameForgottenError,
   GraphError,
   ImageError,
   MaskError,
@@ -41,6 +44,7 @@ export {
 } from "./graph/dim.ts";
 export { bindFeeds, signatureOf } from "./graph/feeds.ts";
 export type { AnyOpNode, Graph, OpNode, OpValue, Value, ValueSource, ValueType } from "./graph/graph.ts";
+export { liveness, neededFor } from "./graph/liveness.ts";
 export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType } from "./graph/ops.ts";
 export { type Initializer, type PreparedGraph, type PrepareOptions, prepareGraph } from "./graph/prepare.ts";
 export { printGraph } from "./graph/print.ts";
@@ -91,3 +95,24 @@ export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type 
 export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
 export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "./tensor/tensor.ts";
+export type { VideoFrame, VideoObject } from "./video/frame-result.ts";
+export {
+  type FrameOptions,
+  type FrameSource,
+  type FramesFromOptions,
+  framesFrom,
+  type IteratedFrames,
+} from "./video/frame-source.ts";
+export type { History, MemoryEstimate } from "./video/memory-bank.ts";
+export type { VideoOptions } from "./video/options.ts";
+export { type PushOptions, StreamSession } from "./video/stream-session.ts";
+export { VideoPredictor } from "./video/video-predictor.ts";
+export {
+  type ObjectMask,
+  type ObjectPrompt,
+  type OnFrame,
+  type PropagateOptions,
+  type RemoveOptions,
+  type SignalOption,
+  VideoSession,
+} from "./video/video-session.ts";

@@ -4,7 +4,7 @@
  */
 import { GraphError } from "../errors.ts";
 import { bindDim, type Dim, type DimBindings, solveDim } from "../graph/dim.ts";
-import type { AnyOpNode, OpNode, Value } from "../graph/graph.ts";
+import type { AnyOpNode, Value } from "../graph/graph.ts";
 import { inferType } from "../graph/infer.ts";
 import type { Attributes, Inputs, OpKind, OpTable, ValueDType } from "../graph/ops.ts";
 import { elementCount, type HostTensor } from "../tensor/tensor.ts";
@@ -413,8 +413,11 @@ const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
 const bindAll = (dims: readonly Dim[], bindings: DimBindings): readonly number[] =>
   dims.map((dim) => bindDim(dim, bindings));
 
+/** What is looked at of an operand. */
+type Sized = Pick<HostTensor, "dims">;
+
 /** The node with its inputs' actual sizes, and with names replaced in the shapes that it states. */
-function specialize(node: AnyOpNode, tensors: readonly HostTensor[], bindings: DimBindings): AnyOpNode {
+function specialize(node: AnyOpNode, tensors: readonly Sized[], bindings: DimBindings): AnyOpNode {
   const operands: readonly Value[] = node.inputs;
   const inputs = operands.map((value, i) => ({ ...value, dims: tensors[i]?.dims ?? [] }));
   const specialized = { ...node, inputs: inputs as Inputs<OpKind> } as AnyOpNode;
@@ -435,7 +438,7 @@ function specialize(node: AnyOpNode, tensors: readonly HostTensor[], bindings: D
 }
 
 /** The names that can be read off the operands' sizes. */
-function namesIn(operands: readonly Value[], tensors: readonly HostTensor[]): DimBindings {
+function namesIn(operands: readonly Value[], tensors: readonly Sized[]): DimBindings {
   const names: Record<string, number> = {};
   operands.forEach((value, i) => {
     value.dims.forEach((dim, axis) => {
@@ -444,6 +447,24 @@ function namesIn(operands: readonly Value[], tensors: readonly HostTensor[]): Di
     });
   });
   return names;
+}
+
+/** An operation at actual sizes: its attributes without names, and its result's type. */
+export interface ResolvedNode {
+  readonly attributes: AnyOpNode["attributes"];
+  readonly dtype: ValueDType;
+  readonly dims: readonly number[];
+}
+
+/**
+ * What an operation comes to for operands of these sizes, for those who run graphs. Names in the node's shapes are read
+ * off the operands' sizes where they can be, else taken from `bindings`. Throws a `GraphError` for operands that do not
+ * fit the operation and for an unknown name.
+ */
+export function resolveNode(node: AnyOpNode, inputs: readonly Sized[], bindings: DimBindings = {}): ResolvedNode {
+  const call = specialize(node, inputs, bindings);
+  const { dtype, dims } = inferType(call);
+  return { attributes: call.attributes, dtype, dims: bindAll(dims, bindings) };
 }
 
 /**
@@ -456,10 +477,8 @@ export function evaluateNode(
   inputs: readonly HostTensor[],
   bindings: DimBindings = {},
 ): HostTensor<ValueDType> {
-  const call = specialize(node, inputs, bindings);
-  const { dtype, dims: sizes } = inferType(call);
-  const dims = bindAll(sizes, bindings);
-  const kernel = kernels[call.kind] as Kernel<OpKind>;
-  const out = allocate[dtype](call.kind === "reshape" ? 0 : elementCount(dims));
-  return { dtype, dims, data: kernel({ attributes: (call as OpNode).attributes, inputs, dims, out }) };
+  const { attributes, dtype, dims } = resolveNode(node, inputs, bindings);
+  const kernel = kernels[node.kind] as Kernel<OpKind>;
+  const out = allocate[dtype](node.kind === "reshape" ? 0 : elementCount(dims));
+  return { dtype, dims, data: kernel({ attributes, inputs, dims, out }) };
 }

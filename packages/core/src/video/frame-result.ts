@@ -1,0 +1,85 @@
+import type { Size } from "../image/image.ts";
+import type { Mask } from "../mask/mask.ts";
+import { upsampleLogits, upsampleMask } from "../mask/postprocess.ts";
+import type { MaskLogits } from "../prompt/prompt.ts";
+import type { Decoded } from "./memory-bank.ts";
+import { noObject } from "./track-step.ts";
+
+/** One object on one frame. */
+export interface VideoObject {
+  readonly id: number;
+  /** At the video's size. */
+  readonly mask: Mask;
+  /** Whether the object is there, as a logit: above 0 says yes. -1024 if nothing is known of it on this frame. */
+  readonly objectScore: number;
+  /** The model's own estimate of the mask's IoU with the true one, 0 to 1; 1 for a mask prompt. */
+  readonly iouPrediction: number;
+  /** Logits at a quarter of the model's image size, -1024 where the object is absent; not to be written to. */
+  readonly lowResLogits: MaskLogits;
+  /** Logits at the video's size, row by row, with `returnLogits`. */
+  readonly logits?: Float32Array;
+}
+
+/** All objects on one frame, in the order they first came. */
+export interface VideoFrame {
+  readonly frame: number;
+  readonly objects: readonly VideoObject[];
+}
+
+export interface FrameResultOptions {
+  readonly size: Size;
+  /** Side of the low-resolution logits. */
+  readonly side: number;
+  readonly nonOverlapMasks: boolean;
+  readonly returnLogits: boolean;
+}
+
+/** Where objects do not win a pixel, their logits are at most this (reference: `_apply_non_overlapping_constraints`). */
+const LOSING_LOGIT = -10;
+
+/** What is known of each object on a frame, at the video's size. */
+export function frameResult(
+  frame: number,
+  known: ReadonlyMap<number, Decoded | undefined>,
+  { size, side, nonOverlapMasks, returnLogits }: FrameResultOptions,
+): VideoFrame {
+  const low = { width: side, height: side };
+  const blank = new Float32Array(side * side).fill(noObject);
+  const all = Array.from(known, ([id, decoded]) => ({
+    id,
+    objectScore: decoded?.objectScore ?? noObject,
+    iouPrediction: decoded?.iouPrediction ?? 0,
+    lowResLogits: { ...low, data: decoded?.logits ?? blank },
+  }));
+  const separate = nonOverlapMasks && all.length > 1;
+  if (!separate && !returnLogits) {
+    return {
+      frame,
+      objects: all.map((one) => ({ ...one, mask: upsampleMask(one.lowResLogits.data, low, size) })),
+    };
+  }
+  const logits = all.map(({ lowResLogits }) => upsampleLogits(lowResLogits.data, low, size));
+  if (separate) suppressOverlaps(logits);
+  return {
+    frame,
+    objects: all.map((one, i) => {
+      const own = logits[i] as Float32Array;
+      const mask = { ...size, data: Uint8Array.from(own, (logit) => (logit > 0 ? 1 : 0)) };
+      return { ...one, mask, ...(returnLogits ? { logits: own } : {}) };
+    }),
+  };
+}
+
+/** At each pixel, all but the strongest are pushed down, in place; the first of equals wins. */
+export function suppressOverlaps(logits: readonly Float32Array[]): void {
+  const pixels = logits[0]?.length ?? 0;
+  for (let p = 0; p < pixels; p++) {
+    let winner = 0;
+    for (let i = 1; i < logits.length; i++) {
+      if ((logits[i]?.[p] as number) > (logits[winner]?.[p] as number)) winner = i;
+    }
+    for (const [i, own] of logits.entries()) {
+      if (i !== winner && (own[p] as number) > LOSING_LOGIT) own[p] = LOSING_LOGIT;
+    }
+  }
+}

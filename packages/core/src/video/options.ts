@@ -1,0 +1,81 @@
+import { PromptError } from "../errors.ts";
+import type { Sam2Config } from "../model/config.ts";
+import { attentionReach, pointerLimit } from "./frame-selection.ts";
+import type { History } from "./memory-bank.ts";
+
+/** Settings of video tracking; where the reference (`SAM2VideoPredictor`) has the option, the name is its own. */
+export interface VideoOptions {
+  /** At each pixel only the strongest object keeps it, in the masks that come out. Default false. */
+  readonly nonOverlapMasks?: boolean;
+  /** Holes of at most this many low-resolution pixels (a quarter of the model's image size) are filled. Default 8. */
+  readonly fillHoleArea?: number;
+  /** Every corrected frame becomes a conditioning frame, not only those prompted before they were tracked. Default false. */
+  readonly addAllFramesToCorrectAsCond?: boolean;
+  /** A prompt drops what tracking remembered up to 7 strides around it. Default false. */
+  readonly clearNonCondMemAroundInput?: boolean;
+  /** Remembered frames lie this far apart, the nearest aside (`memory_temporal_stride_for_eval`). Default 1. */
+  readonly memoryTemporalStride?: number;
+  /** Conditioning frames attended to at most (`max_cond_frames_in_attn`), at least 2. Default all. */
+  readonly maxCondFramesInAttention?: number;
+  /** Objects in one run of the model; more are run in turns. Default 8. */
+  readonly objectsPerRun?: number;
+  /**
+   * How far behind the frame tracked last a session can go back, in frames. What is further is dropped once no frame can
+   * attend to it. Default "all"; for streams 16.
+   */
+  readonly history?: History;
+  /** Encoded frames kept for further prompts on them. Default 4; for streams 1. */
+  readonly cachedFrames?: number;
+  /** Frames decoded before they are needed. Default 2. */
+  readonly readAhead?: number;
+  /** Also returns logits at the video's size. Default false. */
+  readonly returnLogits?: boolean;
+}
+
+/** All of them, with their defaults. */
+export type VideoSettings = Required<Omit<VideoOptions, "maxCondFramesInAttention">> & {
+  readonly maxCondFramesInAttention: number | undefined;
+};
+
+/** Throws a `PromptError` "bad-option" for a setting that is none. */
+export function videoSettings(options: VideoOptions): VideoSettings {
+  const settings: VideoSettings = {
+    nonOverlapMasks: false,
+    fillHoleArea: 8,
+    addAllFramesToCorrectAsCond: false,
+    clearNonCondMemAroundInput: false,
+    memoryTemporalStride: 1,
+    maxCondFramesInAttention: undefined,
+    objectsPerRun: 8,
+    history: "all",
+    cachedFrames: 4,
+    readAhead: 2,
+    returnLogits: false,
+    ...options,
+  };
+  checkInteger("fillHoleArea", settings.fillHoleArea, 0);
+  checkInteger("memoryTemporalStride", settings.memoryTemporalStride, 1);
+  checkInteger("objectsPerRun", settings.objectsPerRun, 1);
+  checkInteger("cachedFrames", settings.cachedFrames, 1);
+  checkInteger("readAhead", settings.readAhead, 0);
+  if (settings.history !== "all") checkInteger("history", settings.history, 0);
+  const { maxCondFramesInAttention: max } = settings;
+  if (max !== undefined) checkInteger("maxCondFramesInAttention", max, 2);
+  return settings;
+}
+
+/** Throws a `PromptError` "bad-option" unless `value` is an integer from `least`. */
+export function checkInteger(option: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new PromptError("bad-option", `video: ${option} must be an integer from ${least}, got ${value}`, {
+    details: { option, value, least },
+  });
+}
+
+/** How far from the frame tracked last frames are remembered, for a video of so many (`undefined`: not known). */
+export function historyReach(config: Sam2Config, settings: VideoSettings, count: number | undefined): number {
+  if (settings.history === "all") return Number.POSITIVE_INFINITY;
+  const limit = pointerLimit(count, config.maxObjectPointers);
+  const reach = attentionReach({ memories: config.memories, stride: settings.memoryTemporalStride, limit });
+  return Math.max(settings.history, reach);
+}

@@ -1,0 +1,138 @@
+import { StateError } from "../errors.ts";
+import { checkImage, type Image } from "../image/image.ts";
+import { Queue } from "../queue.ts";
+import type { VideoFrame } from "./frame-result.ts";
+import type { FrameSource } from "./frame-source.ts";
+import { frameForgotten } from "./memory-bank.ts";
+import type { ObjectMask, ObjectPrompt, RemoveOptions, SignalOption, VideoSession } from "./video-session.ts";
+
+export interface PushOptions extends SignalOption {
+  /**
+   * For cameras that outrun the model: when a newer call with `latest` has come before this frame's turn, it is dropped
+   * with a `StateError` "superseded".
+   */
+  readonly latest?: boolean;
+}
+
+/**
+ * Objects tracked through live frames: push one, get its masks. Prompts are about the frame pushed last. What no frame
+ * can attend to any more is dropped, so memory stays flat however long the stream.
+ *
+ * Calls may overlap: they are queued. A frame that fails or is aborted is left out, and the stream goes on.
+ */
+export class StreamSession {
+  readonly #open: (source: FrameSource) => VideoSession;
+  readonly #queue = new Queue();
+  #session: VideoSession | undefined;
+  #frame = -1;
+  #image: Image | undefined;
+  #latest = 0;
+  #disposed = false;
+
+  /** For `VideoPredictor`, which opens the session when the first frame has shown its size. */
+  constructor(open: (source: FrameSource) => VideoSession) {
+    this.#open = open;
+  }
+
+  /** Number of the frame pushed last; -1 before the first. */
+  get frame(): number {
+    return this.#frame;
+  }
+
+  /** The objects' ids, in the order they first came. */
+  get objectIds(): readonly number[] {
+    return this.#session?.objectIds ?? [];
+  }
+
+  /** Bytes that its memory takes at present, the encoded frame aside. */
+  get memoryBytes(): number {
+    return this.#session?.memoryBytes ?? 0;
+  }
+
+  /** The next frame, of the first one's size. -> all objects on it; without objects nothing is computed. */
+  push(image: Image, { signal, latest = false }: PushOptions = {}): Promise<VideoFrame> {
+    const ticket = latest ? ++this.#latest : 0;
+    return this.#enqueue("push", { signal }, async () => {
+      if (latest && ticket !== this.#latest) {
+        throw new StateError("superseded", "push: a newer call with latest: true has come");
+      }
+      checkImage("push", image);
+      this.#session ??= this.#open(this.#source(image));
+      // Taken even if the frame fails: its number may have left something in the session's cache.
+      this.#frame++;
+      this.#image = image;
+      const frame = this.#frame;
+      if (this.objectIds.length === 0) return { frame, objects: [] };
+      const one = this.#session.propagate({ start: frame, count: 1, ...(signal === undefined ? {} : { signal }) });
+      for await (const result of one) return result;
+      return { frame, objects: [] };
+    });
+  }
+
+  /** As `VideoSession.addPrompt`, on the frame pushed last. */
+  addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<VideoFrame> {
+    return this.#onFrame("addPrompt", options, (session, frame) => session.addPrompt({ ...prompt, frame }, options));
+  }
+
+  /** As `VideoSession.addMask`, on the frame pushed last. */
+  addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<VideoFrame> {
+    return this.#onFrame("addMask", options, (session, frame) => session.addMask({ ...prompt, frame }, options));
+  }
+
+  /** As `VideoSession.clearPrompts`, on the frame pushed last. */
+  clearPrompts(object: number, options: SignalOption = {}): Promise<VideoFrame> {
+    return this.#onFrame("clearPrompts", options, (session, frame) => session.clearPrompts({ object, frame }, options));
+  }
+
+  /** As `VideoSession.removeObject`. */
+  async removeObject(object: number, options: RemoveOptions = {}): Promise<void> {
+    await this.#onFrame("removeObject", options, (session) => session.removeObject(object, options));
+  }
+
+  /** Forgets all objects; the stream goes on. */
+  reset(): Promise<void> {
+    return this.#enqueue("reset", {}, async () => this.#session?.reset());
+  }
+
+  /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
+  dispose(): void {
+    this.#disposed = true;
+    void this.#queue.run(async () => this.#session?.dispose());
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #enqueue<T>(
+    where: string,
+    { signal }: { signal?: SignalOption["signal"] | undefined },
+    job: () => Promise<T>,
+  ): Promise<T> {
+    return this.#queue.run(async () => {
+      if (this.#disposed) throw new StateError("disposed", `${where}: the session is disposed`);
+      return job();
+    }, signal);
+  }
+
+  #onFrame<T>(
+    where: string,
+    options: SignalOption,
+    job: (session: VideoSession, frame: number) => Promise<T>,
+  ): Promise<T> {
+    return this.#enqueue(where, options, async () => {
+      if (this.#session === undefined) throw new StateError("no-frame", `${where}: push a frame first`);
+      return job(this.#session, this.#frame);
+    });
+  }
+
+  #source({ width, height }: Image): FrameSource {
+    return {
+      size: { width, height },
+      frame: async (index) => {
+        if (index !== this.#frame) throw frameForgotten("push", { frame: index });
+        return this.#image;
+      },
+    };
+  }
+}

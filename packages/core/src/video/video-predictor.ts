@@ -1,0 +1,60 @@
+import type { Sam2 } from "../sam2.ts";
+import type { FrameSource } from "./frame-source.ts";
+import { estimateMemory, MemoryBank, type MemoryEstimate } from "./memory-bank.ts";
+import { historyReach, type VideoOptions, type VideoSettings, videoSettings } from "./options.ts";
+import { readSession } from "./session-file.ts";
+import { StreamSession } from "./stream-session.ts";
+import { VideoSession } from "./video-session.ts";
+
+/**
+ * Tracks objects through videos (reference: sam2_video_predictor.py, `SAM2VideoPredictor`). Sessions share the model,
+ * which must outlive them.
+ */
+export class VideoPredictor {
+  readonly model: Sam2;
+  readonly #options: VideoOptions;
+  readonly #settings: VideoSettings;
+
+  /** Throws a `PromptError` "bad-option" for a setting that is none. */
+  constructor(model: Sam2, options: VideoOptions = {}) {
+    this.model = model;
+    this.#options = options;
+    this.#settings = videoSettings(options);
+  }
+
+  /** What a session over `frames` frames with so many objects will keep in memory, at most: to be told before it starts. */
+  estimate({ objects, frames }: { readonly objects: number; readonly frames: number }): MemoryEstimate {
+    const { config } = this.model;
+    const kept = Math.min(frames, 2 * historyReach(config, this.#settings, frames) + 1);
+    return estimateMemory(config, { objects, frames: kept, cachedFrames: this.#settings.cachedFrames });
+  }
+
+  /** A session over a video. Nothing is read or computed yet. */
+  start(source: FrameSource): VideoSession {
+    return new VideoSession(this.model, source, this.#settings, this.#bank(source));
+  }
+
+  /** A session over live frames: each is pushed once, when it comes. */
+  stream(): StreamSession {
+    const settings = videoSettings({ history: 16, cachedFrames: 1, ...this.#options });
+    return new StreamSession((source) => {
+      const bank = new MemoryBank(historyReach(this.model.config, settings, undefined));
+      return new VideoSession(this.model, source, settings, bank);
+    });
+  }
+
+  /**
+   * A session as `save` wrote it, over the same video: it goes on exactly where that one was. Rejects with a
+   * `CheckpointError`: "session-mismatch" for another model or another video, "session-malformed", or as
+   * `readSafetensors` for what is no such file at all.
+   */
+  async load(bytes: Uint8Array, source: FrameSource): Promise<VideoSession> {
+    const bank = this.#bank(source);
+    await readSession(bytes, bank, { config: this.model.config, size: source.size, count: source.count });
+    return new VideoSession(this.model, source, this.#settings, bank);
+  }
+
+  #bank({ count }: FrameSource): MemoryBank {
+    return new MemoryBank(historyReach(this.model.config, this.#settings, count));
+  }
+}
