@@ -24,6 +24,7 @@ import {
   type Sam2,
   type Sam2Config,
   type Tensor,
+  VideoPredictor,
   writeSafetensors,
 } from "@masklet/core";
 import { Sam2 as NodeSam2 } from "@masklet/core/node";
@@ -43,8 +44,8 @@ interface Work {
   readonly tiny: number;
   /** The share of the peak that tiny aims at. */
   readonly mark?: number;
-  readonly graph: GraphName;
-  readonly sizes: DimBindings;
+  /** The graphs it runs, and at which sizes. */
+  readonly graphs: readonly (readonly [GraphName, DimBindings])[];
   readonly prepare: (model: Sam2) => Promise<() => Promise<unknown>>;
 }
 
@@ -65,14 +66,14 @@ async function measure(): Promise<Report> {
   const model = await NodeSam2.load(source, { backend });
   const load = { milliseconds: performance.now() - started, bytes: statSync(source).size };
   const rows: Row[] = [];
-  for (const { name: what, tiny, mark, graph, sizes, prepare } of work) {
+  for (const { name: what, tiny, mark, graphs, prepare } of work) {
     const run = await prepare(model);
     const milliseconds = await median(run);
     const isTiny = name === "tiny";
     rows.push({
       name: what,
       milliseconds,
-      gigaflops: isTiny ? tiny : graphCost(graphs[graph](model.config), sizes).flops / 1e9,
+      gigaflops: isTiny ? tiny : counted(graphs, model.config),
       ...(isTiny && mark !== undefined ? { mark } : {}),
     });
   }
@@ -82,7 +83,12 @@ async function measure(): Promise<Report> {
   return { model: config.name, threads, peak: Math.max(peak, await gemmPeak()), rows, load, memory };
 }
 
-const graphs: { readonly [K in GraphName]: (config: Sam2Config) => ReturnType<typeof imageEncoderGraph> } = {
+/** GFLOP of graphs. */
+function counted(graphs: Work["graphs"], config: Sam2Config): number {
+  return graphs.reduce((sum, [graph, sizes]) => sum + graphCost(builders[graph](config), sizes).flops / 1e9, 0);
+}
+
+const builders: { readonly [K in GraphName]: (config: Sam2Config) => ReturnType<typeof imageEncoderGraph> } = {
   imageEncoder: imageEncoderGraph,
   maskDecoder: maskDecoderGraph,
   memoryEncoder: memoryEncoderGraph,
@@ -113,13 +119,34 @@ const decode = (count: number): Work["prepare"] => {
   };
 };
 
+/** One more frame of a stream whose memory is full, from pixels to masks. */
+const track = (objects: number): Work["prepare"] => {
+  return async (model) => {
+    const session = new VideoPredictor(model).stream();
+    const [width, height] = [640, 480];
+    const frame = { width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(90) } as const;
+    await session.push(frame);
+    for (let object = 0; object < objects; object++) {
+      await session.addPrompt({ object, points: [[40 + 70 * object, 200]] });
+    }
+    for (let i = 0; i < MEMORIES; i++) await session.push(frame);
+    return () => session.push(frame);
+  };
+};
+
+const trackedFrame = (objects: number): Work["graphs"] => [
+  ["imageEncoder", { images: 1 }],
+  ["memoryAttention", { objects, memories: MEMORIES, pointerTokens: MEMORIES * 4 }],
+  ["maskDecoder", { prompts: objects, points: 2 }],
+  ["memoryEncoder", { objects }],
+];
+
 const work: readonly Work[] = [
   {
     name: "encode one image",
     tiny: 207,
     mark: 0.45,
-    graph: "imageEncoder",
-    sizes: { images: 1 },
+    graphs: [["imageEncoder", { images: 1 }]],
     prepare: async (model) => {
       const { imageSize } = model.config;
       return repeat(await model.executable("imageEncoder"), {
@@ -127,20 +154,18 @@ const work: readonly Work[] = [
       });
     },
   },
-  { name: "decode one click", tiny: 3.6, graph: "maskDecoder", sizes: { prompts: 1, points: 2 }, prepare: decode(1) },
+  { name: "decode one click", tiny: 3.6, graphs: [["maskDecoder", { prompts: 1, points: 2 }]], prepare: decode(1) },
   {
     name: `decode ${PROMPTS} clicks in one run`,
     tiny: 3.6 * PROMPTS,
     mark: 0.4,
-    graph: "maskDecoder",
-    sizes: { prompts: PROMPTS, points: 2 },
+    graphs: [["maskDecoder", { prompts: PROMPTS, points: 2 }]],
     prepare: decode(PROMPTS),
   },
   {
     name: "encode one memory",
     tiny: 12,
-    graph: "memoryEncoder",
-    sizes: { objects: 1 },
+    graphs: [["memoryEncoder", { objects: 1 }]],
     prepare: async (model) => {
       const { imageSize, width } = model.config;
       const [cells, side] = [(imageSize / 16) ** 2, imageSize / 4];
@@ -156,8 +181,7 @@ const work: readonly Work[] = [
     name: `memory attention, ${MEMORIES} memories, ${POINTERS} pointers`,
     tiny: 606,
     mark: 0.45,
-    graph: "memoryAttention",
-    sizes: { objects: 1, memories: MEMORIES, pointerTokens: POINTERS * 4 },
+    graphs: [["memoryAttention", { objects: 1, memories: MEMORIES, pointerTokens: POINTERS * 4 }]],
     prepare: async (model) => {
       const { imageSize, width, memoryWidth } = model.config;
       const cells = (imageSize / 16) ** 2;
@@ -170,6 +194,18 @@ const work: readonly Work[] = [
         pointerPositions: hashedTensor("bench.positions", [1, tokens, memoryWidth], 1),
       });
     },
+  },
+  {
+    name: "a video frame, one object",
+    tiny: 829,
+    graphs: trackedFrame(1),
+    prepare: track(1),
+  },
+  {
+    name: "a video frame, eight objects",
+    tiny: 5180,
+    graphs: trackedFrame(8),
+    prepare: track(8),
   },
 ];
 

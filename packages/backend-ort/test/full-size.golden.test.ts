@@ -133,10 +133,7 @@ describe.skipIf(!hasShared)("full-size goldens (needs ../shared/goldens)", () =>
     test.each(cases)("decoder: $name", async ({ name, points, multimask, mask = false }) => {
       const outputs = await decoder.run({
         ...features,
-        points: float32(
-          [1, points.length, 2],
-          Float32Array.from(points.flatMap(([x, y]): readonly number[] => [x, y])),
-        ),
+        points: float32([1, points.length, 2], Float32Array.from(points.flatMap((point) => point.slice(0, 2)))),
         labels: int32(
           [1, points.length],
           Int32Array.from(points, ([, , label]) => label),
