@@ -1,4 +1,5 @@
 import { doctor } from "./commands/doctor.ts";
+import { evaluate } from "./commands/eval.ts";
 import { inspect } from "./commands/inspect.ts";
 import { segment } from "./commands/segment.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "./host.ts";
@@ -8,6 +9,7 @@ import { version } from "./version.ts";
 const commands: Readonly<Record<string, (args: readonly string[], host: Host) => Promise<ExitCode>>> = {
   segment,
   inspect,
+  eval: evaluate,
   doctor,
 };
 
@@ -18,6 +20,8 @@ Usage: masklet COMMAND [options]
 Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
   inspect MODEL      Show a model's parameters, arithmetic and memory, without running it.
+  eval PREDICTIONS LABELS
+                     Compare tracked masks with the true ones.
   doctor             Show what this machine can run.
 
 Options:

@@ -3,8 +3,8 @@ import { version } from "../src/version.ts";
 import { cli, emptyCache, scene } from "./cli.ts";
 
 test.each([
-  ["", "needs a command: segment, inspect or doctor"],
-  ["frobnicate", 'takes segment, inspect or doctor as its command, got "frobnicate"'],
+  ["", "needs a command: segment, inspect, eval or doctor"],
+  ["frobnicate", 'takes segment, inspect, eval or doctor as its command, got "frobnicate"'],
   ["constructor", 'got "constructor"'],
   ["segment", "needs an image"],
   ["segment a.png", "needs at least one --point, --box or --mask"],
@@ -38,7 +38,7 @@ test.each([
 ])("masklet %s", async (line, message) => {
   const { code, stdout, stderr } = await cli(line.split(" ").filter((word) => word !== ""));
   expect(stderr).toContain(message);
-  expect(stderr).toMatch(/^masklet( segment| inspect| doctor)?: .*\nTry "masklet.* --help".\n$/);
+  expect(stderr).toMatch(/^masklet( segment| inspect| eval| doctor)?: .*\nTry "masklet.* --help".\n$/);
   expect(code).toBe(2);
   expect(stdout.length).toBe(0);
 });

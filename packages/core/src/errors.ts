@@ -27,6 +27,12 @@ export class MaskletError extends Error {
 /** A model file that cannot be read, or is not the model that was asked for. */
 export class CheckpointError extends MaskletError {}
 
+/**
+ * A model that could not be fetched. `details.url` is the address without its query, where one was asked;
+ * `details.status` the HTTP status, where there was one.
+ */
+export class DownloadError extends MaskletError {}
+
 /** A graph that does not fit together: shapes, dtypes, names. */
 export class GraphError extends MaskletError {}
 
@@ -53,3 +59,9 @@ export class FrameError extends MaskletError {}
 
 /** What a frame was remembered by has been dropped, as the session's history says: "frame-forgotten". */
 export class FrameForgottenError extends FrameError {}
+
+/**
+ * The way to a model that runs elsewhere, in a worker for instance, is broken or misused. Codes: "lost" (the other side
+ * ended or cannot be understood), "protocol-version", "not-sendable", "bad-message", "disposed".
+ */
+export class RemoteError extends MaskletError {}

@@ -3,7 +3,7 @@ import { PromptError, StateError } from "./errors.ts";
 import { checkImage, defaultMaxPixels, type Image, type Size } from "./image/image.ts";
 import { preprocessImage } from "./image/preprocess.ts";
 import { removeSmallRegions } from "./mask/components.ts";
-import type { Mask } from "./mask/mask.ts";
+import { type Mask, maskIou } from "./mask/mask.ts";
 import { upsampleLogits, upsampleMask } from "./mask/postprocess.ts";
 import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "./mask/score.ts";
 import { gridSize } from "./model/image-encoder.ts";
@@ -425,16 +425,4 @@ function decoderFeeds(
 
 function release(images: readonly Encoded[]): void {
   for (const { features } of images) for (const name of FEATURES) features[name].dispose();
-}
-
-function maskIou(a: Mask, b: Mask): number {
-  let both = 0;
-  let either = 0;
-  for (let i = 0; i < a.data.length; i++) {
-    const inA = a.data[i] === 1;
-    const inB = b.data[i] === 1;
-    if (inA || inB) either++;
-    if (inA && inB) both++;
-  }
-  return either === 0 ? 1 : both / either;
 }

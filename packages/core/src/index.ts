@@ -27,6 +27,16 @@ export {
   PromptError,
   StateError,
 } from "./errors.ts";
+export {
+  boundaryF,
+  type EvaluateOptions,
+  evaluateLabels,
+  evaluateMasklet,
+  type LabelMap,
+  type LabelsScore,
+  type MaskletScore,
+  objectMask,
+} from "./eval/masklets.ts";
 export { GraphBuilder } from "./graph/builder.ts";
 export { type GraphCost, graphCost } from "./graph/cost.ts";
 export {
@@ -67,7 +77,7 @@ export {
 } from "./image-predictor.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
-export { type Box, type Mask, maskArea, maskBox } from "./mask/mask.ts";
+export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
 export { cocoPolygons, maskRegions, type PolygonOptions, type Region, type Ring, rasterise } from "./mask/polygon.ts";

@@ -22,6 +22,7 @@ export {
   type WriteOptions,
   writeFileAtomic,
 } from "./node/image.ts";
+export { davisPalette, decodeLabelPng, encodeLabelPng } from "./node/label-png.ts";
 export {
   type CachedModel,
   cacheFolder,

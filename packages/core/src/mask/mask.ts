@@ -77,3 +77,16 @@ export function maskImage(mask: Mask): Image {
   for (let i = 0; i < data.length; i++) if (data[i] !== 0) rgb.fill(255, i * 3, i * 3 + 3);
   return { width, height, channels: 3, data: rgb };
 }
+
+/** IoU of two masks of one size; 1 where both are empty. */
+export function maskIou(a: Mask, b: Mask): number {
+  checkMaskFits("maskIou", b, a);
+  let both = 0;
+  let either = 0;
+  for (let i = 0; i < a.data.length; i++) {
+    const [inA, inB] = [a.data[i] !== 0, b.data[i] !== 0];
+    if (inA || inB) either++;
+    if (inA && inB) both++;
+  }
+  return either === 0 ? 1 : both / either;
+}

@@ -101,21 +101,23 @@ export function officialUrl(name: PresetName): string {
 }
 
 /** `sam2.1_hiera_base_plus.pt` */
-function officialFile(name: PresetName): string {
+export function officialFile(name: PresetName): string {
   return `${name.replaceAll("-", "_")}.pt`;
 }
 
-function presetNamed(nameOrPath: string): PresetName | undefined {
+/** The preset that `sam2.1-hiera-tiny` or `facebook/sam2.1-hiera-tiny` names. */
+export function presetNamed(nameOrPath: string): PresetName | undefined {
   const name = nameOrPath.replace(/^facebook\//, "");
   return isPresetName(name) ? name : undefined;
 }
 
-function repositoryFolder(cache: string, repository: string): string {
+/** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`. */
+export function repositoryFolder(cache: string, repository: string): string {
   return join(cache, `models--${repository.replace("/", "--")}`);
 }
 
 /** The revision that `main` points to comes first; a snapshot without any reference counts too. */
-async function findInCache(cache: string, repository: string): Promise<ModelFiles | undefined> {
+export async function findInCache(cache: string, repository: string): Promise<ModelFiles | undefined> {
   const folder = repositoryFolder(cache, repository);
   const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
   const snapshots = await readdir(join(folder, "snapshots")).catch((): string[] => []);
