@@ -1,0 +1,41 @@
+import { BackendError } from "@masklet/core";
+
+/** The error for an engine that does not start; says which do. */
+export function engineUnavailable(
+  engine: string,
+  available: readonly string[],
+  { reason, cause }: { readonly reason?: string; readonly cause?: unknown } = {},
+): BackendError {
+  const why = reason === undefined ? "" : ` (${reason})`;
+  const offered = available.length === 0 ? "none that starts" : available.join(", ");
+  return new BackendError(
+    "device-unavailable",
+    `TensorFlow.js: engine "${engine}" is not available here${why}; there is ${offered}`,
+    { cause, details: { engine, available } },
+  );
+}
+
+/** The error for a package that cannot be imported. */
+export function runtimeMissing(name: string, cause: unknown): BackendError {
+  const problem = messageOf(cause);
+  return new BackendError(
+    "runtime-missing",
+    `${name} cannot be loaded: ${problem}. Install it (npm install ${name}), or hand over a runtime as \`tf\``,
+    { cause, details: { package: name } },
+  );
+}
+
+/** The error for a device that went away: everything on it is lost, and a new backend must be made. */
+export function deviceLost(engine: string, reason: string): BackendError {
+  return new BackendError(
+    "device-lost",
+    `TensorFlow.js: the ${engine} device was lost (${reason}); make a new backend and load the model again`,
+    { details: { engine, reason } },
+  );
+}
+
+/** What an error says. TensorFlow.js also throws plain objects with a message. */
+export function messageOf(error: unknown): string {
+  if (typeof error === "object" && error !== null && "message" in error) return String(error.message);
+  return String(error);
+}

@@ -1,0 +1,59 @@
+import { BackendError } from "@masklet/core";
+import type * as WasmPackage from "@tensorflow/tfjs-backend-wasm";
+import type { TfRuntime } from "./runtime.ts";
+
+/** The files of the wasm engine: without SIMD, with it, and with threads too. */
+export type WasmFile =
+  | "tfjs-backend-wasm.wasm"
+  | "tfjs-backend-wasm-simd.wasm"
+  | "tfjs-backend-wasm-threaded-simd.wasm";
+
+/** Settings of the wasm engine, which count before it is started for the first time. */
+export interface WasmOptions {
+  /** Where the engine's files lie: a URL prefix, or each one's URL. By default beside the script. */
+  readonly wasmPaths?: string | { readonly [F in WasmFile]: string };
+  /** One of the two files without threads, as bytes: then nothing is fetched. */
+  readonly wasmBinary?: ArrayBuffer | Uint8Array;
+  /** Threads that share the work of one operation; more than one needs a cross-origin isolated page. */
+  readonly threads?: number;
+}
+
+/** Imports the wasm engine and starts it with the bytes, or from the place, that the options name. */
+export async function setUpWasm(
+  tf: TfRuntime,
+  wasm: Pick<typeof WasmPackage, "setThreadsCount" | "setWasmPaths">,
+  { wasmPaths, wasmBinary, threads }: WasmOptions,
+): Promise<void> {
+  if (tf.engine().registry["wasm"] !== undefined) return;
+  if (threads !== undefined && threads > 1) wasm.setThreadsCount(threads);
+  if (threads === 1 || wasmBinary !== undefined) tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  if (wasmPaths !== undefined) wasm.setWasmPaths(typeof wasmPaths === "string" ? wasmPaths : { ...wasmPaths });
+  if (wasmBinary === undefined) return;
+  // A file that is none leaves the engine waiting for ever.
+  const { WebAssembly } = globalThis as unknown as {
+    WebAssembly: { validate(bytes: ArrayBuffer | Uint8Array): boolean };
+  };
+  if (!WebAssembly.validate(wasmBinary)) {
+    throw new BackendError("device-unavailable", "TensorFlow.js: wasmBinary is no wasm module that runs here");
+  }
+  const file = "masklet:tfjs-backend-wasm.wasm";
+  wasm.setWasmPaths(
+    {
+      "tfjs-backend-wasm.wasm": file,
+      "tfjs-backend-wasm-simd.wasm": file,
+      "tfjs-backend-wasm-threaded-simd.wasm": file,
+    },
+    true,
+  );
+  // Through the platform's fetch and no URL, which a page's policy could refuse.
+  const { platform } = tf.env();
+  const original = platform.fetch.bind(platform);
+  platform.fetch = async (path, init) => {
+    return path === file ? new Response(wasmBinary as Uint8Array<ArrayBuffer>) : original(path, init);
+  };
+  try {
+    await tf.setBackend("wasm");
+  } finally {
+    platform.fetch = original;
+  }
+}

@@ -1,0 +1,126 @@
+import { createBackend } from "./backend.ts";
+import { runtimeMissing } from "./errors.ts";
+import type { TfjsBackend, TfRuntime } from "./runtime.ts";
+import { type Candidate, startable, startEngine } from "./start.ts";
+import { setUpWasm, type WasmOptions } from "./wasm.ts";
+
+export type { TfjsBackend, TfOps, TfRuntime } from "./runtime.ts";
+export type { WasmFile, WasmOptions } from "./wasm.ts";
+
+/** Engines of TensorFlow.js in a browser. */
+export type TfjsWebEngine = "webgpu" | "webgl" | "wasm" | "cpu";
+
+export interface TfjsWebOptions extends WasmOptions {
+  /**
+   * TensorFlow.js, imported whole, with the engine registered; imported when it is needed by default. It is shared: its
+   * current engine changes when the backend computes.
+   */
+  readonly tf?: TfRuntime;
+  /** Default: the first of "webgpu", "webgl" (where it has float32), "wasm", "cpu" that starts. */
+  readonly engine?: TfjsWebEngine;
+}
+
+/**
+ * TensorFlow.js in the browser. Outputs stay on the device and feed other graphs from there. Nothing is fetched from
+ * another origin unless `wasmPaths` says so.
+ *
+ * Rejects with a `BackendError`: "runtime-missing" if the package of `engine` cannot be loaded, "device-unavailable"
+ * (with `details.available`) if it does not start. A backend whose device is lost rejects with "device-lost" from then
+ * on; one made after that gets a new device.
+ */
+export async function createTfjsBackend(options: TfjsWebOptions = {}): Promise<TfjsBackend> {
+  const { engine } = options;
+  const started = await startEngine({ candidates: candidates(options), engine, pause });
+  return createBackend(started, pause);
+}
+
+/** The engines that `createTfjsBackend` would accept in this page, by starting each. */
+export async function availableEngines(
+  options: Omit<TfjsWebOptions, "engine"> = {},
+): Promise<readonly TfjsWebEngine[]> {
+  return (await startable(candidates(options), pause)) as readonly TfjsWebEngine[];
+}
+
+/** A turn for other events; timers would wait milliseconds, in a page that is not seen a second. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
+
+function candidates({ tf, engine, ...wasmOptions }: TfjsWebOptions): readonly Candidate[] {
+  const core = (): Promise<TfRuntime> => load("@tensorflow/tfjs-core", () => import("@tensorflow/tfjs-core"));
+  return [
+    {
+      engine: "webgpu",
+      load: async () => {
+        // Asked first: the engine's own complaint goes to the console.
+        if (!(await hasAdapter())) throw new Error("there is no WebGPU adapter");
+        if (tf !== undefined) return tf;
+        const name = "@tensorflow/tfjs-backend-webgpu";
+        await load(name, () => import("@tensorflow/tfjs-backend-webgpu"));
+        return core();
+      },
+    },
+    {
+      engine: "webgl",
+      load: async () => {
+        if (tf === undefined) {
+          await load("@tensorflow/tfjs-backend-webgl", () => import("@tensorflow/tfjs-backend-webgl"));
+        }
+        const runtime = tf ?? (await core());
+        const env = runtime.env();
+        if (env.getNumber("WEBGL_VERSION") === 0) throw new Error("there is no WebGL");
+        if (engine === undefined && !env.getBool("WEBGL_RENDER_FLOAT32_CAPABLE")) {
+          throw new Error("its WebGL computes in float16");
+        }
+        return runtime;
+      },
+    },
+    {
+      engine: "wasm",
+      load: async () => {
+        if (tf !== undefined) return tf;
+        const runtime = await core();
+        const name = "@tensorflow/tfjs-backend-wasm";
+        await setUpWasm(runtime, await load(name, () => import("@tensorflow/tfjs-backend-wasm")), wasmOptions);
+        return runtime;
+      },
+    },
+    {
+      engine: "cpu",
+      load: async () => {
+        if (tf !== undefined) return tf;
+        await load("@tensorflow/tfjs-backend-cpu", () => import("@tensorflow/tfjs-backend-cpu"));
+        return core();
+      },
+    },
+  ];
+}
+
+async function load<T>(name: string, importing: () => Promise<T>): Promise<T> {
+  try {
+    return await importing();
+  } catch (cause) {
+    throw runtimeMissing(name, cause);
+  }
+}
+
+/** The part of WebGPU's types that is needed here. */
+interface Gpu {
+  requestAdapter(): Promise<object | null>;
+}
+
+async function hasAdapter(): Promise<boolean> {
+  const { navigator } = globalThis as { readonly navigator?: { readonly gpu?: Gpu } };
+  try {
+    return ((await navigator?.gpu?.requestAdapter()) ?? null) !== null;
+  } catch {
+    return false;
+  }
+}

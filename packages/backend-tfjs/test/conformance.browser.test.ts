@@ -1,0 +1,18 @@
+import { testBackend } from "@masklet/core/testing";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, test } from "vitest";
+import type { TfjsBackend } from "../src/runtime.ts";
+import { createTfjsBackend } from "../src/web.ts";
+
+const held = (backend: object): number => (backend as TfjsBackend).liveTensors;
+
+/** Small inputs would be computed by the cpu engine. */
+const forwarding = { webgl: "WEBGL_CPU_FORWARD", webgpu: "WEBGPU_CPU_FORWARD" } as const;
+
+describe.each(["webgl", "webgpu"] as const)("%s", (engine) => {
+  beforeAll(async () => {
+    await (await createTfjsBackend({ engine })).dispose();
+    tf.env().set(forwarding[engine], false);
+  });
+  testBackend(() => createTfjsBackend({ engine }), { test, held });
+});
