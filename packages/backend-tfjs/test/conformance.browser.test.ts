@@ -16,3 +16,10 @@ describe.each(["webgl", "webgpu"] as const)("%s", (engine) => {
   });
   testBackend(() => createTfjsBackend({ engine }), { test, held });
 });
+
+/** With threads, which it does not have in Node. */
+describe("wasm", () => {
+  /** Where the test's server has the engine's files. */
+  const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
+  testBackend(() => createTfjsBackend({ engine: "wasm", wasmPaths }), { test, held });
+});
