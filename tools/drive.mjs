@@ -146,6 +146,7 @@ const tests = [
   },
   build,
   { name: "API reports", run: () => node(["tools/api-report.mjs", "check"]) },
+  { name: "size budgets", run: () => node(["tools/size.mjs", "check"]) },
   { name: "core without a host", run: () => node(["tools/host-free.mjs"]) },
   { name: "unit and conformance tests", run: () => vitest("unit") },
   { name: "goldens", run: () => vitest("goldens") },

@@ -8,7 +8,8 @@ import { root } from "./host.mjs";
 
 const { outputFiles, metafile } = await build({
   stdin: {
-    contents: 'export * from "./index.js"; export { createReferenceBackend } from "./testing.js";',
+    contents:
+      'export * from "./index.js"; export * from "./remote.js"; export { createReferenceBackend } from "./testing.js";',
     resolveDir: join(root, "packages", "core", "dist"),
   },
   bundle: true,
@@ -19,6 +20,8 @@ const { outputFiles, metafile } = await build({
   write: false,
   metafile: true,
   logLevel: "warning",
+  // Entries name the chunks of others that they need nothing of.
+  logOverride: { "ignored-bare-import": "silent" },
 });
 const outside = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
 if (outside.length > 0) throw new Error(`@masklet/core: imports ${outside.join(", ")}`);

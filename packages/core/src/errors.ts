@@ -62,6 +62,6 @@ export class FrameForgottenError extends FrameError {}
 
 /**
  * The way to a model that runs elsewhere, in a worker for instance, is broken or misused. Codes: "lost" (the other side
- * ended or cannot be understood), "protocol-version", "not-sendable", "bad-message", "disposed".
+ * ended or cannot be understood), "protocol-version", "not-sendable", "bad-message".
  */
 export class RemoteError extends MaskletError {}

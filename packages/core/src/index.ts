@@ -25,6 +25,7 @@ export {
   MaskletError,
   type MaskletErrorOptions,
   PromptError,
+  RemoteError,
   StateError,
 } from "./errors.ts";
 export {

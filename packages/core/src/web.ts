@@ -1,5 +1,6 @@
 /** For browsers: all of core, and pictures from the DOM. */
 export * from "./index.ts";
+export { createWorkerPredictor, type WorkerPredictorOptions } from "./remote/client.ts";
 export {
   type EncodeOptions,
   encodeBlob,
@@ -9,3 +10,4 @@ export {
   imageFrom,
   type WebImageSource,
 } from "./web/image.ts";
+export { serveWorker } from "./web/worker.ts";

@@ -1,0 +1,450 @@
+/** `RemoteImagePredictor` beside `ImagePredictor`: the same results and errors, through a port. */
+import { MessageChannel } from "node:worker_threads";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { ObservedBackend } from "../../test/observed-backend.ts";
+import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
+import { writeSafetensors } from "../checkpoint/safetensors.ts";
+import { BackendError, CheckpointError, MaskletError } from "../errors.ts";
+import type { Image } from "../image/image.ts";
+import { type ImagePrediction, ImagePredictor, type PredictOptions, type RefineOptions } from "../image-predictor.ts";
+import type { Prompt } from "../prompt/prompt.ts";
+import { type LoadProgress, Sam2 } from "../sam2.ts";
+import { TestAbort } from "../testing/fixtures.ts";
+import { createWorkerPredictor, RemoteClient, type RemoteImagePredictor, type RemoteSam2 } from "./client.ts";
+import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
+import type { PortLike } from "./port.ts";
+
+const picture = noiseImage(50, 40);
+const other = noiseImage(30, 20, { seed: 2, channels: 4 });
+const click: Prompt = { points: [[20, 20]] };
+
+let file: Uint8Array;
+/** Computes here, to compare with. */
+let near: Sam2;
+/** Computes behind the port. */
+let backend: ObservedBackend;
+let channel: InstanceType<typeof MessageChannel>;
+let host: RemoteHost;
+let client: RemoteClient;
+let model: RemoteSam2;
+/** Buffers that were handed over with each message of the host. */
+let transferred: ArrayBuffer[][];
+
+/** What hands the client each message of the host: at once, unless a test says otherwise. */
+let deliver: (give: () => void) => void;
+
+function start(options: Partial<Sam2HostOptions> = {}): void {
+  channel = new MessageChannel();
+  const watched: PortLike = {
+    postMessage: (message, transfer) => {
+      transferred.push([...transfer]);
+      channel.port1.postMessage(message, transfer);
+    },
+    on: (event, listener) => channel.port1.on(event, listener),
+    off: (event, listener) => channel.port1.off(event, listener),
+  };
+  host = serveSam2(watched, { backend, ...options });
+  deliver = (give) => give();
+  client = new RemoteClient({
+    postMessage: (message, transfer) => channel.port2.postMessage(message, transfer),
+    on: (event, listener) =>
+      channel.port2.on(event, (value: unknown) =>
+        event === "message" ? deliver(() => listener(value)) : listener(value),
+      ),
+    off: (event) => channel.port2.removeAllListeners(event),
+  });
+}
+
+beforeAll(async () => {
+  file = writeSafetensors(await toyTensors());
+  near = await Sam2.load(file, { backend: new ObservedBackend(), config: toyConfig });
+});
+beforeEach(async () => {
+  transferred = [];
+  backend = new ObservedBackend();
+  start();
+  model = await client.load(file, { config: toyConfig });
+});
+afterEach(async () => {
+  await client.dispose();
+  expect([client.pending, host.live, backend.tensors, backend.executables]).toEqual([0, 0, 0, 0]);
+  await host.dispose();
+  channel.port1.close();
+});
+afterAll(() => near.dispose());
+
+const remotePredictor = async (image: Image = picture): Promise<RemoteImagePredictor> => {
+  const predictor = await model.imagePredictor();
+  await predictor.setImage(image);
+  return predictor;
+};
+
+/** Waits until the host holds so much: models, predictors, calls; and the backend so many tensors. */
+const holds = (live: number, tensors: number): Promise<void> =>
+  vi.waitFor(() => expect([host.live, backend.tensors]).toEqual([live, tensors]), { interval: 1 });
+
+const runs = (graph: string): number => backend.steps.filter((step) => step === `run ${graph}`).length;
+
+describe("the same as an ImagePredictor", () => {
+  let local: ImagePredictor;
+  let remote: RemoteImagePredictor;
+  beforeEach(async () => {
+    const options = { maskThreshold: 0.1, maxHoleArea: 4, promptsPerRun: 2 };
+    local = new ImagePredictor(near, options);
+    remote = await model.imagePredictor(options);
+    for (const predictor of [local, remote]) await predictor.setImages([picture, other]);
+  });
+  const both = async <T>(call: (predictor: ImagePredictor | RemoteImagePredictor) => Promise<T>): Promise<T> => {
+    const there = await call(remote);
+    expect(there).toEqual(await call(local));
+    return there;
+  };
+
+  test("in what it predicts", async () => {
+    expect(remote.imageSizes).toEqual(local.imageSizes);
+    const prompts: Prompt[] = [
+      click,
+      { box: [1, 2, 25, 19] },
+      { points: [[0.5, 0.5]], labels: [0], normalizeCoords: false },
+    ];
+    const { lowResLogits, best } = await both((predictor) => predictor.predict(click));
+    const [maskInput] = lowResLogits.slice(best);
+    if (maskInput === undefined) throw new Error("no logits");
+    for (const options of [
+      {},
+      { multimaskOutput: false },
+      { image: 1, returnLogits: true },
+    ] satisfies PredictOptions[]) {
+      await both((predictor) => predictor.predictMany([...prompts, { maskInput }], options));
+    }
+    await both((predictor) => predictor.imageEmbedding(1));
+  });
+
+  test("in how it refines, step by step", async () => {
+    const steps: [ImagePrediction, number][][] = [];
+    await both((predictor) => {
+      const seen: [ImagePrediction, number][] = [];
+      steps.push(seen);
+      const options: RefineOptions = { iterations: 2, until: 1, onStep: (...step) => seen.push(step) };
+      return predictor.refine({ box: [5, 5, 40, 30] }, options);
+    });
+    expect(steps[0]?.length).toBeGreaterThan(1);
+    expect(steps[0]).toEqual(steps[1]);
+  });
+
+  test("in what it refuses", async () => {
+    const bad = (value: unknown): never => value as never;
+    const calls: ((predictor: ImagePredictor | RemoteImagePredictor) => Promise<unknown>)[] = [
+      (predictor) => predictor.predict({}),
+      (predictor) => predictor.predict({ points: [[999, 0]] }),
+      (predictor) => predictor.predict({ points: [[1, 1]], labels: [] }),
+      (predictor) => predictor.predict(bad(null)),
+      (predictor) => predictor.predictMany(bad("x")),
+      (predictor) => predictor.predictMany([click, bad({ points: 3 })]),
+      (predictor) => predictor.predict(click, { image: 7 }),
+      (predictor) => predictor.predict({ maskInput: { width: 3, height: 3, data: new Float32Array(9) } }),
+      (predictor) => predictor.refine(click, { iterations: -1 }),
+      (predictor) => predictor.refine(click, { until: 2 }),
+      (predictor) => predictor.refine(bad(undefined)),
+      (predictor) => predictor.setImage(bad(undefined)),
+      (predictor) => predictor.setImage({ ...picture, width: 51 }),
+      (predictor) => predictor.imageEmbedding(9),
+      (predictor) => predictor.reset().then(() => predictor.predict(click)),
+      (predictor) => predictor.imageEmbedding(),
+    ];
+    for (const call of calls) {
+      const [here, there] = await Promise.all(
+        [local, remote].map((predictor) => call(predictor).catch((e: unknown) => e)),
+      );
+      expect(here).toBeInstanceOf(MaskletError);
+      expect(there).toEqual(here);
+      expect((there as Error).constructor).toBe((here as Error).constructor);
+    }
+    expect(remote.imageSizes).toEqual([]);
+    remote.dispose();
+    local.dispose();
+    for (const call of [calls[0], calls[11]]) {
+      const [here, there] = await Promise.all(
+        [local, remote].map((predictor) => call?.(predictor).catch((e: unknown) => e)),
+      );
+      expect(there).toEqual(here);
+    }
+    expect(() => new ImagePredictor(near, { promptsPerRun: 0 })).toThrow("promptsPerRun");
+    const refused = model.imagePredictor({ promptsPerRun: 0 });
+    await expect(refused).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });
+  });
+});
+
+describe("pixels and masks", () => {
+  test("pixels are copied, of a view no more than it shows, and of shared memory too", async () => {
+    const whole = new Uint8Array(picture.data.length + 100);
+    whole.set(picture.data, 50);
+    const shared = new Uint8Array(new SharedArrayBuffer(picture.data.length));
+    shared.set(picture.data);
+    const remote = await remotePredictor();
+    const expected = await remote.predict(click);
+    for (const data of [
+      whole.subarray(50, -50),
+      shared,
+      Buffer.from(picture.data),
+      new Uint8ClampedArray(picture.data),
+    ]) {
+      await remote.setImage({ ...picture, data });
+      expect(data.length).toBe(picture.data.length);
+      expect(await remote.predict(click)).toEqual(expected);
+    }
+  });
+
+  test("pixels are handed over when asked", async () => {
+    const remote = await remotePredictor();
+    const expected = await remote.predict(click);
+    const data = picture.data.slice();
+    await remote.setImage({ ...picture, data }, { transfer: true });
+    expect(data.byteLength).toBe(0);
+    expect(await remote.predict(click)).toEqual(expected);
+    await expect(remote.setImage({ ...picture, data }, { transfer: true })).rejects.toMatchObject({
+      name: "ImageError",
+    });
+  });
+
+  test("everything a prediction carries is handed over", async () => {
+    const remote = await remotePredictor();
+    await holds(2, 3);
+    transferred = [];
+    const { masks } = await remote.predict(click, { returnLogits: true });
+    expect(masks).toHaveLength(3);
+    expect(transferred.map((buffers) => buffers.length)).toEqual([9]); // masks, logits, low-resolution logits
+    expect(transferred.flat().every((buffer) => buffer.byteLength === 0)).toBe(true);
+  });
+});
+
+/** Holds the backend the next time it comes to a step, until it is let go. */
+function hold(at: string): { readonly reached: Promise<void>; readonly letGo: () => void } {
+  let letGo = (): void => {};
+  const reached = new Promise<void>((resolve) => {
+    backend.intervene = async (step) => {
+      if (step !== at) return;
+      backend.intervene = async () => {};
+      resolve();
+      await new Promise<void>((done) => {
+        letGo = done;
+      });
+    };
+  });
+  return { reached, letGo: () => letGo() };
+}
+
+describe("clicks that outrun the model", () => {
+  test("with latest, those between cost the host nothing", async () => {
+    const remote = await remotePredictor();
+    const held = hold("run maskDecoder");
+    const ask = (at: number): Promise<ImagePrediction> => remote.predict({ points: [[at, at]] }, { latest: true });
+    const running = ask(0);
+    await held.reached;
+    const outcomes = Promise.allSettled([running, ...[1, 2, 3, 4].map(ask)]);
+    held.letGo();
+    const [first, ...rest] = await outcomes;
+    const last = rest.pop();
+    for (const outcome of [first, ...rest]) {
+      expect(outcome).toMatchObject({ status: "rejected", reason: { name: "StateError", code: "superseded" } });
+    }
+    expect(last?.status).toBe("fulfilled");
+    expect(runs("maskDecoder")).toBe(2);
+  });
+
+  test("aborted ones reject at once, and those that waited never reach the host", async () => {
+    const remote = await remotePredictor();
+    const held = hold("run maskDecoder");
+    const abort = new TestAbort();
+    const calls = [1, 2, 3].map((x) => remote.predict({ points: [[x, x]] }, { signal: abort.signal }));
+    const kept = remote.predict(click);
+    await held.reached;
+    abort.abort();
+    for (const call of calls) await expect(call).rejects.toBe(abort.reason);
+    expect([runs("maskDecoder"), abort.listeners]).toEqual([1, 0]); // the one under way still runs
+    held.letGo();
+    await kept;
+    expect([runs("maskDecoder"), abort.listeners]).toEqual([2, 0]);
+  });
+});
+
+describe("setImage changes nothing", () => {
+  test("when it is aborted at any moment", async () => {
+    const remote = await remotePredictor();
+    const before = await remote.predict(click);
+    let rejected = 0;
+    for (let turns = 0; turns < 12; turns++) {
+      const abort = new TestAbort();
+      const call = remote.setImage(other, { signal: abort.signal }).then(
+        () => true,
+        () => false,
+      );
+      for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+      abort.abort();
+      if (await call) {
+        expect(remote.imageSizes).toEqual([{ width: 30, height: 20 }]);
+        await remote.setImage(picture);
+      } else rejected++;
+      expect(remote.imageSizes).toEqual([{ width: 50, height: 40 }]);
+      expect(await remote.predict(click)).toEqual(before);
+      await holds(2, 3); // the model and the predictor
+    }
+    expect(rejected).toBeGreaterThan(0);
+  });
+
+  test("when the host has done it, and the abort crosses its answer", async () => {
+    const remote = await remotePredictor();
+    const before = await remote.predict(click);
+    const waiting: (() => void)[] = [];
+    deliver = (give) => waiting.push(give);
+    const abort = new TestAbort();
+    const call = remote.setImage(other, { signal: abort.signal });
+    await vi.waitFor(() => expect(waiting).toHaveLength(1));
+    await holds(3, 6); // it is done
+    abort.abort();
+    await expect(call).rejects.toBe(abort.reason);
+    deliver = (give) => give();
+    for (const give of waiting) give();
+    await holds(2, 3);
+    expect(remote.imageSizes).toEqual([{ width: 50, height: 40 }]);
+    expect(await remote.predict(click)).toEqual(before);
+  });
+
+  test("when the backend fails", async () => {
+    const remote = await remotePredictor();
+    const before = await remote.predict(click);
+    const failure = new BackendError("run-failed", "the device is lost", { cause: new RangeError("buffer") });
+    backend.intervene = async (step) => {
+      if (step === "run imageEncoder") throw failure;
+    };
+    const error = await remote.setImage(other).catch((error: unknown) => error);
+    expect(error).toEqual(failure);
+    expect((error as Error).cause).toBeInstanceOf(RangeError);
+    backend.intervene = async () => {};
+    expect(await remote.predict(click)).toEqual(before);
+  });
+});
+
+describe("loading", () => {
+  test("tells of the model and of its progress", async () => {
+    const progress: LoadProgress[] = [];
+    const loaded = await client.load(file, { config: toyConfig, onProgress: (step) => progress.push(step) });
+    expect(loaded).toMatchObject({ config: toyConfig, source: "bytes", backendName: "observed" });
+    expect(new Set(progress.map(({ graph }) => graph))).toEqual(new Set(["imageEncoder", "maskDecoder"]));
+    expect(progress.at(-1)?.loaded).toBe(progress.at(-1)?.total);
+    await loaded.dispose();
+    await loaded.dispose();
+    expect(backend.executables).toBe(2);
+    await expect(loaded.imagePredictor()).rejects.toMatchObject({ name: "StateError", code: "disposed" });
+  });
+
+  test("hands over what is named", async () => {
+    const bytes = file.slice();
+    const loaded = await client.load(bytes, { config: toyConfig, transfer: [bytes.buffer] });
+    expect(bytes.byteLength).toBe(0);
+    await loaded.dispose();
+  });
+
+  test("rejects as Sam2.load does", async () => {
+    const cut = file.slice(0, 5000);
+    const here = await Sam2.load(cut, { backend, config: toyConfig }).catch((error: unknown) => error);
+    expect(here).toBeInstanceOf(CheckpointError);
+    expect(await client.load(cut, { config: toyConfig }).catch((error: unknown) => error)).toEqual(here);
+    await expect(client.load("a name")).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });
+  });
+
+  test("aborted, rejects at once and leaves nothing", async () => {
+    for (const step of ["compile imageEncoder", "compile maskDecoder"]) {
+      const held = hold(step);
+      const abort = new TestAbort();
+      const call = client.load(file, { config: toyConfig, signal: abort.signal });
+      await held.reached;
+      abort.abort();
+      await expect(call).rejects.toBe(abort.reason);
+      held.letGo();
+      await holds(1, 0);
+      await vi.waitFor(() => expect(backend.executables).toBe(2));
+      expect([client.pending, abort.listeners]).toEqual([0, 0]);
+    }
+  });
+
+  test("a backend that the host makes is made of the request, and goes with its model", async () => {
+    await client.dispose();
+    await host.dispose();
+    const asked: unknown[] = [];
+    let disposed = 0;
+    start({
+      backend: async (options) => {
+        asked.push(options);
+        const dispose = async (): Promise<void> => void disposed++;
+        return Object.assign(backend, { dispose });
+      },
+      open: async (source) =>
+        source === "toy" ? file : Promise.reject(new CheckpointError("not-found", "no such file")),
+    });
+    await expect(client.load("other")).rejects.toEqual(new CheckpointError("not-found", "no such file"));
+    expect(disposed).toBe(1);
+    const loaded = await client.load("toy", { config: toyConfig, backend: { wasm: Uint8Array.of(1) } });
+    expect(asked).toEqual([undefined, { wasm: Uint8Array.of(1) }]);
+    await loaded.dispose();
+    expect(disposed).toBe(2);
+  });
+});
+
+describe("createWorkerPredictor", () => {
+  test("loads and predicts, and its dispose frees the model too", async () => {
+    await client.dispose();
+    const predictor = await createWorkerPredictor(channel.port2, file, {
+      config: toyConfig,
+      predictor: { maskThreshold: 0.1 },
+    });
+    await predictor.setImage(picture);
+    using local = new ImagePredictor(near, { maskThreshold: 0.1 });
+    await local.setImage(picture);
+    expect(await predictor.predict(click)).toEqual(await local.predict(click));
+    expect(predictor.model.config).toEqual(toyConfig);
+    const held = hold("run maskDecoder");
+    const last = predictor.predict(click);
+    await held.reached;
+    predictor.dispose();
+    held.letGo();
+    expect((await last).masks).toHaveLength(3); // the call under way is finished
+    await holds(0, 0);
+    expect(backend.executables).toBe(0);
+    await expect(predictor.predict(click)).rejects.toMatchObject({ code: "disposed" });
+  });
+
+  test("that fails leaves nothing, and the port to the next", async () => {
+    await client.dispose();
+    const failing = createWorkerPredictor(channel.port2, file, { config: toyConfig, predictor: { maxPixels: 0 } });
+    await expect(failing).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });
+    const predictor = await createWorkerPredictor(channel.port2, file, { config: toyConfig });
+    await holds(2, 0);
+    predictor.dispose();
+    await holds(0, 0);
+  });
+});
+
+test("a predictor that is disposed of frees its images, and its model goes on", async () => {
+  const [first, second] = [await remotePredictor(), await remotePredictor(other)];
+  await holds(3, 6);
+  first.dispose();
+  first.dispose();
+  await holds(2, 3);
+  expect((await second.predict({ points: [[3, 3]] })).masks).toHaveLength(3);
+  await model.dispose();
+  await expect(second.predict({ points: [[3, 3]] })).rejects.toMatchObject({ name: "StateError", code: "disposed" });
+});
+
+test("a client that is disposed of in the middle of everything leaves nothing", async () => {
+  const predictor = await remotePredictor();
+  const held = hold("run imageEncoder");
+  const calls = [predictor.setImage(other), predictor.predict(click), predictor.refine(click), client.load(file)];
+  const outcomes = Promise.allSettled(calls);
+  await held.reached;
+  const disposed = client.dispose();
+  held.letGo();
+  await disposed;
+  for (const outcome of await outcomes) expect(outcome.status).toBe("rejected");
+  expect([host.live, backend.tensors, backend.executables]).toEqual([0, 0, 0]);
+});

@@ -1,0 +1,13 @@
+export { RemoteError } from "../errors.ts";
+export {
+  createWorkerPredictor,
+  RemoteClient,
+  RemoteImagePredictor,
+  type RemoteLoadOptions,
+  RemoteSam2,
+  type RemoteSetImageOptions,
+  type WorkerPredictorOptions,
+} from "./client.ts";
+export { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
+export type { PortLike } from "./port.ts";
+export { protocolVersion } from "./protocol.ts";

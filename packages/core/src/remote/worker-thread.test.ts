@@ -1,0 +1,63 @@
+/** The protocol between threads of Node: on the `Worker` itself, and on a port that is handed over. */
+import { MessageChannel, Worker } from "node:worker_threads";
+import { afterEach, expect, test } from "vitest";
+import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
+import { createReferenceBackend } from "../backend/reference.ts";
+import { writeSafetensors } from "../checkpoint/safetensors.ts";
+import { ImagePredictor } from "../image-predictor.ts";
+import { Sam2 } from "../sam2.ts";
+import { createWorkerPredictor, RemoteClient } from "./client.ts";
+import type { PortLike } from "./port.ts";
+
+const script = new URL("../../test/remote-worker.ts", import.meta.url);
+const picture = noiseImage(20, 16);
+const click = { points: [[9, 8]] as const };
+
+let worker: Worker;
+afterEach(() => worker.terminate());
+
+/** A thread, and the port that its host is at. */
+function thread(on: "worker" | "port"): PortLike {
+  const options = { execArgv: ["--conditions=@masklet/source", "--no-warnings"] };
+  if (on === "worker") {
+    worker = new Worker(script, { ...options, workerData: {} });
+    return worker;
+  }
+  const { port1, port2 } = new MessageChannel();
+  worker = new Worker(script, { ...options, workerData: { port: port1 }, transferList: [port1] });
+  return port2;
+}
+
+test.each(["worker", "port"] as const)("segments as this thread does, over the %s", async (on) => {
+  const file = writeSafetensors(await toyTensors());
+  const remote = await createWorkerPredictor(thread(on), file, { config: toyConfig });
+  await remote.setImage(picture);
+  const model = await Sam2.load(file, { backend: createReferenceBackend(), config: toyConfig });
+  const local = new ImagePredictor(model);
+  await local.setImage(picture);
+  expect(await remote.predict(click, { returnLogits: true })).toEqual(
+    await local.predict(click, { returnLogits: true }),
+  );
+  await expect(remote.predict({})).rejects.toMatchObject({ name: "PromptError", code: "empty" });
+  remote.dispose();
+});
+
+test.each([
+  ["worker", "exit", "the host is lost: the worker ended with exit code 7"],
+  ["worker", "throw", "the host is lost: the worker failed: not caught"],
+  ["port", "exit", "the host is lost: the port is closed"],
+] as const)("over the %s, a thread that ends by %s rejects what waits for it", async (on, how, message) => {
+  const client = new RemoteClient(thread(on));
+  const file = writeSafetensors(await toyTensors());
+  const model = await client.load(file, { config: toyConfig });
+  const predictor = await model.imagePredictor();
+  worker.on("error", () => {}); // seen through the client
+  worker.postMessage(how);
+  const waiting = predictor.setImage(noiseImage(400, 400));
+  await expect(waiting).rejects.toMatchObject({ name: "RemoteError", code: "lost", message });
+  await expect(predictor.predict(click)).rejects.toMatchObject({ code: "lost" });
+  await expect(client.load(file)).rejects.toMatchObject({ code: "lost" });
+  await model.dispose();
+  await client.dispose();
+  expect(client.pending).toBe(0);
+});
