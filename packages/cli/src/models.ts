@@ -4,11 +4,13 @@ import { createOrtBackend, type OrtNodeDevice } from "@masklet/backend-ort/node"
 import {
   type AbortSignalLike,
   type Backend,
+  type DownloadOptions,
   type Environment,
   fileSource,
   type LoadProgress,
   listCachedModels,
   type ModelFiles,
+  obtainModel,
   readConfig,
   resolveModel,
   Sam2,
@@ -16,6 +18,8 @@ import {
 } from "@masklet/core/node";
 import { createReferenceBackend } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
+import type { Host } from "./host.ts";
+import { megabytes, type Progress, percent } from "./progress.ts";
 
 /** The model that ships with the command line. */
 export const nano = "nano";
@@ -30,6 +34,19 @@ export interface FoundModel extends ModelFiles {
 export async function findModel(name: string, env: Environment): Promise<FoundModel> {
   if (name !== nano) return { name, ...(await resolveModel(name, { env })) };
   return { name, checkpoint: fileURLToPath(nanoModel.checkpoint), config: fileURLToPath(nanoModel.config) };
+}
+
+/** As `findModel`; one of Meta's models that is not on this machine is downloaded. Rejects as `obtainModel`. */
+export async function obtain(name: string, { env, signal }: Host, progress: Progress): Promise<FoundModel> {
+  if (name === nano) return findModel(name, env);
+  return { name, ...(await obtainModel(name, { env, signal, onProgress: showDownload(name, progress) })) };
+}
+
+/** Shows how far a download is. */
+export function showDownload(name: string, progress: Progress): NonNullable<DownloadOptions["onProgress"]> {
+  const doing = { download: "downloading", wait: "another process downloads", verify: "verifying" } as const;
+  return ({ file, phase, loaded, total }) =>
+    progress.show(`${doing[phase]} ${name}: ${file} ${percent(loaded, total)} of ${megabytes(total)}`);
 }
 
 /** What is used where no model is named: the smallest of Meta's that is on this machine, else nano. */

@@ -29,3 +29,11 @@ export class Progress {
     this.#stderr?.write("\r\x1b[2K");
   }
 }
+
+export function percent(part: number, all: number): string {
+  return `${all === 0 ? 100 : Math.floor((100 * part) / all)}%`;
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,6 +1,7 @@
 import { doctor } from "./commands/doctor.ts";
 import { evaluate } from "./commands/eval.ts";
 import { inspect } from "./commands/inspect.ts";
+import { models } from "./commands/models.ts";
 import { segment } from "./commands/segment.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "./host.ts";
 import { listed, UsageError } from "./usage.ts";
@@ -9,6 +10,7 @@ import { version } from "./version.ts";
 const commands: Readonly<Record<string, (args: readonly string[], host: Host) => Promise<ExitCode>>> = {
   segment,
   inspect,
+  models,
   eval: evaluate,
   doctor,
 };
@@ -20,6 +22,8 @@ Usage: masklet COMMAND [options]
 Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
   inspect MODEL      Show a model's parameters, arithmetic and memory, without running it.
+  models list | (pull | path | verify | remove) NAME...
+                     Meta's models on this machine: fetch them, check them, delete them.
   eval PREDICTIONS LABELS
                      Compare tracked masks with the true ones.
   doctor             Show what this machine can run.

@@ -18,8 +18,11 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Where nothing is cached, whatever the machine has. */
-export const emptyCache: Readonly<Record<string, string>> = { HF_HUB_CACHE: join(tmpdir(), "masklet-no-such-cache") };
+/** Where nothing is cached, whatever the machine has, and nothing is fetched. */
+export const emptyCache: Readonly<Record<string, string>> = {
+  HF_HUB_CACHE: join(tmpdir(), "masklet-no-such-cache"),
+  HF_HUB_OFFLINE: "1",
+};
 
 export interface RunSettings {
   readonly stdin?: Uint8Array;

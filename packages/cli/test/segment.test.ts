@@ -391,7 +391,7 @@ describe("where results go", () => {
 describe("which model", () => {
   test("nano where nothing is cached, with a line that says so; --quiet leaves it out", async () => {
     const result = await cli(["segment", scene, "--box", square, "--json"]);
-    expect(result.stderr).toMatch(/^masklet: .*nano.*--model\.\n$/);
+    expect(result.stderr).toMatch(/^masklet: .*nano.*--model sam2\.1-hiera-tiny: it is downloaded\.\n$/);
     expect(only(records(result)).model).toBe("sam2.1-hiera-nano");
     expect((await cli(["segment", scene, "--box", square, "--json", "--quiet"])).stderr).toBe("");
   });

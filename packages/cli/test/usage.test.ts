@@ -3,8 +3,8 @@ import { version } from "../src/version.ts";
 import { cli, emptyCache, scene } from "./cli.ts";
 
 test.each([
-  ["", "needs a command: segment, inspect, eval or doctor"],
-  ["frobnicate", 'takes segment, inspect, eval or doctor as its command, got "frobnicate"'],
+  ["", "needs a command: segment, inspect, models, eval or doctor"],
+  ["frobnicate", 'takes segment, inspect, models, eval or doctor as its command, got "frobnicate"'],
   ["constructor", 'got "constructor"'],
   ["segment", "needs an image"],
   ["segment a.png", "needs at least one --point, --box or --mask"],
@@ -33,12 +33,18 @@ test.each([
   ["segment - - --point 1,2", "standard input (-) can be read only once"],
   ["inspect", "takes one MODEL, got 0"],
   ["inspect a b", "takes one MODEL, got 2"],
+  ["models", "needs list, pull, path, verify or remove"],
+  ["models fetch x", 'got "fetch"'],
+  ["models list sam2.1-hiera-tiny", "list takes no names"],
+  ["models pull", "pull needs the name of a model"],
+  ["models pull sam2.1-hiera-tiny --from disk", '--from takes hub or meta, got "disk"'],
+  ["models path sam2.1-hiera-tiny --from hub", "--from is for pull"],
   ["doctor --what", "--what"],
   ["doctor now", "now"],
 ])("masklet %s", async (line, message) => {
   const { code, stdout, stderr } = await cli(line.split(" ").filter((word) => word !== ""));
   expect(stderr).toContain(message);
-  expect(stderr).toMatch(/^masklet( segment| inspect| eval| doctor)?: .*\nTry "masklet.* --help".\n$/);
+  expect(stderr).toMatch(/^masklet( segment| inspect| models| eval| doctor)?: .*\nTry "masklet.* --help".\n$/);
   expect(code).toBe(2);
   expect(stdout.length).toBe(0);
 });
@@ -74,7 +80,7 @@ test("masklet --version", async () => {
 });
 
 test.each([
-  ["sam2.1-hiera-tiny", "sam2.1_hiera_tiny.pt", "[not-downloaded]"],
+  ["sam2.1-hiera-tiny", "HF_HUB_OFFLINE", "[offline]"],
   ["no-such-model.pt", "no-such-model.pt", "[not-found]"],
 ])("--model %s, which is not here", async (model, part, code) => {
   const result = await cli(["segment", scene, "--point", "1,2", "--json", "--model", model], { env: emptyCache });

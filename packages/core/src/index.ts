@@ -17,6 +17,7 @@ export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
 export {
   BackendError,
   CheckpointError,
+  DownloadError,
   FrameError,
   FrameForgottenError,
   GraphError,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { ModelServer } from "../test/model-server.ts";
 import { ObservedBackend } from "../test/observed-backend.ts";
 import { toyConfig, toyJson, toyTensors } from "../test/toy-sam2.ts";
 import { bytesSource } from "./checkpoint/byte-source.ts";
@@ -91,12 +92,37 @@ describe("Sam2.load", () => {
     await expect(Sam2.load(path, { backend })).rejects.toMatchObject({ code: "config-missing" });
   });
 
-  test("a name that is not on this machine says what to put where", async () => {
+  test("a name that is not on this machine is downloaded, with progress", async () => {
+    const server = new ModelServer();
+    await server.start();
+    try {
+      server.files.set("facebook/sam2.1-hiera-tiny/model.safetensors", { bytes: file, lfs: true });
+      vi.stubEnv("HF_HUB_CACHE", root);
+      vi.stubEnv("HF_HUB_OFFLINE", "");
+      vi.stubEnv("HF_ENDPOINT", server.endpoint);
+      const told: string[] = [];
+      for (let time = 0; time < 2; time++) {
+        await using sam2 = await Sam2.load("sam2.1-hiera-tiny", {
+          backend,
+          config: toyConfig,
+          onDownload: (progress) => told.push(progress.file),
+        });
+        expect(sam2.source).toContain(join(root, "models--facebook--sam2.1-hiera-tiny"));
+      }
+      expect(told).toContain("model.safetensors");
+      expect(server.downloads).toHaveLength(1);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("a name that is not on this machine, offline", async () => {
     vi.stubEnv("HF_HUB_CACHE", root);
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
     await expect(Sam2.load("sam2.1-hiera-tiny", { backend })).rejects.toMatchObject({
-      name: "CheckpointError",
-      code: "not-downloaded",
-      message: expect.stringContaining(join(root, "models--facebook--sam2.1-hiera-tiny")),
+      name: "DownloadError",
+      code: "offline",
+      message: expect.stringContaining(root),
     });
   });
 

@@ -4,11 +4,18 @@ import { fileURLToPath } from "node:url";
 import type { ByteSource } from "./checkpoint/byte-source.ts";
 import { CheckpointError } from "./errors.ts";
 import { parseConfig, type Sam2Config } from "./model/config.ts";
+import { type DownloadProgress, obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
-import { resolveModel } from "./node/resolve.ts";
 import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
 
 export * from "./index.ts";
+export {
+  type DownloadOptions,
+  type DownloadProgress,
+  downloadModel,
+  obtainModel,
+} from "./node/download/download.ts";
+export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
 export { fileSource } from "./node/file-source.ts";
 export {
   encodeMaskPng,
@@ -34,17 +41,31 @@ export {
   resolveModel,
 } from "./node/resolve.ts";
 
+export interface NodeLoadOptions extends LoadOptions {
+  /** How far the download is, where there is one. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
+}
+
 /** A SAM 2 model, ready to run on one backend; in Node it is also loaded by name or path. */
 export class Sam2 extends CoreSam2 {
   /**
    * `source` is what `resolveModel` finds (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, a file, a folder), a file
-   * URL, bytes or a `ByteSource`. Where neither the tensors nor `options` tell the model's sizes, the config that lies
-   * beside the file does.
+   * URL, bytes or a `ByteSource`. One of Meta's models that is not on this machine is downloaded from Hugging Face
+   * first, as `downloadModel` does with the process's environment; rejects as that does. Where neither the tensors nor
+   * `options` tell the model's sizes, the config that lies beside the file does.
    */
-  static override async load(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<CoreSam2> {
+  static override async load(
+    source: string | URL | ByteSource | Uint8Array,
+    options: NodeLoadOptions,
+  ): Promise<CoreSam2> {
     if (typeof source !== "string" && !(source instanceof URL)) return CoreSam2.load(source, options);
     options.signal?.throwIfAborted();
-    const files = await resolveModel(typeof source === "string" ? source : filePath(source), { env: process.env });
+    const { signal, onDownload } = options;
+    const files = await obtainModel(typeof source === "string" ? source : filePath(source), {
+      env: process.env,
+      ...(signal && { signal }),
+      ...(onDownload && { onProgress: onDownload }),
+    });
     const beside = files.config;
     return CoreSam2.load(await fileSource(files.checkpoint), {
       ...(beside !== undefined && { config: () => readConfig(beside) }),

@@ -1,6 +1,11 @@
-/** For browsers: all of core, and pictures from the DOM. */
+/** For browsers: all of core, models by name or address, and pictures from the DOM. */
+import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
+import type { CachedSourceOptions } from "./web/cache.ts";
+import { openSource, type WebModelSource } from "./web/source.ts";
+
 export * from "./index.ts";
 export { createWorkerPredictor, type WorkerPredictorOptions } from "./remote/client.ts";
+export { type CachedSourceOptions, cachedSource, hubUrl } from "./web/cache.ts";
 export {
   type EncodeOptions,
   encodeBlob,
@@ -10,4 +15,27 @@ export {
   imageFrom,
   type WebImageSource,
 } from "./web/image.ts";
+export type { WebModelSource } from "./web/source.ts";
 export { serveWorker } from "./web/worker.ts";
+
+export interface WebLoadOptions extends LoadOptions {
+  /** How far the download is, where there is one. */
+  readonly onDownload?: NonNullable<CachedSourceOptions["onProgress"]>;
+}
+
+/** A SAM 2 model, ready to run on one backend; in a browser it is also loaded by name, from an address or a file. */
+export class Sam2 extends CoreSam2 {
+  /**
+   * `source` is one of Meta's names (`sam2.1-hiera-tiny`), which is fetched from Hugging Face, or an address, both kept
+   * in Cache Storage and rejecting as `cachedSource` does; a Blob or file, which is read in parts; bytes or a
+   * `ByteSource`.
+   */
+  static override async load(source: WebModelSource, options: WebLoadOptions): Promise<CoreSam2> {
+    const { signal, onDownload } = options;
+    const opened = await openSource(source, {
+      ...(signal && { signal }),
+      ...(onDownload && { onProgress: onDownload }),
+    });
+    return CoreSam2.load(opened, options);
+  }
+}

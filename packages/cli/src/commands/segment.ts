@@ -10,11 +10,11 @@ import {
   createBackend,
   devices,
   findDefaultModel,
-  findModel,
   loadModel,
   nano,
+  obtain,
 } from "../models.ts";
-import { Progress } from "../progress.ts";
+import { Progress, percent } from "../progress.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
 import { checkCollisions, type Format, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
 import { type ObjectPrompt, type PromptOption, parsePrompts } from "../segment/prompts.ts";
@@ -257,14 +257,14 @@ async function checkOutputs({ folder, inputs, objects, multimask, outputs }: Job
 
 const nanoNote =
   "masklet: none of Meta's models is on this machine, using nano, the small one that ships with masklet; " +
-  "its masks are rough. Get sam2.1_hiera_tiny.pt or another of them, and name it with --model.\n";
+  "its masks are rough. Name one with --model sam2.1-hiera-tiny: it is downloaded.\n";
 
 async function perform(job: Job, host: Host): Promise<ExitCode> {
   const progress = new Progress(host, job.quiet);
   const { env, signal } = host;
   try {
     if (job.folder !== undefined && job.outputs.formats.length > 0) await prepareFolder(job.folder);
-    const found = job.model === undefined ? await findDefaultModel(env) : await findModel(job.model, env);
+    const found = job.model === undefined ? await findDefaultModel(env) : await obtain(job.model, host, progress);
     if (job.model === undefined && found.name === nano && !job.quiet) host.stderr.write(nanoNote);
     const backend = await createBackend(job.backend);
     try {
@@ -273,7 +273,7 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
         config: job.config,
         signal,
         onProgress: ({ graph, loaded, total }) => {
-          progress.show(`loading ${found.name}: ${graph} ${total === 0 ? 100 : Math.floor((100 * loaded) / total)}%`);
+          progress.show(`loading ${found.name}: ${graph} ${percent(loaded, total)}`);
         },
       });
       const segmenter = new Segmenter(model, job);

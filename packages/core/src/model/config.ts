@@ -120,6 +120,12 @@ export function isPresetName(name: string): name is PresetName {
   return Object.hasOwn(presets, name);
 }
 
+/** The preset that `sam2.1-hiera-tiny` or `facebook/sam2.1-hiera-tiny` names. */
+export function presetNamed(nameOrPath: string): PresetName | undefined {
+  const name = nameOrPath.replace(/^facebook\//, "");
+  return isPresetName(name) ? name : undefined;
+}
+
 /**
  * Reads a model's config from parsed JSON, in either of two styles: the reference's own words in snake case
  * (`embed_dim`, `stages`, `global_att_blocks`, ...), or the `config.json` that transformers writes for SAM 2

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import { CheckpointError } from "../errors.ts";
-import { isPresetName, type PresetName, presets } from "../model/config.ts";
+import { isPresetName, type PresetName, presetNamed, presets } from "../model/config.ts";
 
 /** Where a model's files are on this machine. */
 export interface ModelFiles {
@@ -105,12 +105,6 @@ export function officialFile(name: PresetName): string {
   return `${name.replaceAll("-", "_")}.pt`;
 }
 
-/** The preset that `sam2.1-hiera-tiny` or `facebook/sam2.1-hiera-tiny` names. */
-export function presetNamed(nameOrPath: string): PresetName | undefined {
-  const name = nameOrPath.replace(/^facebook\//, "");
-  return isPresetName(name) ? name : undefined;
-}
-
 /** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`. */
 export function repositoryFolder(cache: string, repository: string): string {
   return join(cache, `models--${repository.replace("/", "--")}`);
@@ -165,8 +159,8 @@ function notDownloaded(name: PresetName, cache: string): CheckpointError {
   const url = officialUrl(name);
   return new CheckpointError(
     "not-downloaded",
-    `${name} is not on this machine. Get ${url} and put it at ${put}, or give the path of a ${file} that you have. ` +
-      `(What Python tools downloaded from https://huggingface.co/facebook/${name} is found in ${cache}.)`,
+    `${name} is not on this machine. downloadModel and "masklet models pull ${name}" fetch it; or get ${url} and put ` +
+      `it at ${put}, or give the path of a ${file} that you have. (What Python tools downloaded from https://huggingface.co/facebook/${name} is found in ${cache}.)`,
     { details: { model: name, url, put, cache, repository: `facebook/${name}` } },
   );
 }

@@ -1,8 +1,9 @@
 /** SAM 2 in a module worker, so that a page stays responsive while it computes. */
-import { type ByteSource, checkRange } from "../checkpoint/byte-source.ts";
-import { CheckpointError, PromptError } from "../errors.ts";
+import type { ByteSource } from "../checkpoint/byte-source.ts";
+import { PromptError } from "../errors.ts";
 import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "../remote/host.ts";
 import type { PortLike } from "../remote/port.ts";
+import { blobSource } from "./blob-source.ts";
 
 /**
  * Serves SAM 2 to the page that made this worker. To be called while the worker's script runs for the first time, not
@@ -23,21 +24,4 @@ async function openWeb(source: unknown): Promise<ByteSource | Uint8Array> {
   throw new PromptError("bad-option", `load: this worker takes a Uint8Array or a Blob, got ${typeof source}`, {
     details: { option: "source", expected: "a Uint8Array or a Blob", got: typeof source },
   });
-}
-
-function blobSource(blob: Blob): ByteSource {
-  const source: ByteSource = {
-    name: blob instanceof File ? blob.name : "blob",
-    size: blob.size,
-    read: async (offset, length, options) => {
-      options?.signal?.throwIfAborted();
-      checkRange(source, offset, length);
-      try {
-        return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-      } catch (cause) {
-        throw new CheckpointError("read-failed", `${source.name}: the browser cannot read the file`, { cause });
-      }
-    },
-  };
-  return source;
 }

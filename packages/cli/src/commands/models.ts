@@ -1,0 +1,159 @@
+/** `masklet models`: Meta's models on this machine. */
+import { stat } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import {
+  cacheFolder,
+  type DownloadOptions,
+  downloadModel,
+  listCachedModels,
+  type ModelFiles,
+  presets,
+  removeModel,
+  resolveModel,
+  verifyModel,
+} from "@masklet/core/node";
+import { type ExitCode, type Host, print } from "../host.ts";
+import { showDownload } from "../models.ts";
+import { megabytes, Progress, percent } from "../progress.ts";
+import { type Cell, renderTable } from "../table.ts";
+import { choiceOption, commonOptions, type Help, listed, parsing, renderHelp, UsageError } from "../usage.ts";
+
+const sources = ["hub", "meta"] as const;
+
+const options = {
+  from: {
+    type: "string",
+    value: "SOURCE",
+    help: "For pull: hub (Hugging Face, the default) or meta (Meta's own server, which has the .pt of its eight models).",
+  },
+  json: { type: "boolean", help: "Print it as JSON." },
+  quiet: { type: "boolean", short: "q", help: "Show no progress." },
+  ...commonOptions,
+} as const;
+
+const help: Help = {
+  usage: "masklet models list | (pull | path | verify | remove) NAME... [options]",
+  about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
+
+  list     Meta's eight, and which of them are here.
+  pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again.
+  path     Print where each model's checkpoint is.
+  verify   Compute the hashes of what is here, and compare them with those that were published.
+  remove   Delete models from the cache, for Python's tools too.
+
+NAME is one of Meta's (sam2.1-hiera-tiny), or owner/model as on Hugging Face.`,
+  sections: { Options: options },
+  notes: `HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured. The token goes to the hub alone.
+
+Exit codes: 0 done, 1 failed or damaged, 2 wrong usage, 130 interrupted.`,
+  examples: ["masklet models list", "masklet models pull sam2.1-hiera-tiny", "masklet models verify sam2.1-hiera-tiny"],
+};
+
+/** What an action is given. */
+interface Call {
+  readonly names: readonly string[];
+  readonly from: (typeof sources)[number];
+  readonly json: boolean;
+  readonly host: Host;
+  readonly progress: Progress;
+}
+
+const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, pull, path, verify, remove };
+
+export async function models(args: readonly string[], host: Host): Promise<ExitCode> {
+  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  if (values.help === true) {
+    await print(host, renderHelp(help));
+    return 0;
+  }
+  const [name = "", ...names] = positionals;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action === undefined) {
+    throw new UsageError(`needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"`}`);
+  }
+  if (name === "list" && names.length > 0) throw new UsageError(`list takes no names, got ${names.join(" ")}`);
+  if (name !== "list" && names.length === 0) throw new UsageError(`${name} needs the name of a model`);
+  if (values.from !== undefined && name !== "pull") throw new UsageError(`--from is for pull, got it with ${name}`);
+  const from = choiceOption("--from", values.from ?? "hub", sources);
+  const progress = new Progress(host, values.quiet === true);
+  try {
+    return await action({ names, from, json: values.json === true, host, progress });
+  } finally {
+    progress.clear();
+  }
+}
+
+async function list({ json, host }: Call): Promise<0> {
+  const { env } = host;
+  const here = new Map<string, string>((await listCachedModels(env)).map((model) => [model.name, model.checkpoint]));
+  const found = await Promise.all(
+    Object.values(presets).map(async ({ name }) => {
+      const checkpoint = here.get(name) ?? null;
+      return { name, checkpoint, bytes: checkpoint === null ? null : (await stat(checkpoint)).size };
+    }),
+  );
+  const rows = found.map(({ name, checkpoint, bytes }): Cell[] => [
+    name,
+    bytes === null ? "-" : { text: megabytes(bytes), right: true },
+    checkpoint ?? "not here",
+  ]);
+  const cache = cacheFolder(env);
+  await print(host, json ? asJson({ cache, models: found }) : `${renderTable(rows)}\nThe cache is ${cache}.\n`);
+  return 0;
+}
+
+function pull(call: Call): Promise<0> {
+  const { env, signal } = call.host;
+  return eachPath(call, (name) => {
+    const settings: DownloadOptions = { env, signal, from: call.from, onProgress: showDownload(name, call.progress) };
+    return downloadModel(name, settings);
+  });
+}
+
+function path(call: Call): Promise<0> {
+  return eachPath(call, (name) => resolveModel(name, call.host));
+}
+
+async function eachPath(
+  { names, json, host, progress }: Call,
+  find: (name: string) => Promise<ModelFiles>,
+): Promise<0> {
+  for (const name of names) {
+    const files = await find(name);
+    progress.clear();
+    await print(host, json ? asJson({ name, ...files }) : `${files.checkpoint}\n`);
+  }
+  return 0;
+}
+
+async function verify({ names, json, host, progress }: Call): Promise<ExitCode> {
+  const { env, signal } = host;
+  let damaged = false;
+  for (const name of names) {
+    const files = await verifyModel(name, {
+      env,
+      signal,
+      onProgress: ({ file, loaded, total }) => progress.show(`${name}: ${file} ${percent(loaded, total)}`),
+    });
+    progress.clear();
+    damaged ||= files.some(({ intact }) => intact === false);
+    const verdict = (intact: boolean | undefined): string =>
+      intact === undefined ? "no published hash is known" : intact ? "intact" : "DAMAGED";
+    const rows = files.map(({ path, algorithm, digest, intact }) => [verdict(intact), `${algorithm} ${digest}`, path]);
+    await print(host, json ? asJson({ name, files }) : renderTable(rows));
+  }
+  return damaged ? 1 : 0;
+}
+
+async function remove({ names, json, host }: Call): Promise<0> {
+  for (const name of names) {
+    const bytes = await removeModel(name, host);
+    const told = bytes === 0 ? `${name} was not there` : `${name}: ${megabytes(bytes)} freed`;
+    await print(host, json ? asJson({ name, bytes }) : `${told}\n`);
+  }
+  return 0;
+}
+
+function asJson(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}

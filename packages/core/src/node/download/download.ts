@@ -1,0 +1,233 @@
+import { mkdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { AbortSignalLike } from "../../abort.ts";
+import { CheckpointError, DownloadError } from "../../errors.ts";
+import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { writeFileAtomic } from "../image.ts";
+import {
+  cacheFolder,
+  type Environment,
+  findInCache,
+  type ModelFiles,
+  officialFile,
+  officialUrl,
+  repositoryFolder,
+  resolveModel,
+} from "../resolve.ts";
+import { type FileProgress, fetchFile, type Place, type RemoteFile } from "./blob.ts";
+import { officialSha256 } from "./official.ts";
+import { type Connection, isSystemError, malformed, request, withRetries, withSignal } from "./request.ts";
+import { hubSettings } from "./settings.ts";
+
+/** How far a download is. */
+export interface DownloadProgress {
+  /** `model.safetensors` */
+  readonly file: string;
+  /** "wait": another process downloads it, and this is how far that is. "verify": its hash is computed. */
+  readonly phase: "download" | "wait" | "verify";
+  /** Bytes of the file, those of an earlier try included, and in all. */
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface DownloadOptions {
+  /**
+   * Where `huggingface_hub`'s variables are read from: `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`,
+   * `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `HF_HUB_DOWNLOAD_TIMEOUT` (seconds of silence, 30 unless set).
+   */
+  readonly env: Environment;
+  /** The cache, instead of the one `env` names. */
+  readonly cacheDir?: string;
+  /** "hub" (the default) is Hugging Face; "meta" is Meta's own server, which has the `.pt` of its eight models. */
+  readonly from?: "hub" | "meta";
+  readonly signal?: AbortSignalLike;
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  /** How often in a row a cut, silence, 429 or 5xx is tried again: 5 unless set. */
+  readonly retries?: number;
+  /** The pause before the first of these, in ms, doubled each time: 500 unless set. */
+  readonly retryDelayMs?: number;
+  /** Instead of Node's own, for a proxy for instance. It must not follow redirects when it is told `manual`. */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/**
+ * Fetches one of Meta's models (`sam2.1-hiera-tiny`), or any other SAM 2 model on Hugging Face (`owner/model`), into the
+ * cache that Python's tools share, and says where its files are. What is there already is not asked for again.
+ *
+ * An aborted or failed download goes on where it stopped when it is asked for next. Of processes that want the same file
+ * one fetches it, and the others wait. The token goes to the hub itself and to no server that it redirects to.
+ *
+ * Rejects with the signal's reason, a `CheckpointError` "not-found" for a name that is none, or a `DownloadError`:
+ * "offline", "endpoint-invalid", "token-invalid"; "unauthorized", "forbidden", "not-on-server", "range-refused",
+ * "rate-limited", "server-error", "http-error" by the server's answer; "connection-failed", "stalled",
+ * "response-malformed", "hash-mismatch"; "disk-full", "cache-unwritable".
+ */
+export async function downloadModel(name: string, options: DownloadOptions): Promise<ModelFiles> {
+  const { env, from = "hub", onProgress } = options;
+  const repository = repositoryOf(name);
+  const preset = presetNamed(name);
+  if (from === "meta" && preset === undefined) throw noModel(name, "Meta's server has only");
+  const cache = options.cacheDir ?? cacheFolder(env);
+  const found = await findInCache(cache, repository);
+  if (found !== undefined) return found;
+
+  const { endpoint, token, offline, timeoutMs } = await hubSettings(env);
+  if (offline) {
+    throw new DownloadError("offline", `${name} is not in ${cache}, and HF_HUB_OFFLINE forbids to download it`, {
+      details: { model: name, cache },
+    });
+  }
+  return withSignal(options.signal, async (signal) => {
+    const connection: Connection = {
+      fetch: options.fetch ?? globalThis.fetch,
+      token,
+      tokenOrigin: new URL(endpoint).origin,
+      timeoutMs,
+      retries: options.retries ?? 5,
+      retryDelayMs: options.retryDelayMs ?? 500,
+      signal,
+    };
+    const save = (file: RemoteFile, place: Place): Promise<string> => {
+      const report: FileProgress = (phase, loaded) =>
+        onProgress?.({ file: file.name, phase, loaded, total: file.size });
+      return fetchFile(file, place, connection, report);
+    };
+    const place = (revision: string): Place => ({ ...foldersOf(cache, repository), revision });
+    try {
+      if (from === "meta" && preset !== undefined) return await fromMeta(preset, connection, save, place);
+      const official = preset === undefined ? undefined : officialFile(preset);
+      return await fromHub(`${endpoint}/${repository}/resolve`, official, connection, save, place);
+    } catch (error) {
+      if (isSystemError(error)) throw unwritable(cache, error);
+      throw error;
+    }
+  });
+}
+
+/** As `resolveModel`, but one of Meta's models that is not on this machine is downloaded first: rejects as both do. */
+export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
+  try {
+    return await resolveModel(nameOrPath, options);
+  } catch (error) {
+    if (!(error instanceof CheckpointError && error.code === "not-downloaded")) throw error;
+    return downloadModel(nameOrPath, options);
+  }
+}
+
+/** `facebook/sam2.1-hiera-tiny`. Throws a `CheckpointError` "not-found" for what cannot be a model's name. */
+export function repositoryOf(name: string): string {
+  const preset = presetNamed(name);
+  if (preset !== undefined) return `facebook/${preset}`;
+  if (/^\w[\w.-]*\/\w[\w.-]*$/.test(name)) return name;
+  throw noModel(name, "a model is called owner/model as on Hugging Face, or is one of Meta's");
+}
+
+/** A repository's folder in the cache, and that of its locks. */
+export function foldersOf(cache: string, repository: string): Omit<Place, "revision"> {
+  const folder = repositoryFolder(cache, repository);
+  return { folder, locks: join(cache, ".locks", basename(folder)) };
+}
+
+function noModel(name: string, why: string): CheckpointError {
+  const names = Object.keys(presets);
+  return new CheckpointError("not-found", `${name}: ${why}: ${names.join(", ")}`, { details: { file: name, names } });
+}
+
+type Save = (file: RemoteFile, place: Place) => Promise<string>;
+
+/** All files of one commit; `main` refers to it once they are there. */
+async function fromHub(
+  resolve: string,
+  official: string | undefined,
+  connection: Connection,
+  save: Save,
+  place: (revision: string) => Place,
+): Promise<ModelFiles> {
+  let revision = "main";
+  const get = async (name: string): Promise<string> => {
+    const { url, size, etag, commit } = await ask(`${resolve}/${revision}/${name}`, connection);
+    if (etag === undefined || commit === undefined) throw malformed(url, "ETag or X-Repo-Commit is missing");
+    revision = commit;
+    // The commit's own address: `main` may move on meanwhile.
+    return save({ name, size, etag, url: `${resolve}/${commit}/${name}` }, place(commit));
+  };
+  const getIfThere = (name: string): Promise<string | undefined> =>
+    get(name).catch((error: unknown) => {
+      if (
+        error instanceof DownloadError &&
+        error.code === "not-on-server" &&
+        error.details["reason"] !== "RepoNotFound"
+      )
+        return undefined;
+      throw error;
+    });
+  // Meta's eight are recognised without a config, and a repository with their .pt alone has none.
+  const config = await getIfThere("config.json");
+  const checkpoint =
+    official === undefined
+      ? await get("model.safetensors")
+      : ((await getIfThere("model.safetensors")) ?? (await get(official)));
+  const main = join(place(revision).folder, "refs", "main");
+  await mkdir(dirname(main), { recursive: true });
+  await writeFileAtomic(main, revision);
+  return config === undefined ? { checkpoint } : { checkpoint, config };
+}
+
+/** Into the same cache, at the place that "not-downloaded" names. */
+async function fromMeta(
+  preset: PresetName,
+  connection: Connection,
+  save: Save,
+  place: (revision: string) => Place,
+): Promise<ModelFiles> {
+  const { url, size } = await ask(officialUrl(preset), connection);
+  const file = { url, size, name: officialFile(preset), etag: officialSha256[preset] };
+  return { checkpoint: await save(file, place("main")) };
+}
+
+interface Answer {
+  readonly url: string;
+  readonly size: number;
+  readonly etag: string | undefined;
+  /** The commit that the revision stands for. */
+  readonly commit: string | undefined;
+}
+
+/** What a server says of a file without sending it. The hub does so itself, before it redirects to where the bytes lie. */
+function ask(url: string, connection: Connection): Promise<Answer> {
+  return withRetries(connection, () => {
+    let commit: string | undefined;
+    const options = {
+      method: "HEAD",
+      isAnswer: ({ headers }: Response) => headers.has("x-linked-etag") && headers.has("x-linked-size"),
+      onResponse: ({ headers }: Response) => {
+        commit ??= matching(/^[0-9a-f]{40}$/, headers.get("x-repo-commit"));
+      },
+    } as const;
+    return request(url, options, connection, async ({ headers }) => {
+      const size = matching(/^\d{1,15}$/, headers.get("x-linked-size") ?? headers.get("content-length"));
+      if (size === undefined) throw malformed(url, "the file's size is missing");
+      const etag = headers.get("x-linked-etag") ?? headers.get("etag");
+      return {
+        url,
+        size: Number(size),
+        // Both become names in the file system.
+        etag: matching(/^[\w-]{1,128}$/, etag?.replace(/^W\//, "").replaceAll('"', "") ?? null),
+        commit,
+      };
+    });
+  });
+}
+
+function matching(pattern: RegExp, value: string | null): string | undefined {
+  return value !== null && pattern.test(value) ? value : undefined;
+}
+
+function unwritable(cache: string, cause: Error & { readonly code: string }): DownloadError {
+  const full = cause.code === "ENOSPC" || cause.code === "EDQUOT";
+  return new DownloadError(
+    full ? "disk-full" : "cache-unwritable",
+    `${cache}: ${full ? "the disk is full; what arrived is kept" : "cannot be written to"}: ${cause.message}`,
+    { cause, details: { path: cache } },
+  );
+}

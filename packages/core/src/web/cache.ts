@@ -1,0 +1,151 @@
+import type { AbortSignalLike } from "../abort.ts";
+import type { ByteSource } from "../checkpoint/byte-source.ts";
+import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
+import { DownloadError } from "../errors.ts";
+import { blobSource } from "./blob-source.ts";
+
+export interface CachedSourceOptions {
+  /** The name of the cache in the page's Cache Storage: "masklet" unless set. `caches.delete(name)` empties it. */
+  readonly cacheName?: string;
+  /** What the bytes must have, lower-case hexadecimal; computing it takes as much memory as the file, for a moment. */
+  readonly sha256?: string;
+  readonly signal?: AbortSignalLike;
+  /** Bytes so far, and in all where the server says so. Not called for what is cached. */
+  readonly onProgress?: (progress: { readonly loaded: number; readonly total: number | undefined }) => void;
+  /** Instead of the browser's, to send a header for instance. */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/** The address of a model's file on Hugging Face: one of Meta's names (`sam2.1-hiera-tiny`), or `owner/model`. */
+export function hubUrl(model: string, file = "model.safetensors"): string {
+  return `https://huggingface.co/${model.includes("/") ? model : `facebook/${model}`}/resolve/main/${file}`;
+}
+
+/**
+ * A file of the web, downloaded once and kept in Cache Storage, where the browser has it on disk: `read` takes ranges of
+ * it without holding the rest in memory. Tabs that want the same file at once download it once. It is kept whole or not
+ * at all; an aborted download starts again.
+ *
+ * Rejects with the signal's reason, or a `DownloadError`: "cache-unavailable" (pages that are neither https nor
+ * localhost, some private windows), "quota-exceeded" (`details`: `needed`, and `usage` of this site, in bytes, as far as
+ * they are known), "hash-mismatch", "connection-failed" (CORS too), and by the answer's status "unauthorized",
+ * "forbidden", "not-on-server", "range-refused", "rate-limited", "server-error", "http-error".
+ */
+export async function cachedSource(url: string | URL, options: CachedSourceOptions = {}): Promise<ByteSource> {
+  const { cacheName = "masklet", sha256, signal } = options;
+  signal?.throwIfAborted();
+  const address = new URL(url, globalThis.location?.href).href;
+  const name = withoutQuery(address);
+  const cache = await openCache(cacheName, name);
+  const controller = new AbortController();
+  const find = async (): Promise<Blob | undefined> => {
+    const blob = await (await cache.match(address, { ignoreVary: true }))?.blob();
+    if (blob === undefined || sha256 === undefined || (await digestOf(blob)) === sha256) return blob;
+    await cache.delete(address);
+    return undefined;
+  };
+  const obtain = async (): Promise<Blob> => {
+    const cached = await find();
+    if (cached !== undefined) return cached;
+    await store(cache, address, options, controller.signal);
+    const stored = await find();
+    if (stored !== undefined) return stored;
+    throw new DownloadError("hash-mismatch", `${name}: what arrived does not have the SHA-256 ${sha256}`, {
+      details: { url: name, algorithm: "sha256", expected: sha256 },
+    });
+  };
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const lock = `masklet ${cacheName} ${address}`;
+    const blob = await navigator.locks.request(lock, { signal: controller.signal }, obtain);
+    signal?.throwIfAborted();
+    return blobSource(blob, name);
+  } catch (error) {
+    throw signal?.aborted === true ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+async function openCache(cacheName: string, name: string): Promise<Cache> {
+  try {
+    return await globalThis.caches.open(cacheName);
+  } catch (cause) {
+    const message =
+      `${name}: there is no Cache Storage here: it needs https or localhost, and some private windows have none. ` +
+      "Fetch the file yourself and load its bytes";
+    throw new DownloadError("cache-unavailable", message, { cause, details: { url: name } });
+  }
+}
+
+async function store(
+  cache: Cache,
+  address: string,
+  { onProgress, fetch = globalThis.fetch }: CachedSourceOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = withoutQuery(address);
+  const failed = (reason: string, cause?: unknown): DownloadError =>
+    new DownloadError("connection-failed", `${name}: ${reason}`, { cause, details: { url: name } });
+  const response = await fetch(address, { signal }).catch((cause: unknown) => {
+    throw failed("the connection failed, or the server does not allow this page to read it (CORS)", cause);
+  });
+  if (!response.ok || response.body === null) {
+    await response.body?.cancel();
+    throw httpError(address, response, Date.now());
+  }
+  const length = response.headers.get("content-length");
+  const total = length === null ? undefined : Number(length);
+  let loaded = 0;
+  // The browser may replace what the stream fails with.
+  let failure: { readonly error: unknown } | undefined;
+  const counted = response.body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, stream) => {
+        loaded += chunk.byteLength;
+        try {
+          onProgress?.({ loaded, total });
+        } catch (error) {
+          failure = { error };
+          throw error;
+        }
+        stream.enqueue(chunk);
+      },
+      flush: (stream) => {
+        if (total === undefined || loaded >= total) return;
+        failure = { error: failed(`it ended after ${loaded} of ${total} bytes`) };
+        stream.error(failure.error);
+      },
+    }),
+  );
+  try {
+    await cache.put(address, new Response(counted, { headers: response.headers }));
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason;
+    if (failure !== undefined) throw failure.error;
+    if (cause instanceof Error && cause.name === "QuotaExceededError") throw await quotaExceeded(name, total, cause);
+    throw failed("the download broke off", cause);
+  }
+}
+
+async function quotaExceeded(name: string, needed: number | undefined, cause: unknown): Promise<DownloadError> {
+  // Not the quota: against fingerprinting, browsers name one that has little to do with what they grant.
+  const { usage }: StorageEstimate = await navigator.storage.estimate().catch(() => ({}));
+  const more = needed === undefined ? "the file" : `${needed} bytes`;
+  const used = usage === undefined ? "" : ` beside the ${usage} it has`;
+  return new DownloadError(
+    "quota-exceeded",
+    `${name}: the browser does not let this site store ${more}${used}. Free disk space, leave the private window, ` +
+      "delete other data of this site, or take a smaller model",
+    {
+      cause,
+      details: { url: name, ...(needed !== undefined && { needed }), ...(usage !== undefined && { usage }) },
+    },
+  );
+}
+
+async function digestOf(blob: Blob): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
