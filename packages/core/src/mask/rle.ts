@@ -112,20 +112,24 @@ export function rleBox(rle: Rle | CompressedRle): Box {
   return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1];
 }
 
-/** Checked, uncompressed run lengths. */
-function checkRle(where: string, { size, counts }: Rle | CompressedRle): Rle {
-  const [height, width] = size;
-  const pixels = height * width;
-  if (!(height > 0 && width > 0 && Number.isInteger(height) && Number.isInteger(width) && pixels < 2 ** 31)) {
-    throw new MaskError("rle-size", `${where}: size must be [height, width] in whole pixels, got [${size}]`, {
+/** Checked, uncompressed run lengths: they come from files as often as from here. */
+function checkRle(where: string, rle: Rle | CompressedRle): Rle {
+  const { size, counts }: { readonly size?: unknown; readonly counts?: unknown } = rle ?? {};
+  const [height, width]: readonly unknown[] = Array.isArray(size) && size.length === 2 ? size : [];
+  if (!(isLength(height) && isLength(width) && height * width < 2 ** 31)) {
+    throw new MaskError("rle-size", `${where}: size must be [height, width] in whole pixels, got [${String(size)}]`, {
       details: { size },
     });
   }
-  const numbers = typeof counts === "string" ? parse(where, counts) : counts;
+  const numbers: unknown = typeof counts === "string" ? parse(where, counts) : counts;
+  if (!Array.isArray(numbers)) {
+    throw new MaskError("rle-counts", `${where}: counts must be a string or a list of numbers, got ${typeof counts}`);
+  }
+  const pixels = height * width;
   let total = 0;
   for (const [i, count] of numbers.entries()) {
-    if (!(count >= 0 && Number.isInteger(count))) {
-      throw new MaskError("rle-counts", `${where}: counts[${i}] is ${count}, no run length`, {
+    if (count !== 0 && !isLength(count)) {
+      throw new MaskError("rle-counts", `${where}: counts[${i}] is ${String(count)}, no run length`, {
         details: { index: i, count },
       });
     }
@@ -136,7 +140,11 @@ function checkRle(where: string, { size, counts }: Rle | CompressedRle): Rle {
       details: { size, expected: pixels, total },
     });
   }
-  return { size, counts: numbers };
+  return { size: [height, width], counts: numbers };
+}
+
+function isLength(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0;
 }
 
 function parse(where: string, text: string): readonly number[] {
