@@ -1,11 +1,21 @@
 import type { AbortSignalLike } from "./abort.ts";
 import { PromptError, StateError } from "./errors.ts";
+import { graphCost } from "./graph/cost.ts";
 import { checkImage, defaultMaxPixels, type Image, type Size } from "./image/image.ts";
 import { preprocessImage } from "./image/preprocess.ts";
+import {
+  type CachedImageOptions,
+  type HostFeatures,
+  readEmbedding,
+  setCachedImage,
+  splitFeatures,
+  writeEmbedding,
+} from "./image-embedding.ts";
 import { removeSmallRegions } from "./mask/components.ts";
 import { type Mask, maskIou } from "./mask/mask.ts";
 import { upsampleLogits, upsampleMask } from "./mask/postprocess.ts";
 import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "./mask/score.ts";
+import { imageEncoderGraph } from "./model/graphs.ts";
 import { gridSize } from "./model/image-encoder.ts";
 import {
   checkPrompts,
@@ -34,6 +44,11 @@ export interface ImagePredictorOptions {
    * times the memory (1.6 GB for a full-size model).
    */
   readonly promptsPerRun?: number;
+  /**
+   * Images in one run of the encoder, for `setImages`. Default as many as take 256 MiB together, at most 4: on a CPU that
+   * is one for a full-size model, whose single run fills it.
+   */
+  readonly imagesPerRun?: number;
 }
 
 export interface SetImageOptions {
@@ -114,7 +129,8 @@ interface Decoded {
  */
 export class ImagePredictor {
   readonly model: Sam2;
-  readonly #options: Required<ImagePredictorOptions>;
+  readonly #options: Required<Omit<ImagePredictorOptions, "imagesPerRun">>;
+  #imagesPerRun: number | undefined;
   readonly #queue = new Queue();
   #images: readonly Encoded[] = [];
   #latest = 0;
@@ -128,15 +144,24 @@ export class ImagePredictor {
       maxSprinkleArea = 0,
       maxPixels = defaultMaxPixels,
       promptsPerRun = 16,
+      imagesPerRun,
     } = options;
     checkOption("ImagePredictor", { maskThreshold }, "a finite number", Number.isFinite(maskThreshold));
     checkOption("ImagePredictor", { maxHoleArea }, "a number from 0", maxHoleArea >= 0);
     checkOption("ImagePredictor", { maxSprinkleArea }, "a number from 0", maxSprinkleArea >= 0);
     checkOption("ImagePredictor", { maxPixels }, "a number from 1", maxPixels >= 1);
-    const isCount = Number.isSafeInteger(promptsPerRun) && promptsPerRun >= 1;
-    checkOption("ImagePredictor", { promptsPerRun }, "a positive integer", isCount);
+    const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+    checkOption("ImagePredictor", { promptsPerRun }, "a positive integer", isCount(promptsPerRun));
+    checkOption("ImagePredictor", { imagesPerRun }, "a positive integer", isCount(imagesPerRun ?? 1));
     this.model = model;
     this.#options = { maskThreshold, maxHoleArea, maxSprinkleArea, maxPixels, promptsPerRun };
+    this.#imagesPerRun = imagesPerRun;
+  }
+
+  /** Images in one run of the encoder. */
+  get imagesPerRun(): number {
+    this.#imagesPerRun ??= defaultImagesPerRun(this.model);
+    return this.#imagesPerRun;
   }
 
   /** Sizes of the images that are set. */
@@ -148,8 +173,8 @@ export class ImagePredictor {
    * Encodes an image of any size, RGB or RGBA (alpha is dropped), in place of those set before. Rejects with an
    * `ImageError` for pixels that do not fit their size.
    */
-  setImage(image: Image, options: SetImageOptions = {}): Promise<void> {
-    return this.setImages([image], options);
+  setImage(image: Image, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+    return setCachedImage(this, image, options);
   }
 
   /**
@@ -160,19 +185,41 @@ export class ImagePredictor {
     const encode = async (): Promise<readonly Encoded[]> => {
       const { maxPixels } = this.#options;
       for (const image of images) checkImage("setImage", image, { maxPixels });
-      const encoded: Encoded[] = [];
-      try {
-        for (const image of images) encoded.push(await this.#encode(image, signal));
-        signal?.throwIfAborted();
-        return encoded;
-      } catch (error) {
-        release(encoded);
-        throw error;
-      }
+      const imagesPerRun = images.length > 1 ? this.imagesPerRun : 1;
+      return collect(signal, async (encoded) => {
+        for (let at = 0; at < images.length; at += imagesPerRun) {
+          encoded.push(...(await this.#encode(images.slice(at, at + imagesPerRun), signal)));
+        }
+      });
     };
-    const encoded = await this.#enqueue("setImage", encode, signal, release);
-    release(this.#images);
-    this.#images = encoded;
+    await this.#replace("setImage", encode, signal);
+  }
+
+  /**
+   * An encoded image as a safetensors file, for `loadImages` of this or another predictor, process or page: 16 MB for a
+   * full-size model.
+   */
+  saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
+    const save = async (): Promise<Uint8Array> => {
+      const { size, features } = this.#image("saveImage", index);
+      const read: Record<string, HostTensor<"float32">> = {};
+      for (const name of FEATURES) read[name] = (await features[name].read()) as HostTensor<"float32">;
+      return writeEmbedding(this.model, { size, features: read });
+    };
+    return this.#enqueue("saveImage", save, signal);
+  }
+
+  /**
+   * Sets images that `saveImage` wrote, in place of those set before; the encoder does not run. Rejects with a
+   * `CheckpointError`: "embedding-mismatch" for what other weights encoded, "embedding-malformed", or as
+   * `readSafetensors` for what is no such file at all.
+   */
+  async loadImages(files: readonly Uint8Array[], { signal }: SetImageOptions = {}): Promise<void> {
+    const load = (): Promise<readonly Encoded[]> =>
+      collect(signal, async (encoded) => {
+        for (const file of files) encoded.push(this.#upload(await readEmbedding(this.model, file)));
+      });
+    await this.#replace("loadImages", load, signal);
   }
 
   /** The masks of one prompt. Rejects with a `PromptError` or, before `setImage` and after `dispose`, a `StateError`. */
@@ -237,6 +284,16 @@ export class ImagePredictor {
     this.dispose();
   }
 
+  async #replace(
+    where: string,
+    encode: () => Promise<readonly Encoded[]>,
+    signal: AbortSignalLike | undefined,
+  ): Promise<void> {
+    const encoded = await this.#enqueue(where, encode, signal, release);
+    release(this.#images);
+    this.#images = encoded;
+  }
+
   #forget(): void {
     release(this.#images);
     this.#images = [];
@@ -274,11 +331,36 @@ export class ImagePredictor {
     });
   }
 
-  async #encode(image: Image, signal: AbortSignalLike | undefined): Promise<Encoded> {
+  /** One run of the encoder. */
+  async #encode(images: readonly Image[], signal: AbortSignalLike | undefined): Promise<readonly Encoded[]> {
     const encoder = await this.model.executable("imageEncoder");
-    const feeds = { image: preprocessImage(image, this.model.config.imageSize) };
-    const features = (await encoder.run(feeds, signal && { signal })) as Encoded["features"];
-    return { size: { width: image.width, height: image.height }, features };
+    const { imageSize } = this.model.config;
+    const sizes = images.map(({ width, height }) => ({ width, height }));
+    const [first, ...others] = images.map((image) => preprocessImage(image, imageSize));
+    if (first === undefined) return [];
+    if (others.length === 0) {
+      const features = (await encoder.run({ image: first }, signal && { signal })) as Encoded["features"];
+      return sizes.map((size) => ({ size, features }));
+    }
+    const pixels = new Float32Array(images.length * first.data.length);
+    for (const [i, { data }] of [first, ...others].entries()) pixels.set(data, i * data.length);
+    const image = float32([images.length, ...first.dims.slice(1)], pixels);
+    const outputs = await encoder.run({ image }, signal && { signal });
+    try {
+      // A device's tensor cannot be cut: through the host, and back.
+      const read: Record<string, HostTensor> = {};
+      for (const name of FEATURES) read[name] = (await outputs[name]?.read()) as HostTensor;
+      return splitFeatures(read, images.length).map((features, i) =>
+        this.#upload({ size: sizes[i] as Size, features }),
+      );
+    } finally {
+      for (const tensor of Object.values(outputs)) tensor.dispose();
+    }
+  }
+
+  #upload({ size, features }: HostFeatures): Encoded {
+    const uploaded = Object.entries(features).map(([name, tensor]) => [name, this.model.upload(tensor)]);
+    return { size, features: Object.fromEntries(uploaded) as Encoded["features"] };
   }
 
   async #predict(
@@ -377,7 +459,12 @@ const nameOf = (index: number, { length }: readonly Prompt[]): string =>
   length === 1 ? "predict" : `predict: prompt ${index}`;
 
 /** `option` is one option by its name. */
-function checkOption(where: string, option: Readonly<Record<string, unknown>>, expected: string, holds: boolean): void {
+export function checkOption(
+  where: string,
+  option: Readonly<Record<string, unknown>>,
+  expected: string,
+  holds: boolean,
+): void {
   if (holds) return;
   const [name, value] = Object.entries(option)[0] as [string, unknown];
   throw new PromptError("bad-option", `${where}: ${name} must be ${expected}, got ${String(value)}`, {
@@ -421,6 +508,29 @@ function decoderFeeds(
     hasMask: { dtype: "bool", dims: [masks], data: hasMask },
     noMemory: float32([1], Float32Array.of(1)),
   };
+}
+
+/** What `fill` has collected, or nothing at all. */
+async function collect(
+  signal: AbortSignalLike | undefined,
+  fill: (encoded: Encoded[]) => Promise<void>,
+): Promise<readonly Encoded[]> {
+  const encoded: Encoded[] = [];
+  try {
+    await fill(encoded);
+    signal?.throwIfAborted();
+    return encoded;
+  } catch (error) {
+    release(encoded);
+    throw error;
+  }
+}
+
+const BATCH_BYTES = 2 ** 28;
+
+function defaultImagesPerRun({ config }: Sam2): number {
+  const { peakActivationBytes } = graphCost(imageEncoderGraph(config), { images: 1 });
+  return Math.max(1, Math.min(4, Math.floor(BATCH_BYTES / peakActivationBytes)));
 }
 
 function release(images: readonly Encoded[]): void {

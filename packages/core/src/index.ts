@@ -69,6 +69,7 @@ export {
   type Rgb,
   type Size,
 } from "./image/image.ts";
+export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./image-embedding.ts";
 export {
   type ImagePrediction,
   ImagePredictor,
@@ -105,6 +106,7 @@ export {
 export { checkInventory } from "./model/inventory.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
 export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
+export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";
 export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "./tensor/tensor.ts";
 export type { VideoFrame, VideoObject } from "./video/frame-result.ts";

@@ -14,7 +14,7 @@ import {
   memoryEncoderGraph,
 } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
-import type { HostTensor } from "./tensor/tensor.ts";
+import type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
 
 /** How far loading is. */
 export interface LoadProgress {
@@ -131,6 +131,12 @@ export class Sam2 {
     this.#compiled.set(name, compiled);
     compiled.catch(() => this.#compiled.delete(name));
     return compiled;
+  }
+
+  /** A tensor on the model's device; the caller disposes of it. */
+  upload(tensor: HostTensor): DeviceTensor {
+    this.#requireAlive();
+    return this.#backend.upload(tensor);
   }
 
   /**

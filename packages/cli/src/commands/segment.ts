@@ -2,7 +2,7 @@
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { type ImagePredictorOptions, MaskletError, writeFileAtomic } from "@masklet/core/node";
+import { type Image, type ImagePredictorOptions, MaskletError, writeFileAtomic } from "@masklet/core/node";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import {
   type BackendSettings,
@@ -19,7 +19,7 @@ import { findInputs, type Input } from "../segment/inputs.ts";
 import { checkCollisions, type Format, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
 import { type ObjectPrompt, type PromptOption, parsePrompts } from "../segment/prompts.ts";
 import type { ImageRecord } from "../segment/record.ts";
-import { maskIds, Segmenter, type Work } from "../segment/segmenter.ts";
+import { maskIds, readInput, Segmenter, type Work } from "../segment/segmenter.ts";
 import {
   choiceOption,
   commonOptions,
@@ -294,10 +294,21 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
 async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: Progress): Promise<ExitCode> {
   const { inputs, folder, json, outputs, quiet } = job;
   let failed = 0;
+  const read = (input: Input): Promise<Image> => {
+    const image = readInput(input, host);
+    image.catch(() => {}); // told when its turn comes
+    return image;
+  };
+  const [first] = inputs;
+  let next = first && read(first);
   for (const [i, input] of inputs.entries()) {
+    const image = next as Promise<Image>;
+    // Decoded beside the model, which blocks this thread but no other.
+    const after = inputs[i + 1];
+    next = after && read(after);
     progress.show(`${inputs.length === 1 ? "" : `[${i + 1}/${inputs.length}] `}${input.source}`);
     try {
-      const { record, files } = await segmenter.segment(input, outputs, host);
+      const { record, files } = await segmenter.segment(input, await image, outputs, host.signal);
       progress.clear();
       for (const { name, bytes } of files) {
         if (folder === undefined) {

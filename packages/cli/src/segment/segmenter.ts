@@ -44,6 +44,12 @@ export interface Segmented {
   readonly files: readonly Output[];
 }
 
+/** Rejects as `readImage`, and with the signal's reason. */
+export async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<Image> {
+  const { signal } = host;
+  return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
+}
+
 export class Segmenter {
   readonly #work: Work;
   readonly #model: Sam2;
@@ -57,15 +63,16 @@ export class Segmenter {
     this.#predictor = new ImagePredictor(model, work.predictor);
   }
 
-  /** Rejects as `readImage`, `readMask`, `ImagePredictor` and the encoders do, and with the signal's reason. */
-  async segment(input: Input, outputs: OutputSettings, host: Pick<Host, "stdin" | "signal">): Promise<Segmented> {
-    const { signal } = host;
-    const fromStdin = input.source === "-";
-    const image = await readImage(fromStdin ? await readStandardInput(host) : input.source, { signal });
+  /** Rejects as `readMask`, `ImagePredictor` and the encoders do, and with the signal's reason. */
+  async segment(input: Input, image: Image, outputs: OutputSettings, signal: AbortSignal): Promise<Segmented> {
     await this.#predictor.setImage(image, { signal });
     const found = await this.#find(image, signal);
     const record: ImageRecord = {
-      image: { file_name: fromStdin ? "-" : basename(input.source), width: image.width, height: image.height },
+      image: {
+        file_name: input.source === "-" ? "-" : basename(input.source),
+        width: image.width,
+        height: image.height,
+      },
       annotations: found.map(annotationOf),
       model: this.#model.config.name,
       version,

@@ -1,6 +1,7 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { type MaskletError, RemoteError, StateError } from "../errors.ts";
 import { checkImage, type Image, type Size } from "../image/image.ts";
+import { type CachedImageOptions, setCachedImage } from "../image-embedding.ts";
 import type {
   ImagePrediction,
   ImagePredictor,
@@ -346,7 +347,7 @@ export interface RemoteSetImageOptions extends SetImageOptions {
  * Calls wait on this side for those before them, so that a click that is aborted or superseded costs the host nothing,
  * even where a run blocks it.
  */
-export class RemoteImagePredictor implements Omit<ImagePredictor, "model"> {
+export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "imagesPerRun"> {
   readonly model: RemoteSam2;
   readonly #caller: Caller<Sam2Methods>;
   readonly #queue = new Queue();
@@ -375,8 +376,8 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model"> {
   }
 
   /** As `ImagePredictor.setImage`. */
-  setImage(image: Image, options: RemoteSetImageOptions = {}): Promise<void> {
-    return this.setImages([image], options);
+  setImage(image: Image, options: RemoteSetImageOptions & CachedImageOptions = {}): Promise<void> {
+    return setCachedImage(this, image, options);
   }
 
   /** As `ImagePredictor.setImages`. */
@@ -388,10 +389,19 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model"> {
       const buffers = new Set(sent.map(({ data }) => data.buffer as ArrayBuffer));
       return this.#caller.call("setImages", { images: sent, like: this.#images }, { signal, transfer: [...buffers] });
     };
-    const { handle, sizes } = await this.#enqueue("setImage", encode, signal, (late) => this.#caller.abandon(late));
-    this.#caller.abandon(this.#images);
-    this.#images = { handle };
-    this.#sizes = sizes;
+    await this.#replace("setImage", encode, signal);
+  }
+
+  /** As `ImagePredictor.saveImage`. */
+  saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
+    const save = () => this.#caller.call("saveImage", { images: this.#images, index }, { signal });
+    return this.#enqueue("saveImage", save, signal);
+  }
+
+  /** As `ImagePredictor.loadImages`. */
+  async loadImages(files: readonly Uint8Array[], { signal }: SetImageOptions = {}): Promise<void> {
+    const load = () => this.#caller.call("loadImages", { files, like: this.#images }, { signal });
+    await this.#replace("loadImages", load, signal);
   }
 
   /** As `ImagePredictor.predict`. */
@@ -449,6 +459,17 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model"> {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  async #replace(
+    where: string,
+    encode: () => Promise<Sam2Methods["setImages"]["result"]>,
+    signal: AbortSignalLike | undefined,
+  ): Promise<void> {
+    const { handle, sizes } = await this.#enqueue(where, encode, signal, (late) => this.#caller.abandon(late));
+    this.#caller.abandon(this.#images);
+    this.#images = { handle };
+    this.#sizes = sizes;
   }
 
   #enqueue<T>(

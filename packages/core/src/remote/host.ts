@@ -332,17 +332,12 @@ export function serveSam2(port: PortLike, { backend, open = openBytes }: Sam2Hos
       const served = new ServedPredictor(held(model, LoadedModel).model, options);
       return hold(served, () => served.free());
     },
-    setImages: async ({ images, like }, { signal, hold, held }) => {
-      const { model, options } = held(like, ServedPredictor);
-      const served = new ServedPredictor(model, options);
-      try {
-        await served.predictor.setImages(images, { signal });
-      } catch (error) {
-        await served.free();
-        throw error;
-      }
-      return { ...hold<ServedImages>(served, () => served.free()), sizes: served.predictor.imageSizes };
-    },
+    setImages: ({ images, like }, context) =>
+      beside(like, context, (predictor) => predictor.setImages(images, { signal: context.signal })),
+    loadImages: ({ files, like }, context) =>
+      beside(like, context, (predictor) => predictor.loadImages(files, { signal: context.signal })),
+    saveImage: ({ images, index }, { signal, held }) =>
+      held(images, ServedPredictor).predictor.saveImage(index, { signal }),
     predict: ({ images, prompts, options }, { signal, held }) =>
       held(images, ServedPredictor).predictor.predictMany(prompts, { ...options, signal }),
     refine: ({ images, prompt, options }, { signal, emit, held }) =>
@@ -354,6 +349,23 @@ export function serveSam2(port: PortLike, { backend, open = openBytes }: Sam2Hos
     imageEmbedding: ({ images, index }, { held }) => held(images, ServedPredictor).predictor.imageEmbedding(index),
     reset: ({ images }, { held }) => held(images, ServedPredictor).predictor.reset(),
   });
+}
+
+/** A predictor with the settings of another, and images of its own. */
+async function beside(
+  like: Handle<ServedImages>,
+  { hold, held }: CallContext<never>,
+  set: (predictor: ImagePredictor) => Promise<void>,
+): Promise<Sam2Methods["setImages"]["result"]> {
+  const { model, options } = held(like, ServedPredictor);
+  const served = new ServedPredictor(model, options);
+  try {
+    await set(served.predictor);
+  } catch (error) {
+    await served.free();
+    throw error;
+  }
+  return { ...hold<ServedImages>(served, () => served.free()), sizes: served.predictor.imageSizes };
 }
 
 async function openBytes(source: unknown): Promise<Uint8Array> {

@@ -6,6 +6,7 @@ import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { BackendError, CheckpointError, MaskletError } from "../errors.ts";
 import type { Image } from "../image/image.ts";
+import { EmbeddingCache } from "../image-embedding.ts";
 import { type ImagePrediction, ImagePredictor, type PredictOptions, type RefineOptions } from "../image-predictor.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import { type LoadProgress, Sam2 } from "../sam2.ts";
@@ -326,6 +327,23 @@ describe("setImage changes nothing", () => {
 });
 
 describe("loading", () => {
+  test("saves an image here and loads it there, and caches it on this side", async () => {
+    const remote = await model.imagePredictor();
+    await remote.setImage(picture);
+    const before = await remote.predict(click);
+    const saved = await remote.saveImage();
+    using local = new ImagePredictor(near);
+    await local.loadImages([saved]);
+    expect(await local.predict(click)).toEqual(before);
+    const cache = new EmbeddingCache();
+    cache.set("picture", saved);
+    backend.steps.length = 0;
+    await remote.setImage(picture, { cache, key: "picture" });
+    expect(await remote.predict(click)).toEqual(before);
+    expect(backend.steps).not.toContain("run imageEncoder");
+    remote.dispose();
+  });
+
   test("tells of the model and of its progress", async () => {
     const progress: LoadProgress[] = [];
     const loaded = await client.load(file, { config: toyConfig, onProgress: (step) => progress.push(step) });

@@ -128,6 +128,17 @@ export interface Sam2Methods {
     result: ImagePrediction;
     event: { readonly prediction: ImagePrediction; readonly iteration: number };
   };
+  saveImage: {
+    params: { readonly images: Handle<ServedImages>; readonly index: number };
+    result: Uint8Array;
+    event: never;
+  };
+  /** As `setImages`, of what `saveImage` wrote. */
+  loadImages: {
+    params: { readonly files: readonly Uint8Array[]; readonly like: Handle<ServedImages> };
+    result: Handle<ServedImages> & { readonly sizes: readonly Size[] };
+    event: never;
+  };
   imageEmbedding: {
     params: { readonly images: Handle<ServedImages>; readonly index: number };
     result: HostTensor;
