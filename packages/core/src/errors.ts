@@ -61,6 +61,12 @@ export class FrameError extends MaskletError {}
 export class FrameForgottenError extends FrameError {}
 
 /**
+ * A video file, a folder of frames or a live stream that cannot be read, or a video that cannot be written. `details`
+ * names it where it is known.
+ */
+export class VideoError extends MaskletError {}
+
+/**
  * The way to a model that runs elsewhere, in a worker for instance, is broken or misused. Codes: "lost" (the other side
  * ended or cannot be understood), "protocol-version", "not-sendable", "bad-message".
  */

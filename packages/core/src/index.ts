@@ -28,6 +28,7 @@ export {
   PromptError,
   RemoteError,
   StateError,
+  VideoError,
 } from "./errors.ts";
 export {
   boundaryF,

@@ -40,6 +40,12 @@ export {
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";
+export {
+  type FfmpegProgram,
+  ffmpegInstallHint,
+  ffmpegVersion,
+  findFfmpeg,
+} from "./node/video/ffmpeg.ts";
 
 export interface NodeLoadOptions extends LoadOptions {
   /** How far the download is, where there is one. */

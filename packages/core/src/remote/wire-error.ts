@@ -11,6 +11,7 @@ import {
   PromptError,
   RemoteError,
   StateError,
+  VideoError,
 } from "../errors.ts";
 
 /** Something thrown, as a structured clone takes it on every platform: an error with its causes, or another value. */
@@ -41,6 +42,7 @@ const leaves = {
   PromptError,
   RemoteError,
   StateError,
+  VideoError,
   MaskletError,
 };
 const builtins = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
