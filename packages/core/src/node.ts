@@ -40,12 +40,16 @@ export {
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";
+export { type FfmpegProgram, ffmpegInstallHint, ffmpegVersion, findFfmpeg } from "./node/video/ffmpeg.ts";
+export { type FolderFrames, type FolderOptions, framesFromFolder } from "./node/video/folder.ts";
 export {
-  type FfmpegProgram,
-  ffmpegInstallHint,
-  ffmpegVersion,
-  findFfmpeg,
-} from "./node/video/ffmpeg.ts";
+  type OpenVideoOptions,
+  openVideo,
+  type VideoFrames,
+  type VideoInfo,
+  type VideoSource,
+} from "./node/video/video-file.ts";
+export { type StreamFrame, type VideoStreamOptions, videoStream } from "./node/video/video-stream.ts";
 
 export interface NodeLoadOptions extends LoadOptions {
   /** How far the download is, where there is one. */

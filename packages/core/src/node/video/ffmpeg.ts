@@ -38,6 +38,25 @@ export async function findFfmpeg(program: FfmpegProgram, env: Environment = proc
 
 const always = [() => true, () => false] as const;
 
+const versions = new Map<string, Promise<string>>();
+
+/**
+ * How this ffmpeg is told to give each coded frame once, whatever the times: since 5.1 by another option, and the older
+ * one is going away.
+ */
+export async function passthroughOption(): Promise<readonly string[]> {
+  const path = (await findFfmpeg("ffmpeg")) ?? "ffmpeg";
+  let version = versions.get(path);
+  if (version === undefined) {
+    version = ffmpegVersion(path);
+    versions.set(path, version);
+    version.catch(() => versions.delete(path));
+  }
+  const [, major = "", minor = ""] = /^n?(\d{1,2})\.(\d+)/.exec(await version) ?? [];
+  const old = major !== "" && (Number(major) < 5 || (major === "5" && minor === "0"));
+  return [old ? "-vsync" : "-fps_mode", "passthrough"];
+}
+
 /** The version as the program says it: "5.1.9", "n7.1", "N-118000-g...". Rejects with a `VideoError` "ffmpeg-missing". */
 export async function ffmpegVersion(path: string): Promise<string> {
   const child = FfmpegProcess.spawn(path, ["-version"], { failed: (problem) => missing(path, problem) });
@@ -105,6 +124,8 @@ export class FfmpegProcess {
       });
       child.once("close", resolve);
     });
+    // When a child exits, Node discards what it wrote to a pipe that nobody listens to yet.
+    this.#stdout.on("readable", () => {});
     this.#chunks = this.#stdout[Symbol.asyncIterator]();
     this.#stdin.on("error", () => {}); // a pipe whose reader is gone: the exit says why
     this.#listen(child.stderr as Readable);
@@ -118,6 +139,16 @@ export class FfmpegProcess {
     });
   }
 
+  /** Whether stdout has more; waits until that is known. Rejects with the signal's reason once it is aborted. */
+  async hasMore(): Promise<boolean> {
+    if (this.#rest.length > 0) return true;
+    const { done, value } = await this.#chunk();
+    this.#options.signal?.throwIfAborted();
+    if (done === true) return false;
+    this.#rest = value;
+    return true;
+  }
+
   /**
    * The next `length` bytes of stdout; fewer where it ends, none after that. Rejects with the signal's reason once it is
    * aborted.
@@ -125,13 +156,7 @@ export class FfmpegProcess {
   async read(length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     let filled = 0;
-    while (filled < length) {
-      if (this.#rest.length === 0) {
-        const { done, value } = await this.#chunk();
-        this.#options.signal?.throwIfAborted();
-        if (done === true) break;
-        this.#rest = value;
-      }
+    while (filled < length && (await this.hasMore())) {
       const part = this.#rest.subarray(0, length - filled);
       bytes.set(part, filled);
       filled += part.length;
@@ -142,15 +167,15 @@ export class FfmpegProcess {
 
   /** All of stdout as text. Rejects as `finish`. */
   async text(): Promise<string> {
-    this.#stdin.end();
-    const parts: Uint8Array[] = [];
-    for (;;) {
-      const part = await this.read(1 << 16);
-      if (part.length === 0) break;
-      parts.push(part);
+    try {
+      this.#stdin.end();
+      const parts: Uint8Array[] = [];
+      while (await this.hasMore()) parts.push(await this.read(1 << 16));
+      await this.finish();
+      return Buffer.concat(parts).toString("utf8");
+    } finally {
+      await this.kill();
     }
-    await this.finish();
-    return Buffer.concat(parts).toString("utf8");
   }
 
   /**
