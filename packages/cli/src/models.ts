@@ -1,13 +1,12 @@
 /** Models and backends by the names that the command line gives them. */
 import { fileURLToPath } from "node:url";
 import { createOrtBackend, type OrtNodeDevice } from "@masklet/backend-ort/node";
+import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
 import {
-  type AbortSignalLike,
   type Backend,
   type DownloadOptions,
   type Environment,
   fileSource,
-  type LoadProgress,
   listCachedModels,
   type ModelFiles,
   obtainModel,
@@ -19,10 +18,11 @@ import {
 import { createReferenceBackend } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
 import type { Host } from "./host.ts";
+import type { ModelSettings } from "./model-options.ts";
 import { megabytes, type Progress, percent } from "./progress.ts";
 
 /** The model that ships with the command line. */
-export const nano = "nano";
+const nano = "nano";
 
 /** A model, found but not loaded. */
 export interface FoundModel extends ModelFiles {
@@ -37,7 +37,7 @@ export async function findModel(name: string, env: Environment): Promise<FoundMo
 }
 
 /** As `findModel`; one of Meta's models that is not on this machine is downloaded. Rejects as `obtainModel`. */
-export async function obtain(name: string, { env, signal }: Host, progress: Progress): Promise<FoundModel> {
+async function obtain(name: string, { env, signal }: Host, progress: Progress): Promise<FoundModel> {
   if (name === nano) return findModel(name, env);
   return { name, ...(await obtainModel(name, { env, signal, onProgress: showDownload(name, progress) })) };
 }
@@ -61,33 +61,65 @@ export async function configOf(model: ModelFiles, given: string | undefined): Pr
   return path === undefined ? undefined : readConfig(path);
 }
 
-/** What loading takes besides the model. */
-export interface LoadSettings {
-  readonly backend: Backend;
-  readonly config: string | undefined;
-  readonly signal: AbortSignalLike;
-  readonly onProgress: (progress: LoadProgress) => void;
+const nanoNote =
+  "masklet: none of Meta's models is on this machine, using nano, the small one that ships with masklet; " +
+  "its masks are rough. Name one with --model sam2.1-hiera-tiny: it is downloaded.\n";
+
+/** What the user sees of a model's loading. */
+export interface ModelHost {
+  readonly host: Host;
+  readonly progress: Progress;
+  readonly quiet: boolean;
 }
 
-/** Loads a model that was found. Rejects as `Sam2.load`. */
-export async function loadModel(model: FoundModel, { config: given, ...options }: LoadSettings): Promise<Sam2> {
-  const config = await configOf(model, given);
-  return Sam2.load(await fileSource(model.checkpoint), config === undefined ? options : { ...options, config });
+/**
+ * Loads a model, hands it to `use`, and disposes of it and its backend when that is over. Rejects as `obtainModel`,
+ * `createBackend`, `Sam2.load` and `use` do.
+ */
+export async function withModel<T>(
+  { model: name, config: given, backend: settings }: ModelSettings,
+  { host, progress, quiet }: ModelHost,
+  use: (model: Sam2) => Promise<T>,
+): Promise<T> {
+  const { env, signal, stderr } = host;
+  const found = name === undefined ? await findDefaultModel(env) : await obtain(name, host, progress);
+  if (name === undefined && found.name === nano && !quiet) stderr.write(nanoNote);
+  const backend = await createBackend(settings);
+  try {
+    const config = await configOf(found, given);
+    const model = await Sam2.load(await fileSource(found.checkpoint), {
+      backend,
+      signal,
+      onProgress: ({ graph, loaded, total }) => {
+        progress.show(`loading ${found.name}: ${graph} ${percent(loaded, total)}`);
+      },
+      ...(config !== undefined && { config }),
+    });
+    try {
+      return await use(model);
+    } finally {
+      await model.dispose();
+    }
+  } finally {
+    await backend.dispose();
+  }
 }
-
-export const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
-
-export const backends = ["ort", "reference"] as const;
 
 /** Where and how to compute. */
-export interface BackendSettings {
-  readonly backend: (typeof backends)[number];
-  readonly device: OrtNodeDevice;
-  readonly threads: number | undefined;
-}
+export type BackendSettings =
+  | { readonly name: "ort"; readonly device: OrtNodeDevice; readonly threads: number | undefined }
+  | { readonly name: "tfjs"; readonly engine: TfjsNodeEngine | undefined }
+  | { readonly name: "reference" };
 
-/** Rejects with a `BackendError` for a device that this machine does not have. The reference has none but the CPU. */
-export async function createBackend({ backend, device, threads }: BackendSettings): Promise<Backend> {
-  if (backend === "reference") return createReferenceBackend();
-  return createOrtBackend({ device, ...(threads === undefined ? {} : { threads }) });
+/** Rejects with a `BackendError` for a device that this machine does not have. */
+async function createBackend(settings: BackendSettings): Promise<Backend> {
+  if (settings.name === "reference") return createReferenceBackend();
+  if (settings.name === "ort") {
+    const { device, threads } = settings;
+    return createOrtBackend({ device, ...(threads !== undefined && { threads }) });
+  }
+  // Only here, as its kernels take their time to load.
+  const { createTfjsBackend } = await import("@masklet/backend-tfjs/node");
+  const { engine } = settings;
+  return createTfjsBackend(engine === undefined ? {} : { engine });
 }

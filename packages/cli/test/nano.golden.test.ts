@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { decodeRle, type Mask } from "@masklet/core/node";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Annotation } from "../src/segment/record.ts";
-import { cli, records } from "./cli.ts";
+import { cli, records, scene } from "./cli.ts";
 
 interface GoldenCase {
   readonly prompt: {
@@ -72,6 +72,25 @@ describe.skipIf(!hasShared)("nano goldens through the command line (needs ../sha
       },
     );
   });
+});
+
+test("TensorFlow.js finds the same masks as ONNX Runtime", async () => {
+  const prompts = ["--point", "581,532#1", "--box", "45,35,224,209#2"];
+  const found = await Promise.all(
+    ["ort", "tfjs"].map(async (backend) => {
+      const args = ["segment", scene, ...prompts, "--multimask", "--json", "--model", "nano", "--backend", backend];
+      const result = await cli(args);
+      expect([result.code, result.stderr]).toEqual([0, ""]);
+      return records(result).flatMap(({ annotations }) => annotations);
+    }),
+  );
+  const [ort = [], tfjs = []] = found;
+  expect([ort.length, tfjs.length]).toEqual([6, 6]);
+  for (const [i, { segmentation, predicted_iou }] of tfjs.entries()) {
+    const expected = ort[i] as Annotation;
+    expect(compare(decodeRle(segmentation), decodeRle(expected.segmentation)).iou).toBeGreaterThanOrEqual(0.995);
+    expect(Math.abs(predicted_iou - expected.predicted_iou)).toBeLessThanOrEqual(1e-3);
+  }
 });
 
 function compare(a: Mask, b: Mask): { readonly apart: number; readonly iou: number } {

@@ -14,7 +14,12 @@ test.each([
   ["segment a.png --point 1,2 --format cutout,gif", '--format takes cutout, mask, overlay, json or svg, got "gif"'],
   ["segment a.png --point 1,2 --format=", '--format takes cutout, mask, overlay, json or svg, got ""'],
   ["segment a.png --point 1,2 --device gpu", '--device takes cpu, webgpu, cuda, coreml or dml, got "gpu"'],
-  ["segment a.png --point 1,2 --backend tf", '--backend takes ort or reference, got "tf"'],
+  ["segment a.png --point 1,2 --backend tf", '--backend takes ort, tfjs or reference, got "tf"'],
+  [
+    "segment a.png --point 1,2 --backend tfjs --device webgpu",
+    '--device takes node-gpu, node, wasm or cpu, got "webgpu"',
+  ],
+  ["segment a.png --point 1,2 --backend tfjs --threads 2", "--threads 2 is for --backend ort, not for tfjs"],
   ["segment a.png --point 1,2 --backend reference --device webgpu", "--device webgpu"],
   ["segment a.png --point 1,2 --threads 0", '--threads takes a whole number from 1 to 1024, got "0"'],
   ["segment a.png --point 1,2 --threads two", 'got "two"'],

@@ -4,32 +4,15 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Image, type ImagePredictorOptions, MaskletError, writeFileAtomic } from "@masklet/core/node";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
-import {
-  type BackendSettings,
-  backends,
-  createBackend,
-  devices,
-  findDefaultModel,
-  loadModel,
-  nano,
-  obtain,
-} from "../models.ts";
-import { Progress, percent } from "../progress.ts";
+import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
+import { withModel } from "../models.ts";
+import { Progress } from "../progress.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
 import { checkCollisions, type Format, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
 import { type ObjectPrompt, type PromptOption, parsePrompts } from "../segment/prompts.ts";
 import type { ImageRecord } from "../segment/record.ts";
 import { maskIds, readInput, Segmenter, type Work } from "../segment/segmenter.ts";
-import {
-  choiceOption,
-  commonOptions,
-  type Help,
-  listed,
-  numberOption,
-  parsing,
-  renderHelp,
-  UsageError,
-} from "../usage.ts";
+import { choiceOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
 
 const promptOptions = {
   point: {
@@ -86,25 +69,8 @@ const outputOptions = {
   },
 } as const;
 
-const modelOptions = {
-  model: {
-    type: "string",
-    short: "m",
-    value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the smallest of Meta's on this machine, else nano.",
-  },
-  config: {
-    type: "string",
-    value: "JSON",
-    help: "The model's config, where it is not one of Meta's and none lies beside it.",
-  },
-  backend: {
-    type: "string",
-    value: "NAME",
-    help: `${listed(backends, "or")} (plain TypeScript, very slow). Default: ort.`,
-  },
-  device: { type: "string", value: "NAME", help: `${listed(devices, "or")}. Default: cpu. See masklet doctor.` },
-  threads: { type: "string", value: "N", help: "Threads for the CPU. Default: one for each core." },
+const findOptions = {
+  ...modelOptions,
   "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
   "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
   "max-sprinkle-area": {
@@ -119,7 +85,7 @@ const otherOptions = {
   ...commonOptions,
 } as const;
 
-const options = { ...promptOptions, ...outputOptions, ...modelOptions, ...otherOptions } as const;
+const options = { ...promptOptions, ...outputOptions, ...findOptions, ...otherOptions } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
@@ -132,7 +98,7 @@ given the same prompts. Coordinates are pixels from the top left corner, or perc
   sections: {
     "What to find": promptOptions,
     "What to write": outputOptions,
-    "How to find it": modelOptions,
+    "How to find it": findOptions,
     Others: otherOptions,
   },
   notes: `Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
@@ -151,7 +117,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupt
 };
 
 /** A command line, understood. */
-interface Job extends Work {
+interface Job extends Work, ModelSettings {
   readonly inputs: readonly Input[];
   /** `undefined`: standard output. */
   readonly folder: string | undefined;
@@ -159,9 +125,6 @@ interface Job extends Work {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly predictor: ImagePredictorOptions;
-  readonly model: string | undefined;
-  readonly config: string | undefined;
-  readonly backend: BackendSettings;
 }
 
 /** See `help`. Rejects with a `UsageError` before any work, with a `MaskletError` where no image can be segmented. */
@@ -195,11 +158,6 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
   const toStdout = values.output === "-";
   if (toStdout && json) throw new UsageError("--json and -o - both want standard output: give one of them");
   const nothingElse = json && values.output === undefined && values.format === undefined;
-  const backend = choiceOption("--backend", values.backend ?? "ort", backends);
-  const device = choiceOption("--device", values.device ?? "cpu", devices);
-  if (backend === "reference" && device !== "cpu") {
-    throw new UsageError(`--backend reference runs on the CPU alone, got --device ${device}`);
-  }
   const pixels = { min: 0, max: 4096 } as const;
   const area = { min: 0, integer: true } as const;
   return {
@@ -225,13 +183,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
       maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
       maxSprinkleArea: numberOption("--max-sprinkle-area", values["max-sprinkle-area"], area) ?? 0,
     },
-    model: values.model,
-    config: values.config,
-    backend: {
-      backend,
-      device,
-      threads: numberOption("--threads", values.threads, { min: 1, max: 1024, integer: true }),
-    },
+    ...modelSettings(values),
   };
 }
 
@@ -255,37 +207,19 @@ async function checkOutputs({ folder, inputs, objects, multimask, outputs }: Job
   if (results.length !== 1) throw new UsageError(`-o - takes exactly one result, but there are ${results.length}`);
 }
 
-const nanoNote =
-  "masklet: none of Meta's models is on this machine, using nano, the small one that ships with masklet; " +
-  "its masks are rough. Name one with --model sam2.1-hiera-tiny: it is downloaded.\n";
-
 async function perform(job: Job, host: Host): Promise<ExitCode> {
-  const progress = new Progress(host, job.quiet);
-  const { env, signal } = host;
+  const { folder, outputs, quiet } = job;
+  const progress = new Progress(host, quiet);
   try {
-    if (job.folder !== undefined && job.outputs.formats.length > 0) await prepareFolder(job.folder);
-    const found = job.model === undefined ? await findDefaultModel(env) : await obtain(job.model, host, progress);
-    if (job.model === undefined && found.name === nano && !job.quiet) host.stderr.write(nanoNote);
-    const backend = await createBackend(job.backend);
-    try {
-      const model = await loadModel(found, {
-        backend,
-        config: job.config,
-        signal,
-        onProgress: ({ graph, loaded, total }) => {
-          progress.show(`loading ${found.name}: ${graph} ${percent(loaded, total)}`);
-        },
-      });
+    if (folder !== undefined && outputs.formats.length > 0) await prepareFolder(folder);
+    return await withModel(job, { host, progress, quiet }, async (model) => {
       const segmenter = new Segmenter(model, job);
       try {
         return await segmentAll(job, host, segmenter, progress);
       } finally {
         segmenter.dispose();
-        await model.dispose();
       }
-    } finally {
-      await backend.dispose();
-    }
+    });
   } finally {
     progress.clear();
   }

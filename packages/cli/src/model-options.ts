@@ -1,0 +1,72 @@
+/** The options of every command that computes: which model, and where. */
+import type { OrtNodeDevice } from "@masklet/backend-ort/node";
+import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
+import type { BackendSettings } from "./models.ts";
+import { choiceOption, listed, numberOption, type Option, UsageError } from "./usage.ts";
+
+const backends = ["ort", "tfjs", "reference"] as const;
+const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
+const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
+
+type ModelOption = "model" | "config" | "backend" | "device" | "threads";
+
+export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple"> & { readonly type: "string" }>> = {
+  model: {
+    type: "string",
+    short: "m",
+    value: "MODEL",
+    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the smallest of Meta's on this machine, else nano.",
+  },
+  config: {
+    type: "string",
+    value: "JSON",
+    help: "The model's config, where it is not one of Meta's and none lies beside it.",
+  },
+  backend: {
+    type: "string",
+    value: "NAME",
+    help: "ort (ONNX Runtime), tfjs (TensorFlow.js) or reference (plain TypeScript, very slow). Default: ort.",
+  },
+  device: {
+    type: "string",
+    value: "NAME",
+    help: `With ort: ${listed(devices, "or")}; default: cpu. With tfjs: ${listed(engines, "or")} (plain JavaScript); default: the first of them that starts. See masklet doctor.`,
+  },
+  threads: { type: "string", value: "N", help: "With ort: threads for the CPU. Default: one for each core." },
+};
+
+/** What `parseArgs` makes of `modelOptions`. */
+export type ModelValues = { readonly [K in ModelOption]?: string | undefined };
+
+/** Which model to compute with, and where. */
+export interface ModelSettings {
+  /** As `findModel` takes it; `undefined`: the default model. */
+  readonly model: string | undefined;
+  /** The file of the config. */
+  readonly config: string | undefined;
+  readonly backend: BackendSettings;
+}
+
+/** Throws a `UsageError`. */
+export function modelSettings({ model, config, ...values }: ModelValues): ModelSettings {
+  return { model, config, backend: backendSettings(values) };
+}
+
+function backendSettings({ backend = "ort", device, threads }: ModelValues): BackendSettings {
+  const name = choiceOption("--backend", backend, backends);
+  if (name === "ort") {
+    return {
+      name,
+      device: choiceOption("--device", device ?? "cpu", devices),
+      threads: numberOption("--threads", threads, { min: 1, max: 1024, integer: true }),
+    };
+  }
+  if (threads !== undefined) throw new UsageError(`--threads ${threads} is for --backend ort, not for ${name}`);
+  if (name === "tfjs") {
+    return { name, engine: device === undefined ? undefined : choiceOption("--device", device, engines) };
+  }
+  if (device !== undefined && device !== "cpu") {
+    throw new UsageError(`--backend reference runs on the CPU alone, got --device ${device}`);
+  }
+  return { name };
+}
