@@ -13,6 +13,7 @@ test("what this machine can run", async () => {
     node: process.versions.node,
     platform: expect.stringContaining(process.platform),
     onnxruntime: { version: expect.stringMatching(/^\d+\.\d+/), devices: expect.arrayContaining(["cpu"]) },
+    tensorflowjs: { engines: expect.arrayContaining(["wasm", "cpu"]) },
     sharp: { formats: ["jpeg", "png", "webp", "avif", "tiff", "gif"], libvips: expect.stringMatching(/^8\./) },
     models: { cache: emptyCache["HF_HUB_CACHE"], found: [], default: "nano" },
   });
@@ -38,6 +39,7 @@ test("as text", async () => {
   for (const part of [
     "ONNX Runtime",
     "devices",
+    "TensorFlow.js",
     "image formats",
     "model cache",
     "Ready: masklet segment works here.",

@@ -54,6 +54,10 @@ test.each([
   expect(await masklet(...args).ended).toMatchObject({ code, signal: null });
 });
 
+test("what drivers say while doctor tries them stays out of standard error", async () => {
+  expect(await masklet("doctor").ended).toMatchObject({ code: 0, signal: null, stderr: "" });
+});
+
 test.skipIf(windows)("Ctrl-C between results: 130, and nothing half-written (no signals on Windows)", async () => {
   const out = join(folder, "interrupted");
   const copies = Array.from({ length: 20 }, (_, i) => join(folder, `copy${i}.png`));

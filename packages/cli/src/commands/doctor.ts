@@ -1,10 +1,11 @@
 /** `masklet doctor`: what this machine can run. */
+import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { availableDevices } from "@masklet/backend-ort/node";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
 import { cacheFolder, type Environment, listCachedModels } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
 import { findDefaultModel } from "../models.ts";
@@ -30,6 +31,7 @@ interface Report {
   readonly platform: string;
   readonly cpu: { readonly model: string; readonly threads: number; readonly memoryBytes: number };
   readonly onnxruntime: Part<{ readonly version: string; readonly devices: readonly string[] }>;
+  readonly tensorflowjs: Part<{ readonly engines: readonly string[] }>;
   readonly sharp: Part<{ readonly version: string; readonly libvips: string; readonly formats: readonly string[] }>;
   /** Where it is, or `null`. */
   readonly ffmpeg: string | null;
@@ -57,16 +59,17 @@ function canSegment({ onnxruntime, sharp }: Report): boolean {
 
 async function examine(env: Environment): Promise<Report> {
   const found = await listCachedModels(env);
+  const [onnxruntime, tensorflowjs] = await Promise.all([
+    probe<{ readonly version: string; readonly devices: readonly string[] }>(onnxruntimeProbe),
+    probe<{ readonly engines: readonly string[] }>(tensorflowjsProbe),
+  ]);
   return {
     masklet: version,
     node: process.versions.node,
     platform: `${process.platform} ${release()} ${arch()}`,
     cpu: { model: cpus()[0]?.model.trim() ?? "unknown", threads: availableParallelism(), memoryBytes: totalmem() },
-    onnxruntime: await part(async () => {
-      const devices = await availableDevices();
-      const { env: runtime } = await import("onnxruntime-node");
-      return { version: runtime.versions.node ?? runtime.versions.common, devices };
-    }),
+    onnxruntime,
+    tensorflowjs,
     sharp: await part(async () => {
       const { default: sharp } = await import("sharp");
       const readable = ["jpeg", "png", "webp", "heif", "tiff", "gif"] as const;
@@ -84,6 +87,35 @@ async function examine(env: Environment): Promise<Report> {
       default: (await findDefaultModel(env)).name,
     },
   };
+}
+
+const onnxruntimeProbe = `
+  const { availableDevices } = await import("@masklet/backend-ort/node");
+  const devices = await availableDevices();
+  const { env } = await import("onnxruntime-node");
+  return { version: env.versions.node ?? env.versions.common, devices };
+`;
+
+const tensorflowjsProbe = `
+  const { availableEngines } = await import("@masklet/backend-tfjs/node");
+  return { engines: await availableEngines() };
+`;
+
+/** What a script finds, in a process of its own: drivers write to standard error as they like, and may crash. */
+async function probe<T>(script: string): Promise<Part<T>> {
+  const look = `(async () => {${script}})().catch(({ message }) => ({ error: message }))`;
+  try {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [...process.execArgv, "--input-type=module", "--eval", `console.log(JSON.stringify(await ${look}))`],
+      // Where this package's dependencies are found.
+      { cwd: fileURLToPath(new URL(".", import.meta.url)) },
+    );
+    return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as T;
+  } catch (error) {
+    const { signal } = error as { readonly signal?: string | null };
+    return { error: typeof signal === "string" ? `its process ended with ${signal}` : String(error) };
+  }
 }
 
 /** Of what libvips calls heif, AVIF is what sharp's build can read. */
@@ -117,7 +149,7 @@ async function findOnPath(program: string, env: Environment): Promise<string | n
 }
 
 function describe(report: Report): string {
-  const { masklet, node, platform, cpu, onnxruntime, sharp, ffmpeg, models } = report;
+  const { masklet, node, platform, cpu, onnxruntime, tensorflowjs, sharp, ffmpeg, models } = report;
   const missing = (error: string): string => `missing: ${error}`;
   const lines = renderTable([
     ["masklet", masklet],
@@ -126,6 +158,7 @@ function describe(report: Report): string {
     ["CPU", `${cpu.model}, ${cpu.threads} threads, ${(cpu.memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`],
     ["ONNX Runtime", "error" in onnxruntime ? missing(onnxruntime.error) : onnxruntime.version],
     ["devices", "error" in onnxruntime || onnxruntime.devices.length === 0 ? "none" : onnxruntime.devices.join(", ")],
+    ["TensorFlow.js", "error" in tensorflowjs ? missing(tensorflowjs.error) : tensorflowjs.engines.join(", ")],
     ["sharp", "error" in sharp ? missing(sharp.error) : `${sharp.version}, libvips ${sharp.libvips}`],
     ["image formats", "error" in sharp ? "none" : sharp.formats.join(", ")],
     ["ffmpeg", ffmpeg ?? "not on PATH (only needed for videos)"],
