@@ -1,157 +1,28 @@
-/** The image predictor under the nano weights against Meta's own, end to end: picture and prompts in, masks out. */
-import {
-  compressRle,
-  decodeRle,
-  encodeRle,
-  type Image,
-  ImagePredictor,
-  type Label,
-  type Mask,
-  type Point,
-  type Prompt,
-  type PromptBox,
-  rleArea,
-  rleBox,
-} from "@masklet/core";
+import { type Image, ImagePredictor, type Mask } from "@masklet/core";
 import { readImage, Sam2 } from "@masklet/core/node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { imageLimits, testNanoImage } from "../../core/test/goldens/nano-image.ts";
+import { shared, sharedPath } from "../../core/test/goldens/shared.node.ts";
 import { createOrtBackend } from "../src/node.ts";
-import { hasShared, readShared, sharedPath } from "./shared.ts";
 
-interface Answer {
-  readonly iou: readonly number[];
-  readonly masks: readonly (readonly number[])[];
-  readonly low_res_sample: readonly (readonly number[])[];
-}
-interface GoldenCase extends Answer {
-  readonly prompt: {
-    readonly points?: readonly Point[];
-    readonly labels?: readonly Label[];
-    readonly box?: PromptBox;
-    readonly multimask: boolean;
-    readonly refine?: { readonly points: readonly Point[]; readonly labels: readonly Label[] };
-  };
-  readonly coco: readonly { readonly counts: string; readonly area: number; readonly bbox: readonly number[] }[];
-  readonly refined?: Answer;
-}
-type Goldens = Readonly<
-  Record<string, { readonly size: readonly [height: number, width: number]; readonly cases: readonly GoldenCase[] }>
->;
+await testNanoImage(createOrtBackend, { shared, limits: { ...imageLimits, maskIou: 0.999, pixels: 4 } });
 
-const goldens = hasShared ? (readShared("goldens/nano/image.json") as Goldens) : {};
-const models = ["sam2.1_hiera_nano.pt", "sam2.1_hiera_nano.safetensors", "transformers"] as const;
-
-const promptOf = ({ points, labels, box }: GoldenCase["prompt"]): Prompt => ({
-  ...(points === undefined ? {} : { points }),
-  ...(labels === undefined ? {} : { labels }),
-  ...(box === undefined ? {} : { box }),
-});
-
-describe.skipIf(!hasShared)("nano goldens (needs ../shared/goldens)", () => {
-  let backend: Awaited<ReturnType<typeof createOrtBackend>>;
-  let model: Sam2;
-  beforeAll(async () => {
-    backend = await createOrtBackend();
-    model = await Sam2.load(sharedPath(`nano/${models[0]}`), { backend });
-  });
-  afterAll(async () => {
-    await model?.dispose();
-    await backend?.dispose();
-  });
-
-  describe.each(Object.keys(goldens))("%s", (name) => {
-    const { size, cases } = goldens[name] as Goldens[string];
-    let predictor: ImagePredictor;
-    beforeAll(async () => {
-      predictor = new ImagePredictor(model);
-      await predictor.setImage(await readImage(sharedPath(`media/${name}.png`)));
-    });
-    afterAll(() => predictor?.dispose());
-
-    test.each(cases.map((golden, i) => ({ i, golden, kind: kindOf(golden) })))("case $i: $kind", async ({ golden }) => {
-      const prompt = promptOf(golden.prompt);
-      const prediction = await predictor.predict(prompt, { multimaskOutput: golden.prompt.multimask });
-      expectAnswer(prediction, golden, size);
-      for (const [i, mask] of prediction.masks.entries()) {
-        const { counts, area, bbox } = golden.coco[i] as GoldenCase["coco"][number];
-        const rle = encodeRle(mask);
-        if (compressRle(rle).counts !== counts) continue; // a few pixels apart, as the limits allow
-        expect([rleArea(rle), ...rleBox(rle)]).toEqual([area, ...bbox]);
-      }
-      const { refine } = golden.prompt;
-      if (refine === undefined || golden.refined === undefined) return;
-      const again: Prompt = {
-        ...prompt,
-        points: [...(prompt.points ?? []), ...refine.points],
-        labels: [...(prompt.labels ?? []), ...refine.labels],
-        maskInput: prediction.lowResLogits[prediction.best] as NonNullable<Prompt["maskInput"]>,
-      };
-      expectAnswer(await predictor.predict(again, { multimaskOutput: false }), golden.refined, size);
-    });
-
-    test("all prompts in one call give what each gives alone", async () => {
-      const prompts = cases.map(({ prompt }) => promptOf(prompt));
-      const together = await predictor.predictMany(prompts);
-      for (const [i, prompt] of prompts.entries()) {
-        const alone = await predictor.predict(prompt);
-        for (const [k, mask] of alone.masks.entries()) {
-          expect(different(mask, together[i]?.masks[k] as Mask)).toBeLessThanOrEqual(4);
-        }
-      }
-    });
-  });
-
-  test.each(models.slice(1))("%s holds the same model", async (file) => {
+test.skipIf(shared === undefined).each(["sam2.1_hiera_nano.safetensors", "transformers"])(
+  "%s holds the model that the .pt holds (needs ../shared)",
+  async (file) => {
+    const backend = await createOrtBackend();
     const image: Image = await readImage(sharedPath("media/scene.png"));
-    const predict = async (sam2: Sam2): Promise<readonly Mask[]> => {
-      using predictor = new ImagePredictor(sam2);
-      await predictor.setImage(image);
-      return (await predictor.predict({ points: [[581, 532]] })).masks;
+    const predict = async (name: string): Promise<readonly Mask[]> => {
+      const model = await Sam2.load(sharedPath(`nano/${name}`), { backend });
+      try {
+        using predictor = new ImagePredictor(model);
+        await predictor.setImage(image);
+        return (await predictor.predict({ points: [[581, 532]] })).masks;
+      } finally {
+        await model.dispose();
+      }
     };
-    const other = await Sam2.load(sharedPath(`nano/${file}`), { backend });
-    try {
-      expect(await predict(other)).toEqual(await predict(model));
-    } finally {
-      await other.dispose();
-    }
-  });
-});
-
-function kindOf({ prompt: { points, box, multimask } }: GoldenCase): string {
-  const parts = [box === undefined ? "" : "box", points === undefined ? "" : `${points.length} points`];
-  return `${parts.filter((part) => part !== "").join(" and ")}, ${multimask ? "three masks" : "one mask"}`;
-}
-
-function different(a: Mask, b: Mask): number {
-  return a.data.reduce((count, value, i) => count + (value === b.data[i] ? 0 : 1), 0);
-}
-
-function iou(a: Mask, b: Mask): number {
-  let both = 0;
-  let either = 0;
-  for (const [i, value] of a.data.entries()) {
-    both += value & (b.data[i] as number);
-    either += value | (b.data[i] as number);
-  }
-  return either === 0 ? 1 : both / either;
-}
-
-function expectAnswer(
-  { masks, iouPredictions, lowResLogits }: Awaited<ReturnType<ImagePredictor["predict"]>>,
-  golden: Answer,
-  size: readonly [number, number],
-): void {
-  expect(masks.length).toBe(golden.masks.length);
-  for (const [i, mask] of masks.entries()) {
-    const expected = decodeRle({ size, counts: golden.masks[i] as readonly number[] });
-    const apart = different(mask, expected);
-    expect(apart <= 4 || iou(mask, expected) >= 0.999, `mask ${i}: ${apart} pixels, IoU ${iou(mask, expected)}`).toBe(
-      true,
-    );
-    expect(Math.abs((iouPredictions[i] as number) - (golden.iou[i] as number))).toBeLessThanOrEqual(1e-3);
-    const sample = (golden.low_res_sample[i] as readonly number[]).map((value, k) =>
-      Math.abs((lowResLogits[i]?.data[k * 61] as number) - value),
-    );
-    expect(Math.max(...sample), `mask ${i}: logits`).toBeLessThanOrEqual(2e-2);
-  }
-}
+    expect(await predict(file)).toEqual(await predict("sam2.1_hiera_nano.pt"));
+    await backend.dispose();
+  },
+);
