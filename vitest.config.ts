@@ -17,6 +17,9 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"],
           exclude: ["**/*.golden.test.ts", "**/*.browser.test.ts", "**/node_modules/**"],
           env: quiet,
+          // Machines are shared, and some tests start processes or compile models.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

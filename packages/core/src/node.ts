@@ -12,6 +12,7 @@ export * from "./index.ts";
 export {
   type DownloadOptions,
   type DownloadProgress,
+  downloadFile,
   downloadModel,
   obtainModel,
 } from "./node/download/download.ts";

@@ -44,7 +44,7 @@ export const gitSha1 = (bytes: Uint8Array): string =>
  */
 export class ModelServer {
   readonly seen: Seen[] = [];
-  /** By `owner/model/file`. */
+  /** By `owner/model/file`, `datasets/owner/name/file`. */
   readonly files: Map<string, HubFile> = new Map();
   /** Asked before each answer. */
   fault: (request: Seen) => Fault | undefined | Promise<undefined> = () => undefined;
@@ -90,10 +90,10 @@ export class ModelServer {
     const seen = this.#note("hub", request);
     const fault = await this.fault(seen);
     if (fault?.status !== undefined) return void response.writeHead(fault.status, fault.headers).end("no");
-    const [, owner, model, , revision, file] = seen.path.split("/");
-    const found = this.files.get(`${owner}/${model}/${file}`);
+    const [, repository, revision, file] = /^\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(seen.path) ?? [];
+    const found = this.files.get(`${repository}/${file}`);
     if (found === undefined || (revision !== "main" && revision !== commit)) {
-      const code = [...this.files.keys()].some((key) => key.startsWith(`${owner}/${model}/`)) ? "Entry" : "Repo";
+      const code = [...this.files.keys()].some((key) => key.startsWith(`${repository}/`)) ? "Entry" : "Repo";
       return void response.writeHead(404, { "x-error-code": `${code}NotFound`, "x-repo-commit": commit }).end();
     }
     const { bytes, lfs } = found;
@@ -103,7 +103,7 @@ export class ModelServer {
       return;
     }
     response.writeHead(302, {
-      location: `http://localhost:${portOf(this.#cdn)}/${owner}/${model}/${file}?signature=secret`,
+      location: `http://localhost:${portOf(this.#cdn)}/${repository}/${file}?signature=secret`,
       "x-repo-commit": commit,
       "x-linked-etag": `"${sha256(bytes)}"`,
       "x-linked-size": String(bytes.length),

@@ -12,8 +12,9 @@ import {
   resolveModel,
   verifyModel,
 } from "@masklet/core/node";
+import { compareFigures, type Figure, type FigureSettings, readFigures } from "../figures.ts";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { showDownload } from "../models.ts";
+import { showDownload, withModel } from "../models.ts";
 import { megabytes, Progress, percent } from "../progress.ts";
 import { type Cell, renderTable } from "../table.ts";
 import { choiceOption, commonOptions, type Help, listed, parsing, renderHelp, UsageError } from "../usage.ts";
@@ -25,6 +26,16 @@ const options = {
     type: "string",
     value: "SOURCE",
     help: "For pull: hub (Hugging Face, the default) or meta (Meta's own server, which has the .pt of its eight models).",
+  },
+  figures: {
+    type: "boolean",
+    help: "For verify: run the model on the pictures and the clip that figures were published for, and print both.",
+  },
+  cases: { type: "string", value: "JSON", help: "With --figures: other figures than those that ship with masklet." },
+  media: {
+    type: "string",
+    value: "DIR",
+    help: "With --figures: a folder that has the pictures and the clip, instead of fetching them.",
   },
   json: { type: "boolean", help: "Print it as JSON." },
   quiet: { type: "boolean", short: "q", help: "Show no progress." },
@@ -53,6 +64,8 @@ Exit codes: 0 done, 1 failed or damaged, 2 wrong usage, 130 interrupted.`,
 interface Call {
   readonly names: readonly string[];
   readonly from: (typeof sources)[number];
+  /** What --figures takes, where it was given. */
+  readonly figures: { readonly cases: string | undefined; readonly media: string | undefined } | undefined;
   readonly json: boolean;
   readonly host: Host;
   readonly progress: Progress;
@@ -74,10 +87,17 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   if (name === "list" && names.length > 0) throw new UsageError(`list takes no names, got ${names.join(" ")}`);
   if (name !== "list" && names.length === 0) throw new UsageError(`${name} needs the name of a model`);
   if (values.from !== undefined && name !== "pull") throw new UsageError(`--from is for pull, got it with ${name}`);
+  const { cases, media } = values;
+  if (values.figures === true && name !== "verify")
+    throw new UsageError(`--figures is for verify, got it with ${name}`);
+  for (const [option, value] of Object.entries({ cases, media })) {
+    if (value !== undefined && values.figures !== true) throw new UsageError(`--${option} ${value} needs --figures`);
+  }
+  const figures = values.figures === true ? { cases, media } : undefined;
   const from = choiceOption("--from", values.from ?? "hub", sources);
   const progress = new Progress(host, values.quiet === true);
   try {
-    return await action({ names, from, json: values.json === true, host, progress });
+    return await action({ names, from, figures, json: values.json === true, host, progress });
   } finally {
     progress.clear();
   }
@@ -126,7 +146,9 @@ async function eachPath(
   return 0;
 }
 
-async function verify({ names, json, host, progress }: Call): Promise<ExitCode> {
+async function verify(call: Call): Promise<ExitCode> {
+  if (call.figures !== undefined) return verifyFigures(call, call.figures);
+  const { names, json, host, progress } = call;
   const { env, signal } = host;
   let damaged = false;
   for (const name of names) {
@@ -143,6 +165,44 @@ async function verify({ names, json, host, progress }: Call): Promise<ExitCode> 
     await print(host, json ? asJson({ name, files }) : renderTable(rows));
   }
   return damaged ? 1 : 0;
+}
+
+/** Loads each model and runs its published cases. */
+async function verifyFigures(
+  { names, json, host, progress }: Call,
+  { cases, media }: NonNullable<Call["figures"]>,
+): Promise<ExitCode> {
+  const { env, signal } = host;
+  let failed = 0;
+  for (const name of names) {
+    const published = await readFigures(name, cases);
+    const settings: FigureSettings = {
+      media,
+      download: { env, signal, onProgress: showDownload(name, progress) },
+      onCase: (title) => progress.show(`${name}: ${title}`),
+    };
+    const backend = { name: "ort", device: "cpu", threads: undefined } as const;
+    const figures: Figure[] = [];
+    await withModel({ model: name, config: undefined, backend }, { host, progress, quiet: true }, async (model) => {
+      for await (const compared of compareFigures(model, published, settings)) {
+        progress.clear();
+        figures.push(...compared);
+        if (!json) await print(host, renderTable(compared.map(figureRow)));
+      }
+    });
+    const wrong = figures.filter(({ holds }) => !holds).length;
+    failed += wrong;
+    const { about, tolerance } = published;
+    const allowed = `predicted IoU within ${tolerance.iou}, logits within ${100 * tolerance.logit}%`;
+    const verdict = `${figures.length - wrong} of ${figures.length} figures hold (${allowed})`;
+    await print(host, json ? asJson({ name, about, tolerance, figures }) : `\n${about}\n\n${name}: ${verdict}.\n`);
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+function figureRow({ what, published, ours, holds }: Figure): readonly Cell[] {
+  const number = (value: number): Cell => ({ text: value.toFixed(4), right: true });
+  return [what.padEnd(52), number(published), number(ours), holds ? "holds" : "DIFFERS"];
 }
 
 async function remove({ names, json, host }: Call): Promise<0> {

@@ -105,9 +105,10 @@ export function officialFile(name: PresetName): string {
   return `${name.replaceAll("-", "_")}.pt`;
 }
 
-/** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`. */
+/** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`, `datasets--owner--name`. */
 export function repositoryFolder(cache: string, repository: string): string {
-  return join(cache, `models--${repository.replace("/", "--")}`);
+  const path = repository.startsWith("datasets/") ? repository : `models/${repository}`;
+  return join(cache, path.replaceAll("/", "--"));
 }
 
 /** The revision that `main` points to comes first; a snapshot without any reference counts too. */

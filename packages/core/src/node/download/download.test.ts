@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { commit, gitSha1, ModelServer, type Seen, sha256 } from "../../../test/model-server.ts";
 import { CheckpointError, DownloadError, type MaskletError } from "../../errors.ts";
 import { listCachedModels, officialUrl, resolveModel } from "../resolve.ts";
-import { type DownloadOptions, type DownloadProgress, downloadModel } from "./download.ts";
+import { type DownloadOptions, type DownloadProgress, downloadFile, downloadModel } from "./download.ts";
 import { removeModel, verifyModel } from "./manage.ts";
 import { officialSha256 } from "./official.ts";
 
@@ -505,10 +505,22 @@ describe("the token", () => {
   });
 });
 
+test("one file of a dataset, in a folder of its own there", async () => {
+  const [repository, name] = ["datasets/someone/pictures", "some/folder/dog.png"];
+  hub.files.set(`${repository}/${name}`, { bytes: pt, lfs: true });
+  const path = await downloadFile(repository, name, { env: env(), retryDelayMs: 1 });
+  expect(path).toBe(join(root, "hub", "datasets--someone--pictures", "snapshots", commit, name));
+  expect(await readFile(path)).toEqual(Buffer.from(pt));
+  expect(await downloadFile(repository, name, { env: env({ HF_HUB_OFFLINE: "1" }) })).toBe(path);
+  expect(hub.downloads).toHaveLength(1);
+  const missing = downloadFile(repository, "cat.png", { env: env(), retryDelayMs: 1 });
+  expect(await failure(missing)).toMatchObject({ code: "not-on-server" });
+});
+
 describe("the environment", () => {
   test.each(["1", "true", "ON", "yes"])("HF_HUB_OFFLINE=%s asks nobody", async (value) => {
     const error = await failure(download({ env: env({ HF_HUB_OFFLINE: value }) }));
-    expect(error).toMatchObject({ code: "offline", details: { model } });
+    expect(error).toMatchObject({ code: "offline", details: { repository: `facebook/${model}` } });
     expect(hub.seen).toEqual([]);
   });
 

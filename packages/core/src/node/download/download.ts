@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
@@ -63,18 +63,51 @@ export interface DownloadOptions {
  * "response-malformed", "hash-mismatch"; "disk-full", "cache-unwritable".
  */
 export async function downloadModel(name: string, options: DownloadOptions): Promise<ModelFiles> {
-  const { env, from = "hub", onProgress } = options;
+  const { env, from = "hub" } = options;
   const repository = repositoryOf(name);
   const preset = presetNamed(name);
   if (from === "meta" && preset === undefined) throw noModel(name, "Meta's server has only");
-  const cache = options.cacheDir ?? cacheFolder(env);
-  const found = await findInCache(cache, repository);
+  const found = await findInCache(options.cacheDir ?? cacheFolder(env), repository);
   if (found !== undefined) return found;
+  return withHub(repository, options, (hub) => {
+    if (from === "meta" && preset !== undefined) return fromMeta(preset, hub);
+    return modelFromHub(preset === undefined ? undefined : officialFile(preset), hub);
+  });
+}
 
+/**
+ * Fetches one file of a model or dataset on Hugging Face (`owner/model`, `datasets/owner/name`) into the same cache, and
+ * says where it is. What is there already is not asked for again. Rejects as `downloadModel`.
+ */
+export async function downloadFile(repository: string, name: string, options: DownloadOptions): Promise<string> {
+  const { folder } = foldersOf(options.cacheDir ?? cacheFolder(options.env), repository);
+  const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
+  const cached = join(folder, "snapshots", main.trim(), name);
+  if (main !== "" && (await stat(cached).catch(() => undefined))?.isFile() === true) return cached;
+  return withHub(repository, options, async (hub) => {
+    const commit = new Commit(hub);
+    const path = await commit.get(name);
+    await commit.refer();
+    return path;
+  });
+}
+
+/** What a download is made with. */
+interface Hub {
+  /** `https://huggingface.co/owner/model/resolve` */
+  readonly resolve: string;
+  readonly connection: Connection;
+  readonly save: (file: RemoteFile, place: Place) => Promise<string>;
+  readonly place: (revision: string) => Place;
+}
+
+async function withHub<T>(repository: string, options: DownloadOptions, use: (hub: Hub) => Promise<T>): Promise<T> {
+  const { env, onProgress } = options;
+  const cache = options.cacheDir ?? cacheFolder(env);
   const { endpoint, token, offline, timeoutMs } = await hubSettings(env);
   if (offline) {
-    throw new DownloadError("offline", `${name} is not in ${cache}, and HF_HUB_OFFLINE forbids to download it`, {
-      details: { model: name, cache },
+    throw new DownloadError("offline", `${repository} is not in ${cache}, and HF_HUB_OFFLINE forbids to download it`, {
+      details: { repository, cache },
     });
   }
   return withSignal(options.signal, async (signal) => {
@@ -94,9 +127,7 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
     };
     const place = (revision: string): Place => ({ ...foldersOf(cache, repository), revision });
     try {
-      if (from === "meta" && preset !== undefined) return await fromMeta(preset, connection, save, place);
-      const official = preset === undefined ? undefined : officialFile(preset);
-      return await fromHub(`${endpoint}/${repository}/resolve`, official, connection, save, place);
+      return await use({ resolve: `${endpoint}/${repository}/resolve`, connection, save, place });
     } catch (error) {
       if (isSystemError(error)) throw unwritable(cache, error);
       throw error;
@@ -133,53 +164,56 @@ function noModel(name: string, why: string): CheckpointError {
   return new CheckpointError("not-found", `${name}: ${why}: ${names.join(", ")}`, { details: { file: name, names } });
 }
 
-type Save = (file: RemoteFile, place: Place) => Promise<string>;
+/** Files of one commit: what `main` refers to when the first of them is asked for. */
+class Commit {
+  readonly #hub: Hub;
+  #revision = "main";
 
-/** All files of one commit; `main` refers to it once they are there. */
-async function fromHub(
-  resolve: string,
-  official: string | undefined,
-  connection: Connection,
-  save: Save,
-  place: (revision: string) => Place,
-): Promise<ModelFiles> {
-  let revision = "main";
-  const get = async (name: string): Promise<string> => {
-    const { url, size, etag, commit } = await ask(`${resolve}/${revision}/${name}`, connection);
+  constructor(hub: Hub) {
+    this.#hub = hub;
+  }
+
+  async get(name: string): Promise<string> {
+    const { resolve, connection, save, place } = this.#hub;
+    const { url, size, etag, commit } = await ask(`${resolve}/${this.#revision}/${name}`, connection);
     if (etag === undefined || commit === undefined) throw malformed(url, "ETag or X-Repo-Commit is missing");
-    revision = commit;
+    this.#revision = commit;
     // The commit's own address: `main` may move on meanwhile.
     return save({ name, size, etag, url: `${resolve}/${commit}/${name}` }, place(commit));
-  };
-  const getIfThere = (name: string): Promise<string | undefined> =>
-    get(name).catch((error: unknown) => {
-      if (
-        error instanceof DownloadError &&
-        error.code === "not-on-server" &&
-        error.details["reason"] !== "RepoNotFound"
-      )
-        return undefined;
+  }
+
+  async getIfThere(name: string): Promise<string | undefined> {
+    try {
+      return await this.get(name);
+    } catch (error) {
+      const isMissing = error instanceof DownloadError && error.code === "not-on-server";
+      if (isMissing && error.details["reason"] !== "RepoNotFound") return undefined;
       throw error;
-    });
+    }
+  }
+
+  /** Lets `main` refer to it in the cache. */
+  async refer(): Promise<void> {
+    const main = join(this.#hub.place(this.#revision).folder, "refs", "main");
+    await mkdir(dirname(main), { recursive: true });
+    await writeFileAtomic(main, this.#revision);
+  }
+}
+
+async function modelFromHub(official: string | undefined, hub: Hub): Promise<ModelFiles> {
+  const commit = new Commit(hub);
   // Meta's eight are recognised without a config, and a repository with their .pt alone has none.
-  const config = await getIfThere("config.json");
+  const config = await commit.getIfThere("config.json");
   const checkpoint =
     official === undefined
-      ? await get("model.safetensors")
-      : ((await getIfThere("model.safetensors")) ?? (await get(official)));
-  const main = join(place(revision).folder, "refs", "main");
-  await mkdir(dirname(main), { recursive: true });
-  await writeFileAtomic(main, revision);
+      ? await commit.get("model.safetensors")
+      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(official)));
+  await commit.refer();
   return config === undefined ? { checkpoint } : { checkpoint, config };
 }
 
 /** Into the same cache, at the place that "not-downloaded" names. */
-async function fromMeta(
-  preset: PresetName,
-  connection: Connection,
-  save: Save,
-  place: (revision: string) => Place,
-): Promise<ModelFiles> {
+async function fromMeta(preset: PresetName, { connection, save, place }: Hub): Promise<ModelFiles> {
   const { url, size } = await ask(officialUrl(preset), connection);
   const file = { url, size, name: officialFile(preset), etag: officialSha256[preset] };
   return { checkpoint: await save(file, place("main")) };
