@@ -21,17 +21,29 @@ test("what this machine can run", async () => {
 
 const folder = temporaryFolder();
 
-test("ffmpeg is looked for on PATH", async () => {
+test("ffmpeg and ffprobe are looked for on PATH, and what is missing without them is said", async () => {
   const env = { ...emptyCache, PATH: folder };
-  const ffmpeg = async (): Promise<unknown> => {
-    const { stdout } = await cli(["doctor", "--json"], { env });
-    return (JSON.parse(stdout.toString()) as { readonly ffmpeg: unknown }).ffmpeg;
+  const doctor = async (...args: string[]): Promise<string> =>
+    (await cli(["doctor", ...args], { env })).stdout.toString();
+  const programs = async (): Promise<unknown> => {
+    const { ffmpeg, ffprobe } = JSON.parse(await doctor("--json")) as Record<string, unknown>;
+    return { ffmpeg, ffprobe };
   };
-  expect(await ffmpeg()).toBeNull();
-  const program = join(folder, process.platform === "win32" ? "ffmpeg.exe" : "ffmpeg");
-  writeFileSync(program, "");
-  chmodSync(program, 0o755);
-  expect(await ffmpeg()).toBe(program);
+  const missing = { error: "not on PATH" };
+  expect(await programs()).toEqual({ ffmpeg: missing, ffprobe: missing });
+  expect(await doctor()).toMatch(/ffprobe +missing: not on PATH\n.*folders of frames can \(.*ffmpeg/);
+  if (process.platform === "win32") return; // a script is no .exe
+  for (const name of ["ffmpeg", "ffprobe"]) {
+    writeFileSync(join(folder, name), `#!/bin/sh\necho ${name} version 7.1-test Copyright\n`);
+    chmodSync(join(folder, name), 0o755);
+  }
+  expect(await programs()).toEqual({
+    ffmpeg: { path: join(folder, "ffmpeg"), version: "7.1-test" },
+    ffprobe: { path: join(folder, "ffprobe"), version: "7.1-test" },
+  });
+  expect(await doctor()).not.toContain("folders of frames");
+  writeFileSync(join(folder, "ffmpeg"), "#!/bin/sh\necho cannot load libx264 >&2; exit 1\n");
+  expect(await programs()).toMatchObject({ ffmpeg: { error: expect.stringContaining("cannot load libx264") } });
 });
 
 test("as text", async () => {

@@ -1,12 +1,18 @@
 /** `masklet doctor`: what this machine can run. */
 import { execFile } from "node:child_process";
-import { access, constants } from "node:fs/promises";
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
-import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { cacheFolder, type Environment, listCachedModels } from "@masklet/core/node";
+import {
+  cacheFolder,
+  type Environment,
+  type FfmpegProgram,
+  ffmpegInstallHint,
+  ffmpegVersion,
+  findFfmpeg,
+  listCachedModels,
+} from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
 import { findDefaultModel } from "../models.ts";
 import { renderTable } from "../table.ts";
@@ -25,6 +31,11 @@ const help: Help = {
 /** A part that works, or the reason why it does not. */
 type Part<T> = T | { readonly error: string };
 
+interface Program {
+  readonly path: string;
+  readonly version: string;
+}
+
 interface Report {
   readonly masklet: string;
   readonly node: string;
@@ -33,8 +44,8 @@ interface Report {
   readonly onnxruntime: Part<{ readonly version: string; readonly devices: readonly string[] }>;
   readonly tensorflowjs: Part<{ readonly engines: readonly string[] }>;
   readonly sharp: Part<{ readonly version: string; readonly libvips: string; readonly formats: readonly string[] }>;
-  /** Where it is, or `null`. */
-  readonly ffmpeg: string | null;
+  readonly ffmpeg: Part<Program>;
+  readonly ffprobe: Part<Program>;
   readonly models: {
     readonly cache: string;
     readonly found: readonly { readonly name: string; readonly checkpoint: string }[];
@@ -80,7 +91,8 @@ async function examine(env: Environment): Promise<Report> {
         formats: formats.map(shownFormat),
       };
     }),
-    ffmpeg: await findOnPath("ffmpeg", env),
+    ffmpeg: await part(() => findProgram("ffmpeg", env)),
+    ffprobe: await part(() => findProgram("ffprobe", env)),
     models: {
       cache: cacheFolder(env),
       found: found.map(({ name, checkpoint }) => ({ name, checkpoint })),
@@ -131,26 +143,18 @@ async function part<T>(look: () => Promise<T>): Promise<Part<T>> {
   }
 }
 
-async function findOnPath(program: string, env: Environment): Promise<string | null> {
-  const endings = process.platform === "win32" ? [".exe", ".cmd", ".bat"] : [""];
-  for (const folder of (env["PATH"] ?? env["Path"] ?? "").split(delimiter)) {
-    for (const ending of endings) {
-      const path = join(folder, program + ending);
-      const runs =
-        folder !== "" &&
-        (await access(path, constants.X_OK).then(
-          () => true,
-          () => false,
-        ));
-      if (runs) return path;
-    }
-  }
-  return null;
+async function findProgram(program: FfmpegProgram, env: Environment): Promise<Program> {
+  const path = await findFfmpeg(program, env);
+  if (path === undefined) throw new Error("not on PATH");
+  return { path, version: await ffmpegVersion(path) };
 }
 
 function describe(report: Report): string {
-  const { masklet, node, platform, cpu, onnxruntime, tensorflowjs, sharp, ffmpeg, models } = report;
+  const { masklet, node, platform, cpu, onnxruntime, tensorflowjs, sharp, ffmpeg, ffprobe, models } = report;
   const missing = (error: string): string => `missing: ${error}`;
+  const program = (found: Part<Program>): string =>
+    "error" in found ? missing(found.error) : `${found.version}  ${found.path}`;
+  const videos = !("error" in ffmpeg || "error" in ffprobe);
   const lines = renderTable([
     ["masklet", masklet],
     ["Node", node],
@@ -161,7 +165,9 @@ function describe(report: Report): string {
     ["TensorFlow.js", "error" in tensorflowjs ? missing(tensorflowjs.error) : tensorflowjs.engines.join(", ")],
     ["sharp", "error" in sharp ? missing(sharp.error) : `${sharp.version}, libvips ${sharp.libvips}`],
     ["image formats", "error" in sharp ? "none" : sharp.formats.join(", ")],
-    ["ffmpeg", ffmpeg ?? "not on PATH (only needed for videos)"],
+    ["ffmpeg", program(ffmpeg)],
+    ["ffprobe", program(ffprobe)],
+    ...(videos ? [] : [["", `video files cannot be read or written; folders of frames can (${ffmpegInstallHint})`]]),
     ["model cache", models.cache],
     ...(models.found.length === 0
       ? [["models", "none of Meta's there; nano ships with masklet"]]

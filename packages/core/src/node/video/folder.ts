@@ -80,7 +80,7 @@ export async function framesFromFolder(
       if (image.width === width && image.height === height) return image;
       const got = `${image.width}x${image.height}`;
       throw new FrameError("frame-size", `frame ${index} (${name}) is ${got}, ${first} is ${width}x${height}`, {
-        details: { frame: index, name, width: image.width, height: image.height, expected: { width, height } },
+        details: { frame: index, name, width: image.width, height: image.height, expected: [width, height] },
       });
     },
   };

@@ -123,7 +123,8 @@ class VideoFile implements VideoFrames {
   /** How many key frames earlier to seek: containers without an index are off by some. */
   #keysBack = 0;
   #run: Run | undefined;
-  #last = 0;
+  /** The frame that was asked for last. */
+  #asked = 0;
   #closed = false;
 
   constructor(options: VideoFileOptions) {
@@ -169,8 +170,8 @@ class VideoFile implements VideoFrames {
       });
     }
     if (!(index >= 0 && index < this.info.frames)) return undefined;
-    const last = this.#last;
-    this.#last = index;
+    const last = this.#asked;
+    this.#asked = index;
     const kept = this.#kept.get(index);
     if (kept !== undefined) return this.#keep(index, kept);
     const ahead = this.#run === undefined ? -1 : index - this.#run.next;
@@ -231,7 +232,7 @@ class VideoFile implements VideoFrames {
         ...(start > 0 ? [`select=gte(pts\\,${index.pts[start]})`] : []),
       ],
       size: this.size,
-      failed: (problem) => decodeFailed(input, this.#run?.next ?? start, problem),
+      failed: (problem) => decodeFailed(input, this.#asked, problem),
     });
     this.#run = { decoder, start, sought, next: start };
   }
