@@ -81,6 +81,7 @@ export {
 } from "./image-predictor.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
+export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
@@ -118,8 +119,19 @@ export {
   framesFrom,
   type IteratedFrames,
 } from "./video/frame-source.ts";
+export { labelMap } from "./video/label-map.ts";
 export type { History, MemoryEstimate } from "./video/memory-bank.ts";
 export type { VideoOptions } from "./video/options.ts";
+export {
+  type MaskletFrame,
+  type MaskletObject,
+  MaskletRecorder,
+  type MaskletRecorderOptions,
+  parseSav,
+  type SavAnnotation,
+  type SavOptions,
+  savFrames,
+} from "./video/sav.ts";
 export { type PushOptions, StreamSession } from "./video/stream-session.ts";
 export { VideoPredictor } from "./video/video-predictor.ts";
 export {

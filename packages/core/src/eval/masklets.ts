@@ -3,6 +3,7 @@
  * similarity J, contour accuracy F, and their mean J&F. Reference: sav_dataset/utils/sav_benchmark.py.
  */
 import { MaskError } from "../errors.ts";
+import { dilate } from "../mask/dilate.ts";
 import { checkMaskFits, type Mask, maskIou } from "../mask/mask.ts";
 
 /** All between 0 and 1; DAVIS prints them as percentages. */
@@ -137,26 +138,6 @@ function boundaryOf({ width, height, data }: Mask): Uint8Array {
     }
   }
   return edge;
-}
-
-/** Every pixel within `radius` of one that is set. */
-function dilate(pixels: Uint8Array, width: number, radius: number): Uint8Array {
-  const height = pixels.length / width;
-  const out = new Uint8Array(pixels.length);
-  const reach = Array.from({ length: 2 * radius + 1 }, (_, i) =>
-    Math.floor(Math.sqrt(radius ** 2 - (i - radius) ** 2)),
-  );
-  for (let at = 0; at < pixels.length; at++) {
-    if (pixels[at] === 0) continue;
-    const x = at % width;
-    const y = (at - x) / width;
-    for (const [i, half] of reach.entries()) {
-      const row = y + i - radius;
-      if (row < 0 || row >= height) continue;
-      out.fill(1, row * width + Math.max(0, x - half), row * width + Math.min(width, x + half + 1));
-    }
-  }
-  return out;
 }
 
 function count(pixels: Uint8Array): number {
