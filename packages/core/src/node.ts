@@ -43,6 +43,7 @@ export {
 } from "./node/resolve.ts";
 export { type FfmpegProgram, ffmpegInstallHint, ffmpegVersion, findFfmpeg } from "./node/video/ffmpeg.ts";
 export { type FolderFrames, type FolderOptions, framesFromFolder } from "./node/video/folder.ts";
+export { createFrameFolder, type FrameFolderOptions } from "./node/video/frame-folder.ts";
 export {
   type OpenVideoOptions,
   openVideo,
@@ -51,6 +52,7 @@ export {
   type VideoSource,
 } from "./node/video/video-file.ts";
 export { type StreamFrame, type VideoStreamOptions, videoStream } from "./node/video/video-stream.ts";
+export { createVideo, type VideoWriter, type VideoWriterOptions } from "./node/video/video-writer.ts";
 
 export interface NodeLoadOptions extends LoadOptions {
   /** How far the download is, where there is one. */

@@ -124,7 +124,7 @@ export async function writeFileAtomic(
   { signal }: WriteOptions = {},
 ): Promise<void> {
   signal?.throwIfAborted();
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = temporaryBeside(path);
   let created = false;
   try {
     const file = await open(temporary, "wx");
@@ -140,11 +140,20 @@ export async function writeFileAtomic(
   } catch (cause) {
     if (created) await rm(temporary, { force: true }).catch(() => {});
     if (signal?.aborted === true) throw signal.reason;
-    throw new MaskletError("write-failed", `writeFileAtomic: cannot write ${path}: ${reason(cause)}`, {
-      cause,
-      details: { path, code: errorCode(cause) },
-    });
+    throw writeFailed("writeFileAtomic", path, cause);
   }
+}
+
+/** A new name for what will be renamed to `path` once it is whole: in the same folder, where renaming is one step. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+}
+
+export function writeFailed(where: string, path: string, cause: unknown): MaskletError {
+  return new MaskletError("write-failed", `${where}: cannot write ${path}: ${reason(cause)}`, {
+    cause,
+    details: { path, code: errorCode(cause) },
+  });
 }
 
 interface Decoded {
