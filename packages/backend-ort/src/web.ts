@@ -18,7 +18,10 @@ export interface OrtWebOptions extends OrtTuning {
   readonly ort?: OrtRuntime;
   /** Default "webgpu" where there is an adapter, else "wasm". */
   readonly device?: OrtWebDevice;
-  /** Where the runtime's `.wasm` and `.mjs` lie: a URL prefix, or each one's URL. By default beside the bundled script. */
+  /**
+   * Where the runtime's `.wasm` and `.mjs` lie: a URL prefix, or each one's URL, relative to the page. By default beside
+   * the bundled script.
+   */
   readonly wasmPaths?: string | { readonly wasm?: string | URL; readonly mjs?: string | URL };
   /** The `.wasm` itself: then nothing is fetched. */
   readonly wasmBinary?: ArrayBuffer | Uint8Array;
@@ -51,7 +54,7 @@ export async function createOrtBackend(options: OrtWebOptions = {}): Promise<Ort
   }
   const ort = options.ort ?? (await loadRuntime(device));
   const { wasmPaths, wasmBinary, threads } = options;
-  if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
+  if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = absolutePaths(wasmPaths);
   if (wasmBinary !== undefined) ort.env.wasm.wasmBinary = wasmBinary;
   if (threads !== undefined) ort.env.wasm.numThreads = threads;
   const onGpu = device === "webgpu";
@@ -70,6 +73,26 @@ export async function createOrtBackend(options: OrtWebOptions = {}): Promise<Ort
     },
     lock: pageLock,
   });
+}
+
+type WasmPaths = NonNullable<OrtWebOptions["wasmPaths"]>;
+
+/** The runtime imports the `.mjs`: Vite's development server rewrites, and then refuses, imports of other than whole URLs. */
+function absolutePaths(paths: WasmPaths): WasmPaths {
+  if (typeof paths === "string") return absolute(paths);
+  return Object.fromEntries(Object.entries(paths).map(([file, path]) => [file, absolute(path)]));
+}
+
+function absolute(path: string | URL): string {
+  const { document, location } = globalThis as {
+    readonly document?: { readonly baseURI: string };
+    readonly location?: { readonly href: string };
+  };
+  try {
+    return new URL(path, document?.baseURI ?? location?.href).href;
+  } catch {
+    return String(path); // a worker from a blob has no address
+  }
 }
 
 /** The devices that `createOrtBackend` would accept in this page. */

@@ -3,6 +3,7 @@ import { Engine, lockOf } from "./engine.ts";
 import { engineUnavailable, messageOf } from "./errors.ts";
 import type { TfjsEngine, TfRuntime } from "./runtime.ts";
 import { webgpuDevice } from "./traits.ts";
+import { startWasm } from "./wasm.ts";
 
 /** An engine that an entry point knows how to get. */
 export interface Candidate {
@@ -70,7 +71,7 @@ async function start({ engine, load }: Candidate, pause: () => Promise<void>): P
     if (tf.findBackendFactory(name) === null) throw new Error("TensorFlow.js has no such engine here");
     await forgetIfLost(tf, name, pause);
     // It resolves with false where the engine does not start.
-    if (!(await tf.setBackend(name))) throw new Error("it does not start");
+    if (!(await (name === "wasm" ? startWasm(tf) : tf.setBackend(name)))) throw new Error("it does not start");
     requirePackage(tf, engine);
     return new Engine(tf, engine);
   });

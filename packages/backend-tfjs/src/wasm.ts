@@ -57,3 +57,30 @@ export async function setUpWasm(
     platform.fetch = original;
   }
 }
+
+/**
+ * Starts the wasm engine: `tf.setBackend`, made safe for minified bundles.
+ *
+ * TensorFlow.js gives its threads the source of one of its functions, in a blob. The one variable that the function takes
+ * from around it is undeclared there; under the name that a minifier gave it, the function throws, and the engine waits
+ * for its threads for ever.
+ */
+export async function startWasm(tf: TfRuntime): Promise<boolean> {
+  const { Blob } = globalThis;
+  globalThis.Blob = class extends Blob {
+    constructor(...[parts = [], options]: ConstructorParameters<typeof Blob>) {
+      super(parts.map(declareOuter), options);
+    }
+  };
+  try {
+    return await tf.setBackend("wasm");
+  } finally {
+    globalThis.Blob = Blob;
+  }
+}
+
+/** Properties keep their names: what a thread's script is, if there is no other, is the variable looked for. */
+function declareOuter<T>(part: T): T | string {
+  const outer = typeof part === "string" ? /mainScriptUrlOrBlob(?:"\])?\s*\|\|\s*([\w$]+)/.exec(part)?.[1] : undefined;
+  return outer === undefined ? part : `var ${outer};${part}`;
+}
