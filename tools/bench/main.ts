@@ -1,9 +1,9 @@
 /**
- * `pnpm bench [--model nano,tiny] [--threads N] [--json]`: how much of the machine's peak the models reach.
+ * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--json]`: how much of the machine's peak the models reach.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
  * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in the same process.
- * Every model runs in a process of its own, whose peak memory is therefore its own.
+ * What other precisions gain is measured in turns with float32. Every model runs in a process of its own, whose peak memory is therefore its own.
  */
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -15,6 +15,7 @@ import type { Report, Row } from "./report.ts";
 const { values: options } = parseArgs({
   options: {
     model: { type: "string", default: "nano,tiny" },
+    dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
     json: { type: "boolean", default: false },
   },
@@ -24,6 +25,7 @@ const models = options.model.split(",");
 const reports = models.map((model): Report => {
   const args = [
     ...["--conditions=@masklet/source", "--no-warnings", fileURLToPath(new URL("measure.ts", import.meta.url)), model],
+    ...["--dtype", options.dtype],
     ...(options.threads === undefined ? [] : ["--threads", options.threads]),
   ];
   const child = spawnSync(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
@@ -34,7 +36,7 @@ const reports = models.map((model): Report => {
 if (options.json) console.log(JSON.stringify(reports, null, 2));
 else for (const report of reports) print(report);
 
-function print({ model, threads, peak, rows, load, memory }: Report): void {
+function print({ model, threads, peak, rows, comparisons, load, memory }: Report): void {
   console.log(`\n${model}, ${threads} of ${availableParallelism()} threads; GEMM peak ${peak.toFixed(0)} GFLOP/s`);
   const lines = rows.map((row): readonly string[] => [
     row.name,
@@ -49,6 +51,12 @@ function print({ model, threads, peak, rows, load, memory }: Report): void {
     console.log(
       `  ${line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`,
     );
+  }
+  for (const { name, dtype, milliseconds, fp32Milliseconds, mark } of comparisons) {
+    const ratio = fp32Milliseconds / milliseconds;
+    const times = `${milliseconds.toFixed(0)} ms, float32 ${fp32Milliseconds.toFixed(0)} ms`;
+    const aim = mark === undefined ? "" : `, ${ratio >= mark ? "reached" : "missed"} ${mark}`;
+    console.log(`  ${name} in ${dtype}: ${times}; ${ratio.toFixed(2)} times as fast${aim}`);
   }
   console.log(`  loading ${load.milliseconds.toFixed(0)} ms for ${(load.bytes / 1e6).toFixed(0)} MB of weights`);
   console.log(

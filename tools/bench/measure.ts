@@ -20,6 +20,8 @@ import {
   maskDecoderGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
+  type Precision,
+  precisions,
   presets,
   type Sam2,
   type Sam2Config,
@@ -30,7 +32,7 @@ import {
 import { Sam2 as NodeSam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights, memoryWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
-import type { Report, Row } from "./report.ts";
+import type { Comparison, Report, Row } from "./report.ts";
 
 const RUNS = 5;
 const PEAK_SIDE = 2048;
@@ -44,13 +46,15 @@ interface Work {
   readonly tiny: number;
   /** The share of the peak that tiny aims at. */
   readonly mark?: number;
+  /** How many times as fast as in float32 tiny aims to be. */
+  readonly speedups?: { readonly [D in Precision]?: number };
   /** The graphs it runs, and at which sizes. */
   readonly graphs: readonly (readonly [GraphName, DimBindings])[];
   readonly prepare: (model: Sam2) => Promise<() => Promise<unknown>>;
 }
 
 const { values: options, positionals } = parseArgs({
-  options: { threads: { type: "string" } },
+  options: { threads: { type: "string" }, dtype: { type: "string", default: "" } },
   allowPositionals: true,
 });
 const name = positionals[0] ?? "tiny";
@@ -78,9 +82,38 @@ async function measure(): Promise<Report> {
     });
   }
   const { config } = model;
-  await model.dispose();
   const memory = { baseline, peak: process.resourceUsage().maxRSS * 1024 };
-  return { model: config.name, threads, peak: Math.max(peak, await gemmPeak()), rows, load, memory };
+  const dtypes = precisions.filter((dtype) => options.dtype.split(",").includes(dtype));
+  const comparisons: Comparison[] = [];
+  for (const dtype of dtypes) comparisons.push(...(await compare(model, dtype)));
+  await model.dispose();
+  return { model: config.name, threads, peak: Math.max(peak, await gemmPeak()), rows, comparisons, load, memory };
+}
+
+/** In turns with float32, so that what else the machine does meets both. */
+async function compare(model: Sam2, dtype: Precision): Promise<readonly Comparison[]> {
+  const other = await NodeSam2.load(source, { backend, dtype });
+  const comparisons: Comparison[] = [];
+  for (const { name: what, speedups, prepare } of work) {
+    if (speedups === undefined) continue;
+    const runs = [await prepare(model), await prepare(other)] as const;
+    const measured: [number[], number[]] = [[], []];
+    for (let i = 0; i <= RUNS; i++) {
+      for (const [k, run] of runs.entries()) {
+        const started = performance.now();
+        await run();
+        if (i > 0) measured[k]?.push(performance.now() - started);
+      }
+    }
+    const [fp32Milliseconds, milliseconds] = measured.map((list) => list.sort((a, b) => a - b)[RUNS >> 1]) as [
+      number,
+      number,
+    ];
+    const mark = name === "tiny" ? speedups[dtype] : undefined;
+    comparisons.push({ name: what, dtype, milliseconds, fp32Milliseconds, ...(mark !== undefined && { mark }) });
+  }
+  await other.dispose();
+  return comparisons;
 }
 
 /** GFLOP of graphs. */
@@ -146,6 +179,7 @@ const work: readonly Work[] = [
     name: "encode one image",
     tiny: 207,
     mark: 0.45,
+    speedups: { q8: 1.5 },
     graphs: [["imageEncoder", { images: 1 }]],
     prepare: async (model) => {
       const { imageSize } = model.config;
@@ -198,6 +232,7 @@ const work: readonly Work[] = [
   {
     name: "a video frame, one object",
     tiny: 829,
+    speedups: { q8: 1.4 },
     graphs: trackedFrame(1),
     prepare: track(1),
   },

@@ -10,14 +10,17 @@ import {
   type PreparedGraph,
   prepareGraph,
   validateGraph,
+  type WeightBits,
   type WeightStore,
 } from "@masklet/core";
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import { CompiledGraph, hostTensor } from "./executable.ts";
 import { lowerGraph, opsets } from "./onnx/lower.ts";
+import type { RoundedFormat } from "./onnx/round.ts";
 import { type PlacedWeights, placeWeights } from "./onnx/weights.ts";
 import { writeModel } from "./onnx/writer.ts";
+import { saturates } from "./probe.ts";
 import type { OrtBackend, OrtExecutable, OrtHost } from "./runtime.ts";
 import { OrtTensor, type Shared } from "./tensor.ts";
 
@@ -35,6 +38,7 @@ class HostedBackend implements OrtBackend {
   readonly #host: OrtHost;
   readonly #tensors = new Set<OrtTensor>();
   readonly #executables = new Set<CompiledGraph>();
+  #saturates: Promise<boolean> | undefined;
   #disposed = false;
 
   constructor(host: OrtHost) {
@@ -54,6 +58,7 @@ class HostedBackend implements OrtBackend {
       validateGraph(graph);
       const prepared = await prepareGraph(graph, weights, options);
       const placed = await placeWeights(prepared, {
+        formatOf: await this.#roundedFormats(prepared),
         ...(this.#host.shareFolder && { shareFolder: this.#host.shareFolder }),
         ...(signal && { signal }),
       });
@@ -111,9 +116,22 @@ class HostedBackend implements OrtBackend {
       target,
       staticDims,
       initializerNames: placed.names,
+      rounded: placed.rounded,
     });
     const graph = { name: prepared.name, ...lowered, initializers: [...placed.tensors, ...constants] };
     return { model: writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph }), outputNames };
+  }
+
+  /** What rounded weights are best given as; asks the runtime once, if there are any of 8 bits. */
+  async #roundedFormats({ values }: PreparedGraph): Promise<(bits: WeightBits) => RoundedFormat> {
+    const { target, ort, sessionOptions, lock } = this.#host;
+    const multipliesBytes = values.some(({ source: { node } }) => {
+      return target === "cpu" && node.kind === "quantizedLinear" && node.attributes.bits === 8;
+    });
+    if (!multipliesBytes) return () => "blocks";
+    this.#saturates ??= lock.run(() => saturates(ort, sessionOptions));
+    const format = (await this.#saturates) ? "uint8" : "int8";
+    return (bits) => (bits === 8 ? format : "blocks");
   }
 
   async #createSession(

@@ -51,7 +51,8 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
       device,
       // The GPU providers hand their outputs over in host memory.
       deviceTensors: device === "cpu",
-      fusedOps: ["attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
+      dtypes: ["fp32", "q8", "q4"],
+      fusedOps: ["quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
     },
     sessionOptions: sessionOptions(device, { ...options, threads: options.threads ?? physicalCores() }),
     lock: new Lock(),

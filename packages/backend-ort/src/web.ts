@@ -64,7 +64,8 @@ export async function createOrtBackend(options: OrtWebOptions = {}): Promise<Ort
     capabilities: {
       device,
       deviceTensors: onGpu,
-      fusedOps: ["attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
+      dtypes: ["fp32", "q8", "q4"],
+      fusedOps: ["quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
       ...(adapter !== null && { maxTensorBytes: adapter.limits.maxStorageBufferBindingSize }),
     },
     sessionOptions: {

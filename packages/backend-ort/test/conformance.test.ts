@@ -1,4 +1,4 @@
-import { testBackend } from "@masklet/core/testing";
+import { conformanceCases, testBackend } from "@masklet/core/testing";
 import { beforeAll, describe, test } from "vitest";
 import { createBackend } from "../src/backend.ts";
 import { Lock } from "../src/lock.ts";
@@ -22,11 +22,29 @@ describe("the nodes that GPUs get, on the cpu", () => {
     createBackend({
       ort,
       target: "gpu",
-      capabilities: { device: "cpu", deviceTensors: true, fusedOps: [] },
+      capabilities: { device: "cpu", deviceTensors: true, fusedOps: [], dtypes: ["fp32", "q8", "q4"] },
       sessionOptions: sessionOptions("cpu", { threads: 1 }),
       lock: new Lock(),
     });
   testBackend(create, { test, held });
+});
+
+describe("where products of signed bytes saturate: unsigned ones", () => {
+  const cases = conformanceCases({ held }).filter(({ name }) => name.startsWith("quantizedLinear: "));
+  test.each(cases)("$name", async ({ run }) => {
+    const real = await import("onnxruntime-node");
+    // The probe's session is the one that takes bytes: its answer is replaced by that of a processor without VNNI.
+    const create: OrtRuntime["InferenceSession"]["create"] = async (model, options) => {
+      const session = await real.InferenceSession.create(model, options);
+      const [input] = session.inputMetadata;
+      if (!input?.isTensor || input.type !== "uint8") return session;
+      const y = new real.Tensor("int32", Int32Array.of(32767), [1, 1]);
+      return { run: async () => ({ y }), release: () => session.release() } as unknown as typeof session;
+    };
+    const backend = await createOrtBackend({ ort: { ...real, InferenceSession: { create } }, threads: 1 });
+    await run(backend);
+    await backend.dispose();
+  });
 });
 
 describe("onnxruntime-web, wasm, in Node", () => {

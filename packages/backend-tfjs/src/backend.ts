@@ -13,7 +13,7 @@ import {
   type WeightStore,
 } from "@masklet/core";
 import type { Engine } from "./engine.ts";
-import { messageOf } from "./errors.ts";
+import { messageOf, noRoundedWeights } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
 import type { TfjsBackend } from "./runtime.ts";
 import { type Shared, TfjsTensor, uploadTensor } from "./tensor.ts";
@@ -40,6 +40,7 @@ class EngineBackend implements TfjsBackend {
     this.capabilities = {
       device: engine.engine,
       deviceTensors: true,
+      dtypes: ["fp32"],
       fusedOps: ["linear", "conv2d", ...(engine.own ? (["attention", "gelu", "layerNormalization"] as const) : [])],
       ...(maxTensorBytes !== undefined && { maxTensorBytes }),
     };
@@ -55,6 +56,7 @@ class EngineBackend implements TfjsBackend {
     signal?.throwIfAborted();
     try {
       validateGraph(graph);
+      if (graph.values.some(({ source }) => source.node.kind === "quantizedLinear")) throw noRoundedWeights();
       const prepared = await prepareGraph(graph, weights, options);
       const placing = placeWeights(this.#engine, prepared, weights, options);
       const placed = await abortable(placing, signal, (late) => late.dispose());

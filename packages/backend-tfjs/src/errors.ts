@@ -34,6 +34,11 @@ export function deviceLost(engine: string, reason: string): BackendError {
   );
 }
 
+/** The error for a graph with rounded weights: multiplied as floats they would gain nothing. */
+export function noRoundedWeights(): BackendError {
+  return new BackendError("unsupported", "TensorFlow.js multiplies float32 alone: it has no quantizedLinear");
+}
+
 /** What an error says. TensorFlow.js also throws plain objects with a message. */
 export function messageOf(error: unknown): string {
   if (typeof error === "object" && error !== null && "message" in error) return String(error.message);

@@ -14,6 +14,7 @@ import {
 } from "@masklet/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { attention } from "./attention.ts";
+import { noRoundedWeights } from "./errors.ts";
 import type { TfOps } from "./runtime.ts";
 import { expandTo, padAxes, sliceAxes, transposeAxes } from "./shape.ts";
 import type { Traits } from "./traits.ts";
@@ -77,6 +78,9 @@ export const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
     // Of two plain matrices: with batches or transposed operands this kernel is wrong on wasm.
     const result = tf.fused.matMul({ a: a as never, b: matrix as never, ...(bias && { bias }), activation });
     return tf.reshape(result, [...dims]);
+  },
+  quantizedLinear: () => {
+    throw noRoundedWeights();
   },
   attention: ({ tf, traits, own, inputs: [q, k, v], attributes: { heads, scale } }) =>
     attention(q, k, v, { tf, traits, own, heads, scale }),

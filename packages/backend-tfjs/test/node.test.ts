@@ -22,7 +22,12 @@ const readFirst = async (outputs: Record<string, DeviceTensor>): Promise<HostTen
 describe("engines", () => {
   test("the best that is installed", async () => {
     const backend = await createTfjsBackend();
-    expect(backend.capabilities).toEqual({ device: "wasm", deviceTensors: true, fusedOps: expect.any(Array) });
+    expect(backend.capabilities).toEqual({
+      device: "wasm",
+      deviceTensors: true,
+      dtypes: ["fp32"],
+      fusedOps: expect.any(Array),
+    });
     await backend.dispose();
     expect(await availableEngines()).toEqual(["wasm", "cpu"]);
   });

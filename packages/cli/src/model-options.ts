@@ -1,6 +1,7 @@
 /** The options of every command that computes: which model, and where. */
 import type { OrtNodeDevice } from "@masklet/backend-ort/node";
 import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
+import { type Precision, precisions } from "@masklet/core/node";
 import type { BackendSettings } from "./models.ts";
 import { choiceOption, listed, numberOption, type Option, UsageError } from "./usage.ts";
 
@@ -8,7 +9,7 @@ const backends = ["ort", "tfjs", "reference"] as const;
 const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
 const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
-type ModelOption = "model" | "config" | "backend" | "device" | "threads";
+type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads";
 
 export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple"> & { readonly type: "string" }>> = {
   model: {
@@ -21,6 +22,11 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
     type: "string",
     value: "JSON",
     help: "The model's config, where it is not one of Meta's and none lies beside it.",
+  },
+  dtype: {
+    type: "string",
+    value: "NAME",
+    help: `What to compute in: ${listed(precisions, "or")}. Default: fp32. What there is depends on backend and device.`,
   },
   backend: {
     type: "string",
@@ -44,12 +50,13 @@ export interface ModelSettings {
   readonly model: string | undefined;
   /** The file of the config. */
   readonly config: string | undefined;
+  readonly dtype: Precision;
   readonly backend: BackendSettings;
 }
 
 /** Throws a `UsageError`. */
-export function modelSettings({ model, config, ...values }: ModelValues): ModelSettings {
-  return { model, config, backend: backendSettings(values) };
+export function modelSettings({ model, config, dtype = "fp32", ...values }: ModelValues): ModelSettings {
+  return { model, config, dtype: choiceOption("--dtype", dtype, precisions), backend: backendSettings(values) };
 }
 
 function backendSettings({ backend = "ort", device, threads }: ModelValues): BackendSettings {

@@ -77,7 +77,7 @@ export interface ModelHost {
  * `createBackend`, `Sam2.load` and `use` do.
  */
 export async function withModel<T>(
-  { model: name, config: given, backend: settings }: ModelSettings,
+  { model: name, config: given, dtype, backend: settings }: ModelSettings,
   { host, progress, quiet }: ModelHost,
   use: (model: Sam2) => Promise<T>,
 ): Promise<T> {
@@ -89,6 +89,7 @@ export async function withModel<T>(
     const config = await configOf(found, given);
     const model = await Sam2.load(await fileSource(found.checkpoint), {
       backend,
+      dtype,
       signal,
       onProgress: ({ graph, loaded, total }) => {
         progress.show(`loading ${found.name}: ${graph} ${percent(loaded, total)}`);

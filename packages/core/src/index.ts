@@ -58,9 +58,10 @@ export {
 export { bindFeeds, signatureOf } from "./graph/feeds.ts";
 export type { AnyOpNode, Graph, OpNode, OpValue, Value, ValueSource, ValueType } from "./graph/graph.ts";
 export { liveness, neededFor } from "./graph/liveness.ts";
-export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType } from "./graph/ops.ts";
+export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType, WeightBits } from "./graph/ops.ts";
 export { type Initializer, type PreparedGraph, type PrepareOptions, prepareGraph } from "./graph/prepare.ts";
 export { printGraph } from "./graph/print.ts";
+export { type QuantizedWeight, quantizeWeight, WEIGHT_BLOCK } from "./graph/quantize.ts";
 export { validateGraph } from "./graph/validate.ts";
 export {
   defaultMaxPixels,
@@ -106,6 +107,7 @@ export {
   memoryEncoderGraph,
 } from "./model/graphs.ts";
 export { checkInventory } from "./model/inventory.ts";
+export { type Precision, precisions, withPrecision } from "./model/precision.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
 export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";

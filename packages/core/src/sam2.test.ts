@@ -77,6 +77,34 @@ describe("load", () => {
     expect(backend.executables).toBe(0);
   });
 
+  test.each(["q8", "q4"] as const)("in %s it is nearly the same model", async (dtype) => {
+    const exact = await Sam2.load(file, { backend, config });
+    const sam2 = await Sam2.load(file, { backend, config, dtype });
+    expect([exact.dtype, sam2.dtype]).toEqual(["fp32", dtype]);
+    const [expected, got] = [await predict(exact), await predict(sam2)];
+    expect(got.iouPredictions).not.toEqual(expected.iouPredictions);
+    for (const [i, iou] of got.iouPredictions.entries()) {
+      expect(Math.abs(iou - (expected.iouPredictions[i] as number))).toBeLessThan(0.05);
+    }
+    await exact.dispose();
+    await sam2.dispose();
+  });
+
+  test("a dtype that the backend does not compute in", async () => {
+    const source = new CountedSource(file);
+    const modest = new Proxy(backend, {
+      get: (target, key) =>
+        key === "capabilities" ? { ...target.capabilities, dtypes: ["fp32", "q4"] } : Reflect.get(target, key, target),
+    });
+    await expect(Sam2.load(source, { backend: modest, config, dtype: "q8" })).rejects.toMatchObject({
+      name: "BackendError",
+      code: "dtype-unsupported",
+      message: "load: the observed backend on cpu computes in fp32, q4, not in q8",
+      details: { dtype: "q8", device: "cpu", available: ["fp32", "q4"] },
+    });
+    expect(source.closes).toBe(1);
+  });
+
   test("the same checkpoint twice, side by side", async () => {
     const both = await Promise.all([Sam2.load(file, { backend, config }), Sam2.load(file, { backend, config })]);
     const [a, b] = await Promise.all(both.map(predict));

@@ -3,7 +3,7 @@ import type { Backend, Executable } from "./backend/backend.ts";
 import { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 import { identify, openCheckpoint, recognise } from "./checkpoint/load.ts";
 import { verifyChecksums, type WeightStore } from "./checkpoint/weight-store.ts";
-import { StateError } from "./errors.ts";
+import { BackendError, StateError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { Sam2Config } from "./model/config.ts";
 import {
@@ -14,6 +14,7 @@ import {
   memoryEncoderGraph,
 } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
+import { type Precision, withPrecision } from "./model/precision.ts";
 import type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
 
 /** How far loading is. */
@@ -28,6 +29,8 @@ export interface LoadProgress {
 export interface LoadOptions {
   /** What computes: `createOrtBackend()` of `@masklet/backend-ort`, for instance. It stays the caller's to dispose. */
   readonly backend: Backend;
+  /** What it computes in, of the backend's `capabilities.dtypes`. Default "fp32". */
+  readonly dtype?: Precision;
   /**
    * The model's sizes, where the checkpoint's tensors do not show which model it is (see `parseConfig`). A function is
    * asked only then.
@@ -51,14 +54,17 @@ export class Sam2 {
   readonly config: Sam2Config;
   /** How errors call the checkpoint: its path, or "bytes". */
   readonly source: string;
+  /** What it computes in. */
+  readonly dtype: Precision;
   readonly #backend: Backend;
   readonly #weights: WeightStore;
   readonly #compiled = new Map<GraphName, Promise<Executable>>();
   #disposing: Promise<void> | undefined;
 
-  protected constructor(weights: WeightStore, config: Sam2Config, backend: Backend) {
+  protected constructor(weights: WeightStore, config: Sam2Config, backend: Backend, dtype: Precision) {
     this.#weights = weights;
     this.config = config;
+    this.dtype = dtype;
     this.source = weights.name;
     this.#backend = backend;
   }
@@ -67,7 +73,7 @@ export class Sam2 {
    * Loads a checkpoint: Meta's `.pt`, `.safetensors`, or transformers' `model.safetensors`, recognised by its bytes.
    *
    * Rejects with a `CheckpointError` for a file that is damaged or is another model, and a `BackendError` where the
-   * runtime fails; nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what was
+   * runtime fails or does not compute in `dtype` ("dtype-unsupported"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what was
    * opened is closed when the step under way has ended.
    */
   static load(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
@@ -90,13 +96,15 @@ export class Sam2 {
     return abortable(Sam2.#load(weights, options), options.signal, (late) => void late.dispose());
   }
 
-  static async #load(weights: WeightStore, { backend, config: given, signal, onProgress }: LoadOptions): Promise<Sam2> {
+  static async #load(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
+    const { backend, config: given, dtype = "fp32", signal, onProgress } = options;
     let model: Sam2 | undefined;
     try {
+      requireDtype(backend, dtype);
       const config = typeof given === "function" ? (recognise(weights) ?? (await given())) : identify(weights, given);
       checkInventory(weights, config);
       await verifyChecksums(weights, signal && { signal });
-      model = new Sam2(weights, config, backend);
+      model = new Sam2(weights, config, backend, dtype);
       for (const name of ["imageEncoder", "maskDecoder"] as const) {
         signal?.throwIfAborted();
         await model.#compile(name, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
@@ -124,7 +132,7 @@ export class Sam2 {
   }
 
   #compile(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
-    const compiled = this.#backend.compile(graphs[name](this.config), this.#weights, {
+    const compiled = this.#backend.compile(withPrecision(graphs[name](this.config), this.dtype), this.#weights, {
       ...(signal && { signal }),
       ...(onProgress && { onProgress: (progress) => onProgress({ graph: name, ...progress }) }),
     });
@@ -172,4 +180,10 @@ export class Sam2 {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+function requireDtype({ name, capabilities: { device, dtypes } }: Backend, dtype: Precision): void {
+  if (dtypes.includes(dtype)) return;
+  const problem = `the ${name} backend on ${device} computes in ${dtypes.join(", ")}, not in ${dtype}`;
+  throw new BackendError("dtype-unsupported", `load: ${problem}`, { details: { dtype, device, available: dtypes } });
 }

@@ -61,7 +61,7 @@ export class Emitter {
   name(value: Value): string {
     const name = this.#names.get(value);
     if (name !== undefined) return name;
-    throw this.#failure("compile-failed", `value ${value.id} is used before it is computed`);
+    throw this.failure("compile-failed", `value ${value.id} is used before it is computed`);
   }
 
   /** A shape with the fixed sizes put in. */
@@ -182,7 +182,7 @@ export class Emitter {
         }
       }
     }
-    throw this.#failure("unsupported", `the size of dimension "${name}" is not that of any input`);
+    throw this.failure("unsupported", `the size of dimension "${name}" is not that of any input`);
   }
 
   #axisSize(tensor: string, axis: number): string {
@@ -201,7 +201,8 @@ export class Emitter {
     return name;
   }
 
-  #failure(code: "compile-failed" | "unsupported", problem: string): BackendError {
+  /** An error that says where. */
+  failure(code: "compile-failed" | "unsupported", problem: string): BackendError {
     const { graphName } = this.#options;
     return new BackendError(code, `${graphName}, ${this.#scope}: ${problem}`, {
       details: { graph: graphName, scope: this.#scope },

@@ -17,8 +17,13 @@ async function lowered(
   const g = new GraphBuilder("test");
   g.output("y", build(g));
   const prepared = await prepareGraph(g.build(), weights);
-  const { names } = await placeWeights(prepared, {});
-  const { inputs, nodes, outputNames } = lowerGraph(prepared, { target: "cpu", initializerNames: names, ...options });
+  const { names, rounded } = await placeWeights(prepared, { formatOf: (bits) => (bits === 8 ? "int8" : "blocks") });
+  const { inputs, nodes, outputNames } = lowerGraph(prepared, {
+    target: "cpu",
+    initializerNames: names,
+    rounded,
+    ...options,
+  });
   return [
     ...inputs.map(({ name, dims }) => `${name} [${dims}]`),
     ...nodes.map(({ op, inputs: operands, outputs, attributes }) => {
@@ -49,6 +54,23 @@ test("linear: the checkpoint's matrix as it lies, any number of named dimensions
     linear#3.4 = Reshape(linear#3.1, linear#3.3)
     -> linear#3.4"
   `);
+});
+
+test("quantizedLinear: one node, bias and all", async () => {
+  const build = (bits: 8 | 4) => (g: GraphBuilder) =>
+    g.quantizedLinear(g.input("x", ["n", 4]), g.weight("w", [6, 4]), g.weight("b", [6]), { bits });
+  expect(await lowered(build(8))).toMatchInlineSnapshot(`
+    "x [n,4]
+    quantizedLinear#3 = DynamicQuantizeMatMul(x, w, 8 bits: values, w, 8 bits: scales, , b)
+    -> quantizedLinear#3"
+  `);
+  expect(await lowered(build(4))).toMatchInlineSnapshot(`
+    "x [n,4]
+    quantizedLinear#3 = MatMulNBits(x, w, 4 bits: values, w, 4 bits: scales, , , b) K=4 N=6 bits=4 block_size=32 accuracy_level=1
+    -> quantizedLinear#3"
+  `);
+  const dependent = lowered((g) => g.quantizedLinear(g.input("x", [4]), g.input("w", [6, 4]), undefined, { bits: 8 }));
+  await expect(dependent).rejects.toMatchObject({ code: "unsupported" });
 });
 
 test("reshape: constant shapes where one size follows from the others", async () => {

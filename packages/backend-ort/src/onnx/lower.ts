@@ -13,9 +13,11 @@ import {
   type PreparedGraph,
   type Value,
   type ValueDType,
+  WEIGHT_BLOCK,
 } from "@masklet/core";
 import { Emitter, type Sized } from "./emitter.ts";
 import { DATA_TYPE, float, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from "./schema.ts";
+import type { PlacedWeights } from "./weights.ts";
 
 /** Version of each operator set that the lowering speaks. */
 export const opsets = { "": 21, "com.microsoft": 1 } as const;
@@ -32,6 +34,8 @@ export interface LowerOptions {
   readonly target: Target;
   /** The initializers' names in the model. */
   readonly initializerNames: ReadonlyMap<Value, string>;
+  /** Those of weights that are rounded. */
+  readonly rounded?: PlacedWeights["rounded"];
   /** Sizes of named dimensions that are fixed. */
   readonly staticDims?: DimBindings;
 }
@@ -50,7 +54,7 @@ export interface LoweredGraph {
 /** Translates a prepared graph's operations. */
 export function lowerGraph(
   graph: PreparedGraph,
-  { target, initializerNames, staticDims = {} }: LowerOptions,
+  { target, initializerNames, rounded = new Map(), staticDims = {} }: LowerOptions,
 ): LoweredGraph {
   const names = new Map(initializerNames);
   for (const [name, value] of Object.entries(graph.inputs)) names.set(value, name);
@@ -58,7 +62,7 @@ export function lowerGraph(
   for (const value of graph.values) {
     const { node } = value.source;
     emitter.begin(node.scope, `${node.kind}#${value.id}`);
-    emitter.define(value, lowerNode({ emitter, target, value }, node));
+    emitter.define(value, lowerNode({ emitter, target, value, rounded }, node));
   }
   const computed = new Set<Value>(graph.values);
   const outputs = new Map<string, OnnxValueInfo>();
@@ -91,6 +95,7 @@ function valueInfo(emitter: Emitter, name: string, { dtype, dims }: Value): Onnx
 interface Context {
   readonly emitter: Emitter;
   readonly target: Target;
+  readonly rounded: PlacedWeights["rounded"];
   /** The node's result. */
   readonly value: OpValue;
 }
@@ -148,6 +153,7 @@ const lowerings: LowerTable = {
     const result = { name: product, dims: [rows.dims[0] ?? 1, weight.dims[0] ?? 1] };
     return emitter.reshape(result, value.dims, [emitter.sized(x)]).name;
   },
+  quantizedLinear: lowerQuantizedLinear,
   attention: lowerAttention,
   layerNormalization: ({ emitter }, { inputs, attributes: { epsilon } }) =>
     emitter.emit(
@@ -209,6 +215,27 @@ const lowerings: LowerTable = {
 /** a b^T * alpha, batches broadcast. */
 function fusedMatMul(emitter: Emitter, a: string, b: string, alpha = 1): string {
   return emitter.emit("FusedMatMul", [a, b], { transB: 1, alpha: float(alpha) }, MICROSOFT);
+}
+
+function lowerQuantizedLinear(
+  { emitter, target, rounded }: Context,
+  { inputs: [x, weight, bias], attributes: { bits } }: OpNode<"quantizedLinear">,
+): string {
+  const names = rounded.get(weight)?.get(bits);
+  if (names === undefined) throw emitter.failure("unsupported", "a weight that depends on inputs cannot be rounded");
+  const { values, scales, zeroPoints = "" } = names;
+  const end = bias === undefined ? [] : [emitter.name(bias)];
+  if (target === "cpu" && bits === 8) {
+    return emitter.emit("DynamicQuantizeMatMul", [emitter.name(x), values, scales, zeroPoints, ...end], {}, MICROSOFT);
+  }
+  const [out, inner] = weight.dims as readonly [number, number];
+  return emitter.emit(
+    "MatMulNBits",
+    [emitter.name(x), values, scales, ...(bias === undefined ? [] : ["", "", ...end])],
+    // Of the CPU's ways to compute it, the one that leaves x as it is.
+    { K: inner, N: out, bits, block_size: WEIGHT_BLOCK, accuracy_level: 1 },
+    MICROSOFT,
+  );
 }
 
 function lowerAttention({ emitter, value }: Context, { inputs, attributes }: OpNode<"attention">): string {

@@ -183,13 +183,17 @@ async function verifyFigures(
     };
     const backend = { name: "ort", device: "cpu", threads: undefined } as const;
     const figures: Figure[] = [];
-    await withModel({ model: name, config: undefined, backend }, { host, progress, quiet: true }, async (model) => {
-      for await (const compared of compareFigures(model, published, settings)) {
-        progress.clear();
-        figures.push(...compared);
-        if (!json) await print(host, renderTable(compared.map(figureRow)));
-      }
-    });
+    await withModel(
+      { model: name, config: undefined, dtype: "fp32", backend },
+      { host, progress, quiet: true },
+      async (model) => {
+        for await (const compared of compareFigures(model, published, settings)) {
+          progress.clear();
+          figures.push(...compared);
+          if (!json) await print(host, renderTable(compared.map(figureRow)));
+        }
+      },
+    );
     const wrong = figures.filter(({ holds }) => !holds).length;
     failed += wrong;
     const { about, tolerance } = published;

@@ -3,6 +3,7 @@ import type { WeightStore } from "../checkpoint/weight-store.ts";
 import type { Dim, DimBindings } from "../graph/dim.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { OpKind, ValueDType } from "../graph/ops.ts";
+import type { Precision } from "../model/precision.ts";
 import type { DeviceTensor, HostTensor, Tensor } from "../tensor/tensor.ts";
 
 /** What a backend says about itself; the conformance suite skips by these alone. */
@@ -13,6 +14,8 @@ export interface Capabilities {
   readonly deviceTensors: boolean;
   /** Operations with a kernel of their own; the others are composed of several. */
   readonly fusedOps: readonly OpKind[];
+  /** What models may be loaded in. */
+  readonly dtypes: readonly Precision[];
   /** Largest single tensor in bytes, where there is a limit. */
   readonly maxTensorBytes?: number;
 }

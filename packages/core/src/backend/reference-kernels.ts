@@ -7,6 +7,7 @@ import { bindDim, type Dim, type DimBindings, solveDim } from "../graph/dim.ts";
 import type { AnyOpNode, Value } from "../graph/graph.ts";
 import { inferType } from "../graph/infer.ts";
 import type { Attributes, Inputs, OpKind, OpTable, ValueDType } from "../graph/ops.ts";
+import { quantizeActivations, quantizeWeight, WEIGHT_BLOCK } from "../graph/quantize.ts";
 import { elementCount, type HostTensor } from "../tensor/tensor.ts";
 import { resample } from "./reference-resample.ts";
 
@@ -255,6 +256,26 @@ const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
     const left = { data: floats(x), at: 0, rows: elementCount(dims.slice(0, -1)) };
     const right = { data: floats(weight), at: 0, rows: columns };
     dotRows(left, right, inner, { data: out, at: 0, stride: columns }, bias && floats(bias));
+    return out;
+  },
+  quantizedLinear({ inputs: [x, weight, bias], attributes: { bits }, dims, out }) {
+    const columns = dims.at(-1) ?? 1;
+    const inner = dimsOf(weight)[1] ?? 1;
+    const { values, scales } = quantizeWeight(weight as HostTensor<"float32">, bits);
+    const blocks = scales.length / columns;
+    // Of 8 bits the whole numbers are multiplied, and scaled after; of 4 bits every block has a scale of its own.
+    const rounded = bits === 8 ? quantizeActivations(floats(x)) : { values: floats(x), scale: 1 };
+    const right = Float32Array.from(values, (value, i) => {
+      const [row, at] = [Math.floor(i / inner), i % inner];
+      return bits === 8 ? value : value * (scales[row * blocks + Math.floor(at / WEIGHT_BLOCK)] as number);
+    });
+    const left = { data: rounded.values, at: 0, rows: elementCount(dims.slice(0, -1)) };
+    dotRows(left, { data: right, at: 0, rows: columns }, inner, { data: out, at: 0, stride: columns });
+    const shift = bias && floats(bias);
+    for (let i = 0; i < out.length; i++) {
+      const scale = bits === 8 ? rounded.scale * (scales[i % columns] as number) : 1;
+      out[i] = (out[i] as number) * scale + (shift?.[i % columns] ?? 0);
+    }
     return out;
   },
   attention({ inputs: [q, k, v], attributes: { heads, scale }, dims, out }) {

@@ -36,7 +36,8 @@ class Reference implements ReferenceBackend {
   readonly capabilities: Capabilities = {
     device: "cpu",
     deviceTensors: true,
-    fusedOps: ["linear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
+    dtypes: ["fp32", "q8", "q4"],
+    fusedOps: ["linear", "quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
   };
   readonly #pause: () => Promise<void>;
   readonly #tensors = new Set<ReferenceTensor>();

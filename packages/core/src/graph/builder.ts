@@ -115,6 +115,9 @@ export class GraphBuilder {
   linear(x: Value, weight: Value, bias?: Value): Value {
     return this.#op("linear", bias === undefined ? [x, weight] : [x, weight, bias], {});
   }
+  quantizedLinear(x: Value, weight: Value, bias: Value | undefined, attributes: Attributes<"quantizedLinear">): Value {
+    return this.#op("quantizedLinear", bias === undefined ? [x, weight] : [x, weight, bias], attributes);
+  }
   attention(q: Value, k: Value, v: Value, attributes: Attributes<"attention">): Value {
     return this.#op("attention", [q, k, v], attributes);
   }

@@ -33,6 +33,11 @@ const each =
   ({ out }) =>
     perElement * elementCount(out);
 
+/** Each element of the result sums over the first operand's last axis. */
+function product({ inputs: [a], out }: Sizes): number {
+  return 2 * elementCount(out) * (a?.at(-1) ?? 1);
+}
+
 const taps = { "nearest-neighbor": 1, linear: 2, cubic: 4 } as const;
 
 /** Functions such as exp count as one operation; so do comparisons. Moving data counts nothing. */
@@ -51,8 +56,9 @@ const flops: OpTable<{ readonly [K in OpKind]: Flops<K> }> = {
   greater: each(1),
   where: each(1),
   cast: each(1),
-  matmul: ({ inputs: [a], out }) => 2 * elementCount(out) * (a?.at(-1) ?? 1),
-  linear: ({ inputs: [x], out }) => 2 * elementCount(out) * (x?.at(-1) ?? 1),
+  matmul: product,
+  linear: product,
+  quantizedLinear: product,
   // [b, m, h*d] x [b, n, h*d] and [b, m, n] x [b, n, h*e]; the softmax is not counted
   attention: ({ inputs: [q = [], k = []], out }) => 2 * (k[1] ?? 0) * (elementCount(q) + elementCount(out)),
   layerNormalization: each(8),
@@ -72,7 +78,13 @@ const flops: OpTable<{ readonly [K in OpKind]: Flops<K> }> = {
 };
 
 /** Operations whose cost is a matrix product's. */
-const isProduct: { readonly [K in OpKind]?: true } = { matmul: true, linear: true, attention: true, conv2d: true };
+const isProduct: { readonly [K in OpKind]?: true } = {
+  matmul: true,
+  linear: true,
+  quantizedLinear: true,
+  attention: true,
+  conv2d: true,
+};
 
 const bytesOf = { float32: 4, int32: 4, bool: 1 } as const;
 

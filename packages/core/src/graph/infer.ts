@@ -79,6 +79,19 @@ function comparison(node: OpNode<"equal" | "greater">): ValueType {
   return { dtype: "bool", dims: broadcast(node as AnyOpNode, a, b) };
 }
 
+function linear(node: OpNode<"linear" | "quantizedLinear">): ValueType {
+  const [x, weight, bias] = node.inputs;
+  const any = node as AnyOpNode;
+  requireDtype(any, x, "float32");
+  requireRank(any, weight, 2);
+  const [out, inner] = weight.dims as readonly [Dim, Dim];
+  if (x.dims.length < 1 || last(x) !== inner) {
+    throw mistake(node, `inner dimensions differ, x ${shape(x)}, weight ${shape(weight)}`);
+  }
+  if (bias !== undefined) requireShape(any, "bias", bias, [out]);
+  return { dtype: "float32", dims: [...x.dims.slice(0, -1), out] };
+}
+
 /** Output size of a windowed operation along one axis; 0 or less where the window does not fit. */
 const windows = (size: number, window: number, stride: number, padding: number): number =>
   Math.floor((size + padding - window) / stride) + 1;
@@ -129,17 +142,8 @@ export const infer: InferTable = {
     if (batch === undefined) throw mistake(node, `batches do not broadcast, lhs ${shape(a)}, rhs ${shape(b)}`);
     return { dtype: "float32", dims: [...batch, a.dims.at(-2) ?? 1, columns ?? 1] };
   },
-  linear(node) {
-    const [x, weight, bias] = node.inputs;
-    requireDtype(node, x, "float32");
-    requireRank(node, weight, 2);
-    const [out, inner] = weight.dims as readonly [Dim, Dim];
-    if (x.dims.length < 1 || last(x) !== inner) {
-      throw mistake(node, `inner dimensions differ, x ${shape(x)}, weight ${shape(weight)}`);
-    }
-    if (bias !== undefined) requireShape(node, "bias", bias, [out]);
-    return { dtype: "float32", dims: [...x.dims.slice(0, -1), out] };
-  },
+  linear,
+  quantizedLinear: linear,
   attention(node) {
     const {
       inputs: [q, k, v],

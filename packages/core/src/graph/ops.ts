@@ -4,13 +4,16 @@ import type { Value } from "./graph.ts";
 /** Element types of values in a graph. */
 export type ValueDType = "float32" | "int32" | "bool";
 
+/** Bits of a rounded weight's entries. */
+export type WeightBits = 8 | 4;
+
 type None = Readonly<Record<never, never>>;
 type Unary = { readonly inputs: readonly [x: Value]; readonly attributes: None };
 type Binary = { readonly inputs: readonly [a: Value, b: Value]; readonly attributes: None };
 
 /**
  * Every operation a graph may hold; each has one output. Names and semantics are those of the W3C Web Neural Network
- * API (WebNN `MLGraphBuilder`) wherever it has the operation; `linear` and `attention` are defined here. Images are
+ * API (WebNN `MLGraphBuilder`) wherever it has the operation; `linear`, `quantizedLinear` and `attention` are defined here. Images are
  * channels-last ([batch, height, width, channels]), as SAM 2's tokens are; convolution filters keep the checkpoints'
  * layout [out, in / groups, height, width].
  */
@@ -48,6 +51,16 @@ export interface Ops {
   readonly linear: {
     readonly inputs: readonly [x: Value, weight: Value] | readonly [x: Value, weight: Value, bias: Value];
     readonly attributes: None;
+  };
+  /**
+   * `linear` with a weight that is rounded when the graph is compiled, and is therefore not to depend on inputs. With 8
+   * bits each row has a scale, and a backend may round x too, to 256 steps between its least and its largest value (0
+   * among them) as ONNX's DynamicQuantizeLinear does; with 4 bits 32 entries along a row share a scale. See
+   * `quantizeWeight`. The reference rounds x.
+   */
+  readonly quantizedLinear: {
+    readonly inputs: readonly [x: Value, weight: Value] | readonly [x: Value, weight: Value, bias: Value];
+    readonly attributes: { readonly bits: WeightBits };
   };
   /**
    * softmax(q k^T * scale) v for each head: q [b, m, heads*d], k [b', n, heads*d], v [b', n, heads*e] -> [b, m, heads*e].

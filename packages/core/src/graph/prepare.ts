@@ -74,7 +74,8 @@ export async function prepareGraph(
     if (base === undefined) {
       base = await weights.read(source.key, signal && { signal });
       bases.set(source.key, base);
-      loadedBytes += entries.get(source.key)?.byteLength ?? 0;
+      // what an operation is computed from is let go of after the last, and may be read again
+      loadedBytes = Math.min(loadedBytes + (entries.get(source.key)?.byteLength ?? 0), totalBytes);
       onProgress?.({ loaded: loadedBytes, total: totalBytes });
     }
     const sizes = dims as readonly number[];
@@ -83,6 +84,10 @@ export async function prepareGraph(
 
   const computed = new Map<Value, HostTensor>();
   const freed = liveness(derived, needed);
+  const lastUse = new Map<string, number>();
+  for (const [i, value] of derived.entries()) {
+    for (const input of value.source.node.inputs) if (isWeight(input)) lastUse.set(input.source.key, i);
+  }
   for (const [i, value] of derived.entries()) {
     signal?.throwIfAborted();
     const tensors: HostTensor[] = [];
@@ -92,6 +97,7 @@ export async function prepareGraph(
     }
     computed.set(value, evaluateNode(value.source.node, tensors));
     for (const done of freed[i] ?? []) computed.delete(done);
+    for (const [key, last] of lastUse) if (last === i) bases.delete(key);
   }
 
   const initializers = new Map<Value, Initializer>();

@@ -11,6 +11,7 @@ import type {
   SetImageOptions,
 } from "../image-predictor.ts";
 import type { Sam2Config } from "../model/config.ts";
+import type { Precision } from "../model/precision.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
 import { Queue } from "../queue.ts";
 import type { LoadProgress } from "../sam2.ts";
@@ -214,6 +215,8 @@ function ignoreLoss(error: unknown): void {
 export interface RemoteLoadOptions {
   /** As of `Sam2.load`: for checkpoints that do not show which model they are. */
   readonly config?: Sam2Config;
+  /** As of `Sam2.load`: what the model computes in. */
+  readonly dtype?: Precision;
   /** Plain data that the host's `backend` function gets: which device, the runtime's wasm. */
   readonly backend?: unknown;
   /** Buffers of `source` and `backend` to hand over to the host instead of copying them: they are empty afterwards. */
@@ -263,10 +266,15 @@ export class RemoteClient {
 async function loadModel(
   caller: Caller<Sam2Methods>,
   source: unknown,
-  { config, backend, transfer, signal, onProgress }: RemoteLoadOptions,
+  { config, dtype, backend, transfer, signal, onProgress }: RemoteLoadOptions,
 ): Promise<Sam2Methods["load"]["result"]> {
   signal?.throwIfAborted();
-  const params = { source, ...(config && { config }), ...(backend !== undefined && { backend }) };
+  const params = {
+    source,
+    ...(config && { config }),
+    ...(dtype && { dtype }),
+    ...(backend !== undefined && { backend }),
+  };
   const loaded = caller.call("load", params, { signal, onEvent: onProgress, transfer });
   return abortable(loaded, signal, (late) => caller.abandon(late));
 }
@@ -300,6 +308,8 @@ export async function createWorkerPredictor(
 /** A SAM 2 model that a host holds. */
 export class RemoteSam2 {
   readonly config: Sam2Config;
+  /** What it computes in. */
+  readonly dtype: Precision;
   /** How errors call the checkpoint. */
   readonly source: string;
   /** The name of the host's backend. */
@@ -313,6 +323,7 @@ export class RemoteSam2 {
     this.#caller = caller;
     this.#model = { handle };
     this.config = model.config;
+    this.dtype = model.dtype;
     this.source = model.source;
     this.backendName = model.backendName;
   }

@@ -309,12 +309,13 @@ export interface Sam2HostOptions {
 /** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models and image predictors. */
 export function serveSam2(port: PortLike, { backend, open = openBytes }: Sam2HostOptions): RemoteHost {
   return serve<Sam2Methods>(port, {
-    load: async ({ source, config, backend: asked }, { signal, emit, hold }) => {
+    load: async ({ source, config, dtype, backend: asked }, { signal, emit, hold }) => {
       const made = typeof backend === "function" ? await backend(asked) : undefined;
       try {
         const model = await Sam2.load(await open(source, { signal }), {
           backend: made ?? (backend as Backend),
           ...(config && { config }),
+          ...(dtype && { dtype }),
           signal,
           onProgress: emit,
         });
@@ -322,7 +323,8 @@ export function serveSam2(port: PortLike, { backend, open = openBytes }: Sam2Hos
           await model.dispose();
           await made?.dispose();
         });
-        return { ...handle, config: model.config, source: model.source, backendName: model.backendName };
+        const { config: found, dtype: computed, source: name, backendName } = model;
+        return { ...handle, config: found, dtype: computed, source: name, backendName };
       } catch (error) {
         await made?.dispose();
         throw error;

@@ -10,6 +10,7 @@ import { RemoteError } from "../errors.ts";
 import type { Image, Size } from "../image/image.ts";
 import type { ImagePrediction, ImagePredictorOptions, PredictOptions, RefineOptions } from "../image-predictor.ts";
 import type { Sam2Config } from "../model/config.ts";
+import type { Precision } from "../model/precision.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import type { LoadProgress } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
@@ -91,9 +92,15 @@ export interface ServedModel {
 /** Methods of a host that serves SAM 2. */
 export interface Sam2Methods {
   load: {
-    params: { readonly source: unknown; readonly config?: Sam2Config; readonly backend?: unknown };
+    params: {
+      readonly source: unknown;
+      readonly config?: Sam2Config;
+      readonly dtype?: Precision;
+      readonly backend?: unknown;
+    };
     result: Handle<ServedModel> & {
       readonly config: Sam2Config;
+      readonly dtype: Precision;
       readonly source: string;
       readonly backendName: string;
     };

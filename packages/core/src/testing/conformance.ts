@@ -42,8 +42,9 @@ export function conformanceCases({
   };
   const ofOperations = (Object.entries(opCases) as [OpKind, readonly OpCase[]][]).flatMap(([kind, cases]) =>
     cases.map(
-      ({ name, graph, runs, expected }): ConformanceCase => ({
+      ({ name, graph, runs, expected, requires }): ConformanceCase => ({
         name: `${kind}: ${name}`,
+        ...(requires && { requires }),
         run: (backend) => {
           const g = new GraphBuilder(kind);
           for (const [output, value] of Object.entries(graph(g))) g.output(output, value);

@@ -1,8 +1,10 @@
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Dim } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
-import type { Attributes, OpKind, ValueDType } from "../graph/ops.ts";
+import type { Attributes, OpKind, ValueDType, WeightBits } from "../graph/ops.ts";
+import type { Precision } from "../model/precision.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
+import type { Requires } from "./contract.ts";
 import { bools, floats, ints, RandomTensors } from "./fixtures.ts";
 
 type Tensors = Readonly<Record<string, HostTensor>>;
@@ -15,6 +17,7 @@ export interface OpCase {
   readonly runs: readonly Tensors[];
   /** Worked out by hand, one entry a run; without it the reference kernels say what is right. */
   readonly expected?: readonly Tensors[];
+  readonly requires?: Requires;
 }
 
 const random = new RandomTensors(7);
@@ -186,6 +189,35 @@ function transposeCase(dims: readonly number[], permutation: readonly number[]):
     graph: (g) => ({ y: g.transpose(g.input("x", dims), permutation) }),
     runs: [{ x: rand(dims) }],
   };
+}
+
+const computesIn =
+  (...dtypes: readonly Precision[]): Requires =>
+  (capabilities) => {
+    const missing = dtypes.find((dtype) => !capabilities.dtypes.includes(dtype));
+    return missing && `it does not compute in ${missing}`;
+  };
+
+const wide = random.floats([48, 32]);
+
+/** A weight that is rounded, over x. */
+function quantizedLinearGraph(
+  dims: readonly Dim[],
+  weight: HostTensor<"float32">,
+  bits: WeightBits,
+  bias?: HostTensor<"float32">,
+): OpCase["graph"] {
+  return (g) => ({
+    y: g.quantizedLinear(g.input("x", dims), g.constant(weight), bias && g.constant(bias), { bits }),
+  });
+}
+
+/** Numbers that rounding to 256 steps leaves as they are: so it does not matter whether a backend does it. */
+function steps(dims: readonly number[]): HostTensor {
+  const { data } = random.ints(dims, -128, 128);
+  const values = Float32Array.from(data, Number);
+  values.set([-128, 127]);
+  return { dtype: "float32", dims, data: values.map((value) => value / 4) };
 }
 
 /** Cases for each operation: a new operation does not compile until it has some. */
@@ -445,6 +477,48 @@ export const opCases: { readonly [K in OpKind]: readonly OpCase[] } = {
       runs: [{ x: rand([3, 50, 64]), w: rand([97, 64]), b: rand([97]) }],
     },
   ],
+  quantizedLinear: (
+    [
+      {
+        name: "by hand, 8 bits",
+        // the second row is 32 and -127 of 127
+        graph: quantizedLinearGraph(["n", 2], floats([2, 2], 1, 0.5, 0.25, -1), 8, floats([2], 1, 0)),
+        runs: [{ x: floats([1, 2], -128, 127) }],
+        expected: [{ y: floats([1, 2], -63, (-128 * 32 - 127 * 127) / 127) }],
+      },
+      {
+        name: "by hand, 4 bits",
+        // the last row is -8 and -2 times -1/8
+        graph: quantizedLinearGraph(["n", 2], floats([3, 2], 8, -4, -8, 3, 1, 0.3), 4),
+        runs: [{ x: floats([1, 2], 2, -1) }],
+        expected: [{ y: floats([1, 3], 20, -19, 1.75) }],
+      },
+      ...([8, 4] as const).flatMap((bits): OpCase[] => [
+        {
+          name: `${bits} bits, named sizes, blocks that are not full`,
+          graph: quantizedLinearGraph(["n", "rows", 72], random.floats([40, 72]), bits, random.floats([40])),
+          runs: [
+            [2, 5],
+            [1, 1],
+            [3, 70],
+          ].map(([n = 0, rows = 0]) => ({ x: steps([n, rows, 72]) })),
+        },
+        {
+          name: `${bits} bits, without bias, a row of zeros, rank 1`,
+          graph: quantizedLinearGraph([64], floats([2, 64], ...new Array(64).fill(0), ...new Array(64).fill(2)), bits),
+          runs: [{ x: steps([64]) }],
+        },
+        {
+          name: `${bits} bits, a view of a matrix, used as it is too`,
+          graph: (g) => {
+            const [x, weight] = [g.input("x", ["n", 32]), g.constant(wide)];
+            return { rounded: g.quantizedLinear(x, weight, undefined, { bits }), plain: g.linear(x, weight) };
+          },
+          runs: [{ x: steps([4, 32]) }],
+        },
+      ]),
+    ] satisfies readonly OpCase[]
+  ).map((example) => ({ ...example, requires: computesIn("q8", "q4") })),
   attention: [
     {
       name: "by hand: equal scores give the mean, a large one gives its value",
