@@ -1,9 +1,7 @@
 /** How near models of fewer bits stay to float32: masks by their IoU with Meta's, masklets by J&F. */
 
-import { readFileSync } from "node:fs";
 import {
   decodeRle,
-  evaluateMasklet,
   float32,
   ImagePredictor,
   imageEncoderGraph,
@@ -12,17 +10,16 @@ import {
   type Mask,
   maskDecoderGraph,
   maskIou,
-  objectMask,
   type Point,
   type Precision,
   type PromptBox,
   presets,
-  VideoPredictor,
   withPrecision,
 } from "@masklet/core";
-import { decodeLabelPng, openCheckpoint, Sam2 } from "@masklet/core/node";
+import { openCheckpoint, Sam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { trackClip } from "../../core/test/goldens/clip.node.ts";
 import { shared, sharedPath } from "../../core/test/goldens/shared.node.ts";
 import { readJson, type Shared } from "../../core/test/goldens/shared.ts";
 import { createOrtBackend } from "../src/node.ts";
@@ -115,29 +112,6 @@ describe.skipIf(shared === undefined)("precision (needs ../shared)", () => {
     expect(backend.liveTensors).toBe(0);
   });
 });
-
-/** J&F of two objects of the clip, one given by a box and one by a click. */
-async function trackClip(model: Sam2, files: Shared): Promise<readonly number[]> {
-  const names = files.list("media/clip");
-  const images = await Promise.all(names.map((name) => files.image(`media/clip/${name}`)));
-  const truth = names.map((name) => decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${name}`))));
-  const [first] = images as [(typeof images)[number]];
-  using session = new VideoPredictor(model).start({
-    size: { width: first.width, height: first.height },
-    count: images.length,
-    frame: async (index) => images[index] ?? first,
-  });
-  await session.addPrompt({ frame: 0, object: 1, box: [0, 73, 128, 214] });
-  await session.addPrompt({ frame: 0, object: 2, points: [[422, 113]] });
-  const masklets: [Mask[], Mask[]] = [[], []];
-  for await (const { objects } of session.propagate()) {
-    for (const [i, { mask }] of objects.entries()) masklets[i]?.push(mask);
-  }
-  return masklets.map((masks, i) => {
-    const labels = truth.map((map) => objectMask(map, i + 1));
-    return evaluateMasklet(masks, labels, { skipFirstAndLast: true }).jAndF;
-  });
-}
 
 /** IoU of what is above 0 in the recorded samples of masks, for three prompts. */
 async function hashedIous(

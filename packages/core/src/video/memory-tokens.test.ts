@@ -32,10 +32,21 @@ const options: AttendOptions = {
   stride: 1,
   maxConditioningFrames: undefined,
   pointerLimit: 16,
+  conditioningSlot: 6,
   memories: 7,
 };
 
 describe("attendedBy", () => {
+  test("fewer memories leave the oldest out, and temporal rows as they are", () => {
+    const { maps } = attendedBy(memoryOf([0], [4, 5, 6, 7, 8, 9]), { ...options, memories: 3 });
+    expect(maps.map(({ memory, slot }) => [memory[0], slot])).toEqual([
+      [0, 6],
+      [8, 1],
+      [9, 0],
+    ]);
+    expect(attendedBy(memoryOf([0], [9]), { ...options, memories: 1 }).maps).toHaveLength(1);
+  });
+
   test.each([
     {
       what: "conditioning frames as stored, then the others from oldest to newest; pointers nearest first",

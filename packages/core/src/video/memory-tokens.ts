@@ -27,6 +27,8 @@ export interface AttendOptions {
   readonly pointerLimit: number;
   /** Memories a frame attends to, the conditioning one included. */
   readonly memories: number;
+  /** The row of `maskmem_tpos_enc` for conditioning frames. */
+  readonly conditioningSlot: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface AttendOptions {
  * still serve as ordinary ones. Throws a `FrameForgottenError` where a frame that counts was dropped.
  */
 export function attendedBy(memory: ObjectMemory, options: AttendOptions): Attended {
-  const { frame, reverse, stride, memories, maxConditioningFrames, pointerLimit: limit } = options;
+  const { frame, reverse, stride, memories, conditioningSlot, maxConditioningFrames, pointerLimit: limit } = options;
   const conditioning = selectConditioningFrames({
     frame,
     stored: memory.conditioning.keys(),
@@ -47,7 +49,7 @@ export function attendedBy(memory: ObjectMemory, options: AttendOptions): Attend
     if (found === undefined && memory.isForgotten(t)) throw frameForgotten("propagate", { frame: t, needed: frame });
     return found;
   };
-  const maps = conditioning.map((t) => ({ memory: stored(t).memory, slot: memories - 1 }));
+  const maps = conditioning.map((t) => ({ memory: stored(t).memory, slot: conditioningSlot }));
   for (const recent of recentFrames({ frame, memories, stride, reverse })) {
     const found = ordinary(recent.frame);
     if (found !== undefined) maps.push({ memory: found.memory, slot: recent.slot - 1 });

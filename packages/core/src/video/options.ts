@@ -17,6 +17,11 @@ export interface VideoOptions {
   readonly memoryTemporalStride?: number;
   /** Conditioning frames attended to at most (`max_cond_frames_in_attn`), at least 2. Default all. */
   readonly maxCondFramesInAttention?: number;
+  /**
+   * Remembered maps that a frame attends to beside the conditioning frames', one included for those (`num_maskmem`):
+   * fewer are faster, 3 attend to less than half of the default. Pointers are not counted. Default the model's own, 7.
+   */
+  readonly memories?: number;
   /** Objects in one run of the model; more are run in turns. Default 8. */
   readonly objectsPerRun?: number;
   /**
@@ -38,7 +43,7 @@ export type VideoSettings = Required<Omit<VideoOptions, "maxCondFramesInAttentio
 };
 
 /** Throws a `PromptError` "bad-option" for a setting that is none. */
-export function videoSettings(options: VideoOptions): VideoSettings {
+export function videoSettings(options: VideoOptions, config: Sam2Config): VideoSettings {
   const settings: VideoSettings = {
     nonOverlapMasks: false,
     fillHoleArea: 8,
@@ -46,6 +51,7 @@ export function videoSettings(options: VideoOptions): VideoSettings {
     clearNonCondMemAroundInput: false,
     memoryTemporalStride: 1,
     maxCondFramesInAttention: undefined,
+    memories: config.memories,
     objectsPerRun: 8,
     history: "all",
     cachedFrames: 4,
@@ -55,6 +61,7 @@ export function videoSettings(options: VideoOptions): VideoSettings {
   };
   checkInteger("fillHoleArea", settings.fillHoleArea, 0);
   checkInteger("memoryTemporalStride", settings.memoryTemporalStride, 1);
+  checkInteger("memories", settings.memories, 1, config.memories);
   checkInteger("objectsPerRun", settings.objectsPerRun, 1);
   checkInteger("cachedFrames", settings.cachedFrames, 1);
   checkInteger("readAhead", settings.readAhead, 0);
@@ -64,11 +71,17 @@ export function videoSettings(options: VideoOptions): VideoSettings {
   return settings;
 }
 
-/** Throws a `PromptError` "bad-option" unless `value` is an integer from `least`. */
-export function checkInteger(option: string, value: number, least: number): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
-  throw new PromptError("bad-option", `video: ${option} must be an integer from ${least}, got ${value}`, {
-    details: { option, value, least },
+/** Throws a `PromptError` "bad-option" unless `value` is an integer from `least` to `most`. */
+export function checkInteger(
+  option: string,
+  value: number,
+  least: number,
+  most: number = Number.POSITIVE_INFINITY,
+): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const range = most === Number.POSITIVE_INFINITY ? `from ${least}` : `from ${least} to ${most}`;
+  throw new PromptError("bad-option", `video: ${option} must be an integer ${range}, got ${value}`, {
+    details: { option, value, least, ...(most === Number.POSITIVE_INFINITY ? {} : { most }) },
   });
 }
 
@@ -76,6 +89,6 @@ export function checkInteger(option: string, value: number, least: number): void
 export function historyReach(config: Sam2Config, settings: VideoSettings, count: number | undefined): number {
   if (settings.history === "all") return Number.POSITIVE_INFINITY;
   const limit = pointerLimit(count, config.maxObjectPointers);
-  const reach = attentionReach({ memories: config.memories, stride: settings.memoryTemporalStride, limit });
+  const reach = attentionReach({ memories: settings.memories, stride: settings.memoryTemporalStride, limit });
   return Math.max(settings.history, reach);
 }

@@ -46,6 +46,7 @@ export interface TrackingOptions {
   readonly clearNonCondMemAroundInput: boolean;
   readonly memoryTemporalStride: number;
   readonly maxCondFramesInAttention: number | undefined;
+  readonly memories: number;
   readonly objectsPerRun: number;
   readonly cachedFrames: number;
 }
@@ -236,7 +237,8 @@ export class Tracker {
       stride: this.#options.memoryTemporalStride,
       maxConditioningFrames: this.#options.maxCondFramesInAttention,
       pointerLimit: this.#pointerLimit,
-      memories: this.#model.config.memories,
+      memories: this.#options.memories,
+      conditioningSlot: this.#model.config.memories - 1,
     });
   }
 

@@ -19,7 +19,7 @@ export class VideoPredictor {
   constructor(model: Sam2, options: VideoOptions = {}) {
     this.model = model;
     this.#options = options;
-    this.#settings = videoSettings(options);
+    this.#settings = videoSettings(options, model.config);
   }
 
   /** What a session over `frames` frames with so many objects will keep in memory, at most: to be told before it starts. */
@@ -36,7 +36,7 @@ export class VideoPredictor {
 
   /** A session over live frames: each is pushed once, when it comes. */
   stream(): StreamSession {
-    const settings = videoSettings({ history: 16, cachedFrames: 1, ...this.#options });
+    const settings = videoSettings({ history: 16, cachedFrames: 1, ...this.#options }, this.model.config);
     return new StreamSession((source) => {
       const bank = new MemoryBank(historyReach(this.model.config, settings, undefined));
       return new VideoSession(this.model, source, settings, bank);
