@@ -52,17 +52,23 @@ let calls = 0;
 /** Calls the methods of the host at the other end of a port, and gives each answer to who asked. */
 export class Caller<M extends Methods<M>> {
   readonly #port: PortLike;
-  readonly #unlisten: () => void;
+  readonly #unlisten: (() => void)[];
   readonly #pending = new Map<number, Pending>();
   #ended: MaskletError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(port: PortLike) {
     this.#port = port;
-    this.#unlisten = listen(port, {
+    const unlisten = listen(port, {
       message: (data) => this.#receive(data),
-      lost: (why, cause) => this.#end(new RemoteError("lost", `the host is lost: ${why}`, { cause })),
+      lost: (why, cause) => this.end(new RemoteError("lost", `the host is lost: ${why}`, { cause })),
     });
+    this.#unlisten = [unlisten];
+  }
+
+  /** Listens on the port too, until there is nobody at its other end; `listening` returns what ends that. */
+  beside(listening: (port: PortLike) => () => void): void {
+    this.#unlisten.push(listening(this.#port));
   }
 
   /** Calls without an answer yet. */
@@ -175,31 +181,37 @@ export class Caller<M extends Methods<M>> {
     try {
       await closed.catch(ignoreLoss);
     } finally {
-      this.#unlisten();
+      this.#leave();
     }
+  }
+
+  /** Rejects all calls, those to come too. */
+  end(why: MaskletError): void {
+    this.#ended ??= why;
+    this.#leave();
+    for (const pending of [...this.#pending.values()]) pending.reject(why);
+  }
+
+  #leave(): void {
+    for (const unlisten of this.#unlisten.splice(0)) unlisten();
   }
 
   #receive(data: unknown): void {
     const version = versionOf(data);
     if (version === undefined) return;
     if (version !== protocolVersion) {
-      this.#end(versionMismatch("host", version));
+      this.end(versionMismatch("host", version));
       return;
     }
     const answer = data as ToClient;
-    if (answer.type === "lost") this.#end(fromWire(answer.error) as MaskletError);
+    if (answer.type === "lost") this.end(fromWire(answer.error) as MaskletError);
     else {
+      // Calls come here too, the other side's own.
       const pending = this.#pending.get(answer.id);
       if (answer.type === "event") pending?.event(answer.value);
       else if (answer.type === "result") pending?.resolve(answer.value);
-      else pending?.reject(fromWire(answer.error));
+      else if (answer.type === "error") pending?.reject(fromWire(answer.error));
     }
-  }
-
-  #end(why: MaskletError): void {
-    this.#ended ??= why;
-    this.#unlisten();
-    for (const pending of [...this.#pending.values()]) pending.reject(why);
   }
 
   #post(content: ToHost, transfer: ArrayBuffer[] = []): void {
@@ -330,9 +342,14 @@ export class RemoteSam2 {
 
   /** As `new ImagePredictor`: rejects with a `PromptError` "bad-option" that names an option out of range. */
   async imagePredictor(options: ImagePredictorOptions = {}): Promise<RemoteImagePredictor> {
+    const { caller, model } = this.reach();
+    return new RemoteImagePredictor(this, caller, await caller.call("imagePredictor", { model, options }));
+  }
+
+  /** For predictors: how to call the host about this model. */
+  reach(): { readonly caller: Caller<Sam2Methods>; readonly model: Handle<ServedModel> } {
     if (this.#disposed) throw new StateError("disposed", `Sam2 (${this.source}) is disposed`);
-    const handle = await this.#caller.call("imagePredictor", { model: this.#model, options });
-    return new RemoteImagePredictor(this, this.#caller, handle);
+    return { caller: this.#caller, model: this.#model };
   }
 
   /** Frees the model on the host. May be called more than once. */
@@ -513,7 +530,7 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
 }
 
 /** A clone of a view copies all of its buffer, and a shared one is refused. `slice` of Node's `Buffer` is no copy. */
-const copyOf = (data: Image["data"]): Image["data"] =>
+export const copyOf = (data: Image["data"]): Image["data"] =>
   data instanceof Uint8ClampedArray ? new Uint8ClampedArray(data) : new Uint8Array(data);
 
 function compact(prompt: Prompt): Prompt {

@@ -1,12 +1,19 @@
-import type { AbortSignalLike } from "../abort.ts";
+import { type AbortSignalLike, abortable } from "../abort.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError, RemoteError, StateError } from "../errors.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../image-predictor.ts";
 import { Queue } from "../queue.ts";
 import { Sam2 } from "../sam2.ts";
+import type { VideoFrame } from "../video/frame-result.ts";
+import type { FrameSource } from "../video/frame-source.ts";
+import { VideoPredictor } from "../video/video-predictor.ts";
+import type { VideoSession } from "../video/video-session.ts";
+import { Abort } from "./abort.ts";
+import { Caller } from "./client.ts";
 import { listen, type PortLike } from "./port.ts";
 import {
+  type ClientMethods,
   type CommonMethods,
   type Handle,
   type Methods,
@@ -15,8 +22,11 @@ import {
   type Sam2Methods,
   type ServedImages,
   type ServedModel,
+  type ServedVideo,
+  type SessionState,
   type ToClient,
   type ToHost,
+  type VideoFrames,
   versionMismatch,
   versionOf,
 } from "./protocol.ts";
@@ -251,38 +261,6 @@ class Items {
   }
 }
 
-/** An `AbortController`, which the ES library does not have. */
-class Abort {
-  readonly signal: AbortSignalLike;
-  readonly #listeners = new Set<() => void>();
-  #aborted: { readonly reason: unknown } | undefined;
-
-  constructor() {
-    const aborted = (): { readonly reason: unknown } | undefined => this.#aborted;
-    this.signal = {
-      get aborted() {
-        return aborted() !== undefined;
-      },
-      get reason() {
-        return aborted()?.reason;
-      },
-      throwIfAborted: () => {
-        if (this.#aborted !== undefined) throw this.#aborted.reason;
-      },
-      addEventListener: (_, listener) => void this.#listeners.add(listener),
-      removeEventListener: (_, listener) => void this.#listeners.delete(listener),
-    };
-  }
-
-  abort(reason: unknown): void {
-    if (this.#aborted !== undefined) return;
-    this.#aborted = { reason };
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener();
-  }
-}
-
 /** The buffers that a result brings and nobody else sees: handed over instead of copied. */
 function buffersOf(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
   if (ArrayBuffer.isView(value)) {
@@ -304,11 +282,30 @@ export interface Sam2HostOptions {
   readonly backend: Backend | ((options: unknown) => Promise<Backend>);
   /** Makes a checkpoint's bytes of a client's `source`, which may be any plain data. By default it has to be the bytes. */
   readonly open?: (source: unknown, options: { readonly signal: AbortSignalLike }) => Promise<ByteSource | Uint8Array>;
+  /**
+   * Makes frames of what a client gives to `RemoteVideoPredictor.open`, which may be any plain data. They are closed with
+   * their session. By default only videos whose frames the client reads can be tracked.
+   */
+  readonly openVideo?: (video: unknown, options: { readonly signal: AbortSignalLike }) => Promise<ClosableFrames>;
 }
 
-/** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models and image predictors. */
-export function serveSam2(port: PortLike, { backend, open = openBytes }: Sam2HostOptions): RemoteHost {
-  return serve<Sam2Methods>(port, {
+/** Frames that may hold something open. */
+export interface ClosableFrames extends FrameSource {
+  close?(): Promise<void>;
+}
+
+/** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models, image and video predictors. */
+export function serveSam2(
+  port: PortLike,
+  { backend, open = openBytes, openVideo = openNoVideo }: Sam2HostOptions,
+): RemoteHost {
+  let asking: Caller<ClientMethods> | undefined;
+  /** What asks the client for frames. */
+  const client = (): Caller<ClientMethods> => {
+    asking ??= new Caller<ClientMethods>(port);
+    return asking;
+  };
+  const host = serve<Sam2Methods>(port, {
     load: async ({ source, config, dtype, backend: asked }, { signal, emit, hold }) => {
       const made = typeof backend === "function" ? await backend(asked) : undefined;
       try {
@@ -350,7 +347,101 @@ export function serveSam2(port: PortLike, { backend, open = openBytes }: Sam2Hos
       }),
     imageEmbedding: ({ images, index }, { held }) => held(images, ServedPredictor).predictor.imageEmbedding(index),
     reset: ({ images }, { held }) => held(images, ServedPredictor).predictor.reset(),
+    startVideo: async ({ model, options, frames, saved }, { signal, hold, held }) => {
+      const predictor = new VideoPredictor(held(model, LoadedModel).model, options);
+      const source: ClosableFrames =
+        "video" in frames ? await openVideo(frames.video, { signal }) : pull(client(), frames);
+      try {
+        const session = saved === undefined ? predictor.start(source) : await predictor.load(saved, source);
+        const handle = hold<ServedVideo>(new ServedSession(session), async () => {
+          session.dispose();
+          // Comes after what `dispose` has queued, and is refused.
+          await session.reset().catch(() => {});
+          await source.close?.();
+        });
+        const { size, count } = session;
+        return { ...handle, size, ...(count !== undefined && { count }), state: stateOf(session) };
+      } catch (error) {
+        await source.close?.();
+        throw error;
+      }
+    },
+    addPrompt: ({ prompt, ...params }, context) =>
+      onSession(params, context, async (session) => toSend(await session.addPrompt(prompt, context))),
+    addMask: ({ prompt, ...params }, context) =>
+      onSession(params, context, async (session) => toSend(await session.addMask(prompt, context))),
+    clearPrompts: ({ prompt, ...params }, context) =>
+      onSession(params, context, async (session) => toSend(await session.clearPrompts(prompt, context))),
+    removeObject: ({ object, strict, ...params }, context) =>
+      onSession(params, context, async (session) => {
+        const { signal } = context;
+        return (await session.removeObject(object, { ...(strict !== undefined && { strict }), signal })).map(toSend);
+      }),
+    resetVideo: (params, context) => onSession(params, context, (session) => session.reset()),
+    saveVideo: (params, context) => onSession(params, context, async (session) => session.save()),
+    propagate: async ({ session: handle, options }, { held, holdIterable }) => {
+      const { session } = held(handle, ServedSession);
+      return holdIterable(async function* (signal) {
+        for await (const frame of session.propagate({ ...options, signal })) {
+          yield { frame: toSend(frame), state: stateOf(session) };
+        }
+      });
+    },
   });
+  return {
+    get live() {
+      return host.live;
+    },
+    dispose: () => host.dispose().finally(() => asking?.end(new RemoteError("lost", "the host was disposed"))),
+  };
+}
+
+/** Calls a session, and tells the client what became of it. */
+async function onSession<T>(
+  { session: handle }: { readonly session: Handle<ServedVideo> },
+  { held, emit }: CallContext<SessionState>,
+  call: (session: VideoSession) => Promise<T>,
+): Promise<T> {
+  const { session } = held(handle, ServedSession);
+  try {
+    return await call(session);
+  } finally {
+    emit(stateOf(session));
+  }
+}
+
+const stateOf = ({ objectIds, memoryBytes }: VideoSession): SessionState => ({ objectIds, memoryBytes });
+
+/** What is sent is handed over, and these logits are the session's own. */
+function toSend({ frame, objects }: VideoFrame): VideoFrame {
+  return {
+    frame,
+    objects: objects.map((object) => ({
+      ...object,
+      lowResLogits: { ...object.lowResLogits, data: object.lowResLogits.data.slice() },
+    })),
+  };
+}
+
+/** Frames that the client reads when they are needed here. */
+function pull(
+  client: Caller<ClientMethods>,
+  { source, ...video }: Exclude<VideoFrames, { video: unknown }>,
+): FrameSource {
+  return {
+    ...video,
+    frame: (index, { signal } = {}) => abortable(client.call("frame", { source, index }, { signal }), signal),
+  };
+}
+
+async function openNoVideo(): Promise<never> {
+  throw new PromptError(
+    "bad-option",
+    "open: this host opens no videos: give it openVideo, or start with a FrameSource",
+    {
+      details: { option: "openVideo" },
+    },
+  );
 }
 
 /** A predictor with the settings of another, and images of its own. */
@@ -382,6 +473,14 @@ class LoadedModel {
 
   constructor(model: Sam2) {
     this.model = model;
+  }
+}
+
+class ServedSession {
+  readonly session: VideoSession;
+
+  constructor(session: VideoSession) {
+    this.session = session;
   }
 }
 

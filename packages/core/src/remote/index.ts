@@ -8,6 +8,7 @@ export {
   type RemoteSetImageOptions,
   type WorkerPredictorOptions,
 } from "./client.ts";
-export { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
+export { type ClosableFrames, type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
 export type { PortLike } from "./port.ts";
 export { protocolVersion } from "./protocol.ts";
+export { type RemoteOpenOptions, RemoteVideoPredictor, RemoteVideoSession } from "./video-client.ts";

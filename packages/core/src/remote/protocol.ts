@@ -1,7 +1,8 @@
 /**
  * How a client and a host talk: the client calls methods of the host by name, each call with an id of its own; the host
  * answers every call once, with a result or an error, after any number of events. What has to stay with the host (a
- * model, an iterator) is called by a handle, a number. All of it is plain data for structured clone.
+ * model, an iterator) is called by a handle, a number. For a video's frames the host calls the client, in the same way
+ * on the same port. All of it is plain data for structured clone.
  *
  * Every message carries the protocol's version as `masklet`, so that two releases that do not fit say so. That field,
  * `type`, `id` and the shape of an "error" stay the same in all versions. Other messages on the port are left alone.
@@ -14,10 +15,13 @@ import type { Precision } from "../model/precision.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import type { LoadProgress } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
+import type { VideoFrame } from "../video/frame-result.ts";
+import type { VideoOptions } from "../video/options.ts";
+import type { ObjectMask, ObjectPrompt, OnFrame, PropagateOptions } from "../video/video-session.ts";
 import type { WireError } from "./wire-error.ts";
 
 /** Goes up with every change that an older side would not understand. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 export type ToHost =
   | { readonly type: "call"; readonly id: number; readonly method: string; readonly params: unknown }
@@ -152,4 +156,59 @@ export interface Sam2Methods {
     event: never;
   };
   reset: { params: { readonly images: Handle<ServedImages> }; result: Done; event: never };
+  /** A session, new or as it was saved. */
+  startVideo: {
+    params: {
+      readonly model: Handle<ServedModel>;
+      readonly options: VideoOptions;
+      readonly frames: VideoFrames;
+      readonly saved?: Uint8Array;
+    };
+    result: Handle<ServedVideo> & { readonly size: Size; readonly count?: number; readonly state: SessionState };
+    event: never;
+  };
+  addPrompt: OnSession<{ readonly prompt: ObjectPrompt & OnFrame }, VideoFrame>;
+  addMask: OnSession<{ readonly prompt: ObjectMask & OnFrame }, VideoFrame>;
+  clearPrompts: OnSession<{ readonly prompt: { readonly object: number } & OnFrame }, VideoFrame>;
+  removeObject: OnSession<{ readonly object: number; readonly strict?: boolean | undefined }, readonly VideoFrame[]>;
+  resetVideo: OnSession<unknown, Done>;
+  saveVideo: OnSession<unknown, Uint8Array>;
+  propagate: {
+    params: { readonly session: Handle<ServedVideo>; readonly options: Omit<PropagateOptions, "signal"> };
+    result: Handle<AsyncIterable<TrackedFrame>>;
+    event: never;
+  };
+}
+
+/** A session on the host. */
+export interface ServedVideo {
+  readonly kind: "video";
+}
+
+/** Where a session's frames come from: the client, by its own number for them, or a video that the host opens. */
+export type VideoFrames =
+  | { readonly source: number; readonly size: Size; readonly count?: number }
+  | { readonly video: unknown };
+
+/** What a client knows of a session without asking. */
+export interface SessionState {
+  readonly objectIds: readonly number[];
+  readonly memoryBytes: number;
+}
+
+export interface TrackedFrame {
+  readonly frame: VideoFrame;
+  readonly state: SessionState;
+}
+
+/** Reports what the session is like afterwards, also when it fails. */
+interface OnSession<Params, Result> {
+  params: { readonly session: Handle<ServedVideo> } & Params;
+  result: Result;
+  event: SessionState;
+}
+
+/** Methods of a client whose videos are tracked by the host. */
+export interface ClientMethods {
+  frame: { params: { readonly source: number; readonly index: number }; result: Image | undefined; event: never };
 }

@@ -6,8 +6,10 @@ import { createReferenceBackend } from "../backend/reference.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { ImagePredictor } from "../image-predictor.ts";
 import { Sam2 } from "../sam2.ts";
+import { VideoPredictor } from "../video/video-predictor.ts";
 import { createWorkerPredictor, RemoteClient } from "./client.ts";
 import type { PortLike } from "./port.ts";
+import { RemoteVideoPredictor } from "./video-client.ts";
 
 const script = new URL("../../test/remote-worker.ts", import.meta.url);
 const picture = noiseImage(20, 16);
@@ -40,6 +42,26 @@ test.each(["worker", "port"] as const)("segments as this thread does, over the %
   );
   await expect(remote.predict({})).rejects.toMatchObject({ name: "PromptError", code: "empty" });
   remote.dispose();
+});
+
+test("tracks as this thread does, with frames that are read here", async () => {
+  const file = writeSafetensors(await toyTensors());
+  await using client = new RemoteClient(thread("worker"));
+  const remote = new RemoteVideoPredictor(await client.load(file, { config: toyConfig }));
+  const model = await Sam2.load(file, { backend: createReferenceBackend(), config: toyConfig });
+  const frames = [1, 2, 3].map((seed) => noiseImage(20, 16, { seed }));
+  const video = { size: { width: 20, height: 16 }, count: 3, frame: async (index: number) => frames[index] };
+  const tracked = [new VideoPredictor(model), remote].map(async (predictor) => {
+    const session = predictor.start(video);
+    const masks = [await session.addPrompt({ frame: 0, object: 1, ...click })];
+    for await (const frame of session.propagate()) masks.push(frame);
+    session.dispose();
+    return masks;
+  });
+  const [here, there] = await Promise.all(tracked);
+  expect(there).toHaveLength(4);
+  expect(there).toEqual(here);
+  await model.dispose();
 });
 
 test.each([

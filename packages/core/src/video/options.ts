@@ -1,7 +1,7 @@
 import { PromptError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
 import { attentionReach, pointerLimit } from "./frame-selection.ts";
-import type { History } from "./memory-bank.ts";
+import { estimateMemory, type History, type MemoryEstimate } from "./memory-bank.ts";
 
 /** Settings of video tracking; where the reference (`SAM2VideoPredictor`) has the option, the name is its own. */
 export interface VideoOptions {
@@ -91,4 +91,19 @@ export function historyReach(config: Sam2Config, settings: VideoSettings, count:
   const limit = pointerLimit(count, config.maxObjectPointers);
   const reach = attentionReach({ memories: settings.memories, stride: settings.memoryTemporalStride, limit });
   return Math.max(settings.history, reach);
+}
+
+/** A stream's options: where nothing is said, it remembers little. */
+export function streamOptions(options: VideoOptions): VideoOptions {
+  return { history: 16, cachedFrames: 1, ...options };
+}
+
+/** What a session over `frames` frames with so many objects keeps in memory, at most. */
+export function estimateSession(
+  config: Sam2Config,
+  settings: VideoSettings,
+  { objects, frames }: { readonly objects: number; readonly frames: number },
+): MemoryEstimate {
+  const kept = Math.min(frames, 2 * historyReach(config, settings, frames) + 1);
+  return estimateMemory(config, { objects, frames: kept, cachedFrames: settings.cachedFrames });
 }

@@ -6,6 +6,20 @@ import type { FrameSource } from "./frame-source.ts";
 import { frameForgotten } from "./memory-bank.ts";
 import type { ObjectMask, ObjectPrompt, RemoveOptions, SignalOption, VideoSession } from "./video-session.ts";
 
+/** What a stream needs of a session: one here, or at the far end of a port. */
+export type StreamedSession = Pick<
+  VideoSession,
+  | "objectIds"
+  | "memoryBytes"
+  | "propagate"
+  | "addPrompt"
+  | "addMask"
+  | "clearPrompts"
+  | "removeObject"
+  | "reset"
+  | "dispose"
+>;
+
 export interface PushOptions extends SignalOption {
   /**
    * For cameras that outrun the model: when a newer call with `latest` has come before this frame's turn, it is dropped
@@ -21,16 +35,16 @@ export interface PushOptions extends SignalOption {
  * Calls may overlap: they are queued. A frame that fails or is aborted is left out, and the stream goes on.
  */
 export class StreamSession {
-  readonly #open: (source: FrameSource) => VideoSession;
+  readonly #open: (source: FrameSource) => StreamedSession;
   readonly #queue = new Queue();
-  #session: VideoSession | undefined;
+  #session: StreamedSession | undefined;
   #frame = -1;
   #image: Image | undefined;
   #latest = 0;
   #disposed = false;
 
   /** For `VideoPredictor`, which opens the session when the first frame has shown its size. */
-  constructor(open: (source: FrameSource) => VideoSession) {
+  constructor(open: (source: FrameSource) => StreamedSession) {
     this.#open = open;
   }
 
@@ -118,7 +132,7 @@ export class StreamSession {
   #onFrame<T>(
     where: string,
     options: SignalOption,
-    job: (session: VideoSession, frame: number) => Promise<T>,
+    job: (session: StreamedSession, frame: number) => Promise<T>,
   ): Promise<T> {
     return this.#enqueue(where, options, async () => {
       if (this.#session === undefined) throw new StateError("no-frame", `${where}: push a frame first`);

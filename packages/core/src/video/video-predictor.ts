@@ -1,7 +1,14 @@
 import type { Sam2 } from "../sam2.ts";
 import type { FrameSource } from "./frame-source.ts";
-import { estimateMemory, MemoryBank, type MemoryEstimate } from "./memory-bank.ts";
-import { historyReach, type VideoOptions, type VideoSettings, videoSettings } from "./options.ts";
+import { MemoryBank, type MemoryEstimate } from "./memory-bank.ts";
+import {
+  estimateSession,
+  historyReach,
+  streamOptions,
+  type VideoOptions,
+  type VideoSettings,
+  videoSettings,
+} from "./options.ts";
 import { readSession } from "./session-file.ts";
 import { StreamSession } from "./stream-session.ts";
 import { VideoSession } from "./video-session.ts";
@@ -24,9 +31,7 @@ export class VideoPredictor {
 
   /** What a session over `frames` frames with so many objects will keep in memory, at most: to be told before it starts. */
   estimate({ objects, frames }: { readonly objects: number; readonly frames: number }): MemoryEstimate {
-    const { config } = this.model;
-    const kept = Math.min(frames, 2 * historyReach(config, this.#settings, frames) + 1);
-    return estimateMemory(config, { objects, frames: kept, cachedFrames: this.#settings.cachedFrames });
+    return estimateSession(this.model.config, this.#settings, { objects, frames });
   }
 
   /** A session over a video. Nothing is read or computed yet. */
@@ -36,7 +41,7 @@ export class VideoPredictor {
 
   /** A session over live frames: each is pushed once, when it comes. */
   stream(): StreamSession {
-    const settings = videoSettings({ history: 16, cachedFrames: 1, ...this.#options }, this.model.config);
+    const settings = videoSettings(streamOptions(this.#options), this.model.config);
     return new StreamSession((source) => {
       const bank = new MemoryBank(historyReach(this.model.config, settings, undefined));
       return new VideoSession(this.model, source, settings, bank);

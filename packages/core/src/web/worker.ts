@@ -1,16 +1,18 @@
 /** SAM 2 in a module worker, so that a page stays responsive while it computes. */
+import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError } from "../errors.ts";
 import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "../remote/host.ts";
 import type { PortLike } from "../remote/port.ts";
-import { blobSource } from "./blob-source.ts";
+import { openSource } from "./source.ts";
 
 /**
  * Serves SAM 2 to the page that made this worker. To be called while the worker's script runs for the first time, not
  * after an `await`: messages that come before are lost.
  *
- * Checkpoints are bytes or Blobs (files, read in parts), unless `open` says otherwise. The page's end is a `RemoteClient`
- * or `createWorkerPredictor`.
+ * A checkpoint is what `Sam2.load` takes in a browser and a message can carry: one of Meta's names or an address, as a
+ * string, which the worker fetches; a Blob, which is read in parts; bytes; unless `open` says otherwise. The page's end is
+ * a `RemoteClient` or `createWorkerPredictor`.
  */
 export function serveWorker(options: Sam2HostOptions): RemoteHost {
   // A worker's own scope, which the types of a page do not have.
@@ -18,10 +20,15 @@ export function serveWorker(options: Sam2HostOptions): RemoteHost {
   return serveSam2(scope, { open: openWeb, ...options });
 }
 
-async function openWeb(source: unknown): Promise<ByteSource | Uint8Array> {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof Blob) return blobSource(source);
-  throw new PromptError("bad-option", `load: this worker takes a Uint8Array or a Blob, got ${typeof source}`, {
-    details: { option: "source", expected: "a Uint8Array or a Blob", got: typeof source },
+async function openWeb(
+  source: unknown,
+  options: { readonly signal: AbortSignalLike },
+): Promise<ByteSource | Uint8Array> {
+  if (typeof source === "string" || source instanceof Uint8Array || source instanceof Blob) {
+    return openSource(source, options);
+  }
+  const expected = "a name, an address, a Blob or a Uint8Array";
+  throw new PromptError("bad-option", `load: this worker takes ${expected}, got ${typeof source}`, {
+    details: { option: "source", expected, got: typeof source },
   });
 }
