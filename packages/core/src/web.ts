@@ -6,6 +6,9 @@ import { openSource, type WebModelSource } from "./web/source.ts";
 export * from "./index.ts";
 export { createWorkerPredictor, type WorkerPredictorOptions } from "./remote/client.ts";
 export { type CachedSourceOptions, cachedSource, hubUrl } from "./web/cache.ts";
+export { type CameraFramesOptions, cameraFrames } from "./web/camera.ts";
+export { type EncodeVideoOptions, encodeVideo } from "./web/encode-video.ts";
+export { type FileFrames, framesFromFiles } from "./web/frame-files.ts";
 export {
   type EncodeOptions,
   encodeBlob,
@@ -16,6 +19,13 @@ export {
   type WebImageSource,
 } from "./web/image.ts";
 export type { WebModelSource } from "./web/source.ts";
+export {
+  type OpenVideoOptions,
+  openVideo,
+  type VideoFrames,
+  type VideoInfo,
+  type VideoSource,
+} from "./web/video.ts";
 export { serveWorker } from "./web/worker.ts";
 
 export interface WebLoadOptions extends LoadOptions {

@@ -151,12 +151,16 @@ function draw(source: CanvasImageSource, { width, height }: Size, maxPixels: num
   return pixelsOf(context, { width, height });
 }
 
-function canvas({ width, height }: Size): {
+/** A canvas to draw on and read back; without `alpha` it is black where nothing is drawn. */
+export function canvas(
+  { width, height }: Size,
+  { alpha = true }: { readonly alpha?: boolean } = {},
+): {
   readonly surface: OffscreenCanvas;
   readonly context: OffscreenCanvasRenderingContext2D;
 } {
   const surface = new OffscreenCanvas(width, height);
-  const context = surface.getContext("2d", { colorSpace: "srgb", willReadFrequently: true });
+  const context = surface.getContext("2d", { alpha, colorSpace: "srgb", willReadFrequently: true });
   if (context === null) {
     throw new ImageError("image-too-large", `the browser gives no canvas of ${width}x${height}`, {
       details: { width, height },
@@ -165,7 +169,7 @@ function canvas({ width, height }: Size): {
   return { surface, context };
 }
 
-function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Image {
+export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Image {
   try {
     const { data } = context.getImageData(0, 0, width, height, { colorSpace: "srgb" });
     return { width, height, channels: 4, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.length) };
