@@ -36,8 +36,8 @@ export default defineConfig({
       },
       {
         resolve: { conditions: source("browser") },
-        // It finds its wasm beside itself, which a bundled copy could not.
-        optimizeDeps: { exclude: ["onnxruntime-web"] },
+        // The first finds its wasm beside itself, which a bundled copy could not; finding the second late reloads the page.
+        optimizeDeps: { exclude: ["onnxruntime-web", "mediabunny"] },
         server: {
           // Cross-origin isolated, so that wasm has threads.
           headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },

@@ -1,9 +1,9 @@
 /** A page segments in its module worker: onnxruntime-web there, `createWorkerPredictor` here. */
-import { type Image, parseConfig, type Sam2Config } from "@masklet/core";
-import { createWorkerPredictor, RemoteClient } from "@masklet/core/remote";
-import { imageFrom } from "@masklet/core/web";
+import { type Image, maskArea, maskBox, parseConfig, type Sam2Config, type VideoObject } from "@masklet/core";
+import { createWorkerPredictor, RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
+import { encodeVideo, imageFrom } from "@masklet/core/web";
 import { nanoModel } from "@masklet/model-nano";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 const picture = new URL("../../../examples/scene.png", import.meta.url);
 
@@ -31,8 +31,9 @@ test("a Blob's model segments in the worker", async () => {
     onProgress: ({ graph }) => graphs.add(graph),
   });
   expect([...graphs]).toEqual(["imageEncoder", "maskDecoder"]);
-  await predictor.setImage(image, { transfer: true });
-  expect(image.data).toHaveLength(0);
+  const handed = { ...image, data: image.data.slice() };
+  await predictor.setImage(handed, { transfer: true });
+  expect(handed.data).toHaveLength(0);
   const prediction = await predictor.predict({ points: [[581, 532]] });
   for (const [i, iou] of prediction.iouPredictions.entries()) {
     expect(Math.abs(iou - (expected.iou[i] as number))).toBeLessThan(1e-3);
@@ -43,6 +44,63 @@ test("a Blob's model segments in the worker", async () => {
     name: "PromptError",
     code: "out-of-image",
   });
+  predictor.dispose();
+});
+
+describe("video", () => {
+  /** The picture's upper left, moving by `step` pixels a frame. */
+  const step = 6;
+  const side = 320;
+  const frame = (index: number): Image => {
+    const data = new Uint8Array(side * side * image.channels);
+    for (let y = 0; y < side; y++) {
+      const from = (y * image.width + (3 - index) * step) * image.channels;
+      data.set(image.data.subarray(from, from + side * image.channels), y * side * image.channels);
+    }
+    return { width: side, height: side, channels: image.channels, data };
+  };
+
+  test.each(["here", "in the worker"] as const)("is tracked in the worker; its frames are read %s", async (where) => {
+    await using client = new RemoteClient(worker);
+    const model = await client.load(checkpoint, { config });
+    const predictor = new RemoteVideoPredictor(model);
+    const frames = [0, 1, 2, 3].map(frame);
+    const session =
+      where === "here"
+        ? predictor.start({ size: { width: side, height: side }, count: 4, frame: async (index) => frames[index] })
+        : await predictor.open(await encodeVideo(frames, { fps: 10 }));
+    expect([session.size, session.count]).toEqual([{ width: side, height: side }, 4]);
+    await session.addPrompt({ frame: 0, object: 7, box: [45 - 3 * step, 35, 225 - 3 * step, 210] });
+    const centres: number[] = [];
+    for await (const { frame, objects } of session.propagate()) {
+      expect(frame).toBe(centres.length);
+      const [{ id, mask, objectScore }] = objects as [VideoObject];
+      expect([id, objectScore > 0]).toEqual([7, true]);
+      expect(maskArea(mask)).toBeGreaterThan(20_000);
+      const [x, , width] = maskBox(mask);
+      centres.push(x + width / 2);
+    }
+    for (const [i, centre] of centres.entries()) {
+      expect(Math.abs(centre - ((centres[0] as number) + i * step))).toBeLessThan(3);
+    }
+    expect(centres).toHaveLength(4);
+    expect(session.objectIds).toEqual([7]);
+    await expect(predictor.open(new Blob(["no video"]))).rejects.toMatchObject({
+      name: "VideoError",
+      code: "not-a-video",
+    });
+    session.dispose();
+  });
+});
+
+test("the worker fetches a checkpoint by its address", async () => {
+  await expect(createWorkerPredictor(worker, "/no-such-file")).rejects.toMatchObject({
+    name: "DownloadError",
+    code: "not-on-server",
+  });
+  const address = String(new URL(nanoModel.checkpoint, location.href));
+  const predictor = await createWorkerPredictor(worker, address, { config });
+  expect(predictor.model.config.name).toBe(config.name);
   predictor.dispose();
 });
 
@@ -61,7 +119,7 @@ test("aborting rejects at once, and the worker serves the next", async () => {
 });
 
 test("a checkpoint the worker does not take is refused", async () => {
-  await expect(createWorkerPredictor(worker, "a name")).rejects.toMatchObject({
+  await expect(createWorkerPredictor(worker, 7)).rejects.toMatchObject({
     name: "PromptError",
     code: "bad-option",
   });

@@ -68,36 +68,32 @@ export function numberOn({ width, height, channels, data }: Image): number {
   return number;
 }
 
-/** Counts the decoder's frames that nobody has closed, until `restore` is called. */
+/** Counts the decoder's frames that nobody has closed or handed over, until `restore` is called. */
 export function watchFrames(): { readonly open: () => number; readonly restore: () => void } {
   const { VideoDecoder: Decoder } = globalThis;
-  const { close, clone } = VideoFrame.prototype;
-  const open = new Set<VideoFrame>();
+  const { clone } = VideoFrame.prototype;
+  const seen: VideoFrame[] = [];
   globalThis.VideoDecoder = class extends Decoder {
     constructor({ output, ...init }: VideoDecoderInit) {
       super({
         ...init,
         output: (frame) => {
-          open.add(frame);
+          seen.push(frame);
           output(frame);
         },
       });
     }
   };
-  VideoFrame.prototype.close = function (this: VideoFrame) {
-    open.delete(this);
-    close.call(this);
-  };
   VideoFrame.prototype.clone = function (this: VideoFrame) {
     const copy = clone.call(this);
-    open.add(copy);
+    seen.push(copy);
     return copy;
   };
   return {
-    open: () => open.size,
+    open: () => seen.filter(({ codedWidth }) => codedWidth > 0).length, // a frame that is closed has none
     restore: () => {
       globalThis.VideoDecoder = Decoder;
-      Object.assign(VideoFrame.prototype, { close, clone });
+      Object.assign(VideoFrame.prototype, { clone });
     },
   };
 }

@@ -19,8 +19,8 @@ export interface EncodeVideoOptions {
  * Frames of one size as a video file, in the best codec of its type that the browser can write. A frame is taken when the
  * encoder has room for it. Needs the package `mediabunny`.
  *
- * Rejects with a `VideoError`: "mediabunny-missing", "no-frames", "codec-unsupported" (the browser writes no such file of
- * that size), "encode-failed"; a `FrameError` "frame-size" for a frame of another size than the first, an `ImageError` as
+ * Rejects with a `VideoError`: "mediabunny-missing", "no-frames", "no-encoder" (the browser writes no such file of that
+ * size), "video-option" (`fps`), "encode-failed"; a `FrameError` "frame-size" for a frame of another size than the first, an `ImageError` as
  * `checkImage`; or with what the frames reject with. However it ends, so do the frames.
  */
 export async function encodeVideo(
@@ -28,6 +28,11 @@ export async function encodeVideo(
   { fps = 30, type = "video/mp4", alpha = false, signal }: EncodeVideoOptions = {},
 ): Promise<Blob> {
   signal?.throwIfAborted();
+  if (!(fps > 0 && Number.isFinite(fps))) {
+    throw new VideoError("video-option", `encodeVideo: fps must be a number above 0, got ${fps}`, {
+      details: { option: "fps", got: fps },
+    });
+  }
   const media = await loadMediabunny();
   const target = new media.BufferTarget();
   const format = type === "video/mp4" ? new media.Mp4OutputFormat() : new media.WebMOutputFormat();
@@ -40,7 +45,7 @@ export async function encodeVideo(
       { width, height },
     );
     if (codec === null) {
-      throw new VideoError("codec-unsupported", `encodeVideo: this browser writes no ${type} of ${width}x${height}`, {
+      throw new VideoError("no-encoder", `encodeVideo: this browser writes no ${type} of ${width}x${height}`, {
         details: { type, width, height },
       });
     }

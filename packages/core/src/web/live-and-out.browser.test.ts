@@ -175,6 +175,7 @@ describe("encodeVideo", () => {
   });
 
   test("says what it cannot write, and ends the frames", async () => {
+    await expect(encodeVideo([picture(1)], { fps: 0 })).rejects.toMatchObject({ code: "video-option" });
     await expect(encodeVideo([])).rejects.toMatchObject({ name: "VideoError", code: "no-frames" });
     let ended = 0;
     function* odd(): Generator<Image> {
