@@ -16,11 +16,12 @@ import {
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import { CompiledGraph, hostTensor } from "./executable.ts";
-import { lowerGraph, opsets } from "./onnx/lower.ts";
+import { type LoweredGraph, lowerGraph, opsets } from "./onnx/lower.ts";
 import type { RoundedFormat } from "./onnx/round.ts";
 import { type PlacedWeights, placeWeights } from "./onnx/weights.ts";
 import { writeModel } from "./onnx/writer.ts";
 import { saturates } from "./probe.ts";
+import { Room } from "./room.ts";
 import type { OrtBackend, OrtExecutable, OrtHost } from "./runtime.ts";
 import { OrtTensor, type Shared } from "./tensor.ts";
 
@@ -38,8 +39,10 @@ class HostedBackend implements OrtBackend {
   readonly #host: OrtHost;
   readonly #tensors = new Set<OrtTensor>();
   readonly #executables = new Set<CompiledGraph>();
+  readonly #reads = new Set<Promise<unknown>>();
   #saturates: Promise<boolean> | undefined;
   #disposed = false;
+  #released: Promise<void> | undefined;
 
   constructor(host: OrtHost) {
     this.capabilities = host.capabilities;
@@ -62,7 +65,10 @@ class HostedBackend implements OrtBackend {
         ...(this.#host.shareFolder && { shareFolder: this.#host.shareFolder }),
         ...(signal && { signal }),
       });
-      const { model, outputNames } = this.#lower(prepared, placed, staticDims);
+      const { model, outputNames, scratch } = this.#lower(prepared, placed, staticDims);
+      const { maxTensorBytes } = this.capabilities;
+      const room = maxTensorBytes === undefined ? undefined : new Room(prepared, scratch, maxTensorBytes);
+      room?.check(staticDims);
       const profiling = await this.#host.profiling?.();
       const session = await this.#createSession(prepared.name, model, placed, profiling?.sessionOptions, signal).catch(
         async (error: unknown) => {
@@ -78,10 +84,9 @@ class HostedBackend implements OrtBackend {
       onProgress?.({ loaded: prepared.totalBytes, total: prepared.totalBytes });
       const { name, signature } = prepared;
       const executable = new CompiledGraph(
-        { name, signature, staticDims, outputNames, session, ...(profiling && { profiling }) },
+        { name, signature, staticDims, outputNames, session, ...(profiling && { profiling }), ...(room && { room }) },
         {
-          ort: this.#host.ort,
-          lock: this.#host.lock,
+          host: this.#host,
           hold: (shared) => this.#hold(shared),
           owns: (tensor) => this.#tensors.has(tensor),
           forget: (disposed) => this.#executables.delete(disposed),
@@ -104,22 +109,26 @@ class HostedBackend implements OrtBackend {
     this.#disposed = true;
     await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
     for (const tensor of this.#tensors) tensor.dispose();
+    await Promise.allSettled(this.#reads);
+    this.#released ??= this.#host.release?.();
+    await this.#released;
   }
 
   #lower(
     prepared: PreparedGraph,
     placed: PlacedWeights,
     staticDims: NonNullable<CompileOptions["staticDims"]>,
-  ): { readonly model: Uint8Array; readonly outputNames: Readonly<Record<string, string>> } {
-    const { target } = this.#host;
-    const { constants, outputNames, ...lowered } = lowerGraph(prepared, {
+  ): { readonly model: Uint8Array } & Pick<LoweredGraph, "outputNames" | "scratch"> {
+    const { target, attention } = this.#host;
+    const { constants, outputNames, scratch, ...lowered } = lowerGraph(prepared, {
       target,
+      ...(attention && { attention }),
       staticDims,
       initializerNames: placed.names,
       rounded: placed.rounded,
     });
     const graph = { name: prepared.name, ...lowered, initializers: [...placed.tensors, ...constants] };
-    return { model: writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph }), outputNames };
+    return { model: writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph }), outputNames, scratch };
   }
 
   /** What rounded weights are best given as; asks the runtime once, if there are any of 8 bits. */
@@ -141,16 +150,19 @@ class HostedBackend implements OrtBackend {
     profiling: InferenceSession.SessionOptions | undefined,
     signal: CompileOptions["signal"],
   ): Promise<InferenceSession> {
-    const { ort, lock, sessionOptions } = this.#host;
+    const { ort, lock, sessionOptions, lost } = this.#host;
     const where: InferenceSession.SessionOptions =
       external.kind === "folder"
         ? { extra: withFolder(sessionOptions.extra, external.folder) }
         : { externalData: external.buffers };
     const created = lock.run(async () => {
       signal?.throwIfAborted();
+      lost?.throwIfAborted();
       try {
-        return await ort.InferenceSession.create(model, { ...sessionOptions, ...where, ...profiling });
+        const creating = ort.InferenceSession.create(model, { ...sessionOptions, ...where, ...profiling });
+        return await abortable(creating, lost, (late) => void late.release());
       } catch (cause) {
+        lost?.throwIfAborted();
         throw new BackendError("compile-failed", `${name}: ONNX Runtime refused the model: ${messageOf(cause)}`, {
           cause,
           details: { graph: name, device: this.capabilities.device },
@@ -161,13 +173,23 @@ class HostedBackend implements OrtBackend {
   }
 
   #hold(shared: Shared): OrtTensor {
-    const tensor = new OrtTensor(shared, () => this.#tensors.delete(tensor));
+    const { lost } = this.#host;
+    const tensor = new OrtTensor(shared, {
+      onDispose: () => this.#tensors.delete(tensor),
+      onRead: (read) => {
+        this.#reads.add(read);
+        const done = (): boolean => this.#reads.delete(read);
+        read.then(done, done);
+      },
+      ...(lost && { lost }),
+    });
     this.#tensors.add(tensor);
     return tensor;
   }
 
   #requireAlive(call: string): void {
     if (this.#disposed) throw new BackendError("disposed", `${call}: the ONNX Runtime backend is disposed`);
+    this.#host.lost?.throwIfAborted();
   }
 }
 

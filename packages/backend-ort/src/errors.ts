@@ -25,6 +25,15 @@ export function runtimeMissing(name: string, cause: unknown): BackendError {
   );
 }
 
+/** The error for a GPU that went away: everything on it is lost, and a new backend must be made. */
+export function deviceLost(reason: string): BackendError {
+  return new BackendError(
+    "device-lost",
+    `ONNX Runtime: the GPU device was lost (${reason}); make a new backend and load the model again`,
+    { details: { reason } },
+  );
+}
+
 /** What an error says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

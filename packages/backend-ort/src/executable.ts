@@ -1,21 +1,24 @@
 import {
   abortable,
   BackendError,
+  bindDim,
   bindFeeds,
   type DeviceTensor,
   type DimBindings,
   elementCount,
   formatDims,
   type HostTensor,
+  isOptional,
   type RunOptions,
   type Signature,
+  type SignatureEntry,
   type Tensor,
 } from "@masklet/core";
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
-import type { Lock } from "./lock.ts";
 import type { Profile, Profiling } from "./profile.ts";
-import type { OrtExecutable, OrtRuntime } from "./runtime.ts";
+import type { Room } from "./room.ts";
+import type { OrtExecutable, OrtHost, OrtRuntime } from "./runtime.ts";
 import { OrtTensor, Shared } from "./tensor.ts";
 
 /** What was compiled. */
@@ -27,12 +30,13 @@ interface Compiled {
   readonly outputNames: Readonly<Record<string, string>>;
   readonly session: InferenceSession;
   readonly profiling?: Profiling;
+  /** Where the device has a limit. */
+  readonly room?: Room;
 }
 
 /** What an executable needs of its backend. */
 interface Owner {
-  readonly ort: OrtRuntime;
-  readonly lock: Lock;
+  readonly host: Pick<OrtHost, "ort" | "lock" | "lost">;
   readonly hold: (shared: Shared) => OrtTensor;
   readonly owns: (tensor: OrtTensor) => boolean;
   readonly forget: (executable: CompiledGraph) => void;
@@ -56,20 +60,24 @@ export class CompiledGraph implements OrtExecutable {
     feeds: Readonly<Record<string, Tensor>>,
     { signal, outputs = Object.keys(this.signature.outputs) }: RunOptions = {},
   ): Promise<Record<string, DeviceTensor>> {
-    const { name, staticDims } = this.#compiled;
+    const { name, staticDims, room } = this.#compiled;
+    const { lock, lost } = this.#owner.host;
     if (this.#disposed !== undefined) throw new BackendError("disposed", `${name}: run after dispose`);
     signal?.throwIfAborted();
+    lost?.throwIfAborted();
     const unknown = outputs.find((output) => !Object.hasOwn(this.signature.outputs, output));
     if (unknown !== undefined) {
       const known = Object.keys(this.signature.outputs).join(", ");
       throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
     }
-    bindFeeds(this.signature, feeds, staticDims);
+    const sizes = withOptional(bindFeeds(this.signature, feeds, staticDims), this.signature, feeds);
+    room?.check(sizes);
     const taken = this.#take(feeds);
-    const turn = this.#owner.lock.run(async () => {
+    const turn = lock.run(async () => {
       try {
         signal?.throwIfAborted();
-        return await this.#compute(taken, outputs);
+        lost?.throwIfAborted();
+        return await this.#compute(taken, outputs, sizes);
       } finally {
         for (const shared of Object.values(taken)) shared.release();
       }
@@ -78,7 +86,7 @@ export class CompiledGraph implements OrtExecutable {
   }
 
   dispose(): Promise<void> {
-    this.#disposed ??= this.#owner.lock.run(async () => {
+    this.#disposed ??= this.#owner.host.lock.run(async () => {
       this.#owner.forget(this);
       await this.#compiled.session.release();
       await this.#profiling?.discard();
@@ -94,7 +102,7 @@ export class CompiledGraph implements OrtExecutable {
       throw new BackendError("unsupported", `${name}: ${problem}`);
     }
     this.#profiling = undefined;
-    return await this.#owner.lock.run(async () => {
+    return await this.#owner.host.lock.run(async () => {
       session.endProfiling();
       return await profiling.collect();
     });
@@ -102,7 +110,10 @@ export class CompiledGraph implements OrtExecutable {
 
   /** The feeds as the runtime's tensors, held until they are released: their owner may dispose of them meanwhile. */
   #take(feeds: Readonly<Record<string, Tensor>>): Readonly<Record<string, Shared>> {
-    const { ort, owns } = this.#owner;
+    const {
+      host: { ort },
+      owns,
+    } = this.#owner;
     const found = Object.entries(feeds).map(([input, feed]): [string, Shared] => {
       if ("data" in feed) return [input, hostTensor(ort, feed, `feeds: input "${input}"`)];
       const shared = feed instanceof OrtTensor && owns(feed) ? feed.shared : undefined;
@@ -118,24 +129,38 @@ export class CompiledGraph implements OrtExecutable {
   async #compute(
     feeds: Readonly<Record<string, Shared>>,
     outputs: readonly string[],
+    sizes: DimBindings,
   ): Promise<Record<string, DeviceTensor>> {
     const { name, session, outputNames } = this.#compiled;
-    if (outputs.length === 0) return {};
+    const {
+      host: { ort, lost },
+      hold,
+    } = this.#owner;
+    const expected = outputs.map((output) => {
+      const { dtype, dims } = this.signature.outputs[output] as SignatureEntry;
+      return { output, dtype, dims: dims.map((dim) => bindDim(dim, sizes)) };
+    });
+    // WebGPU's kernels fail where there is nothing to compute.
+    if (expected.every(({ dims }) => dims.includes(0))) {
+      return Object.fromEntries(
+        expected.map(({ output, dtype, dims }) => [output, hold(new Shared(new ort.Tensor(dtype, [], dims)))]),
+      );
+    }
     const wanted = outputs.map((output): [string, string] => [output, outputNames[output] as string]);
     const tensors = Object.fromEntries(Object.entries(feeds).map(([input, { tensor }]) => [input, tensor]));
     let results: InferenceSession.ReturnType;
     try {
-      results = await session.run(tensors, [...new Set(wanted.map(([, tensor]) => tensor))]);
+      const run = session.run(tensors, [...new Set(wanted.map(([, tensor]) => tensor))]);
+      results = await abortable(run, lost);
     } catch (cause) {
+      lost?.throwIfAborted();
       throw new BackendError("run-failed", `${name}: ONNX Runtime failed: ${messageOf(cause)}`, {
         cause,
         details: { graph: name },
       });
     }
     const shared = new Map(Object.entries(results).map(([tensor, result]) => [tensor, new Shared(result)]));
-    return Object.fromEntries(
-      wanted.map(([output, tensor]) => [output, this.#owner.hold(shared.get(tensor) as Shared)]),
-    );
+    return Object.fromEntries(wanted.map(([output, tensor]) => [output, hold(shared.get(tensor) as Shared)]));
   }
 }
 
@@ -148,6 +173,18 @@ export function hostTensor({ Tensor }: OrtRuntime, { dtype, dims, data }: HostTe
     throw new BackendError("bad-feeds", `${what} has ${data.length} elements, expected ${formatDims(dims)}`);
   }
   return new Shared(new Tensor(dtype, data, dims));
+}
+
+/** Sizes of the names, and of the optional dimensions of what was fed. */
+function withOptional(
+  bindings: DimBindings,
+  { inputs }: Signature,
+  feeds: Readonly<Record<string, Tensor>>,
+): DimBindings {
+  const optional = Object.entries(inputs).flatMap(([name, { dims }]) =>
+    dims.flatMap((dim, axis) => (isOptional(dim) ? [[dim, feeds[name]?.dims[axis] ?? 1] as const] : [])),
+  );
+  return { ...bindings, ...Object.fromEntries(optional) };
 }
 
 function disposeAll(outputs: Readonly<Record<string, DeviceTensor>>): void {

@@ -1,7 +1,7 @@
-import type { Backend, Capabilities, Executable } from "@masklet/core";
+import type { AbortSignalLike, Backend, Capabilities, Executable } from "@masklet/core";
 import type { env, InferenceSession, Tensor } from "onnxruntime-common";
 import type { Lock } from "./lock.ts";
-import type { Target } from "./onnx/lower.ts";
+import type { AttentionOptions, Target } from "./onnx/lower.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import type { Profile, Profiling } from "./profile.ts";
 
@@ -50,9 +50,14 @@ export interface OrtHost {
   readonly ort: OrtRuntime;
   readonly capabilities: Capabilities;
   readonly target: Target;
+  readonly attention?: AttentionOptions;
   readonly sessionOptions: InferenceSession.SessionOptions;
   /** One create or run at a time among all that share it. */
   readonly lock: Lock;
+  /** Aborted, with a `BackendError` as its reason, when the device goes away. */
+  readonly lost?: AbortSignalLike;
+  /** Gives the device back, when nothing is left on it. */
+  readonly release?: () => Promise<void>;
   /** Where the runtime can read files by itself. */
   readonly shareFolder?: (paths: readonly string[]) => Promise<SharedFolder | undefined>;
   /** Where profiles are asked for. */

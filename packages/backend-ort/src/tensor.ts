@@ -1,4 +1,7 @@
 import {
+  type AbortSignalLike,
+  abortable,
+  BackendError,
   type DeviceTensor,
   type DType,
   type HostTensor,
@@ -7,11 +10,13 @@ import {
   type ValueDType,
 } from "@masklet/core";
 import type { Tensor } from "onnxruntime-common";
+import { messageOf } from "./errors.ts";
 
 /** One tensor of the runtime, which several of ours may stand for: two outputs of one value, a feed of a waiting run. */
 export class Shared {
   readonly tensor: Tensor;
   #holders = 0;
+  #download: Promise<TensorData> | undefined;
 
   constructor(tensor: Tensor) {
     this.tensor = tensor;
@@ -22,24 +27,41 @@ export class Shared {
     return this;
   }
 
+  /** The data itself, not a copy. */
+  data(): Promise<TensorData> {
+    // It refuses to be downloaded twice at a time.
+    this.#download ??= (this.tensor.getData() as Promise<TensorData>).finally(() => {
+      this.#download = undefined;
+    });
+    return this.#download;
+  }
+
   release(): void {
     this.#holders--;
     if (this.#holders === 0) this.tensor.dispose();
   }
 }
 
+/** What a tensor's owner wants to know, and what the tensor of it. */
+interface TensorOwner {
+  readonly onDispose: () => void;
+  /** With every `read` that begins. */
+  readonly onRead: (read: Promise<unknown>) => void;
+  readonly lost?: AbortSignalLike;
+}
+
 /** A tensor that ONNX Runtime holds. */
 export class OrtTensor implements DeviceTensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  readonly #onDispose: (tensor: OrtTensor) => void;
+  readonly #owner: TensorOwner;
   #shared: Shared | undefined;
 
-  constructor(shared: Shared, onDispose: (tensor: OrtTensor) => void) {
+  constructor(shared: Shared, owner: TensorOwner) {
     this.dtype = shared.tensor.type as ValueDType; // graphs have no others
     this.dims = [...shared.tensor.dims];
     this.#shared = shared.retain();
-    this.#onDispose = onDispose;
+    this.#owner = owner;
   }
 
   /** What it holds, while it does. */
@@ -47,13 +69,23 @@ export class OrtTensor implements DeviceTensor {
     return this.#shared;
   }
 
-  async read(): Promise<HostTensor> {
+  read(): Promise<HostTensor> {
+    const read = this.#read();
+    this.#owner.onRead(read);
+    return read;
+  }
+
+  async #read(): Promise<HostTensor> {
+    const { lost } = this.#owner;
     const shared = this.#shared?.retain();
     if (shared === undefined) throw new StateError("disposed", `read: the tensor [${this.dims}] is disposed`);
     try {
-      const data = (await shared.tensor.getData()) as TensorData;
-      const isCopy = shared.tensor.location !== "cpu";
-      return { dtype: this.dtype, dims: this.dims, data: isCopy ? data : data.slice() };
+      lost?.throwIfAborted();
+      const data = await abortable(shared.data(), lost);
+      return { dtype: this.dtype, dims: this.dims, data: data.slice() };
+    } catch (cause) {
+      lost?.throwIfAborted();
+      throw new BackendError("run-failed", `read: ONNX Runtime failed: ${messageOf(cause)}`, { cause });
     } finally {
       shared.release();
     }
@@ -63,7 +95,7 @@ export class OrtTensor implements DeviceTensor {
     if (this.#shared === undefined) return;
     this.#shared.release();
     this.#shared = undefined;
-    this.#onDispose(this);
+    this.#owner.onDispose();
   }
 
   [Symbol.dispose](): void {

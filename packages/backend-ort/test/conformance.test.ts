@@ -13,7 +13,14 @@ describe("onnxruntime-node, cpu", () => {
   testBackend(() => createOrtBackend({ threads: 2 }), { test, held });
 });
 
-describe("the nodes that GPUs get, on the cpu", () => {
+/** Small, so that few queries make several blocks. */
+const composed = { fuses: () => false, scoreBytes: 256 };
+
+describe.each([
+  { name: "the nodes that GPUs get", target: "gpu" },
+  { name: "those without a kernel for attention", target: "gpu", attention: composed },
+  { name: "those of wasm where scores are many", target: "cpu", attention: composed },
+] as const)("$name, on the cpu", ({ target, ...attention }) => {
   let ort: OrtRuntime;
   beforeAll(async () => {
     ort = await import("onnxruntime-node");
@@ -21,7 +28,8 @@ describe("the nodes that GPUs get, on the cpu", () => {
   const create = (): OrtBackend =>
     createBackend({
       ort,
-      target: "gpu",
+      target,
+      ...attention,
       capabilities: { device: "cpu", deviceTensors: true, fusedOps: [], dtypes: ["fp32", "q8", "q4"] },
       sessionOptions: sessionOptions("cpu", { threads: 1 }),
       lock: new Lock(),

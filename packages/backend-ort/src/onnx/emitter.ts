@@ -7,12 +7,21 @@ import {
   formatDims,
   type HostTensor,
   type Value,
+  type ValueDType,
 } from "@masklet/core";
 import type { OnnxAttribute, OnnxDType, OnnxNode, OnnxTensor } from "./schema.ts";
 
 /** A tensor of the model under construction, with what is known of its shape: -1 is a size without a name. */
 export interface Sized {
   readonly name: string;
+  readonly dims: readonly Dim[];
+}
+
+/** A tensor that only a run has. */
+export interface Scratch {
+  /** Where in the model. */
+  readonly scope: string;
+  readonly dtype: ValueDType;
   readonly dims: readonly Dim[];
 }
 
@@ -29,6 +38,8 @@ export interface EmitterOptions {
 /** Collects ONNX nodes and the small constants they need. */
 export class Emitter {
   readonly nodes: OnnxNode[] = [];
+  /** Tensors of nodes that may be larger than the result they are for. */
+  readonly scratch: Scratch[] = [];
   readonly #options: EmitterOptions;
   readonly #names: Map<Value, string>;
   readonly #inputs: readonly Sized[];
@@ -88,6 +99,11 @@ export class Emitter {
     this.#count++;
     this.nodes.push({ op, domain, name: `${this.#scope}/${output}`, inputs, outputs: [output], attributes });
     return output;
+  }
+
+  /** Notes the size of what was emitted. */
+  noteScratch(dims: readonly Dim[]): void {
+    this.scratch.push({ scope: this.#scope, dtype: "float32", dims });
   }
 
   ints(...values: readonly number[]): string {

@@ -12,7 +12,7 @@ const weights = memoryWeights({ w: ones(6, 4), b: ones(6), scale: ones(6) });
 /** The lowered graph as text, a node a line. */
 async function lowered(
   build: (g: GraphBuilder) => Value,
-  options: Partial<Pick<LowerOptions, "target" | "staticDims">> = {},
+  options: Partial<Pick<LowerOptions, "target" | "attention" | "staticDims">> = {},
 ): Promise<string> {
   const g = new GraphBuilder("test");
   g.output("y", build(g));
@@ -131,6 +131,72 @@ test("attention: keys for all queries, or one set for each batch", async () => {
     attention#2.5 = Concat(attention#2.4, int64[-1,4]) axis=0
     attention#2.6 = Reshape(attention#2.3, attention#2.5)
     -> attention#2.6"
+  `);
+});
+
+test("attention as products: blocks of queries share the keys, heads apart or one as it is", async () => {
+  const attention = (heads: number) => (g: GraphBuilder) => {
+    const k = g.input("k", [1, "m", 4]);
+    return g.attention(g.input("q", [1, 5, 4]), k, k, { heads, scale: 0.5 });
+  };
+  const composed = { fuses: () => false, scoreBytes: 400 }; // expecting 8 keys, so 5 x 8 scores a head
+  expect(await lowered(attention(4), { target: "gpu", attention: composed })).toMatchInlineSnapshot(`
+    "k [1,m,4]
+    q [1,5,4]
+    attention#2 = Reshape(k, int64[1,0,4,1])
+    attention#2.1 = Transpose(attention#2) perm=0,2,3,1
+    attention#2.2 = Reshape(k, int64[1,0,4,1])
+    attention#2.3 = Transpose(attention#2.2) perm=0,2,1,3
+    attention#2.4 = Slice(q, int64[0], int64[3], int64[1])
+    attention#2.5 = Reshape(attention#2.4, int64[1,3,4,1])
+    attention#2.6 = Transpose(attention#2.5) perm=0,2,1,3
+    attention#2.7 = Mul(attention#2.6, float32 0.5)
+    attention#2.8 = MatMul(attention#2.7, attention#2.1)
+    attention#2.9 = Softmax(attention#2.8) axis=-1
+    attention#2.10 = MatMul(attention#2.9, attention#2.3)
+    attention#2.11 = Transpose(attention#2.10) perm=0,2,1,3
+    attention#2.12 = Reshape(attention#2.11, int64[1,3,4])
+    attention#2.13 = Slice(q, int64[3], int64[5], int64[1])
+    attention#2.14 = Reshape(attention#2.13, int64[1,2,4,1])
+    attention#2.15 = Transpose(attention#2.14) perm=0,2,1,3
+    attention#2.16 = Mul(attention#2.15, float32 0.5)
+    attention#2.17 = MatMul(attention#2.16, attention#2.1)
+    attention#2.18 = Softmax(attention#2.17) axis=-1
+    attention#2.19 = MatMul(attention#2.18, attention#2.3)
+    attention#2.20 = Transpose(attention#2.19) perm=0,2,1,3
+    attention#2.21 = Reshape(attention#2.20, int64[1,2,4])
+    attention#2.22 = Concat(attention#2.12, attention#2.21) axis=1
+    -> attention#2.22"
+  `);
+  expect(
+    await lowered(attention(1), { target: "cpu", attention: { ...composed, scoreBytes: 100 } }),
+  ).toMatchInlineSnapshot(`
+    "k [1,m,4]
+    q [1,5,4]
+    attention#2 = Slice(q, int64[0], int64[3], int64[1])
+    attention#2.1 = FusedMatMul(attention#2, k) transB=1 alpha=0.5
+    attention#2.2 = Softmax(attention#2.1) axis=-1
+    attention#2.3 = MatMul(attention#2.2, k)
+    attention#2.4 = Slice(q, int64[3], int64[5], int64[1])
+    attention#2.5 = FusedMatMul(attention#2.4, k) transB=1 alpha=0.5
+    attention#2.6 = Softmax(attention#2.5) axis=-1
+    attention#2.7 = MatMul(attention#2.6, k)
+    attention#2.8 = Concat(attention#2.3, attention#2.7) axis=1
+    -> attention#2.8"
+  `);
+});
+
+test("attention in one node on a GPU: values as wide as keys", async () => {
+  const build = (g: GraphBuilder) =>
+    g.attention(g.input("q", [1, 5, 8]), g.input("k", [1, 9, 8]), g.input("v", [1, 9, 2]), { heads: 1, scale: 1 });
+  expect(await lowered(build, { target: "gpu" })).toMatchInlineSnapshot(`
+    "q [1,5,8]
+    k [1,9,8]
+    v [1,9,2]
+    attention#3 = Pad(v, int64[0,0,0,0,0,6])
+    attention#3.1 = MultiHeadAttention(q, k, attention#3) num_heads=1 scale=1
+    attention#3.2 = Slice(attention#3.1, int64[0], int64[2], int64[2])
+    -> attention#3.2"
   `);
 });
 

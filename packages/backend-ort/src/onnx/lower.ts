@@ -1,8 +1,10 @@
 import {
   type AnyOpNode,
   type Attributes,
+  bindDim,
   type Dim,
   type DimBindings,
+  dimNames,
   float32,
   GraphBuilder,
   type HostTensor,
@@ -15,7 +17,7 @@ import {
   type ValueDType,
   WEIGHT_BLOCK,
 } from "@masklet/core";
-import { Emitter, type Sized } from "./emitter.ts";
+import { Emitter, type Scratch, type Sized } from "./emitter.ts";
 import { DATA_TYPE, float, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from "./schema.ts";
 import type { PlacedWeights } from "./weights.ts";
 
@@ -30,8 +32,27 @@ const MICROSOFT = "com.microsoft";
  */
 export type Target = "cpu" | "gpu";
 
+/** One attention, as far as it is known before it runs. */
+export interface AttentionSite {
+  /** Channels of a head's queries and keys. */
+  readonly headWidth: number;
+  /** Of all scores, with `SIZE_TO_EXPECT` for sizes that have a name. */
+  readonly bytes: number;
+}
+
+export interface AttentionOptions {
+  /** Whether the runtime's own kernel computes it; else it is products and a softmax. By default it always does. */
+  readonly fuses?: (site: AttentionSite) => boolean;
+  /** Most bytes of scores at a time, where it is products. */
+  readonly scoreBytes?: number;
+}
+
+/** What a named size is taken for where only its magnitude counts: objects, prompts and memories come by the eight. */
+const SIZE_TO_EXPECT = 8;
+
 export interface LowerOptions {
   readonly target: Target;
+  readonly attention?: AttentionOptions;
   /** The initializers' names in the model. */
   readonly initializerNames: ReadonlyMap<Value, string>;
   /** Those of weights that are rounded. */
@@ -47,6 +68,8 @@ export interface LoweredGraph {
   readonly constants: readonly OnnxTensor[];
   readonly inputs: readonly OnnxValueInfo[];
   readonly outputs: readonly OnnxValueInfo[];
+  /** Tensors between the nodes of one operation, where they may be large. */
+  readonly scratch: readonly Scratch[];
   /** The tensor of each of the graph's outputs; two may share one. */
   readonly outputNames: Readonly<Record<string, string>>;
 }
@@ -54,7 +77,7 @@ export interface LoweredGraph {
 /** Translates a prepared graph's operations. */
 export function lowerGraph(
   graph: PreparedGraph,
-  { target, initializerNames, rounded = new Map(), staticDims = {} }: LowerOptions,
+  { target, attention = {}, initializerNames, rounded = new Map(), staticDims = {} }: LowerOptions,
 ): LoweredGraph {
   const names = new Map(initializerNames);
   for (const [name, value] of Object.entries(graph.inputs)) names.set(value, name);
@@ -62,7 +85,7 @@ export function lowerGraph(
   for (const value of graph.values) {
     const { node } = value.source;
     emitter.begin(node.scope, `${node.kind}#${value.id}`);
-    emitter.define(value, lowerNode({ emitter, target, value, rounded }, node));
+    emitter.define(value, lowerNode({ emitter, target, attention, value, rounded }, node));
   }
   const computed = new Set<Value>(graph.values);
   const outputs = new Map<string, OnnxValueInfo>();
@@ -77,6 +100,7 @@ export function lowerGraph(
   return {
     nodes: emitter.nodes,
     constants: emitter.constants,
+    scratch: emitter.scratch,
     inputs: Object.entries(graph.inputs).map(([name, value]) => valueInfo(emitter, name, value)),
     outputs: [...outputs.values()],
     outputNames,
@@ -95,6 +119,7 @@ function valueInfo(emitter: Emitter, name: string, { dtype, dims }: Value): Onnx
 interface Context {
   readonly emitter: Emitter;
   readonly target: Target;
+  readonly attention: AttentionOptions;
   readonly rounded: PlacedWeights["rounded"];
   /** The node's result. */
   readonly value: OpValue;
@@ -124,8 +149,10 @@ const lowerings: LowerTable = {
   relu: plain("Relu"),
   gelu: ({ emitter }, { inputs: [x] }) => emitter.emit("Gelu", [emitter.name(x)], {}, MICROSOFT),
   sigmoid: plain("Sigmoid"),
-  sin: plain("Sin"),
-  cos: plain("Cos"),
+  sin: ({ emitter, target }, { inputs: [x] }) =>
+    target === "cpu" ? emitter.emit("Sin", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0),
+  cos: ({ emitter, target }, { inputs: [x] }) =>
+    target === "cpu" ? emitter.emit("Cos", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0.5),
   clamp: ({ emitter }, { inputs: [x], attributes: { minValue, maxValue } }) =>
     emitter.emit("Clip", [emitter.name(x), emitter.scalar(minValue), emitter.scalar(maxValue)]),
   equal: plain("Equal"),
@@ -238,24 +265,123 @@ function lowerQuantizedLinear(
   );
 }
 
-function lowerAttention({ emitter, value }: Context, { inputs, attributes }: OpNode<"attention">): string {
-  const [q, k, v] = inputs.map((input) => emitter.sized(input)) as [Sized, Sized, Sized];
-  const { heads, scale } = attributes;
-  // As many batches as there are of keys: queries that share theirs become rows of one batch.
-  const shared = q.dims[0] !== k.dims[0];
-  const batch = { name: k.name, dims: [k.dims[0] ?? 1] };
-  const rows = shared ? emitter.reshape(q, [k.dims[0] ?? 1, -1, q.dims[2] ?? 1], [batch]) : q;
-  const attended = emitter.emit(
-    "MultiHeadAttention",
-    [rows.name, k.name, v.name],
-    { num_heads: heads, scale: float(scale) },
-    MICROSOFT,
+/**
+ * sin(x + shift pi) for a shift of 0 or 1/2, because shaders need be no more exact than 2^-11. With k the nearest number
+ * to x / pi that makes x + shift pi a multiple of pi, and r the rest, it is (-1)^k sin(r): pi is subtracted in parts that
+ * are exact in float32, and sin(r) is its series up to r^11 / 11!, good to 6e-8 on half a turn.
+ */
+function sine(emitter: Emitter, x: string, shift: 0 | 0.5): string {
+  const emit = (op: string, a: string, b: string | number): string =>
+    emitter.emit(op, [a, typeof b === "number" ? emitter.scalar(b) : b]);
+  const floor = (a: string): string => emitter.emit("Floor", [a]);
+  const turns = floor(emit("Add", emit("Mul", x, 1 / Math.PI), shift + 0.5)); // even or odd: the sign
+  const halves = emit("Sub", turns, shift);
+  const parts = [3.140625, 0.0009670257568359375, Math.PI - 3.140625 - 0.0009670257568359375];
+  const r = parts.reduce((rest, part) => emit("Sub", rest, emit("Mul", halves, part)), x);
+  const square = emit("Mul", r, r);
+  const series = [1 / 362880, -1 / 5040, 1 / 120, -1 / 6, 1].reduce(
+    (sum, coefficient) => emit("Add", emit("Mul", sum, square), coefficient),
+    emitter.scalar(-1 / 39916800),
   );
-  if (!shared) return attended;
-  return emitter.reshape({ name: attended, dims: [k.dims[0] ?? 1, -1, v.dims[2] ?? 1] }, value.dims, [q]).name;
+  const pairs = emit("Mul", floor(emit("Mul", turns, 0.5)), 2);
+  const sign = emit("Add", emit("Mul", emit("Sub", turns, pairs), -2), 1);
+  return emit("Mul", emit("Mul", r, series), sign);
 }
 
-function lowerResample2d({ emitter, value }: Context, { inputs: [image], attributes }: OpNode<"resample2d">): string {
+function lowerAttention(context: Context, { inputs, attributes }: OpNode<"attention">): string {
+  const { emitter, attention } = context;
+  const [q, k, v] = inputs.map((input) => emitter.sized(input)) as [Sized, Sized, Sized];
+  const [batch, rows, width] = q.dims as readonly [Dim, Dim, number];
+  const [, keys] = k.dims as readonly [Dim, Dim, number];
+  const bytes = [batch, rows, keys].map(sizeToExpect).reduce((a, b) => a * b, 4 * attributes.heads);
+  const { fuses = () => true, scoreBytes = Number.POSITIVE_INFINITY } = attention;
+  if (fuses({ headWidth: width / attributes.heads, bytes })) {
+    return withKeysOf(context, q, k, (queries) => fusedAttention(context, [queries, k, v], attributes)).name;
+  }
+  const attend = composedAttention(context, [q, k, v], attributes);
+  const size = typeof rows === "number" ? Math.max(1, Math.ceil(rows / Math.ceil(bytes / scoreBytes))) : 0;
+  emitter.noteScratch([batch, attributes.heads, typeof rows === "number" ? size : rows, keys]);
+  if (typeof rows !== "number" || size >= rows) return withKeysOf(context, q, k, attend).name;
+  const blocks = Array.from({ length: Math.ceil(rows / size) }, (_, i): string => {
+    const [start, end] = [i * size, Math.min(rows, (i + 1) * size)];
+    const part = emitter.emit("Slice", [q.name, emitter.ints(start), emitter.ints(end), emitter.ints(1)]);
+    return withKeysOf(context, { name: part, dims: [batch, end - start, width] }, k, attend).name;
+  });
+  return emitter.emit("Concat", blocks, { axis: 1 });
+}
+
+function sizeToExpect(dim: Dim): number {
+  return bindDim(dim, Object.fromEntries(dimNames(dim).map((name) => [name, SIZE_TO_EXPECT])));
+}
+
+/** Attends from `q` [b, m, ..] to keys of as many batches or fewer: queries that share theirs become rows of one batch. */
+function withKeysOf({ emitter, value }: Context, q: Sized, k: Sized, attend: (queries: Sized) => Sized): Sized {
+  const [batch = 1, rows = 1, width = 1] = q.dims;
+  const [keyBatch = 1] = k.dims;
+  if (batch === keyBatch) return attend(q);
+  const attended = attend(emitter.reshape(q, [keyBatch, -1, width], [{ name: k.name, dims: [keyBatch] }]));
+  return emitter.reshape(attended, [batch, rows, value.dims[2] ?? 1], [q]);
+}
+
+/** As many batches of queries as of keys, in one node. */
+function fusedAttention(
+  { emitter, target }: Context,
+  [q, k, v]: readonly [Sized, Sized, Sized],
+  { heads, scale }: Attributes<"attention">,
+): Sized {
+  const [keyWidth, valueWidth] = [k.dims[2], v.dims[2]] as readonly [number, number];
+  // WebGPU's flash attention takes heads of one width alone; without it, all scores are held at once.
+  const extra = target === "gpu" && heads === 1 ? Math.max(0, keyWidth - valueWidth) : 0;
+  const values = extra === 0 ? v.name : emitter.emit("Pad", [v.name, emitter.ints(0, 0, 0, 0, 0, extra)]);
+  const operands = [q.name, k.name, values];
+  const attended = emitter.emit("MultiHeadAttention", operands, { num_heads: heads, scale: float(scale) }, MICROSOFT);
+  const cut = [emitter.ints(0), emitter.ints(valueWidth), emitter.ints(2)];
+  const name = extra === 0 ? attended : emitter.emit("Slice", [attended, ...cut]);
+  return { name, dims: [...q.dims.slice(0, 2), valueWidth] };
+}
+
+/** The same as products and a softmax. What blocks of queries share is emitted once. */
+function composedAttention(
+  { emitter, target }: Context,
+  [, k, v]: readonly [Sized, Sized, Sized],
+  { heads, scale }: Attributes<"attention">,
+): (queries: Sized) => Sized {
+  /** [b, l, heads*d] -> [b, heads, l, d]; one head is left as it is. */
+  const split = (x: Sized, perm: readonly number[]): string => {
+    if (heads === 1) return x.name;
+    const [batch = 1, length = 1, width] = x.dims as readonly [Dim, Dim, number];
+    const apart = emitter.reshape(x, [batch, length, heads, width / heads]);
+    return emitter.emit("Transpose", [apart.name], { perm });
+  };
+  const inHeads = [0, 2, 1, 3];
+  const keys =
+    target === "cpu"
+      ? split(k, inHeads)
+      : heads === 1
+        ? emitter.emit("Transpose", [k.name], { perm: [0, 2, 1] })
+        : split(k, [0, 2, 3, 1]);
+  const values = split(v, inHeads);
+  return (queries) => {
+    const [batch = 1, rows = 1] = queries.dims;
+    let scores: string;
+    if (target === "cpu") {
+      scores = fusedMatMul(emitter, split(queries, inHeads), keys, scale);
+    } else {
+      const scaled = emitter.emit("Mul", [split(queries, inHeads), emitter.scalar(scale)]);
+      scores = emitter.emit("MatMul", [scaled, keys]);
+    }
+    const attended = emitter.emit("MatMul", [emitter.emit("Softmax", [scores], { axis: -1 }), values]);
+    const width = v.dims[2] as number;
+    if (heads === 1) return { name: attended, dims: [batch, rows, width] };
+    const apart = emitter.emit("Transpose", [attended], { perm: inHeads });
+    return emitter.reshape({ name: apart, dims: [batch, rows, heads, width / heads] }, [batch, rows, width]);
+  };
+}
+
+function lowerResample2d(
+  { emitter, target, value }: Context,
+  { inputs: [image], attributes }: OpNode<"resample2d">,
+): string {
   const x = emitter.sized(image);
   const [, height, width, channels] = image.dims as readonly [Dim, number, number, number];
   const { sizes, mode, antialias } = attributes;
@@ -269,12 +395,17 @@ function lowerResample2d({ emitter, value }: Context, { inputs: [image], attribu
     const result = { name: emitter.emit("MatMul", [across, lines.name]), dims: [-1, sizes[1], channels] };
     return emitter.reshape(result, value.dims, [x]).name;
   }
-  const scales = emitter.floats(1, exactScale(height, sizes[0]), exactScale(width, sizes[1]), 1);
-  return emitter.emit("Resize", [x.name, "", scales], {
-    mode: mode === "nearest-neighbor" ? "nearest" : mode,
-    nearest_mode: "round_prefer_ceil",
-    coordinate_transformation_mode: "half_pixel",
-  });
+  const resize = (name: string, scales: string): string =>
+    emitter.emit("Resize", [name, "", scales], {
+      mode: mode === "nearest-neighbor" ? "nearest" : mode,
+      nearest_mode: "round_prefer_ceil",
+      coordinate_transformation_mode: "half_pixel",
+    });
+  const scales = [exactScale(height, sizes[0]), exactScale(width, sizes[1])];
+  if (target === "cpu" || mode !== "linear") return resize(x.name, emitter.floats(1, ...scales, 1));
+  // WebGPU's kernel interpolates along the last two axes, whatever the scales say.
+  const channelsFirst = emitter.emit("Transpose", [x.name], { perm: [0, 3, 1, 2] });
+  return emitter.emit("Transpose", [resize(channelsFirst, emitter.floats(1, 1, ...scales))], { perm: [0, 2, 3, 1] });
 }
 
 /** [to, from]: what resampling does to a column of pixels, by its definition applied to the identity. */
