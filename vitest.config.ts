@@ -59,6 +59,9 @@ export default defineConfig({
                   // WebGPU on a software adapter, where the machine has no GPU.
                   "--enable-unsafe-webgpu",
                   "--use-webgpu-adapter=swiftshader",
+                  // So that a test of leaks sees what is reachable, not what is not collected yet.
+                  "--js-flags=--expose-gc",
+                  "--enable-precise-memory-info",
                   // Chromium's sandbox does not start as root, as in a container.
                   ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
                 ],

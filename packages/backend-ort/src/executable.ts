@@ -36,7 +36,7 @@ interface Compiled {
 
 /** What an executable needs of its backend. */
 interface Owner {
-  readonly host: Pick<OrtHost, "ort" | "lock" | "lost">;
+  readonly host: Pick<OrtHost, "ort" | "lock" | "lost" | "sessionOptions">;
   readonly hold: (shared: Shared) => OrtTensor;
   readonly owns: (tensor: OrtTensor) => boolean;
   readonly forget: (executable: CompiledGraph) => void;
@@ -48,6 +48,7 @@ export class CompiledGraph implements OrtExecutable {
   readonly #owner: Owner;
   #disposed: Promise<void> | undefined;
   #profiling: Profiling | undefined;
+  #repeats = false;
 
   constructor(compiled: Compiled, owner: Owner) {
     this.signature = compiled.signature;
@@ -133,7 +134,7 @@ export class CompiledGraph implements OrtExecutable {
   ): Promise<Record<string, DeviceTensor>> {
     const { name, session, outputNames } = this.#compiled;
     const {
-      host: { ort, lost },
+      host: { ort, lost, sessionOptions },
       hold,
     } = this.#owner;
     const expected = outputs.map((output) => {
@@ -148,12 +149,18 @@ export class CompiledGraph implements OrtExecutable {
     }
     const wanted = outputs.map((output): [string, string] => [output, outputNames[output] as string]);
     const tensors = Object.fromEntries(Object.entries(feeds).map(([input, { tensor }]) => [input, tensor]));
+    if (this.#repeats) {
+      const problem = "an earlier run failed, and ONNX Runtime would repeat its inputs: compile the graph again";
+      throw new BackendError("run-failed", `${name}: ${problem}`, { details: { graph: name } });
+    }
     let results: InferenceSession.ReturnType;
     try {
       const run = session.run(tensors, [...new Set(wanted.map(([, tensor]) => tensor))]);
       results = await abortable(run, lost);
     } catch (cause) {
       lost?.throwIfAborted();
+      // Inputs that are bound, as they are where outputs stay on the device, are let go of by a run that succeeds alone.
+      this.#repeats = sessionOptions.preferredOutputLocation !== undefined;
       throw new BackendError("run-failed", `${name}: ONNX Runtime failed: ${messageOf(cause)}`, {
         cause,
         details: { graph: name },
