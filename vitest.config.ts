@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from "node:fs";
 import process from "node:process";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
@@ -6,6 +7,9 @@ import { chromium, quiet } from "./tools/host.mjs";
 /** Workspace packages are tested from their sources, without a build. */
 const source = (host: "node" | "browser"): string[] => ["@masklet/source", "module", host, "development|production"];
 const node = { resolve: { conditions: source("node") }, ssr: { resolve: { conditions: source("node") } } };
+
+/** The goldens, which lie beside the repository where there are any. */
+const shared = existsSync("../shared") ? [realpathSync("../shared")] : [];
 
 export default defineConfig({
   test: {
@@ -41,6 +45,7 @@ export default defineConfig({
         server: {
           // Cross-origin isolated, so that wasm has threads.
           headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },
+          fs: { allow: [".", ...shared] },
         },
         test: {
           name: "browser",

@@ -141,34 +141,37 @@ export async function testNanoVideo(
       expect(at).toBe(log.length);
     });
 
-    test.runIf(names === undefined)("eight objects together are the eight one by one", async () => {
-      const clip = await open("clip");
-      const predictor = new VideoPredictor(model);
-      const clicks: readonly Point[] = [
-        [57, 143],
-        [422, 113],
-        [183, 166],
-        [272, 155],
-        [153, 166],
-        [292, 132],
-        [30, 30],
-        [400, 200],
-      ];
-      const track = async (objects: readonly number[]): Promise<readonly VideoFrame[]> => {
-        using session = predictor.start(clip);
-        for (const object of objects) await session.addPrompt({ frame: 0, object, points: [clicks[object] as Point] });
-        const frames: VideoFrame[] = [];
-        for await (const frame of session.propagate({ count: 5 })) frames.push(frame);
-        return frames;
-      };
-      const together = await track([...clicks.keys()]);
-      for (const object of clicks.keys()) {
-        for (const [i, alone] of (await track([object])).entries()) {
-          const apart = pixelsApart(alone.objects[0]?.mask as Mask, together[i]?.objects[object]?.mask as Mask);
-          expect(apart, `frame ${i}, object ${object}`).toBeLessThanOrEqual(4);
+    if (names === undefined) {
+      test("eight objects together are the eight one by one", async () => {
+        const clip = await open("clip");
+        const predictor = new VideoPredictor(model);
+        const clicks: readonly Point[] = [
+          [57, 143],
+          [422, 113],
+          [183, 166],
+          [272, 155],
+          [153, 166],
+          [292, 132],
+          [30, 30],
+          [400, 200],
+        ];
+        const track = async (objects: readonly number[]): Promise<readonly VideoFrame[]> => {
+          using session = predictor.start(clip);
+          for (const object of objects)
+            await session.addPrompt({ frame: 0, object, points: [clicks[object] as Point] });
+          const frames: VideoFrame[] = [];
+          for await (const frame of session.propagate({ count: 5 })) frames.push(frame);
+          return frames;
+        };
+        const together = await track([...clicks.keys()]);
+        for (const object of clicks.keys()) {
+          for (const [i, alone] of (await track([object])).entries()) {
+            const apart = pixelsApart(alone.objects[0]?.mask as Mask, together[i]?.objects[object]?.mask as Mask);
+            expect(apart, `frame ${i}, object ${object}`).toBeLessThanOrEqual(4);
+          }
         }
-      }
-    });
+      });
+    }
 
     test("the mean IoU of all masks", () => comparison.expectMean());
 

@@ -1,0 +1,36 @@
+import { describe } from "vitest";
+import { testFullSize } from "../../core/test/goldens/full-size.ts";
+import { testNanoImage } from "../../core/test/goldens/nano-image.ts";
+import { testNanoVideo } from "../../core/test/goldens/nano-video.ts";
+import { shared } from "../../core/test/goldens/shared.web.ts";
+import { createOrtBackend } from "../src/web.ts";
+
+const onWasm = () => createOrtBackend({ device: "wasm" });
+const onWebGpu = () => createOrtBackend({ device: "webgpu" });
+
+describe("wasm", async () => {
+  await testNanoImage(onWasm, { shared });
+  await testNanoVideo(onWasm, {
+    shared,
+    scenarios: [
+      "two_clicks_in_turn",
+      "bedroom_two_children",
+      "memory_stride_in_reverse",
+      "holes_filled",
+      "mask_then_points_on_the_same_frame",
+    ],
+  });
+});
+
+// A software adapter takes its time.
+describe("webgpu", async () => {
+  await testNanoImage(onWebGpu, { shared, pictures: ["groceries"] });
+  await testNanoVideo(onWebGpu, { shared, scenarios: ["two_clicks_in_turn"] });
+  testFullSize(onWebGpu, {
+    shared,
+    variants: ["sam2.1-hiera-tiny"],
+    graphs: ["memoryAttention"],
+    encodeOn: onWasm,
+    limits: { max: 5e-3, median: 5e-4 },
+  });
+});

@@ -1,0 +1,31 @@
+import { describe } from "vitest";
+import { testNanoImage } from "../../core/test/goldens/nano-image.ts";
+import { testNanoVideo } from "../../core/test/goldens/nano-video.ts";
+import { shared } from "../../core/test/goldens/shared.web.ts";
+import { createTfjsBackend } from "../src/web.ts";
+
+/** Where the test's server has the engine's files. */
+const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
+
+// All scenarios run in Node.
+describe("wasm", async () => {
+  const create = () => createTfjsBackend({ engine: "wasm", wasmPaths });
+  await testNanoImage(create, { shared });
+  await testNanoVideo(create, {
+    shared,
+    scenarios: [
+      "two_clicks_in_turn",
+      "bedroom_two_children",
+      "memory_stride_in_reverse",
+      "holes_filled",
+      "mask_then_points_on_the_same_frame",
+    ],
+  });
+});
+
+// On a software adapter a frame takes seconds.
+describe("webgl", async () => {
+  const create = () => createTfjsBackend({ engine: "webgl" });
+  await testNanoImage(create, { shared, pictures: ["groceries"] });
+  await testNanoVideo(create, { shared, scenarios: ["two_clicks_in_turn"] });
+});
