@@ -60,7 +60,7 @@ export class RemoteVideoPredictor implements Omit<VideoPredictor, "model" | "sta
   constructor(model: RemoteSam2, options: VideoOptions = {}) {
     this.model = model;
     this.#options = options;
-    this.#settings = videoSettings(options);
+    this.#settings = videoSettings(options, model.config);
   }
 
   /** As `VideoPredictor.estimate`. */
