@@ -1,6 +1,8 @@
 /**
  * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--json]`: how much of the machine's peak the models reach.
  *
+ * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
+ *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
  * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in the same process.
  * What other precisions gain is measured in turns with float32. Every model runs in a process of its own, whose peak memory is therefore its own.
@@ -10,10 +12,12 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Report, Row } from "./report.ts";
+import { benchInBrowser, printBrowser } from "./browser.ts";
+import { columns, type Report, type Row } from "./report.ts";
 
 const { values: options } = parseArgs({
   options: {
+    browser: { type: "boolean", default: false },
     model: { type: "string", default: "nano,tiny" },
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
@@ -22,7 +26,18 @@ const { values: options } = parseArgs({
 });
 
 const models = options.model.split(",");
-const reports = models.map((model): Report => {
+if (options.browser) {
+  const threads = options.threads === undefined ? availableParallelism() : Number(options.threads);
+  const reports = await benchInBrowser(models, threads);
+  if (options.json) console.log(JSON.stringify(reports, null, 2));
+  else for (const report of reports) printBrowser(report);
+} else {
+  const reports = models.map(measure);
+  if (options.json) console.log(JSON.stringify(reports, null, 2));
+  else for (const report of reports) print(report);
+}
+
+function measure(model: string): Report {
   const args = [
     ...["--conditions=@masklet/source", "--no-warnings", fileURLToPath(new URL("measure.ts", import.meta.url)), model],
     ...["--dtype", options.dtype],
@@ -31,10 +46,7 @@ const reports = models.map((model): Report => {
   const child = spawnSync(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
   if (child.status !== 0) throw new Error(`bench: ${model} ended with ${child.signal ?? `exit code ${child.status}`}`);
   return JSON.parse(child.stdout.toString()) as Report;
-});
-
-if (options.json) console.log(JSON.stringify(reports, null, 2));
-else for (const report of reports) print(report);
+}
 
 function print({ model, threads, peak, rows, comparisons, load, memory }: Report): void {
   console.log(`\n${model}, ${threads} of ${availableParallelism()} threads; GEMM peak ${peak.toFixed(0)} GFLOP/s`);
@@ -46,12 +58,7 @@ function print({ model, threads, peak, rows, comparisons, load, memory }: Report
     `${(100 * share(row, peak)).toFixed(1)}% of peak`,
     mark(row, peak),
   ]);
-  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
-  for (const line of lines) {
-    console.log(
-      `  ${line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`,
-    );
-  }
+  console.log(columns(lines));
   for (const { name, dtype, milliseconds, fp32Milliseconds, mark } of comparisons) {
     const ratio = fp32Milliseconds / milliseconds;
     const times = `${milliseconds.toFixed(0)} ms, float32 ${fp32Milliseconds.toFixed(0)} ms`;

@@ -1,8 +1,7 @@
 /** Measures one model in a process of its own and prints a `Report` as JSON. */
-import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import {
@@ -16,22 +15,19 @@ import {
   type HostTensor,
   imageEncoderGraph,
   int32,
-  isPresetName,
   maskDecoderGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
   type Precision,
   precisions,
-  presets,
   type Sam2,
   type Sam2Config,
   type Tensor,
   VideoPredictor,
-  writeSafetensors,
 } from "@masklet/core";
 import { Sam2 as NodeSam2 } from "@masklet/core/node";
-import { hashedTensor, hashedWeights, memoryWeights } from "@masklet/core/testing";
-import { nanoModel } from "@masklet/model-nano";
+import { hashedTensor, memoryWeights } from "@masklet/core/testing";
+import { modelFiles } from "./model-files.ts";
 import type { Comparison, Report, Row } from "./report.ts";
 
 const RUNS = 5;
@@ -62,7 +58,7 @@ const threads = options.threads === undefined ? availableParallelism() : Number(
 
 const baseline = process.memoryUsage.rss();
 const backend = await createOrtBackend({ threads });
-const source = name === "nano" ? fileURLToPath(nanoModel.checkpoint) : hashedCheckpoint(`sam2.1-hiera-${name}`);
+const { checkpoint: source } = modelFiles(name);
 
 async function measure(): Promise<Report> {
   const peak = await gemmPeak();
@@ -281,27 +277,6 @@ async function gemmPeak(): Promise<number> {
   const [best] = await times(run);
   await executable.dispose();
   return (2 * PEAK_SIDE ** 3) / 1e6 / (best as number);
-}
-
-/** A full-size model with hashed weights as a file, made once, so that loading reads what a user's would. */
-function hashedCheckpoint(preset: string): string {
-  if (!isPresetName(preset)) throw new Error(`bench: ${preset} is none of ${Object.keys(presets).join(", ")}`);
-  const folder = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
-  const path = `${folder}${preset}.hashed.safetensors`;
-  if (existsSync(path)) return path;
-  mkdirSync(folder, { recursive: true });
-  const tensors = new Map<string, HostTensor>();
-  for (const {
-    name: key,
-    dims,
-    source: { bytes },
-  } of hashedWeights(presets[preset]).entries.values()) {
-    if (bytes === undefined) throw new Error(`bench: ${key} has no bytes`);
-    tensors.set(key, float32(dims, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)));
-  }
-  writeFileSync(`${path}.part`, writeSafetensors(tensors));
-  renameSync(`${path}.part`, path);
-  return path;
 }
 
 process.stdout.write(JSON.stringify(await measure()));

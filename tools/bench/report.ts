@@ -34,3 +34,52 @@ export interface Report {
   /** Resident bytes. */
   readonly memory: { readonly baseline: number; readonly peak: number };
 }
+
+/** What of a model is computed where, in a browser. */
+export interface PageJob {
+  readonly backend: "ort" | "tfjs";
+  readonly device: "wasm" | "webgl" | "webgpu";
+  readonly threads: number;
+  /** Addresses. */
+  readonly checkpoint: string;
+  readonly config: string | undefined;
+}
+
+/** One measured piece of work in a browser, or why it was not measured. */
+export type PageRow = { readonly name: string } & (
+  | {
+      /** Median of the warm runs. */
+      readonly milliseconds: number;
+      readonly runs: number;
+    }
+  | { readonly skipped: string }
+);
+
+/** What one model did on one backend. */
+export interface BrowserColumn extends Pick<PageJob, "backend" | "device"> {
+  /** The GPU. */
+  readonly adapter?: string;
+  readonly software: boolean;
+  readonly rows: readonly PageRow[];
+  /** Why there are no rows. */
+  readonly notRun?: string;
+}
+
+/** What one model did in a browser. */
+export interface BrowserReport {
+  readonly model: string;
+  readonly browser: string;
+  readonly threads: number;
+  readonly columns: readonly BrowserColumn[];
+}
+
+/** Lines of cells as text: the first to the left, the others to the right. */
+export function columns(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
+  return lines
+    .map((line) => {
+      const cells = line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)));
+      return `  ${cells.join("  ")}`;
+    })
+    .join("\n");
+}
