@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
+import { precisions } from "@masklet/core";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
 import { Lock } from "./lock.ts";
@@ -51,7 +52,8 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
       device,
       // The GPU providers hand their outputs over in host memory.
       deviceTensors: device === "cpu",
-      dtypes: ["fp32", "q8", "q4"],
+      // Elsewhere float16 has not been run: a GPU without it fails only when it computes.
+      dtypes: device === "cpu" ? precisions : ["fp32", "q8", "q4"],
       fusedOps: ["quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
     },
     sessionOptions: sessionOptions(device, { ...options, threads: options.threads ?? physicalCores() }),

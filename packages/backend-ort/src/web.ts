@@ -1,4 +1,4 @@
-import type { OpKind } from "@masklet/core";
+import { type OpKind, precisions } from "@masklet/core";
 import type { InferenceSession } from "onnxruntime-common";
 import { createBackend } from "./backend.ts";
 import { deviceLost, deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
@@ -80,7 +80,7 @@ async function createWasmBackend(options: OrtWebOptions): Promise<OrtBackend> {
     capabilities: {
       device: "wasm",
       deviceTensors: false,
-      dtypes: ["fp32", "q8", "q4"],
+      dtypes: precisions,
       fusedOps: fusedOps(attention !== "composed"),
     },
     attention: {
@@ -120,7 +120,7 @@ async function createGpuBackend(adapter: GpuAdapter, options: OrtWebOptions): Pr
     capabilities: {
       device: "webgpu",
       deviceTensors: true,
-      dtypes: ["fp32", "q8", "q4"],
+      dtypes: adapter.features.has("shader-f16") ? precisions : precisions.filter((dtype) => dtype !== "fp16"),
       fusedOps: fusedOps(attention === "fused"),
       maxTensorBytes: maxTensorBytes(device.limits),
     },

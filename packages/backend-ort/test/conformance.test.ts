@@ -30,7 +30,7 @@ describe.each([
       ort,
       target,
       ...attention,
-      capabilities: { device: "cpu", deviceTensors: true, fusedOps: [], dtypes: ["fp32", "q8", "q4"] },
+      capabilities: { device: "cpu", deviceTensors: true, fusedOps: [], dtypes: ["fp32", "fp16", "q8", "q4"] },
       sessionOptions: sessionOptions("cpu", { threads: 1 }),
       lock: new Lock(),
     });

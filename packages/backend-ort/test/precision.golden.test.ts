@@ -37,6 +37,7 @@ interface Limits {
 }
 
 const limits: Readonly<Record<Exclude<Precision, "fp32">, Limits>> = {
+  fp16: { images: 0.995, video: 0.01, hashed: 0.99 },
   q8: { images: 0.985, video: 0.01, hashed: 0.9 },
   q4: { images: 0.94, video: 0.01, hashed: 0.75 },
 };

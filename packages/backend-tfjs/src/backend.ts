@@ -13,7 +13,7 @@ import {
   type WeightStore,
 } from "@masklet/core";
 import type { Engine } from "./engine.ts";
-import { messageOf, noRoundedWeights } from "./errors.ts";
+import { messageOf, noRoundedWeights, tfDtype } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
 import type { TfjsBackend } from "./runtime.ts";
 import { type Shared, TfjsTensor, uploadTensor } from "./tensor.ts";
@@ -57,6 +57,7 @@ class EngineBackend implements TfjsBackend {
     try {
       validateGraph(graph);
       if (graph.values.some(({ source }) => source.node.kind === "quantizedLinear")) throw noRoundedWeights();
+      for (const { dtype } of graph.values) tfDtype(dtype);
       const prepared = await prepareGraph(graph, weights, options);
       const placing = placeWeights(this.#engine, prepared, weights, options);
       const placed = await abortable(placing, signal, (late) => late.dispose());

@@ -1,6 +1,6 @@
 import { BackendError, byteSize, elementCount, formatDims, type ValueDType } from "@masklet/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { deviceLost, messageOf } from "./errors.ts";
+import { deviceLost, messageOf, tfDtype } from "./errors.ts";
 import { Lock } from "./lock.ts";
 import type { TfjsEngine, TfOps, TfRuntime } from "./runtime.ts";
 import { type GpuDevice, type Traits, traitsOf, webgpuDevice } from "./traits.ts";
@@ -135,7 +135,7 @@ export class Engine {
 
   /** A tensor around `data`, on this engine, whichever is current. */
   make(data: Float32Array | Int32Array | Uint8Array, dims: readonly number[], dtype: ValueDType): Tensor {
-    return this.tf.engine().makeTensor(data, [...dims], dtype, this.#backend);
+    return this.tf.engine().makeTensor(data, [...dims], tfDtype(dtype), this.#backend);
   }
 
   async read(tensor: Tensor): Promise<ArrayLike<number>> {

@@ -1,4 +1,4 @@
-import { BackendError } from "@masklet/core";
+import { BackendError, type ValueDType } from "@masklet/core";
 
 /** The error for an engine that does not start; says which do. */
 export function engineUnavailable(
@@ -37,6 +37,12 @@ export function deviceLost(engine: string, reason: string): BackendError {
 /** The error for a graph with rounded weights: multiplied as floats they would gain nothing. */
 export function noRoundedWeights(): BackendError {
   return new BackendError("unsupported", "TensorFlow.js multiplies float32 alone: it has no quantizedLinear");
+}
+
+/** The dtype as TensorFlow.js has it. Throws a `BackendError` ("unsupported") for float16, which it has not. */
+export function tfDtype(dtype: ValueDType): Exclude<ValueDType, "float16"> {
+  if (dtype !== "float16") return dtype;
+  throw new BackendError("unsupported", "TensorFlow.js has no tensors of float16");
 }
 
 /** What an error says. TensorFlow.js also throws plain objects with a message. */

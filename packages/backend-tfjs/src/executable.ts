@@ -15,7 +15,7 @@ import {
 } from "@masklet/core";
 import type { Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import type { Engine } from "./engine.ts";
-import { messageOf } from "./errors.ts";
+import { messageOf, tfDtype } from "./errors.ts";
 import { type Call, kernels } from "./kernels.ts";
 import { arrange, layoutOf } from "./layout.ts";
 import { emptinessOf, planRun, type Step } from "./plan.ts";
@@ -224,9 +224,9 @@ export class CompiledGraph implements Executable {
       case "empty":
         return engine.make(new Float32Array(), dims, dtype);
       case "zeros":
-        return tf.zeros([...dims], dtype);
+        return tf.zeros([...dims], tfDtype(dtype));
       case "bias": {
-        const sum = tf.add(tf.zeros([...dims], dtype), inputs[2] as TfTensor);
+        const sum = tf.add(tf.zeros([...dims], tfDtype(dtype)), inputs[2] as TfTensor);
         return relu ? tf.relu(sum) : sum;
       }
       case "concat":

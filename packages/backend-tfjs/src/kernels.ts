@@ -14,7 +14,7 @@ import {
 } from "@masklet/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { attention } from "./attention.ts";
-import { noRoundedWeights } from "./errors.ts";
+import { noRoundedWeights, tfDtype } from "./errors.ts";
 import type { TfOps } from "./runtime.ts";
 import { expandTo, padAxes, sliceAxes, transposeAxes } from "./shape.ts";
 import type { Traits } from "./traits.ts";
@@ -65,7 +65,7 @@ export const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
     tf.where(expandTo(tf, condition, dims), expandTo(tf, a, dims), expandTo(tf, b, dims)),
   // To bool explicitly: on wasm `cast` keeps the low byte.
   cast: ({ tf, inputs: [x], attributes: { dtype } }) =>
-    dtype === "bool" && x.dtype !== "bool" ? tf.notEqual(x, tf.scalar(0, x.dtype)) : tf.cast(x, dtype),
+    dtype === "bool" && x.dtype !== "bool" ? tf.notEqual(x, tf.scalar(0, x.dtype)) : tf.cast(x, tfDtype(dtype)),
   matmul: (call) => {
     const { inputs, attributes, own } = call;
     const [a, b] = inputs;

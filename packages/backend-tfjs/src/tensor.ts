@@ -10,6 +10,7 @@ import {
 } from "@masklet/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Engine } from "./engine.ts";
+import { tfDtype } from "./errors.ts";
 
 /** One tensor of the runtime, which several of ours may stand for: two outputs of one value, a feed of a waiting run. */
 export class Shared {
@@ -75,7 +76,7 @@ export class TfjsTensor implements DeviceTensor {
     if (shared === undefined) throw new StateError("disposed", `read: the tensor [${this.dims}] is disposed`);
     try {
       // Some engines hand out the array that they hold.
-      const data = arrays[this.dtype as ValueDType].from(await shared.engine.read(shared.tensor));
+      const data = arrays[tfDtype(this.dtype as ValueDType)].from(await shared.engine.read(shared.tensor));
       return { dtype: this.dtype, dims: this.dims, data };
     } finally {
       shared.release();

@@ -19,7 +19,7 @@ test.each([
     "segment a.png --point 1,2 --backend tfjs --device webgpu",
     '--device takes node-gpu, node, wasm or cpu, got "webgpu"',
   ],
-  ["segment a.png --point 1,2 --dtype int8", '--dtype takes fp32, q8 or q4, got "int8"'],
+  ["segment a.png --point 1,2 --dtype int8", '--dtype takes fp32, fp16, q8 or q4, got "int8"'],
   ["segment a.png --point 1,2 --backend tfjs --threads 2", "--threads 2 is for --backend ort, not for tfjs"],
   ["segment a.png --point 1,2 --backend reference --device webgpu", "--device webgpu"],
   ["segment a.png --point 1,2 --threads 0", '--threads takes a whole number from 1 to 1024, got "0"'],

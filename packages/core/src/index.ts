@@ -11,6 +11,7 @@ export type {
 } from "./backend/backend.ts";
 export { type ResolvedNode, resolveNode } from "./backend/reference-kernels.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
+export { toFloat16 } from "./checkpoint/convert.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
 export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";

@@ -4,8 +4,10 @@ import {
   type Dim,
   type DimBindings,
   dimNames,
+  float32,
   formatDims,
   type HostTensor,
+  toFloat16,
   type Value,
   type ValueDType,
 } from "@masklet/core";
@@ -110,8 +112,10 @@ export class Emitter {
     return this.#constant(`int64[${values}]`, "int64", [values.length], () => BigInt64Array.from(values, BigInt));
   }
 
-  scalar(value: number): string {
-    return this.#constant(`float32 ${value}`, "float32", [], () => Float32Array.of(value));
+  /** In float16, or else in float32. */
+  scalar(value: number, dtype: ValueDType = "float32"): string {
+    const scalar = float32([], Float32Array.of(value));
+    return this.constant(scalar, dtype, `${dtype} ${value}`);
   }
 
   floats(...values: readonly number[]): string {
@@ -205,12 +209,22 @@ export class Emitter {
     return this.emit("Shape", [tensor], { start: axis, end: axis + 1 });
   }
 
-  /** A tensor, which is not copied. */
-  constant({ dims, data }: HostTensor<"float32">): string {
-    return this.#constant(`constant ${this.#result}.${this.#count++}`, "float32", dims, () => data);
+  /** A tensor, which is not copied unless it is converted to float16. */
+  constant(
+    { dims, data }: HostTensor<"float32">,
+    dtype: ValueDType = "float32",
+    name = `constant ${this.#result}.${this.#count++}`,
+  ): string {
+    if (dtype !== "float16") return this.#constant(name, "float32", dims, () => data);
+    return this.#constant(name, dtype, dims, () => toFloat16(data));
   }
 
-  #constant(name: string, dtype: OnnxDType, dims: readonly number[], make: () => BigInt64Array | Float32Array): string {
+  #constant(
+    name: string,
+    dtype: OnnxDType,
+    dims: readonly number[],
+    make: () => BigInt64Array | Float32Array | Uint16Array,
+  ): string {
     if (!this.#constants.has(name)) {
       this.#constants.set(name, { name, dtype, dims, data: bytesOf(make()) });
     }

@@ -154,7 +154,7 @@ const lowerings: LowerTable = {
   cos: ({ emitter, target }, { inputs: [x] }) =>
     target === "cpu" ? emitter.emit("Cos", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0.5),
   clamp: ({ emitter }, { inputs: [x], attributes: { minValue, maxValue } }) =>
-    emitter.emit("Clip", [emitter.name(x), emitter.scalar(minValue), emitter.scalar(maxValue)]),
+    emitter.emit("Clip", [emitter.name(x), emitter.scalar(minValue, x.dtype), emitter.scalar(maxValue, x.dtype)]),
   equal: plain("Equal"),
   greater: plain("Greater"),
   where: plain("Where"),
@@ -387,8 +387,8 @@ function lowerResample2d(
   const { sizes, mode, antialias } = attributes;
   if (mode === "cubic" || antialias) {
     // Not every provider has these, and the CPU's are wrong on channels-last images, so: two products with constants.
-    const down = emitter.constant(resamplingMatrix(height, sizes[0], attributes));
-    const across = emitter.constant(resamplingMatrix(width, sizes[1], attributes));
+    const down = emitter.constant(resamplingMatrix(height, sizes[0], attributes), image.dtype);
+    const across = emitter.constant(resamplingMatrix(width, sizes[1], attributes), image.dtype);
     const rows = emitter.reshape(x, [image.dims[0] ?? 1, height, width * channels]);
     const resized = emitter.emit("MatMul", [down, rows.name]);
     const lines = emitter.reshape({ name: resized, dims: [-1, sizes[0], width * channels] }, [-1, width, channels]);

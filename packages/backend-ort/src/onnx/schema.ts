@@ -4,7 +4,7 @@
  */
 
 /** Element types and their `TensorProto.DataType`. */
-export const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
+export const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 export type OnnxDType = keyof typeof DATA_TYPE;
 
 /** A number is an int, a list of them is ints; floats say so. */

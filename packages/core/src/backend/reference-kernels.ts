@@ -2,6 +2,7 @@
  * What each operation computes, in plain TypeScript: the definition that other backends are tested against. Sums are
  * accumulated in float64 and rounded to float32 once.
  */
+import { toFloat16, toFloat32 } from "../checkpoint/convert.ts";
 import { GraphError } from "../errors.ts";
 import { bindDim, type Dim, type DimBindings, solveDim } from "../graph/dim.ts";
 import type { AnyOpNode, Value } from "../graph/graph.ts";
@@ -28,6 +29,7 @@ type Kernel<K extends OpKind> = (call: Call<K>) => Data;
 
 const allocate: { readonly [D in ValueDType]: (size: number) => Data } = {
   float32: (size) => new Float32Array(size),
+  float16: (size) => new Float32Array(size),
   int32: (size) => new Int32Array(size),
   bool: (size) => new Uint8Array(size),
 };
@@ -430,6 +432,13 @@ const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
   },
 };
 
+/** Kernels compute in float32, and what they make of halves is rounded to halves. */
+function widened(tensor: HostTensor): HostTensor {
+  if (tensor.dtype !== "float16") return tensor;
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return { ...tensor, dtype: "float32", data: toFloat32("float16", new Uint8Array(buffer, byteOffset, byteLength)) };
+}
+
 /** `dims` as numbers. */
 const bindAll = (dims: readonly Dim[], bindings: DimBindings): readonly number[] =>
   dims.map((dim) => bindDim(dim, bindings));
@@ -501,5 +510,6 @@ export function evaluateNode(
   const { attributes, dtype, dims } = resolveNode(node, inputs, bindings);
   const kernel = kernels[node.kind] as Kernel<OpKind>;
   const out = allocate[dtype](node.kind === "reshape" ? 0 : elementCount(dims));
-  return { dtype, dims, data: kernel({ attributes, inputs, dims, out }) };
+  const data = kernel({ attributes, inputs: inputs.map(widened), dims, out });
+  return { dtype, dims, data: dtype === "float16" ? toFloat16(data as Float32Array) : data };
 }

@@ -36,7 +36,7 @@ class Reference implements ReferenceBackend {
   readonly capabilities: Capabilities = {
     device: "cpu",
     deviceTensors: true,
-    dtypes: ["fp32", "q8", "q4"],
+    dtypes: ["fp32", "fp16", "q8", "q4"],
     fusedOps: ["linear", "quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
   };
   readonly #pause: () => Promise<void>;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { bytesOf } from "../../test/checkpoint-files.ts";
-import { toFloat32 } from "./convert.ts";
+import { toFloat16, toFloat32 } from "./convert.ts";
 
 const every16 = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
@@ -40,4 +40,18 @@ test("aligned float32 is a view, unaligned is copied", () => {
   expect(aligned.buffer).toBe(memory.buffer);
   memory.copyWithin(5, 4, 8);
   expect(toFloat32("float32", memory.subarray(5, 9))[0]).toBe(1.5);
+});
+
+test("float32 to float16: every half and what lies between", () => {
+  const all = Uint16Array.from({ length: 0x7c00 }, (_, i) => i);
+  const values = toFloat32("float16", new Uint8Array(all.buffer));
+  expect(toFloat16(values)).toEqual(all);
+  expect(toFloat16(values.map((value) => -value))).toEqual(all.map((half) => half | 0x8000));
+  // Halfway between neighbours the even one; a little further the nearer.
+  const middle = values.subarray(0, -1).map((value, i) => (value + (values[i + 1] as number)) / 2);
+  expect(toFloat16(middle)).toEqual(all.subarray(0, -1).map((half) => half + (half & 1)));
+  const above = middle.map((value, i) => value + ((values[i + 1] as number) - value) / 64);
+  expect(toFloat16(above)).toEqual(all.subarray(1));
+  const special = Float32Array.of(65519, 65520, -1e30, Number.POSITIVE_INFINITY, Number.NaN, -0, 1e-30);
+  expect([...toFloat16(special)]).toEqual([0x7bff, 0x7c00, 0xfc00, 0x7c00, 0x7e00, 0x8000, 0]);
 });

@@ -61,3 +61,29 @@ function halfTable(): Uint32Array {
   halves = table;
   return table;
 }
+
+/**
+ * The bits of each value as a half, rounded to the nearest, ties to even; what is too large becomes infinite.
+ */
+export function toFloat16(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < halves.length; i++) {
+    const float = bits[i] as number;
+    const sign = (float >>> 16) & 0x8000;
+    const magnitude = float & 0x7fffffff;
+    if (magnitude > 0x7f800000) {
+      halves[i] = sign | 0x7e00; // not a number
+    } else if (magnitude < 0x38800000) {
+      // Below the least normal half its fraction counts steps of 2^-24.
+      const steps = Math.abs(values[i] as number) * 2 ** 24;
+      const down = Math.floor(steps);
+      const rest = steps - down;
+      halves[i] = sign | (down + (rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? 1 : 0));
+    } else {
+      const rounded = magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1);
+      halves[i] = sign | Math.min(rounded >>> 13, 0x7c00);
+    }
+  }
+  return halves;
+}

@@ -53,7 +53,7 @@ export class GraphBuilder {
   }
 
   /** A tensor known now. */
-  constant(tensor: HostTensor<"float32" | "int32" | "bool">): Value {
+  constant(tensor: HostTensor<ValueDType>): Value {
     return this.#value({ dtype: tensor.dtype, dims: tensor.dims }, { from: "constant", tensor });
   }
 

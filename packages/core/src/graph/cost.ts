@@ -86,7 +86,7 @@ const isProduct: { readonly [K in OpKind]?: true } = {
   conv2d: true,
 };
 
-const bytesOf = { float32: 4, int32: 4, bool: 1 } as const;
+const bytesOf = { float32: 4, float16: 2, int32: 4, bool: 1 } as const;
 
 /** What a run costs at the given sizes of its named dimensions. Throws a `GraphError` for a name that is not given. */
 export function graphCost(graph: Graph, bindings: DimBindings = {}): GraphCost {

@@ -32,6 +32,13 @@ function requireDtype(node: AnyOpNode, value: Value, ...dtypes: readonly ValueDT
   }
 }
 
+/** All float32, or all float16. */
+function requireFloat(node: AnyOpNode, value: Value, ...others: readonly Value[]): ValueDType {
+  requireDtype(node, value, "float32", "float16");
+  for (const other of others) requireDtype(node, other, value.dtype);
+  return value.dtype;
+}
+
 function requireRank(node: AnyOpNode, value: Value, rank: number): void {
   if (value.dims.length !== rank) throw mistake(node, `takes rank ${rank}, got ${shape(value)}`);
 }
@@ -61,20 +68,19 @@ function broadcast(node: AnyOpNode, a: Value, b: Value): readonly Dim[] {
 
 function unary(node: OpNode<"relu" | "gelu" | "sigmoid" | "sin" | "cos" | "clamp">): ValueType {
   const [x] = node.inputs;
-  requireDtype(node as AnyOpNode, x, "float32");
-  return { dtype: "float32", dims: x.dims };
+  return { dtype: requireFloat(node as AnyOpNode, x), dims: x.dims };
 }
 
 function arithmetic(node: OpNode<"add" | "sub" | "mul" | "div">): ValueType {
   const [a, b] = node.inputs;
-  requireDtype(node as AnyOpNode, a, "float32", "int32");
+  requireDtype(node as AnyOpNode, a, "float32", "float16", "int32");
   requireDtype(node as AnyOpNode, b, a.dtype);
   return { dtype: a.dtype, dims: broadcast(node as AnyOpNode, a, b) };
 }
 
 function comparison(node: OpNode<"equal" | "greater">): ValueType {
   const [a, b] = node.inputs;
-  requireDtype(node as AnyOpNode, a, "float32", "int32");
+  requireDtype(node as AnyOpNode, a, "float32", "float16", "int32");
   requireDtype(node as AnyOpNode, b, a.dtype);
   return { dtype: "bool", dims: broadcast(node as AnyOpNode, a, b) };
 }
@@ -82,14 +88,14 @@ function comparison(node: OpNode<"equal" | "greater">): ValueType {
 function linear(node: OpNode<"linear" | "quantizedLinear">): ValueType {
   const [x, weight, bias] = node.inputs;
   const any = node as AnyOpNode;
-  requireDtype(any, x, "float32");
+  const dtype = requireFloat(any, x, weight, ...(bias === undefined ? [] : [bias]));
   requireRank(any, weight, 2);
   const [out, inner] = weight.dims as readonly [Dim, Dim];
   if (x.dims.length < 1 || last(x) !== inner) {
     throw mistake(node, `inner dimensions differ, x ${shape(x)}, weight ${shape(weight)}`);
   }
   if (bias !== undefined) requireShape(any, "bias", bias, [out]);
-  return { dtype: "float32", dims: [...x.dims.slice(0, -1), out] };
+  return { dtype, dims: [...x.dims.slice(0, -1), out] };
 }
 
 /** Output size of a windowed operation along one axis; 0 or less where the window does not fit. */
@@ -132,15 +138,14 @@ export const infer: InferTable = {
       inputs: [a, b],
       attributes: { transposeB },
     } = node;
-    requireDtype(node, a, "float32");
-    requireDtype(node, b, "float32");
+    const dtype = requireFloat(node, a, b);
     if (a.dims.length < 2 || b.dims.length < 2)
       throw mistake(node, `takes rank 2 or more, ${shape(a)} and ${shape(b)}`);
     const [inner, columns] = transposeB ? [last(b), b.dims.at(-2)] : [b.dims.at(-2), last(b)];
     if (last(a) !== inner) throw mistake(node, `inner dimensions differ, lhs ${shape(a)}, rhs ${shape(b)}`);
     const batch = broadcastDims(a.dims.slice(0, -2), b.dims.slice(0, -2));
     if (batch === undefined) throw mistake(node, `batches do not broadcast, lhs ${shape(a)}, rhs ${shape(b)}`);
-    return { dtype: "float32", dims: [...batch, a.dims.at(-2) ?? 1, columns ?? 1] };
+    return { dtype, dims: [...batch, a.dims.at(-2) ?? 1, columns ?? 1] };
   },
   linear,
   quantizedLinear: linear,
@@ -149,8 +154,8 @@ export const infer: InferTable = {
       inputs: [q, k, v],
       attributes: { heads },
     } = node;
+    const dtype = requireFloat(node, q, k, v);
     for (const value of [q, k, v]) {
-      requireDtype(node, value, "float32");
       requireRank(node, value, 3);
       if (divDims(last(value), heads) === undefined) {
         throw mistake(node, `width of ${shape(value)} does not divide into ${heads} heads`);
@@ -165,21 +170,21 @@ export const infer: InferTable = {
     if (kBatch !== batch && kBatch !== 1 && kBatch !== `${batch}?`) {
       throw mistake(node, `batches of query and key differ, ${shape(q)} and ${shape(k)}`);
     }
-    return { dtype: "float32", dims: [batch, rows, last(v)] };
+    return { dtype, dims: [batch, rows, last(v)] };
   },
   layerNormalization(node) {
     const [x, scale, bias] = node.inputs;
-    requireDtype(node, x, "float32");
+    const dtype = requireFloat(node, x, scale, bias);
     requireShape(node, "scale", scale, [last(x)]);
     requireShape(node, "bias", bias, [last(x)]);
-    return { dtype: "float32", dims: x.dims };
+    return { dtype, dims: x.dims };
   },
   conv2d(node) {
     const {
       inputs: [x, filter, bias],
       attributes: { strides, padding, groups },
     } = node;
-    requireDtype(node, x, "float32");
+    const dtype = requireFloat(node, x, filter, ...(bias === undefined ? [] : [bias]));
     requireRank(node, x, 4);
     requireRank(node, filter, 4);
     const [height, width, channels] = requireNumbers(node, "image sizes", x.dims.slice(1)) as [number, number, number];
@@ -196,21 +201,21 @@ export const infer: InferTable = {
         `strides [${strides}], padding [${padding}] do not fit x ${shape(x)}, filter ${shape(filter)}`,
       );
     }
-    return { dtype: "float32", dims: [x.dims[0] ?? 1, outHeight, outWidth, out] };
+    return { dtype, dims: [x.dims[0] ?? 1, outHeight, outWidth, out] };
   },
   maxPool2d(node) {
     const {
       inputs: [x],
       attributes: { windowDimensions },
     } = node;
-    requireDtype(node, x, "float32");
+    const dtype = requireFloat(node, x);
     requireRank(node, x, 4);
     const [height, width, channels] = requireNumbers(node, "image sizes", x.dims.slice(1)) as [number, number, number];
     if (height % windowDimensions[0] !== 0 || width % windowDimensions[1] !== 0) {
       throw mistake(node, `windows of ${windowDimensions.join("x")} do not divide ${shape(x)}`);
     }
     return {
-      dtype: "float32",
+      dtype,
       dims: [x.dims[0] ?? 1, height / windowDimensions[0], width / windowDimensions[1], channels],
     };
   },
@@ -219,7 +224,7 @@ export const infer: InferTable = {
       inputs: [x],
       attributes: { sizes, mode, antialias },
     } = node;
-    requireDtype(node, x, "float32");
+    const dtype = requireFloat(node, x);
     requireRank(node, x, 4);
     const [height, width] = requireNumbers(node, "image sizes", x.dims.slice(1)) as [number, number, number];
     if (!sizes.every(isCount)) throw mistake(node, `sizes must be whole numbers from 1, got [${sizes}]`);
@@ -227,7 +232,7 @@ export const infer: InferTable = {
       throw mistake(node, `nearest-neighbor takes whole multiples of ${shape(x)}, got [${sizes}]`);
     }
     if (antialias && mode !== "linear") throw mistake(node, `antialias is for linear, got ${mode}`);
-    return { dtype: "float32", dims: [x.dims[0] ?? 1, sizes[0], sizes[1], last(x)] };
+    return { dtype, dims: [x.dims[0] ?? 1, sizes[0], sizes[1], last(x)] };
   },
   reshape(node) {
     const {
@@ -289,7 +294,7 @@ export const infer: InferTable = {
       inputs: [x],
       attributes: { beginningPadding: before, endingPadding: after },
     } = node;
-    requireDtype(node, x, "float32");
+    requireFloat(node, x);
     if (before.length !== x.dims.length || after.length !== x.dims.length || [...before, ...after].some((n) => n < 0)) {
       throw mistake(node, `by [${before}] and [${after}] does not fit ${shape(x)}`);
     }

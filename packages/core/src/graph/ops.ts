@@ -1,8 +1,11 @@
 import type { Dim } from "./dim.ts";
 import type { Value } from "./graph.ts";
 
-/** Element types of values in a graph. */
-export type ValueDType = "float32" | "int32" | "bool";
+/**
+ * Element types of values in a graph. What is said here of float32 holds of float16 too, with one of them for all of an
+ * operation's floating-point operands; sums are taken in float32, and the result is rounded.
+ */
+export type ValueDType = "float32" | "float16" | "int32" | "bool";
 
 /** Bits of a rounded weight's entries. */
 export type WeightBits = 8 | 4;

@@ -52,6 +52,26 @@ test("a weight that is computed once is computed from the checkpoint's own", () 
   `);
 });
 
+test.each([
+  imageEncoderGraph(config),
+  memoryAttentionGraph(config),
+  memoryEncoderGraph(config),
+  maskDecoderGraph(config),
+])("fp16: $name computes in halves, and speaks float32", (graph) => {
+  const halves = withPrecision(graph, "fp16");
+  validateGraph(halves);
+  expect(signature(halves)).toEqual(signature(graph));
+  const { cast: casts = 0, ...others } = counts(halves);
+  const { cast: before = 0, ...same } = counts(graph);
+  expect(others).toEqual(same);
+  expect(casts).toBeGreaterThan(before);
+  for (const value of halves.values) {
+    const { kind, scope } = value.source.node;
+    if (kind !== "attention" && kind !== "layerNormalization") continue;
+    expect(value.dtype, scope).toBe(scope.startsWith("sam_prompt_encoder") ? "float32" : "float16");
+  }
+});
+
 test("fp32 is the graph as it is", () => {
   const graph = imageEncoderGraph(config);
   expect(withPrecision(graph, "fp32")).toBe(graph);

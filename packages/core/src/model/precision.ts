@@ -5,17 +5,55 @@
 import type { AnyOpNode, Graph, Value } from "../graph/graph.ts";
 import type { Attributes, Inputs, WeightBits } from "../graph/ops.ts";
 import { partition } from "../graph/partition.ts";
-import { rewriteGraph } from "../graph/rewrite.ts";
+import { type Rewriter, rewriteGraph } from "../graph/rewrite.ts";
 
-/** `q8` and `q4` round the weights of most linear layers to 8 and 4 bits, and compute the rest in float32. */
-export type Precision = "fp32" | "q8" | "q4";
+/**
+ * `fp16` computes in float16 all but the prompt encoder; `q8` and `q4` round the weights of most linear layers to 8 and 4
+ * bits, and compute the rest in float32.
+ */
+export type Precision = "fp32" | "fp16" | "q8" | "q4";
 
 /** All of them. */
-export const precisions: readonly Precision[] = ["fp32", "q8", "q4"];
+export const precisions: readonly Precision[] = ["fp32", "fp16", "q8", "q4"];
 
-/** A model's graph, in another precision. */
+/** A model's graph, in another precision: its inputs and outputs stay as they are. */
 export function withPrecision(graph: Graph, dtype: Precision): Graph {
-  return dtype === "fp32" ? graph : withRoundedWeights(graph, dtype === "q8" ? 8 : 4);
+  switch (dtype) {
+    case "fp32":
+      return graph;
+    case "fp16":
+      return inHalves(graph);
+    case "q8":
+      return withRoundedWeights(graph, 8);
+    case "q4":
+      return withRoundedWeights(graph, 4);
+  }
+}
+
+/** Sines of large arguments: a half would not know a pixel's position. */
+const NOT_IN_HALVES = "sam_prompt_encoder";
+
+function inHalves(graph: Graph): Graph {
+  const runtime = new Set<Value>(partition(graph).runtime);
+  const cast = new Map<Value, Value>();
+  const as = (value: Value, dtype: "float16" | "float32", { emit }: Rewriter): Value => {
+    if (value.dtype === dtype || (value.dtype !== "float32" && value.dtype !== "float16")) return value;
+    const found = cast.get(value) ?? emit("", "cast", [value], { dtype });
+    cast.set(value, found);
+    return found;
+  };
+  return rewriteGraph(
+    graph,
+    (value, rewriter) => {
+      const { scope, kind, inputs, attributes } = value.source.node;
+      // What is computed once is computed in float32, and converted where it is used.
+      const dtype = runtime.has(value) && !scope.startsWith(NOT_IN_HALVES) ? "float16" : "float32";
+      const operands = (inputs as readonly Value[]).map((input) => as(rewriter.find(input), dtype, rewriter));
+      const made = kind === "cast" && attributes.dtype === "float32" ? { dtype } : attributes;
+      return rewriter.emit(scope, kind, operands as Inputs<typeof kind>, made as Attributes<typeof kind>);
+    },
+    (value, rewriter) => as(value, "float32", rewriter),
+  );
 }
 
 /**

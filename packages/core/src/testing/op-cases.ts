@@ -212,12 +212,16 @@ function quantizedLinearGraph(
   });
 }
 
+function wholeNumbers(dims: readonly number[]): HostTensor {
+  return { dtype: "float32", dims, data: Float32Array.from(random.ints(dims, -4, 5).data, Number) };
+}
+
 /** Numbers that rounding to 256 steps leaves as they are: so it does not matter whether a backend does it. */
 function steps(dims: readonly number[]): HostTensor {
   const { data } = random.ints(dims, -128, 128);
   const values = Float32Array.from(data, Number);
   values.set([-128, 127]);
-  return { dtype: "float32", dims, data: values.map((value) => value / 4) };
+  return { dtype: "float32", dims, data: values.map((value) => value / 256) };
 }
 
 /** Cases for each operation: a new operation does not compile until it has some. */
@@ -403,6 +407,36 @@ export const opCases: { readonly [K in OpKind]: readonly OpCase[] } = {
           float: floats([2], 0, -3),
         },
       ],
+    },
+    {
+      name: "to float16, by hand: ties to even, the least of all",
+      graph: (g) => ({ y: g.cast(g.cast(g.input("x", ["n"]), "float16"), "float32") }),
+      runs: [{ x: floats([6], 2049, 2051, -0.1, 2 ** -24, 65504, 0) }],
+      expected: [{ y: floats([6], 2048, 2052, -0.0999755859375, 2 ** -24, 65504, 0) }],
+      requires: computesIn("fp16"),
+    },
+    {
+      // numbers that halves hold exactly, so that no backend's way to round is preferred
+      name: "operations on float16",
+      graph: (g) => {
+        const half = (x: Value): Value => g.cast(x, "float16");
+        const x = half(g.input("x", ["n", 4, 4, 2]));
+        const weight = half(g.constant(floats([2, 2], 1, -2, 3, 0.5)));
+        const bias = half(g.constant(floats([2], 0.25, -1)));
+        const filter = g.reshape(weight, [2, 2, 1, 1]);
+        const results = {
+          linear: g.linear(x, weight, bias),
+          conv2d: g.conv2d(x, filter, bias),
+          clamp: g.relu(g.clamp(x, { minValue: -2, maxValue: 3 })),
+          resized: g.resample2d(x, { sizes: [8, 8], mode: "nearest-neighbor" }),
+          matmul: g.matmul(x, x, { transposeB: true }),
+          moved: g.concat([g.transpose(x, [0, 2, 1, 3]), g.mul(x, bias)], 1),
+          chosen: g.where(g.greater(x, half(g.scalar(0))), x, g.sub(x, bias)),
+        };
+        return Object.fromEntries(Object.entries(results).map(([name, y]) => [name, g.cast(y, "float32")]));
+      },
+      runs: [1, 2].map((n) => ({ x: wholeNumbers([n, 4, 4, 2]) })),
+      requires: computesIn("fp16"),
     },
   ],
   matmul: [
