@@ -59,10 +59,10 @@ export interface VideoFrames extends FrameSource {
  *
  * Rejects with a `VideoError`: "mediabunny-missing", "not-a-video", "no-video-track", "no-frames", "codec-unsupported"
  * (by this browser, or there is no WebCodecs: pages that are neither https nor localhost), "decode-failed" (the first
- * frame); a `DownloadError` as `cachedSource` for an address; an `ImageError`
- * "image-too-large" for frames of more than `maxPixels`. `frame` rejects with "decode-failed" for a frame that the
- * browser cannot decode, "truncated" for one that lies past the end of a file that was cut off; other frames can still
- * be read. What a cut has left of WebM or Matroska ends earlier, and does not say so.
+ * frame); a `DownloadError` as `cachedSource` for an address; an `ImageError` "image-too-large" for frames of more than
+ * `maxPixels`. `frame` rejects with "decode-failed" for a frame that the browser cannot decode, "truncated" for one that
+ * lies past the end of a file that was cut off; other frames can still be read. What a cut has left of WebM or Matroska
+ * ends earlier, and does not say so.
  */
 export async function openVideo(source: VideoSource, options: OpenVideoOptions = {}): Promise<VideoFrames> {
   const { signal } = options;
@@ -236,8 +236,15 @@ class VideoFile implements VideoFrames {
 
   /** Decodes the first frame, which has the size of all. */
   async begin(): Promise<void> {
-    await this.#read(0);
-    this.#options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const { signal } = this.#options;
+    try {
+      await this.#read(0);
+      signal?.throwIfAborted();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   frame(index: number, { signal }: FrameOptions = {}): Promise<Image | undefined> {
