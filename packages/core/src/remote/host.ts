@@ -8,7 +8,7 @@ import { Sam2 } from "../sam2.ts";
 import type { VideoFrame } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
-import type { VideoSession } from "../video/video-session.ts";
+import { VideoSession } from "../video/video-session.ts";
 import { Abort } from "./abort.ts";
 import { Caller } from "./client.ts";
 import { listen, type PortLike } from "./port.ts";
@@ -353,14 +353,15 @@ export function serveSam2(
         "video" in frames ? await openVideo(frames.video, { signal }) : pull(client(), frames);
       try {
         const session = saved === undefined ? predictor.start(source) : await predictor.load(saved, source);
-        const handle = hold<ServedVideo>(new ServedSession(session), async () => {
+        const handle = hold<ServedVideo>(session, async () => {
           session.dispose();
           // Comes after what `dispose` has queued, and is refused.
           await session.reset().catch(() => {});
           await source.close?.();
         });
-        const { size, count } = session;
-        return { ...handle, size, ...(count !== undefined && { count }), state: stateOf(session) };
+        const { width, height } = session.size; // which may have more to it
+        const { count } = session;
+        return { ...handle, size: { width, height }, ...(count !== undefined && { count }), state: stateOf(session) };
       } catch (error) {
         await source.close?.();
         throw error;
@@ -380,7 +381,7 @@ export function serveSam2(
     resetVideo: (params, context) => onSession(params, context, (session) => session.reset()),
     saveVideo: (params, context) => onSession(params, context, async (session) => session.save()),
     propagate: async ({ session: handle, options }, { held, holdIterable }) => {
-      const { session } = held(handle, ServedSession);
+      const session = held(handle, VideoSession);
       return holdIterable(async function* (signal) {
         for await (const frame of session.propagate({ ...options, signal })) {
           yield { frame: toSend(frame), state: stateOf(session) };
@@ -402,7 +403,7 @@ async function onSession<T>(
   { held, emit }: CallContext<SessionState>,
   call: (session: VideoSession) => Promise<T>,
 ): Promise<T> {
-  const { session } = held(handle, ServedSession);
+  const session = held(handle, VideoSession);
   try {
     return await call(session);
   } finally {
@@ -473,14 +474,6 @@ class LoadedModel {
 
   constructor(model: Sam2) {
     this.model = model;
-  }
-}
-
-class ServedSession {
-  readonly session: VideoSession;
-
-  constructor(session: VideoSession) {
-    this.session = session;
   }
 }
 
