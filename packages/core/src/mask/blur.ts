@@ -1,4 +1,4 @@
-import type { Mask } from "./mask.ts";
+import { type Mask, maskBox } from "./mask.ts";
 
 /** A rectangle of pixels that may reach over the edge of its image. */
 export interface Area {
@@ -6,6 +6,16 @@ export interface Area {
   readonly y: number;
   readonly width: number;
   readonly height: number;
+}
+
+/** What lies within `reach` pixels of the mask's box and in the image; `undefined` for a mask without pixels. */
+export function areaAround(mask: Mask, reach: number): Area | undefined {
+  const [boxX, boxY, boxWidth, boxHeight] = maskBox(mask);
+  if (boxWidth === 0) return undefined;
+  const [x, y] = [Math.max(0, boxX - reach), Math.max(0, boxY - reach)];
+  const right = Math.min(mask.width, boxX + boxWidth + reach);
+  const bottom = Math.min(mask.height, boxY + boxHeight + reach);
+  return { x, y, width: right - x, height: bottom - y };
 }
 
 /**

@@ -5,11 +5,11 @@
 import { MaskError } from "../errors.ts";
 import { checkImage, type Image, type Rgb, type Size } from "../image/image.ts";
 import { linearTaps, resizeAntialiased, resizeImageAntialiased } from "../image/resize.ts";
-import { blurMask } from "./blur.ts";
+import { areaAround, blurMask } from "./blur.ts";
 import { cutout } from "./cutout.ts";
 import { dilate } from "./dilate.ts";
 import { fillSmoothly } from "./fill.ts";
-import { checkMaskFits, type Mask, maskBox } from "./mask.ts";
+import { checkMaskFits, type Mask } from "./mask.ts";
 import { type OverlayObject, type OverlayOptions, overlay } from "./overlay.ts";
 
 /** An image of the effect's own, to be written to. */
@@ -126,18 +126,10 @@ function before(
   { feather = Math.max(1, Math.min(image.width, image.height) / 500) }: Feathered,
 ): Image {
   check("feather", feather, 0, 4096);
-  const { width, height, channels, data: source } = image;
+  const { width, channels, data: source } = image;
   const { data } = background;
-  const [boxX, boxY, boxWidth, boxHeight] = maskBox(union);
-  if (boxWidth === 0) return background;
-  const reach = Math.ceil(feather);
-  const [x0, y0] = [Math.max(0, boxX - reach), Math.max(0, boxY - reach)];
-  const area = {
-    x: x0,
-    y: y0,
-    width: Math.min(width, boxX + boxWidth + reach) - x0,
-    height: Math.min(height, boxY + boxHeight + reach) - y0,
-  };
+  const area = areaAround(union, Math.ceil(feather));
+  if (area === undefined) return background;
   const soft = feather > 0 ? blurMask(union, area, feather / 2, feather) : undefined;
   for (let y = 0; y < area.height; y++) {
     for (let x = 0; x < area.width; x++) {

@@ -4,7 +4,8 @@
  * to fine: each level begins with the one below it and is smoothed by Gauss-Seidel sweeps.
  */
 import type { Image } from "../image/image.ts";
-import { type Mask, maskBox } from "./mask.ts";
+import { areaAround } from "./blur.ts";
+import type { Mask } from "./mask.ts";
 
 /** One level: colours [height, width, channels], and where they are to be found. */
 interface Level {
@@ -21,23 +22,18 @@ const sweeps = 12;
 export function fillSmoothly(image: Image, hole: Mask): Image {
   const { width, channels } = image;
   const data = new Uint8Array(image.data);
-  const [boxX, boxY, boxWidth, boxHeight] = maskBox(hole);
-  if (boxWidth === 0) return { ...image, data };
-  // One pixel around the hole is all it depends on.
-  const [x0, y0] = [Math.max(0, boxX - 1), Math.max(0, boxY - 1)];
-  const area = {
-    width: Math.min(width, boxX + boxWidth + 1) - x0,
-    height: Math.min(image.height, boxY + boxHeight + 1) - y0,
-  };
+  const area = areaAround(hole, 1); // all it depends on
+  if (area === undefined) return { ...image, data };
   const finest: Level = {
-    ...area,
+    width: area.width,
+    height: area.height,
     data: new Float32Array(area.width * area.height * channels).fill(128),
     hole: new Uint8Array(area.width * area.height),
   };
   for (let y = 0; y < area.height; y++) {
     for (let x = 0; x < area.width; x++) {
       const at = y * area.width + x;
-      const from = (y0 + y) * width + x0 + x;
+      const from = (area.y + y) * width + area.x + x;
       if (hole.data[from] !== 0) finest.hole[at] = 1;
       else for (let c = 0; c < channels; c++) finest.data[at * channels + c] = data[from * channels + c] as number;
     }
@@ -45,7 +41,7 @@ export function fillSmoothly(image: Image, hole: Mask): Image {
   solve(finest, channels);
   for (let at = 0; at < finest.hole.length; at++) {
     if (finest.hole[at] === 0) continue;
-    const to = ((y0 + Math.floor(at / area.width)) * width + x0 + (at % area.width)) * channels;
+    const to = ((area.y + Math.floor(at / area.width)) * width + area.x + (at % area.width)) * channels;
     for (let c = 0; c < channels; c++) data[to + c] = Math.round(finest.data[at * channels + c] as number);
   }
   return { ...image, data };

@@ -1,7 +1,7 @@
 import { MaskError } from "../errors.ts";
 import { checkImage, type Image, type Rgb } from "../image/image.ts";
-import { blurMask } from "./blur.ts";
-import { checkMaskFits, type Mask, maskBox } from "./mask.ts";
+import { areaAround, blurMask } from "./blur.ts";
+import { checkMaskFits, type Mask } from "./mask.ts";
 import { paletteColour } from "./palette.ts";
 
 /** One object of an overlay. */
@@ -37,16 +37,8 @@ export function overlay(image: Image, objects: readonly OverlayObject[], options
     // Under a Gaussian an edge becomes a ramp that tells how far it is; it also rounds off the pixels' steps.
     const sigma = Math.max(1, outline / 2);
     const reach = Math.ceil(outline / 2 + 2 * sigma);
-    const [boxX, boxY, boxWidth, boxHeight] = maskBox(mask);
-    if (boxWidth === 0) continue;
-    const x0 = Math.max(0, boxX - reach);
-    const y0 = Math.max(0, boxY - reach);
-    const area = {
-      x: x0,
-      y: y0,
-      width: Math.min(width, boxX + boxWidth + reach) - x0,
-      height: Math.min(height, boxY + boxHeight + reach) - y0,
-    };
+    const area = areaAround(mask, reach);
+    if (area === undefined) continue;
     const soft = blurMask(mask, area, sigma, 3 * sigma);
     const paint = coverTable(sigma, fill, outline);
     for (let y = 0; y < area.height; y++) {
