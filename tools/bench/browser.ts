@@ -128,7 +128,7 @@ async function measure(browser: Browser, address: string, model: string, job: Pa
     try {
       return { ...column, rows: await page.evaluate<readonly PageRow[]>(`bench.measure(${JSON.stringify(job)})`) };
     } catch (error) {
-      const [message = ""] = String(error).split("\n");
+      const [message = ""] = String(error).replace("Error: page.evaluate: ", "").split("\n");
       return { ...column, notRun: message };
     }
   } finally {
