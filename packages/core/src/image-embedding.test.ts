@@ -72,7 +72,7 @@ describe("saved images", () => {
   test("another predictor goes on from them, without the encoder", async () => {
     using local = new ImagePredictor(model);
     using loaded = new ImagePredictor(model);
-    const files = await saved();
+    const files = (await saved()).map((file) => Buffer.from(file)); // as they are read in Node
     await local.setImages(images);
     const before = encodes();
     await loaded.loadImages(files);

@@ -38,7 +38,7 @@ export async function readEmbedding(model: Sam2, bytes: Uint8Array): Promise<Hos
     if (entry === undefined || entry.dtype !== dtype || entry.dims.join() !== dims.join()) {
       throw malformed(`has no ${name} of ${dtype} [${dims}]`);
     }
-    return bytes.slice(entry.offset, entry.offset + entry.byteLength);
+    return new Uint8Array(bytes.subarray(entry.offset, entry.offset + entry.byteLength)); // a Buffer's slice is no copy
   };
   const facts = new Int32Array(contents(HEADER, "int32", [4]).buffer);
   const [version, width = 0, height = 0, weights] = facts;

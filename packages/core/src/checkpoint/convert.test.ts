@@ -40,6 +40,7 @@ test("aligned float32 is a view, unaligned is copied", () => {
   expect(aligned.buffer).toBe(memory.buffer);
   memory.copyWithin(5, 4, 8);
   expect(toFloat32("float32", memory.subarray(5, 9))[0]).toBe(1.5);
+  expect(toFloat32("float32", Buffer.from(memory.buffer, 5, 4))[0]).toBe(1.5); // whose slice is no copy
 });
 
 test("float32 to float16: every half and what lies between", () => {

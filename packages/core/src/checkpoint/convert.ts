@@ -36,7 +36,7 @@ interface ArrayType<T> {
 
 /** `bytes` as elements of `type`; copied only where they are not aligned. */
 function view<T>(type: ArrayType<T>, bytes: Uint8Array): T {
-  const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes); // a Buffer's slice would be no copy
   return new type(aligned.buffer, aligned.byteOffset, aligned.byteLength / type.BYTES_PER_ELEMENT);
 }
 

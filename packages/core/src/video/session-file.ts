@@ -166,7 +166,7 @@ class Contents {
 
   raw(name: string, dtype: DType): Uint8Array {
     const { offset, byteLength } = this.entry(name, dtype);
-    return this.#bytes.slice(offset, offset + byteLength);
+    return new Uint8Array(this.#bytes.subarray(offset, offset + byteLength)); // a Buffer's slice would be no copy
   }
 
   floats(name: string, length: number): Float32Array {

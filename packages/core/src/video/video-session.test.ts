@@ -559,6 +559,16 @@ describe("save and load", () => {
     expect(await all(loaded, { start: 4 })).toEqual(await collect(steps));
   });
 
+  test("as files are read in Node, in a Buffer amid a pool", async () => {
+    using session = await busy();
+    const bytes = session.save();
+    const read = Buffer.alloc(bytes.length + 1).subarray(1);
+    read.set(bytes);
+    using loaded = await new VideoPredictor(model, { fillHoleArea: 0 }).load(read, video);
+    read.fill(0);
+    expect(loaded.save()).toEqual(bytes);
+  });
+
   test("another video or model", async () => {
     using session = await busy();
     const bytes = session.save();
