@@ -160,6 +160,17 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     }
   });
 
+  test.each([".mp4", ".webm"])("the same frames make the same %s", async (ending) => {
+    const [first, second] = [at(`first${ending}`), at(`second${ending}`)];
+    for (const path of [first, second]) {
+      await using writer = await createVideo(path, { size, fps: 25 });
+      for (let frame = 0; frame < 3; frame++)
+        await writer.write(applyEffect(picture(frame), [{ mask: disk(frame) }], "cutout"));
+      await writer.finish();
+    }
+    expect((await readFile(first)).equals(await readFile(second))).toBe(true);
+  });
+
   test("an opaque frame is opaque in a webm", async () => {
     const file = at("opaque.webm");
     const writer = await createVideo(file, { size, fps: 24 });

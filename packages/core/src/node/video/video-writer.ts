@@ -104,7 +104,8 @@ const formats: Readonly<Record<string, Format>> = {
       ],
       libvpx: ["-crf", "10", "-b:v", "8M", "-deadline", "good", "-cpu-used", "4", "-auto-alt-ref", "0"],
     },
-    options: ["-pix_fmt", "yuva420p"],
+    // The muxer's ids would be random: the same frames are to make the same file.
+    options: ["-pix_fmt", "yuva420p", "-fflags", "+bitexact"],
     timed: [],
     sound: { copied: ["opus", "vorbis"], encoder: "libopus" },
   },
