@@ -3,24 +3,27 @@ import { evaluate } from "./commands/eval.ts";
 import { inspect } from "./commands/inspect.ts";
 import { models } from "./commands/models.ts";
 import { segment } from "./commands/segment.ts";
+import { track } from "./commands/track.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "./host.ts";
 import { listed, UsageError } from "./usage.ts";
 import { version } from "./version.ts";
 
 const commands: Readonly<Record<string, (args: readonly string[], host: Host) => Promise<ExitCode>>> = {
   segment,
+  track,
   inspect,
   models,
   eval: evaluate,
   doctor,
 };
 
-const help = `masklet ${version}: segment images with SAM 2
+const help = `masklet ${version}: segment images and videos with SAM 2
 
 Usage: masklet COMMAND [options]
 
 Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
+  track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
   inspect MODEL      Show a model's parameters, arithmetic and memory, without running it.
   models list | (pull | path | verify | remove) NAME...
                      Meta's models on this machine: fetch them, check them, delete them.
@@ -35,10 +38,11 @@ Options:
 Examples:
   masklet segment photo.jpg --point 581,532
   masklet segment photo.jpg --box 45,35,224,209 --format cutout,json -o out
+  masklet track clip.mp4 --point 581,532 --format overlay -o out
   masklet inspect sam2.1-hiera-tiny
 
 Exit codes:
-  0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupted
+  0 done, 1 failed, 2 wrong usage, 3 some images or frames failed, 130 interrupted
 `;
 
 /**

@@ -80,6 +80,12 @@ export function choiceOption<T extends string>(option: string, text: string, cho
   throw new UsageError(`${option} takes ${listed(choices, "or")}, got "${text}"`);
 }
 
+/** Lists with commas as some of `choices`, each once. Throws a `UsageError`. */
+export function choicesOption<T extends string>(option: string, lists: readonly string[], choices: readonly T[]): T[] {
+  const names = lists.flatMap((list) => list.split(","));
+  return [...new Set(names.map((name) => choiceOption(option, name, choices)))];
+}
+
 /** `a, b or c` */
 export function listed(items: readonly string[], conjunction: string): string {
   return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} ${conjunction} ${items.at(-1)}`;

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { type PromptOption, parsePrompts, promptFor } from "../src/segment/prompts.ts";
+import {
+  imageSyntax,
+  type PromptOption,
+  type PromptSyntax,
+  parsePrompts,
+  promptFor,
+  videoSyntax,
+} from "../src/prompts.ts";
 import { UsageError } from "../src/usage.ts";
 
 /** `--point 1,2 --box ...` as options. */
@@ -10,9 +17,10 @@ function options(line: string): readonly PromptOption[] {
 const size = { width: 200, height: 100 };
 
 /** Every object on a line: id and prompt in pixels. */
-function objects(line: string): readonly unknown[] {
-  return parsePrompts(options(line)).map((object) => ({
+function objects(line: string, syntax: PromptSyntax = imageSyntax): readonly unknown[] {
+  return parsePrompts(options(line), syntax).map((object) => ({
     id: object.id,
+    ...(object.frame === 0 ? {} : { frame: object.frame }),
     ...promptFor(object, size),
     ...(object.mask === undefined ? {} : { mask: object.mask }),
   }));
@@ -102,5 +110,47 @@ describe("what is no prompt names the option and what it got", () => {
   ])("%s", (line, message) => {
     expect(() => objects(line)).toThrow(UsageError);
     expect(() => objects(line)).toThrow(message);
+  });
+});
+
+describe("on frames", () => {
+  test.each([
+    ["--point 1,2@5", [{ id: "1", frame: 5, points: [[1, 2]], labels: [1] }]],
+    ["--point 1,2,-@5#9 --box 1,2,3,4@5#9", [{ id: "9", frame: 5, points: [[1, 2]], labels: [0], box: [1, 2, 3, 4] }]],
+    [
+      "--point 1,2 --box 1,2,3,4@3 --point 5,6@7 --point 8,9#2",
+      [
+        { id: "1", points: [[1, 2]], labels: [1] },
+        { id: "1", frame: 7, points: [[5, 6]], labels: [1] },
+        { id: "3", frame: 3, box: [1, 2, 3, 4] },
+        { id: "2", points: [[8, 9]], labels: [1] },
+      ],
+    ],
+    [
+      "--mask a@b.png --mask c#d.png@12 --mask e.png@0#007",
+      [
+        { id: "1", mask: "a@b.png" },
+        { id: "2", frame: 12, mask: "c#d.png" },
+        { id: "7", mask: "e.png" },
+      ],
+    ],
+  ])("%s", (line, expected) => {
+    expect(objects(line, videoSyntax)).toEqual(expected);
+  });
+
+  test.each([
+    ["--point 1,2@x", 'with an optional @FRAME and then an optional #ID, got "1,2@x"'],
+    ["--point 1,2#1@3", 'got "1,2#1@3"'],
+    ["--point 1,2@-1", 'got "1,2@-1"'],
+    ["--box 1,2,3@4", 'got "1,2,3@4"'],
+    ["--point 1,2#cat", '--point takes a whole number from 1 to 255 as its #ID, got "1,2#cat"'],
+    ["--mask a.png#0", 'got "a.png#0"'],
+    ["--mask a.png#256", 'got "a.png#256"'],
+    ["--point 1,2#1e2", 'got "1,2#1e2"'],
+    ["--point 1,2#1 --point 1,2,-@5#1", 'object "1" has only points that are not on it ("-") on frame 5'],
+    ["--box 1,2,3,4@2#1 --box 1,2,3,4@2#1", 'object "1" has a box already'],
+  ])("%s is no prompt", (line, message) => {
+    expect(() => objects(line, videoSyntax)).toThrow(UsageError);
+    expect(() => objects(line, videoSyntax)).toThrow(message);
   });
 });

@@ -3,8 +3,8 @@ import { version } from "../src/version.ts";
 import { cli, emptyCache, scene } from "./cli.ts";
 
 test.each([
-  ["", "needs a command: segment, inspect, models, eval or doctor"],
-  ["frobnicate", 'takes segment, inspect, models, eval or doctor as its command, got "frobnicate"'],
+  ["", "needs a command: segment, track, inspect, models, eval or doctor"],
+  ["frobnicate", 'takes segment, track, inspect, models, eval or doctor as its command, got "frobnicate"'],
   ["constructor", 'got "constructor"'],
   ["segment", "needs an image"],
   ["segment a.png", "needs at least one --point, --box or --mask"],
@@ -37,6 +37,20 @@ test.each([
   ["segment a.png --point 1,2 --multimask -o - --format cutout", "there are 3"],
   ["segment a.png --point 1,2 -o - --format json --json", "--json and -o -"],
   ["segment - - --point 1,2", "standard input (-) can be read only once"],
+  ["track", "takes one VIDEO, got 0"],
+  ["track a b --point 1,2 -o out", "takes one VIDEO, got 2"],
+  ["track a -o out", "needs at least one --point, --box or --mask, or --prompts"],
+  ["track a --point 1,2", "needs -o DIR"],
+  ["track a --point 1,2 -o out --reverse --both", "--reverse is backwards only"],
+  ["track a --point 1,2 -o out --resume --overwrite", "--resume goes on, --overwrite begins anew"],
+  ["track a --point 1,2 -o out --count 0", '--count takes a whole number from 1, got "0"'],
+  ["track a --point 1,2 -o out --start x", '--start takes a whole number from 0, got "x"'],
+  ["track a --point 1,2 -o out --max-conditioning-frames 1", "takes a whole number from 2"],
+  ["track a --point 1,2 -o out --format gif", '--format takes objects, json, overlay, alpha or alpha-png, got "gif"'],
+  ["track a --point 1,2 -o out --effect overlay", "--effect takes cutout, blur, grey, spotlight or erase"],
+  ["track out/masks --point 1,2 -o out", "out/masks is read, and could be replaced by a result"],
+  ["track out/overlay.mp4 --point 1,2 -o out", "out/overlay.mp4 is read"],
+  ["track a --mask out/objects/1/00000.png -o out", "out/objects/1/00000.png is read"],
   ["inspect", "takes one MODEL, got 0"],
   ["inspect a b", "takes one MODEL, got 2"],
   ["models", "needs list, pull, path, verify or remove"],
@@ -50,7 +64,7 @@ test.each([
 ])("masklet %s", async (line, message) => {
   const { code, stdout, stderr } = await cli(line.split(" ").filter((word) => word !== ""));
   expect(stderr).toContain(message);
-  expect(stderr).toMatch(/^masklet( segment| inspect| models| eval| doctor)?: .*\nTry "masklet.* --help".\n$/);
+  expect(stderr).toMatch(/^masklet( segment| track| inspect| models| eval| doctor)?: .*\nTry "masklet.* --help".\n$/);
   expect(code).toBe(2);
   expect(stdout.length).toBe(0);
 });
@@ -61,6 +75,7 @@ test.each([
     "segment --help",
     ["--point X,Y[,+|-][#ID]", "--box X0,Y0,X1,Y1[#ID]", "--multimask", "scene.ID.1.mask.png", "Examples:"],
   ],
+  ["track --help", ["--box X0,Y0,X1,Y1[@FRAME][#ID]", "--resume", "DIR/masks/00000.png", "Examples:"]],
   ["inspect -h", ["MODEL", "--json", "Examples:"]],
   ["doctor --help", ["--json", "Examples:"]],
 ])("masklet %s", async (line, parts) => {

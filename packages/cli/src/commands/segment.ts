@@ -1,18 +1,18 @@
 /** `masklet segment`: images and prompts in, cutouts, masks, overlays and records out. */
-import { access, constants, mkdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Image, type ImagePredictorOptions, MaskletError, writeFileAtomic } from "@masklet/core/node";
+import { type Image, type ImagePredictorOptions, writeFileAtomic } from "@masklet/core/node";
+import { prepareFolder } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
+import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
-import { checkCollisions, type Format, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
-import { type ObjectPrompt, type PromptOption, parsePrompts } from "../segment/prompts.ts";
+import { checkCollisions, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
 import { maskIds, readInput, Segmenter, type Work } from "../segment/segmenter.ts";
-import { choiceOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
+import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
 
 const promptOptions = {
   point: {
@@ -136,13 +136,8 @@ export async function segment(args: readonly string[], host: Host): Promise<Exit
     await print(host, renderHelp(help));
     return 0;
   }
-  const prompts = tokens.flatMap((token): readonly PromptOption[] => {
-    if (token.kind !== "option" || token.value === undefined) return [];
-    const { name, value } = token;
-    return name === "point" || name === "box" || name === "mask" ? [{ name, value }] : [];
-  });
   if (positionals.length === 0) throw new UsageError("needs an image: a file, a pattern, or - for standard input");
-  const job = understand(values, parsePrompts(prompts), await findInputs(positionals));
+  const job = understand(values, parsePrompts(promptOptionsOf(tokens), imageSyntax), await findInputs(positionals));
   await checkOutputs(job);
   return perform(job, host);
 }
@@ -169,7 +164,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     quiet,
     folder: toStdout ? undefined : (values.output ?? "."),
     outputs: {
-      formats: nothingElse ? [] : formatsOf(values.format ?? ["cutout,mask,overlay,json"]),
+      formats: nothingElse ? [] : choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats),
       webp,
       cutout: {
         crop,
@@ -185,11 +180,6 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     },
     ...modelSettings(values),
   };
-}
-
-function formatsOf(lists: readonly string[]): readonly Format[] {
-  const names = lists.flatMap((list) => list.split(","));
-  return [...new Set(names.map((name) => choiceOption("--format", name, formats)))];
 }
 
 /** Everything about the results that can be wrong before there are any. */
@@ -263,35 +253,6 @@ async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: 
   }
   if (failed === 0) return 0;
   return failed === inputs.length ? 1 : 3;
-}
-
-/** Made before any work, so that a folder that cannot be written is told at once. */
-async function prepareFolder(folder: string): Promise<void> {
-  try {
-    await makeFolder(folder);
-    await access(folder, constants.W_OK);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new MaskletError("write-failed", `cannot write to the folder ${folder}: ${reason}`, {
-      cause,
-      details: { path: folder },
-    });
-  }
-}
-
-/** As `mkdir` with `recursive`, which never returns where a folder refuses new ones with ENOENT, as /proc does. */
-async function makeFolder(folder: string, parents = true): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" && parents) {
-      await makeFolder(dirname(resolve(folder)));
-      await makeFolder(folder, false);
-    } else if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
-      throw error;
-    }
-  }
 }
 
 function summary({ annotations }: ImageRecord): string {

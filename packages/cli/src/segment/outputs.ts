@@ -1,7 +1,5 @@
 /** What is written for an image, and what the files are called. */
-import { realpath } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import process from "node:process";
+import { join } from "node:path";
 import {
   type CutoutOptions,
   cutout,
@@ -13,6 +11,7 @@ import {
   overlay,
   svgDocument,
 } from "@masklet/core/node";
+import { fileKey, folded } from "../folder.ts";
 import { UsageError } from "../usage.ts";
 import type { Input } from "./inputs.ts";
 import type { FoundMask, ImageRecord } from "./record.ts";
@@ -91,21 +90,6 @@ export async function checkCollisions(
       written.set(key, source);
     }
   }
-}
-
-/** Equal for paths of one file, even before it exists. */
-async function fileKey(path: string): Promise<string> {
-  const absolute = resolve(path);
-  const real = await realpath(absolute).catch(async () => {
-    const parent = await realpath(dirname(absolute)).catch(() => dirname(absolute));
-    return join(parent, basename(absolute));
-  });
-  return folded(real);
-}
-
-/** Only Linux's file systems usually tell `A` from `a`. */
-function folded(path: string): string {
-  return process.platform === "linux" ? path : path.normalize("NFC").toLowerCase();
 }
 
 /** The results in one format. Rejects as core's encoders do; a `MaskError` names the object that it is about. */

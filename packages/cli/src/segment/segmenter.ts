@@ -14,10 +14,10 @@ import {
   type Sam2,
 } from "@masklet/core/node";
 import type { Host } from "../host.ts";
+import { type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
 import { type MaskId, type Output, type OutputSettings, render } from "./outputs.ts";
-import { type ObjectPrompt, promptFor } from "./prompts.ts";
 import { annotationOf, type FoundMask, type ImageRecord } from "./record.ts";
 
 /** What to find, and how. */

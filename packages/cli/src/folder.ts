@@ -1,0 +1,49 @@
+/** Folders that results go to. */
+import { access, constants, mkdir, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { MaskletError } from "@masklet/core/node";
+
+/** Made before any work, so that a folder that cannot be written is told at once. */
+export async function prepareFolder(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder);
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MaskletError("write-failed", `cannot write to the folder ${folder}: ${reason}`, {
+      cause,
+      details: { path: folder },
+    });
+  }
+}
+
+/** As `mkdir` with `recursive`, which never returns where a folder refuses new ones with ENOENT, as /proc does. */
+async function makeFolder(folder: string, parents = true): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" && parents) {
+      await makeFolder(dirname(resolve(folder)));
+      await makeFolder(folder, false);
+    } else if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+      throw error;
+    }
+  }
+}
+
+/** Equal for paths of one file, even before it exists. */
+export async function fileKey(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const real = await realpath(absolute).catch(async () => {
+    const parent = await realpath(dirname(absolute)).catch(() => dirname(absolute));
+    return join(parent, basename(absolute));
+  });
+  return folded(real);
+}
+
+/** Only Linux's file systems usually tell `A` from `a`. */
+export function folded(path: string): string {
+  return process.platform === "linux" ? path : path.normalize("NFC").toLowerCase();
+}

@@ -1,0 +1,231 @@
+/** `--point`, `--box` and `--mask`: what to segment. */
+import type { Label, Prompt, Size } from "@masklet/core/node";
+import { parseNumber, UsageError } from "./usage.ts";
+
+/** Pixels, or with `percent` a share of the image's width or height. */
+export interface Coordinate {
+  readonly value: number;
+  readonly percent: boolean;
+}
+
+export interface Click {
+  readonly x: Coordinate;
+  readonly y: Coordinate;
+  readonly label: Label;
+}
+
+export interface Corners {
+  readonly x0: Coordinate;
+  readonly y0: Coordinate;
+  readonly x1: Coordinate;
+  readonly y1: Coordinate;
+}
+
+/** All that points at one object on one frame. */
+export interface ObjectPrompt {
+  /** Stands in file names, and in the record. */
+  readonly id: string;
+  /** An image is its own frame 0. */
+  readonly frame: number;
+  readonly points: readonly Click[];
+  readonly box?: Corners;
+  /** Path of a picture: the mask to start from. */
+  readonly mask?: string;
+}
+
+/** A prompt while its options are gathered. */
+interface Draft {
+  readonly frame: number;
+  readonly points: Click[];
+  box?: Corners;
+  mask?: string;
+}
+
+/** An object while its options are gathered; what was given no id has "" until all are known. */
+interface ObjectDraft {
+  id: string;
+  readonly frames: Map<number, Draft>;
+}
+
+/** One prompt option as it was given. */
+export interface PromptOption {
+  readonly name: "point" | "box" | "mask";
+  readonly value: string;
+}
+
+/** An option's value, taken apart. */
+interface Split {
+  readonly text: string;
+  readonly frame: number;
+  readonly id: string | undefined;
+}
+
+/** What may follow a prompt. */
+export interface PromptSyntax {
+  /** For messages. */
+  readonly suffix: string;
+  /** Throws a `UsageError`. */
+  readonly split: (option: PromptOption) => Split;
+}
+
+/** `#ID`: letters, digits, _ and - after the last `#`, so that `a#1.png` is a path without an id. */
+export const imageSyntax: PromptSyntax = {
+  suffix: "an optional #ID",
+  split: ({ value }) => {
+    const [, text = value, id] = /^(.*)#([\w-]+)$/s.exec(value) ?? [];
+    return { text, frame: 0, id };
+  },
+};
+
+/** `@FRAME#ID`, where an id is a label of 8 bits that is not the background. */
+export const videoSyntax: PromptSyntax = {
+  suffix: "an optional @FRAME and then an optional #ID",
+  split: ({ name, value }) => {
+    const { text: shown, id } = imageSyntax.split({ name, value });
+    if (id !== undefined && !(/^\d+$/.test(id) && isLabel(Number(id)))) {
+      throw new UsageError(`--${name} takes a whole number from 1 to 255 as its #ID, got "${value}"`);
+    }
+    const [, text = shown, frame = "0"] = /^(.*)@(\d{1,9})$/s.exec(shown) ?? [];
+    return { text, frame: Number(frame), id: id === undefined ? undefined : String(Number(id)) };
+  },
+};
+
+/** Whether an 8-bit label can be `id`. */
+export function isLabel(id: number): boolean {
+  return Number.isInteger(id) && id >= 1 && id <= 255;
+}
+
+/** The prompts among the tokens of `parseArgs`, in their order. */
+export function promptOptionsOf(
+  tokens: readonly { readonly kind: string; readonly name?: string; readonly value?: string | boolean | undefined }[],
+): readonly PromptOption[] {
+  return tokens.flatMap(({ name, value }): readonly PromptOption[] =>
+    typeof value === "string" && (name === "point" || name === "box" || name === "mask") ? [{ name, value }] : [],
+  );
+}
+
+/**
+ * The prompts that the options make, after those `given` in other ways: objects in the order of their first mention,
+ * their frames likewise. What has no `#id` is numbered by the numbers that no id takes: all such points are one object,
+ * every such box and every such mask is one of its own.
+ *
+ * Throws a `UsageError` for what is no prompt, for an object with two boxes or two masks on a frame, and for one that has
+ * nothing there but points that are not on it.
+ */
+export function parsePrompts(
+  options: readonly PromptOption[],
+  syntax: PromptSyntax,
+  given: readonly ObjectPrompt[] = [],
+): readonly ObjectPrompt[] {
+  const objects: ObjectDraft[] = [];
+  const add = (id: string): ObjectDraft => {
+    const object: ObjectDraft = { id, frames: new Map() };
+    objects.push(object);
+    return object;
+  };
+  const named = new Map<string, ObjectDraft>();
+  const ensure = (id: string): ObjectDraft => {
+    const object = named.get(id) ?? add(id);
+    named.set(id, object);
+    return object;
+  };
+  for (const { id, frame, ...shown } of given) {
+    ensure(id).frames.set(frame, { frame, ...shown, points: [...shown.points] });
+  }
+  let unnamedPoints: ObjectDraft | undefined;
+  for (const option of options) {
+    const { name, value } = option;
+    const { text, frame, id } = syntax.split(option);
+    let object: ObjectDraft;
+    if (id !== undefined) {
+      object = ensure(id);
+    } else if (name === "point") {
+      unnamedPoints ??= add("");
+      object = unnamedPoints;
+    } else {
+      object = add("");
+    }
+    const draft = object.frames.get(frame) ?? { frame, points: [] };
+    object.frames.set(frame, draft);
+    if (name === "point") {
+      draft.points.push(parsePoint(value, text, syntax));
+      continue;
+    }
+    if (draft[name] !== undefined) throw new UsageError(`--${name} ${value}: object "${id}" has a ${name} already`);
+    if (name === "box") draft.box = parseBox(value, text, syntax);
+    else if (text === "") throw new UsageError(`--mask takes the path of a picture, got "${value}"`);
+    else draft.mask = text;
+  }
+  let number = 0;
+  for (const object of objects) {
+    if (object.id !== "") continue;
+    do number++;
+    while (named.has(String(number)));
+    object.id = String(number);
+  }
+  const prompts = objects.flatMap(({ id, frames }) => [...frames.values()].map((draft) => ({ id, ...draft })));
+  for (const prompt of prompts) checkHasObject(prompt);
+  return prompts;
+}
+
+function checkHasObject({ id, frame, points, box, mask }: ObjectPrompt): void {
+  if (box !== undefined || mask !== undefined || points.some(({ label }) => label === 1)) return;
+  const where = frame === 0 ? "" : ` on frame ${frame}`;
+  throw new UsageError(
+    `--point: object "${id}" has only points that are not on it ("-")${where}. ` +
+      `To correct a box or a mask with points, give them the same id: --box ...#1 --point ...,-#1`,
+  );
+}
+
+function parsePoint(value: string, text: string, { suffix }: PromptSyntax): Click {
+  const [x, y, sign = "+", ...rest] = text.split(",");
+  const at = { x: parseCoordinate(x), y: parseCoordinate(y) };
+  if (at.x === undefined || at.y === undefined || (sign !== "+" && sign !== "-") || rest.length > 0) {
+    throw new UsageError(`--point takes X,Y or X,Y,+ or X,Y,- with ${suffix}, got "${value}"`);
+  }
+  return { x: at.x, y: at.y, label: sign === "+" ? 1 : 0 };
+}
+
+function parseBox(value: string, text: string, { suffix }: PromptSyntax): Corners {
+  const parts = text.split(",");
+  const [x0, y0, x1, y1] = parts.map(parseCoordinate);
+  if (x0 === undefined || y0 === undefined || x1 === undefined || y1 === undefined || parts.length > 4) {
+    throw new UsageError(`--box takes X0,Y0,X1,Y1 with ${suffix}, got "${value}"`);
+  }
+  const box = { x0, y0, x1, y1 };
+  if (!isOrdered(box)) {
+    throw new UsageError(`--box takes X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1, got "${value}"`);
+  }
+  return box;
+}
+
+/** Whether a box has its first corner above and left of the other; where pixels and percents are mixed, the image tells. */
+export function isOrdered({ x0, y0, x1, y1 }: Corners): boolean {
+  const ordered = (low: Coordinate, high: Coordinate): boolean =>
+    low.percent !== high.percent || low.value < high.value;
+  return ordered(x0, x1) && ordered(y0, y1);
+}
+
+/** `12.5` or `50%`. */
+export function parseCoordinate(text = ""): Coordinate | undefined {
+  const percent = text.endsWith("%");
+  const value = parseNumber(percent ? text.slice(0, -1) : text);
+  return value === undefined ? undefined : { value, percent };
+}
+
+/** Points and box of a prompt, in pixels of an image of `size`. */
+export function promptFor(
+  { points, box }: ObjectPrompt,
+  { width, height }: Size,
+): Pick<Prompt, "points" | "labels" | "box"> {
+  const pixels = ({ value, percent }: Coordinate, extent: number): number => (percent ? (value / 100) * extent : value);
+  return {
+    ...(points.length > 0 && {
+      points: points.map(({ x, y }) => [pixels(x, width), pixels(y, height)] as const),
+      labels: points.map(({ label }) => label),
+    }),
+    ...(box !== undefined && {
+      box: [pixels(box.x0, width), pixels(box.y0, height), pixels(box.x1, width), pixels(box.y1, height)] as const,
+    }),
+  };
+}

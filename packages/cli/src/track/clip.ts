@@ -1,0 +1,91 @@
+/** The video that is tracked: a folder of images, or a file. */
+import { createHash } from "node:crypto";
+import { open, stat } from "node:fs/promises";
+import { basename, join, parse, resolve } from "node:path";
+import { type FrameSource, framesFromFolder, MaskletError, openVideo } from "@masklet/core/node";
+import { UsageError } from "../usage.ts";
+
+export interface Clip {
+  readonly path: string;
+  /** What JSON calls it. */
+  readonly name: string;
+  readonly frames: FrameSource & { readonly count: number };
+  readonly fps: number;
+  /** In seconds. */
+  readonly duration: number;
+  /** When each frame is shown, in seconds, where a file says it. */
+  readonly times: readonly number[] | undefined;
+  /** What tells this video from another one, wherever it lies. */
+  readonly identity: Readonly<Record<string, unknown>>;
+  readonly close: () => Promise<void>;
+}
+
+/** SA-V's and DAVIS's. */
+const folderRate = 24;
+
+export interface OpenClipOptions {
+  /** Of a folder of images. */
+  readonly fps: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects with a `UsageError` for a rate given to a video file, or as `framesFromFolder` and `openVideo` do. */
+export async function openClip(path: string, { fps, signal }: OpenClipOptions): Promise<Clip> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) {
+    const frames = await framesFromFolder(path, { signal });
+    const { count, names } = frames;
+    const rate = fps ?? folderRate;
+    // A broken frame may be mended before a run goes on, so that only the first one's content counts.
+    const identity = {
+      images: count,
+      names: createHash("sha256").update(names.join("\n")).digest("hex"),
+      first: await digest(join(path, names[0] as string)),
+    };
+    const duration = count / rate;
+    const close = async (): Promise<void> => {};
+    return { path, name: basename(resolve(path)), frames, fps: rate, duration, times: undefined, identity, close };
+  }
+  if (fps !== undefined) throw new UsageError(`--fps is for a folder of images, ${path} has a rate of its own`);
+  const video = await openVideo(path, { signal });
+  const { info, size, count = info.frames } = video;
+  const { fps: rate, duration, times } = info;
+  try {
+    return {
+      path,
+      name: parse(path).name,
+      frames: { size, count, frame: (index, options) => video.frame(index, options) },
+      fps: rate,
+      duration,
+      times,
+      identity: { frames: info.frames, content: await digest(path) },
+      close: () => video.close(),
+    };
+  } catch (error) {
+    await video.close();
+    throw error;
+  }
+}
+
+const sampled = 2 ** 20;
+
+/** A hash of a file's size, beginning and end, where containers and checkpoints keep what their contents hang on. */
+export async function digest(path: string): Promise<string> {
+  try {
+    const file = await open(path);
+    try {
+      const { size } = await file.stat();
+      const hash = createHash("sha256").update(String(size));
+      for (const position of new Set([0, Math.max(0, size - sampled)])) {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(sampled), 0, sampled, position);
+        hash.update(buffer.subarray(0, bytesRead));
+      }
+      return hash.digest("hex");
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MaskletError("read-failed", `${path} cannot be read: ${reason}`, { cause, details: { path } });
+  }
+}
