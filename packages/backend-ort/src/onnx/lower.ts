@@ -150,9 +150,9 @@ const lowerings: LowerTable = {
   gelu: ({ emitter }, { inputs: [x] }) => emitter.emit("Gelu", [emitter.name(x)], {}, MICROSOFT),
   sigmoid: plain("Sigmoid"),
   sin: ({ emitter, target }, { inputs: [x] }) =>
-    target === "cpu" ? emitter.emit("Sin", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0),
+    exactEnough(target, x) ? emitter.emit("Sin", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0),
   cos: ({ emitter, target }, { inputs: [x] }) =>
-    target === "cpu" ? emitter.emit("Cos", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0.5),
+    exactEnough(target, x) ? emitter.emit("Cos", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0.5),
   clamp: ({ emitter }, { inputs: [x], attributes: { minValue, maxValue } }) =>
     emitter.emit("Clip", [emitter.name(x), emitter.scalar(minValue, x.dtype), emitter.scalar(maxValue, x.dtype)]),
   equal: plain("Equal"),
@@ -265,8 +265,13 @@ function lowerQuantizedLinear(
   );
 }
 
+/** Whether the runtime's own sines do: shaders need be no more exact than 2^-11, which is float16's own step. */
+function exactEnough(target: Target, x: Value): boolean {
+  return target === "cpu" || x.dtype === "float16";
+}
+
 /**
- * sin(x + shift pi) for a shift of 0 or 1/2, because shaders need be no more exact than 2^-11. With k the nearest number
+ * sin(x + shift pi) for a shift of 0 or 1/2, in float32. With k the nearest number
  * to x / pi that makes x + shift pi a multiple of pi, and r the rest, it is (-1)^k sin(r): pi is subtracted in parts that
  * are exact in float32, and sin(r) is its series up to r^11 / 11!, good to 6e-8 on half a turn.
  */
@@ -298,7 +303,7 @@ function lowerAttention(context: Context, { inputs, attributes }: OpNode<"attent
   if (fuses({ headWidth: width / attributes.heads, bytes })) {
     return withKeysOf(context, q, k, (queries) => fusedAttention(context, [queries, k, v], attributes)).name;
   }
-  const attend = composedAttention(context, [q, k, v], attributes);
+  const attend = composedAttention(context, [q, k, v], attributes, inputs[0].dtype);
   const size = typeof rows === "number" ? Math.max(1, Math.ceil(rows / Math.ceil(bytes / scoreBytes))) : 0;
   emitter.noteScratch([batch, attributes.heads, typeof rows === "number" ? size : rows, keys]);
   if (typeof rows !== "number" || size >= rows) return withKeysOf(context, q, k, attend).name;
@@ -345,6 +350,7 @@ function composedAttention(
   { emitter, target }: Context,
   [, k, v]: readonly [Sized, Sized, Sized],
   { heads, scale }: Attributes<"attention">,
+  dtype: ValueDType,
 ): (queries: Sized) => Sized {
   /** [b, l, heads*d] -> [b, heads, l, d]; one head is left as it is. */
   const split = (x: Sized, perm: readonly number[]): string => {
@@ -367,7 +373,7 @@ function composedAttention(
     if (target === "cpu") {
       scores = fusedMatMul(emitter, split(queries, inHeads), keys, scale);
     } else {
-      const scaled = emitter.emit("Mul", [split(queries, inHeads), emitter.scalar(scale)]);
+      const scaled = emitter.emit("Mul", [split(queries, inHeads), emitter.scalar(scale, dtype)]);
       scores = emitter.emit("MatMul", [scaled, keys]);
     }
     const attended = emitter.emit("MatMul", [emitter.emit("Softmax", [scores], { axis: -1 }), values]);

@@ -84,6 +84,11 @@ const findOptions = {
   "non-overlap": { type: "boolean", help: "At each pixel only the strongest object, also in the objects' own masks." },
   "fill-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default: 8." },
   "memory-stride": { type: "string", value: "N", help: "Remember every Nth frame, the nearest aside. Default: 1." },
+  memories: {
+    type: "string",
+    value: "N",
+    help: "Look at N remembered frames, one of them for the prompted ones: 3 are much faster. Default: the model's own, 7.",
+  },
   "max-conditioning-frames": {
     type: "string",
     value: "N",
@@ -189,6 +194,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
   const natural = { min: 0, integer: true } as const;
   const positive = { min: 1, integer: true } as const;
   const max = numberOption("--max-conditioning-frames", values["max-conditioning-frames"], { min: 2, integer: true });
+  const memories = numberOption("--memories", values.memories, positive);
   return {
     video,
     prompts,
@@ -203,6 +209,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
       nonOverlapMasks: values["non-overlap"] ?? false,
       fillHoleArea: numberOption("--fill-hole-area", values["fill-hole-area"], natural) ?? 8,
       memoryTemporalStride: numberOption("--memory-stride", values["memory-stride"], positive) ?? 1,
+      ...(memories !== undefined && { memories }),
       ...(max !== undefined && { maxCondFramesInAttention: max }),
     },
     saveEvery: numberOption("--save-every", values["save-every"], positive) ?? 20,
