@@ -25,7 +25,7 @@ describe("wasm", async () => {
 // A software adapter takes its time.
 describe("webgpu", async () => {
   await testNanoImage(onWebGpu, { shared, pictures: ["groceries"] });
-  await testNanoVideo(onWebGpu, { shared, scenarios: ["two_clicks_in_turn"] });
+  await testNanoVideo(onWebGpu, { shared, scenarios: ["two_clicks_in_turn"], records: 5 });
   testFullSize(onWebGpu, {
     shared,
     variants: ["sam2.1-hiera-tiny"],

@@ -1,0 +1,75 @@
+/** A page that is used for long: images and clicks leave nothing behind. */
+
+import { expect } from "vitest";
+import { nanoModel } from "../../model-nano/src/index.ts";
+import { writeSafetensors } from "../src/checkpoint/safetensors.ts";
+import type { Image } from "../src/image/image.ts";
+import { ImagePredictor } from "../src/image-predictor.ts";
+import { parseConfig } from "../src/model/config.ts";
+import { Sam2 } from "../src/sam2.ts";
+import type { CreateBackend, TestedBackend } from "./goldens/shared.ts";
+import { toyJson, toyTensors } from "./toy-sam2.ts";
+
+const MiB = 2 ** 20;
+
+/** Checkpoints and configs. The toy has as many nodes as nano, and less to compute. */
+const models = {
+  nano: async (): Promise<readonly [checkpoint: Uint8Array, config: unknown]> => [
+    new Uint8Array(await (await fetch(nanoModel.checkpoint)).arrayBuffer()),
+    await (await fetch(nanoModel.config)).json(),
+  ],
+  toy: async (): Promise<readonly [checkpoint: Uint8Array, config: unknown]> => [
+    writeSafetensors(await toyTensors()),
+    toyJson,
+  ],
+};
+
+export interface LongUseOptions {
+  readonly model: keyof typeof models;
+  /** What the backend's runtime has taken: tensors, bytes, buffers. */
+  readonly used: (backend: TestedBackend) => object;
+}
+
+/** Sets 50 images and clicks four times in each: after the first ten of them nothing grows, the page's heap included. */
+export async function useForLong(createBackend: CreateBackend, { model: name, used }: LongUseOptions): Promise<void> {
+  const [checkpoint, config] = await models[name]();
+  const backend = await createBackend();
+  const model = await Sam2.load(checkpoint, { backend, config: parseConfig(config) });
+  const predictor = new ImagePredictor(model);
+  let warmed: object = {};
+  let warmedHeap = 0;
+  for (let i = 0; i < 50; i++) {
+    await predictor.setImage(picture(i));
+    for (let click = 0; click < 4; click++) {
+      // One point more at every click: shapes vary, as they do when a mask is refined.
+      const points = Array.from({ length: 1 + click }, (_, n): [number, number] => [20 + 30 * n, 40 + i]);
+      await predictor.predict({ points });
+    }
+    if (i !== 9) continue;
+    warmed = used(backend);
+    warmedHeap = await heap();
+  }
+  expect(used(backend)).toEqual(warmed);
+  expect((await heap()) - warmedHeap, "growth of the page's heap").toBeLessThan(2 * MiB);
+  predictor.dispose();
+  await model.dispose();
+  await backend.dispose();
+  expect(backend.liveTensors).toBe(0);
+}
+
+/** Pictures of many sizes. */
+function picture(seed: number): Image {
+  const [width, height] = [200 + 7 * (seed % 9), 150 + 11 * (seed % 5)];
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * (seed + 7)) % 251);
+  return { width, height, channels: 3, data };
+}
+
+/** The page's heap after a collection, in bytes: by Chromium's own functions, of which two want flags. */
+async function heap(): Promise<number> {
+  const { gc, performance } = globalThis as unknown as {
+    gc(options: { readonly execution: "async" }): Promise<void>;
+    readonly performance: { readonly memory: { readonly usedJSHeapSize: number } };
+  };
+  for (let i = 0; i < 2; i++) await gc({ execution: "async" });
+  return performance.memory.usedJSHeapSize;
+}
