@@ -4,6 +4,7 @@ import {
   type Capabilities,
   type CompileOptions,
   type DeviceTensor,
+  DeviceTensors,
   type Graph,
   GraphError,
   type HostTensor,
@@ -15,7 +16,7 @@ import {
 } from "@masklet/core";
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
-import { CompiledGraph, hostTensor } from "./executable.ts";
+import { CompiledGraph } from "./executable.ts";
 import { type LoweredGraph, lowerGraph, opsets } from "./onnx/lower.ts";
 import type { RoundedFormat } from "./onnx/round.ts";
 import { type PlacedWeights, placeWeights } from "./onnx/weights.ts";
@@ -23,7 +24,7 @@ import { writeModel } from "./onnx/writer.ts";
 import { saturates } from "./probe.ts";
 import { Room } from "./room.ts";
 import type { OrtBackend, OrtExecutable, OrtHost } from "./runtime.ts";
-import { OrtTensor, type Shared } from "./tensor.ts";
+import { hostTensor, type OrtTensor } from "./tensor.ts";
 
 /** The version of the file format that goes with `opsets`. */
 const IR_VERSION = 10;
@@ -37,9 +38,8 @@ class HostedBackend implements OrtBackend {
   readonly name = "ort";
   readonly capabilities: Capabilities;
   readonly #host: OrtHost;
-  readonly #tensors = new Set<OrtTensor>();
+  readonly #tensors = new DeviceTensors<OrtTensor>();
   readonly #executables = new Set<CompiledGraph>();
-  readonly #reads = new Set<Promise<unknown>>();
   #saturates: Promise<boolean> | undefined;
   #disposed = false;
   #released: Promise<void> | undefined;
@@ -87,8 +87,7 @@ class HostedBackend implements OrtBackend {
         { name, signature, staticDims, outputNames, session, ...(profiling && { profiling }), ...(room && { room }) },
         {
           host: this.#host,
-          hold: (shared) => this.#hold(shared),
-          owns: (tensor) => this.#tensors.has(tensor),
+          tensors: this.#tensors,
           forget: (disposed) => this.#executables.delete(disposed),
         },
       );
@@ -102,14 +101,13 @@ class HostedBackend implements OrtBackend {
 
   upload(tensor: HostTensor): DeviceTensor {
     this.#requireAlive("upload");
-    return this.#hold(hostTensor(this.#host.ort, { ...tensor, data: tensor.data.slice() }, "upload"));
+    return this.#tensors.hold(hostTensor(this.#host, { ...tensor, data: tensor.data.slice() }, "upload"));
   }
 
   async dispose(): Promise<void> {
     this.#disposed = true;
     await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
-    for (const tensor of this.#tensors) tensor.dispose();
-    await Promise.allSettled(this.#reads);
+    await this.#tensors.dispose();
     this.#released ??= this.#host.release?.();
     await this.#released;
   }
@@ -170,21 +168,6 @@ class HostedBackend implements OrtBackend {
       }
     });
     return abortable(created, signal, (late) => void late.release());
-  }
-
-  #hold(shared: Shared): OrtTensor {
-    const { lost } = this.#host;
-    const tensor = new OrtTensor(shared, {
-      onDispose: () => this.#tensors.delete(tensor),
-      onRead: (read) => {
-        this.#reads.add(read);
-        const done = (): boolean => this.#reads.delete(read);
-        read.then(done, done);
-      },
-      ...(lost && { lost }),
-    });
-    this.#tensors.add(tensor);
-    return tensor;
   }
 
   #requireAlive(call: string): void {

@@ -3,11 +3,11 @@ import {
   BackendError,
   bindDim,
   bindFeeds,
+  checkOutputs,
   type DeviceTensor,
+  type DeviceTensors,
   type DimBindings,
-  elementCount,
-  formatDims,
-  type HostTensor,
+  disposeAll,
   isOptional,
   type RunOptions,
   type Signature,
@@ -18,8 +18,8 @@ import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import type { Profile, Profiling } from "./profile.ts";
 import type { Room } from "./room.ts";
-import type { OrtExecutable, OrtHost, OrtRuntime } from "./runtime.ts";
-import { OrtTensor, Shared } from "./tensor.ts";
+import type { OrtExecutable, OrtHost } from "./runtime.ts";
+import { hostTensor, OrtTensor } from "./tensor.ts";
 
 /** What was compiled. */
 interface Compiled {
@@ -37,8 +37,7 @@ interface Compiled {
 /** What an executable needs of its backend. */
 interface Owner {
   readonly host: Pick<OrtHost, "ort" | "lock" | "lost" | "sessionOptions">;
-  readonly hold: (shared: Shared) => OrtTensor;
-  readonly owns: (tensor: OrtTensor) => boolean;
+  readonly tensors: DeviceTensors<OrtTensor>;
   readonly forget: (executable: CompiledGraph) => void;
 }
 
@@ -62,25 +61,22 @@ export class CompiledGraph implements OrtExecutable {
     { signal, outputs = Object.keys(this.signature.outputs) }: RunOptions = {},
   ): Promise<Record<string, DeviceTensor>> {
     const { name, staticDims, room } = this.#compiled;
-    const { lock, lost } = this.#owner.host;
+    const { host, tensors } = this.#owner;
+    const { lock, lost } = host;
     if (this.#disposed !== undefined) throw new BackendError("disposed", `${name}: run after dispose`);
     signal?.throwIfAborted();
     lost?.throwIfAborted();
-    const unknown = outputs.find((output) => !Object.hasOwn(this.signature.outputs, output));
-    if (unknown !== undefined) {
-      const known = Object.keys(this.signature.outputs).join(", ");
-      throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
-    }
+    checkOutputs(name, this.signature, outputs);
     const sizes = withOptional(bindFeeds(this.signature, feeds, staticDims), this.signature, feeds);
     room?.check(sizes);
-    const taken = this.#take(feeds);
+    const taken = tensors.take(feeds, (tensor, what) => hostTensor(host, tensor, what));
     const turn = lock.run(async () => {
       try {
         signal?.throwIfAborted();
         lost?.throwIfAborted();
         return await this.#compute(taken, outputs, sizes);
       } finally {
-        for (const shared of Object.values(taken)) shared.release();
+        for (const tensor of Object.values(taken)) tensor.release();
       }
     });
     return abortable(turn, signal, disposeAll);
@@ -109,33 +105,15 @@ export class CompiledGraph implements OrtExecutable {
     });
   }
 
-  /** The feeds as the runtime's tensors, held until they are released: their owner may dispose of them meanwhile. */
-  #take(feeds: Readonly<Record<string, Tensor>>): Readonly<Record<string, Shared>> {
-    const {
-      host: { ort },
-      owns,
-    } = this.#owner;
-    const found = Object.entries(feeds).map(([input, feed]): [string, Shared] => {
-      if ("data" in feed) return [input, hostTensor(ort, feed, `feeds: input "${input}"`)];
-      const shared = feed instanceof OrtTensor && owns(feed) ? feed.shared : undefined;
-      if (shared !== undefined) return [input, shared];
-      throw new BackendError("bad-feeds", `feeds: input "${input}" is disposed of, or a tensor of another backend`, {
-        details: { input },
-      });
-    });
-    for (const [, shared] of found) shared.retain();
-    return Object.fromEntries(found);
-  }
-
   async #compute(
-    feeds: Readonly<Record<string, Shared>>,
+    feeds: Readonly<Record<string, OrtTensor>>,
     outputs: readonly string[],
     sizes: DimBindings,
   ): Promise<Record<string, DeviceTensor>> {
     const { name, session, outputNames } = this.#compiled;
     const {
       host: { ort, lost, sessionOptions },
-      hold,
+      tensors: held,
     } = this.#owner;
     const expected = outputs.map((output) => {
       const { dtype, dims } = this.signature.outputs[output] as SignatureEntry;
@@ -144,7 +122,10 @@ export class CompiledGraph implements OrtExecutable {
     // WebGPU's kernels fail where there is nothing to compute.
     if (expected.every(({ dims }) => dims.includes(0))) {
       return Object.fromEntries(
-        expected.map(({ output, dtype, dims }) => [output, hold(new Shared(new ort.Tensor(dtype, [], dims)))]),
+        expected.map(({ output, dtype, dims }) => [
+          output,
+          held.hold(new OrtTensor(new ort.Tensor(dtype, [], dims), lost)),
+        ]),
       );
     }
     const wanted = outputs.map((output): [string, string] => [output, outputNames[output] as string]);
@@ -166,20 +147,9 @@ export class CompiledGraph implements OrtExecutable {
         details: { graph: name },
       });
     }
-    const shared = new Map(Object.entries(results).map(([tensor, result]) => [tensor, new Shared(result)]));
-    return Object.fromEntries(wanted.map(([output, tensor]) => [output, hold(shared.get(tensor) as Shared)]));
+    const made = new Map(Object.entries(results).map(([tensor, result]) => [tensor, new OrtTensor(result, lost)]));
+    return Object.fromEntries(wanted.map(([output, tensor]) => [output, held.hold(made.get(tensor) as OrtTensor)]));
   }
-}
-
-/** A host tensor as one of the runtime's, around the same memory. */
-export function hostTensor({ Tensor }: OrtRuntime, { dtype, dims, data }: HostTensor, what: string): Shared {
-  if (dtype !== "float32" && dtype !== "int32" && dtype !== "bool") {
-    throw new BackendError("unsupported", `${what}: tensors are float32, int32 or bool, got ${dtype}`);
-  }
-  if (data.length !== elementCount(dims)) {
-    throw new BackendError("bad-feeds", `${what} has ${data.length} elements, expected ${formatDims(dims)}`);
-  }
-  return new Shared(new Tensor(dtype, data, dims));
 }
 
 /** Sizes of the names, and of the optional dimensions of what was fed. */
@@ -192,8 +162,4 @@ function withOptional(
     dims.flatMap((dim, axis) => (isOptional(dim) ? [[dim, feeds[name]?.dims[axis] ?? 1] as const] : [])),
   );
   return { ...bindings, ...Object.fromEntries(optional) };
-}
-
-function disposeAll(outputs: Readonly<Record<string, DeviceTensor>>): void {
-  for (const tensor of Object.values(outputs)) tensor.dispose();
 }

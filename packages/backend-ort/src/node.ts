@@ -2,10 +2,9 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { precisions } from "@masklet/core";
+import { precisions, Queue } from "@masklet/core";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
-import { Lock } from "./lock.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
@@ -57,7 +56,7 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
       fusedOps: ["quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
     },
     sessionOptions: sessionOptions(device, { ...options, threads: options.threads ?? physicalCores() }),
-    lock: new Lock(),
+    lock: new Queue(),
     shareFolder,
     ...(profile && { profiling: profileToFile }),
   });

@@ -1,6 +1,5 @@
-import type { AbortSignalLike, Backend, Capabilities, Executable } from "@masklet/core";
+import type { AbortSignalLike, Backend, Capabilities, Executable, Queue } from "@masklet/core";
 import type { env, InferenceSession, Tensor } from "onnxruntime-common";
-import type { Lock } from "./lock.ts";
 import type { AttentionOptions, Target } from "./onnx/lower.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import type { Profile, Profiling } from "./profile.ts";
@@ -53,7 +52,7 @@ export interface OrtHost {
   readonly attention?: AttentionOptions;
   readonly sessionOptions: InferenceSession.SessionOptions;
   /** One create or run at a time among all that share it. */
-  readonly lock: Lock;
+  readonly lock: Queue;
   /** Aborted, with a `BackendError` as its reason, when the device goes away. */
   readonly lost?: AbortSignalLike;
   /** Gives the device back, when nothing is left on it. */

@@ -1,9 +1,8 @@
-import { type OpKind, precisions } from "@masklet/core";
+import { type OpKind, precisions, Queue } from "@masklet/core";
 import type { InferenceSession } from "onnxruntime-common";
 import { createBackend } from "./backend.ts";
 import { deviceLost, deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
 import { findAdapter, type GpuAdapter, isSoftware, maxTensorBytes, openDevice } from "./gpu.ts";
-import { Lock } from "./lock.ts";
 import { probeModel } from "./probe.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
@@ -38,7 +37,7 @@ export interface OrtWebOptions extends OrtTuning {
 }
 
 /** ONNX Runtime for the web hangs where creates or runs overlap, also of different sessions: one at a time in the page. */
-const pageLock = new Lock();
+const pageLock = new Queue();
 
 /** As its types have it where there are those of a page. */
 type Device = InferenceSession.WebGpuExecutionProviderOption["device"];

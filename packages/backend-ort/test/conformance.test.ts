@@ -1,7 +1,7 @@
+import { Queue } from "@masklet/core";
 import { conformanceCases, testBackend } from "@masklet/core/testing";
 import { beforeAll, describe, test } from "vitest";
 import { createBackend } from "../src/backend.ts";
-import { Lock } from "../src/lock.ts";
 import { createOrtBackend } from "../src/node.ts";
 import type { OrtBackend, OrtRuntime } from "../src/runtime.ts";
 import { sessionOptions } from "../src/session-options.ts";
@@ -32,7 +32,7 @@ describe.each([
       ...attention,
       capabilities: { device: "cpu", deviceTensors: true, fusedOps: [], dtypes: ["fp32", "fp16", "q8", "q4"] },
       sessionOptions: sessionOptions("cpu", { threads: 1 }),
-      lock: new Lock(),
+      lock: new Queue(),
     });
   testBackend(create, { test, held });
 });

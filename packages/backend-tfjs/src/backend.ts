@@ -4,6 +4,7 @@ import {
   type Capabilities,
   type CompileOptions,
   type DeviceTensor,
+  DeviceTensors,
   type Executable,
   type Graph,
   GraphError,
@@ -16,7 +17,7 @@ import type { Engine } from "./engine.ts";
 import { messageOf, noRoundedWeights, tfDtype } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
 import type { TfjsBackend } from "./runtime.ts";
-import { type Shared, TfjsTensor, uploadTensor } from "./tensor.ts";
+import { type TfjsTensor, uploadTensor } from "./tensor.ts";
 import { placeWeights } from "./weights.ts";
 
 /** A backend on a started engine. `pause` lets the host's other events have a turn. */
@@ -29,7 +30,7 @@ class EngineBackend implements TfjsBackend {
   readonly capabilities: Capabilities;
   readonly #engine: Engine;
   readonly #pause: () => Promise<void>;
-  readonly #tensors = new Set<TfjsTensor>();
+  readonly #tensors = new DeviceTensors<TfjsTensor>();
   readonly #executables = new Set<CompiledGraph>();
   #disposed = false;
 
@@ -69,8 +70,7 @@ class EngineBackend implements TfjsBackend {
         {
           engine: this.#engine,
           pause: this.#pause,
-          hold: (shared) => this.#hold(shared),
-          owns: (tensor) => this.#tensors.has(tensor),
+          tensors: this.#tensors,
           forget: (disposed) => this.#executables.delete(disposed),
         },
       );
@@ -84,19 +84,13 @@ class EngineBackend implements TfjsBackend {
 
   upload(tensor: HostTensor): DeviceTensor {
     this.#requireAlive("upload");
-    return this.#hold(uploadTensor(this.#engine, tensor, "upload"));
+    return this.#tensors.hold(uploadTensor(this.#engine, tensor, "upload"));
   }
 
   async dispose(): Promise<void> {
     this.#disposed = true;
     await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
-    for (const tensor of this.#tensors) tensor.dispose();
-  }
-
-  #hold(shared: Shared): TfjsTensor {
-    const tensor = new TfjsTensor(shared, () => this.#tensors.delete(tensor));
-    this.#tensors.add(tensor);
-    return tensor;
+    await this.#tensors.dispose();
   }
 
   #requireAlive(call: string): void {

@@ -1,17 +1,16 @@
-import { BackendError, byteSize, elementCount, formatDims, type ValueDType } from "@masklet/core";
+import { BackendError, byteSize, elementCount, formatDims, Queue, type ValueDType } from "@masklet/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { deviceLost, messageOf, tfDtype } from "./errors.ts";
-import { Lock } from "./lock.ts";
 import type { TfjsEngine, TfOps, TfRuntime } from "./runtime.ts";
 import { type GpuDevice, type Traits, traitsOf, webgpuDevice } from "./traits.ts";
 import { type OwnKernels, ownKernels } from "./wasm-kernels.ts";
 
 /** TensorFlow.js has one current engine for everybody: those who share a runtime take turns. */
-const locks = new WeakMap<TfRuntime, Lock>();
+const locks = new WeakMap<TfRuntime, Queue>();
 
 /** The lock of all that compute with a runtime. */
-export function lockOf(tf: TfRuntime): Lock {
-  const lock = locks.get(tf) ?? new Lock();
+export function lockOf(tf: TfRuntime): Queue {
+  const lock = locks.get(tf) ?? new Queue();
   locks.set(tf, lock);
   return lock;
 }
@@ -65,7 +64,7 @@ export class Engine {
   /** What kernels are made of: TensorFlow.js, with our own operations for the engine in their places. */
   readonly ops: TfOps;
   readonly own: OwnKernels | undefined;
-  readonly lock: Lock;
+  readonly lock: Queue;
   readonly #name: string;
   readonly #backend: KernelBackend;
   readonly #device: GpuDevice | undefined;

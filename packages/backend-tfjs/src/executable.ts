@@ -2,8 +2,11 @@ import {
   abortable,
   BackendError,
   bindFeeds,
+  checkOutputs,
   type DeviceTensor,
+  type DeviceTensors,
   type DimBindings,
+  disposeAll,
   type Executable,
   type OpKind,
   type OpNode,
@@ -19,7 +22,7 @@ import { messageOf, tfDtype } from "./errors.ts";
 import { type Call, kernels } from "./kernels.ts";
 import { arrange, layoutOf } from "./layout.ts";
 import { emptinessOf, planRun, type Step } from "./plan.ts";
-import { Shared, TfjsTensor, uploadTensor } from "./tensor.ts";
+import { TfjsTensor, uploadTensor } from "./tensor.ts";
 import { type DeviceWeights, groupsOf } from "./weights.ts";
 
 /** What was compiled. */
@@ -34,8 +37,7 @@ interface Owner {
   readonly engine: Engine;
   /** Lets the host's other events have a turn. */
   readonly pause: () => Promise<void>;
-  readonly hold: (shared: Shared) => TfjsTensor;
-  readonly owns: (tensor: TfjsTensor) => boolean;
+  readonly tensors: DeviceTensors<TfjsTensor>;
   readonly forget: (executable: CompiledGraph) => void;
 }
 
@@ -65,18 +67,16 @@ export class CompiledGraph implements Executable {
     const { name } = this.#compiled.graph;
     if (this.#disposed !== undefined) throw new BackendError("disposed", `${name}: run after dispose`);
     signal?.throwIfAborted();
-    const unknown = outputs.find((output) => !Object.hasOwn(this.signature.outputs, output));
-    if (unknown !== undefined) {
-      const known = Object.keys(this.signature.outputs).join(", ");
-      throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
-    }
+    checkOutputs(name, this.signature, outputs);
     const steps = this.#plan(feeds, outputs);
-    const taken = this.#take(feeds);
-    const turn = this.#owner.engine.lock.run(async () => {
+    const { engine, tensors } = this.#owner;
+    const taken = tensors.take(feeds, (tensor, what) => uploadTensor(engine, tensor, what));
+    const inputs = new Map(Object.entries(this.#compiled.graph.inputs).map(([input, value]) => [value, taken[input]]));
+    const turn = engine.lock.run(async () => {
       try {
-        return await this.#compute(steps, taken, outputs, signal);
+        return await this.#compute(steps, inputs, outputs, signal);
       } finally {
-        for (const shared of taken.values()) shared.release();
+        for (const tensor of Object.values(taken)) tensor.release();
       }
     });
     return abortable(turn, signal, disposeAll);
@@ -114,41 +114,16 @@ export class CompiledGraph implements Executable {
     return steps;
   }
 
-  /** The feeds as the runtime's tensors, held until they are released: their owner may dispose of them meanwhile. */
-  #take(feeds: Readonly<Record<string, Tensor>>): ReadonlyMap<Value, Shared> {
-    const { engine, owns } = this.#owner;
-    const taken = new Map<Value, Shared>();
-    try {
-      for (const [input, value] of Object.entries(this.#compiled.graph.inputs)) {
-        const feed = feeds[input] as Tensor;
-        if ("data" in feed) {
-          taken.set(value, uploadTensor(engine, feed, `feeds: input "${input}"`).retain());
-          continue;
-        }
-        const shared = feed instanceof TfjsTensor && owns(feed) ? feed.shared : undefined;
-        if (shared === undefined) {
-          const problem = `feeds: input "${input}" is disposed of, or a tensor of another backend`;
-          throw new BackendError("bad-feeds", problem, { details: { input } });
-        }
-        taken.set(value, shared.retain());
-      }
-    } catch (error) {
-      for (const shared of taken.values()) shared.release();
-      throw error;
-    }
-    return taken;
-  }
-
   async #compute(
     steps: readonly Step[],
-    feeds: ReadonlyMap<Value, Shared>,
+    feeds: ReadonlyMap<Value, TfjsTensor | undefined>,
     outputs: readonly string[],
     signal: RunOptions["signal"],
   ): Promise<Record<string, DeviceTensor>> {
-    const { engine, pause } = this.#owner;
+    const { engine, pause, tensors } = this.#owner;
     const { graph, weights } = this.#compiled;
     const live = new Map<Value, TfTensor>();
-    const results = new Map<Value, Shared>();
+    const results = new Map<Value, TfjsTensor>();
     try {
       for (let next = 0; next < steps.length; ) {
         if (next > 0) await pause();
@@ -169,7 +144,7 @@ export class CompiledGraph implements Executable {
         const other = feeds.get(value)?.tensor ?? weights.find(value, undefined);
         const tensor = live.get(value) ?? engine.tf.clone(other as TfTensor);
         live.delete(value);
-        results.set(value, new Shared(engine, tensor));
+        results.set(value, new TfjsTensor(engine, tensor));
       }
     } catch (error) {
       if (error instanceof BackendError || (signal?.aborted === true && error === signal.reason)) throw error;
@@ -178,11 +153,11 @@ export class CompiledGraph implements Executable {
       for (const tensor of live.values()) tensor.dispose();
     }
     return Object.fromEntries(
-      outputs.map((output) => [output, this.#owner.hold(results.get(graph.outputs[output] as Value) as Shared)]),
+      outputs.map((output) => [output, tensors.hold(results.get(graph.outputs[output] as Value) as TfjsTensor)]),
     );
   }
 
-  #step(step: Step, live: Map<Value, TfTensor>, feeds: ReadonlyMap<Value, Shared>): void {
+  #step(step: Step, live: Map<Value, TfTensor>, feeds: ReadonlyMap<Value, TfjsTensor | undefined>): void {
     const { engine } = this.#owner;
     const { node, dims, dtype } = step;
     const where = node.scope === "" ? node.kind : `${node.scope}: ${node.kind}`;
@@ -249,8 +224,4 @@ export class CompiledGraph implements Executable {
       details: { graph: name },
     });
   }
-}
-
-function disposeAll(outputs: Readonly<Record<string, DeviceTensor>>): void {
-  for (const tensor of Object.values(outputs)) tensor.dispose();
 }

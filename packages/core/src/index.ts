@@ -9,6 +9,7 @@ export type {
   Signature,
   SignatureEntry,
 } from "./backend/backend.ts";
+export { checkHostTensor, DeviceTensors, disposeAll, RuntimeTensor } from "./backend/device-tensors.ts";
 export { type ResolvedNode, resolveNode } from "./backend/reference-kernels.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 export { toFloat16 } from "./checkpoint/convert.ts";
@@ -56,7 +57,7 @@ export {
   mulDims,
   sizeOf,
 } from "./graph/dim.ts";
-export { bindFeeds, signatureOf } from "./graph/feeds.ts";
+export { bindFeeds, checkOutputs, signatureOf } from "./graph/feeds.ts";
 export type { AnyOpNode, Graph, OpNode, OpValue, Value, ValueSource, ValueType } from "./graph/graph.ts";
 export { liveness, neededFor } from "./graph/liveness.ts";
 export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType, WeightBits } from "./graph/ops.ts";
@@ -110,6 +111,7 @@ export {
 export { checkInventory } from "./model/inventory.ts";
 export { type Precision, precisions, withPrecision } from "./model/precision.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
+export { Queue } from "./queue.ts";
 export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";
 export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";

@@ -1,15 +1,16 @@
 import { abortable } from "../abort.ts";
 import type { WeightStore } from "../checkpoint/weight-store.ts";
-import { BackendError, GraphError, StateError } from "../errors.ts";
+import { BackendError, GraphError } from "../errors.ts";
 import type { DimBindings } from "../graph/dim.ts";
-import { bindFeeds } from "../graph/feeds.ts";
+import { bindFeeds, checkOutputs } from "../graph/feeds.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import { liveness, neededFor } from "../graph/liveness.ts";
 import { loadInitializers, type PreparedGraph, prepareGraph } from "../graph/prepare.ts";
 import { validateGraph } from "../graph/validate.ts";
-import type { DType } from "../tensor/dtype.ts";
-import { type DeviceTensor, elementCount, type HostTensor, type Tensor } from "../tensor/tensor.ts";
+import type { DType, TensorData } from "../tensor/dtype.ts";
+import type { DeviceTensor, HostTensor, Tensor } from "../tensor/tensor.ts";
 import type { Backend, Capabilities, CompileOptions, Executable, RunOptions, Signature } from "./backend.ts";
+import { checkHostTensor, DeviceTensors, disposeAll, RuntimeTensor } from "./device-tensors.ts";
 import { evaluateNode } from "./reference-kernels.ts";
 
 export interface ReferenceBackendOptions {
@@ -40,7 +41,7 @@ class Reference implements ReferenceBackend {
     fusedOps: ["linear", "quantizedLinear", "attention", "layerNormalization", "gelu", "conv2d", "resample2d"],
   };
   readonly #pause: () => Promise<void>;
-  readonly #tensors = new Set<ReferenceTensor>();
+  readonly #tensors = new DeviceTensors<ReferenceTensor>();
   readonly #executables = new Set<ReferenceExecutable>();
   #disposed = false;
 
@@ -63,8 +64,7 @@ class Reference implements ReferenceBackend {
       this.#requireAlive("compile");
       const executable = new ReferenceExecutable(prepared, tensors, staticDims, {
         pause: this.#pause,
-        hold: (tensor) => this.#hold(tensor),
-        owns: (tensor) => this.#tensors.has(tensor),
+        tensors: this.#tensors,
         forget: () => this.#executables.delete(executable),
       });
       this.#executables.add(executable);
@@ -75,27 +75,16 @@ class Reference implements ReferenceBackend {
     }
   }
 
-  upload({ dtype, dims, data }: HostTensor): DeviceTensor {
+  upload(tensor: HostTensor): DeviceTensor {
     this.#requireAlive("upload");
-    if (dtype !== "float32" && dtype !== "int32" && dtype !== "bool") {
-      throw new BackendError("unsupported", `upload: tensors are float32, int32 or bool, got ${dtype}`);
-    }
-    if (data.length !== elementCount(dims)) {
-      throw new BackendError("bad-feeds", `upload: ${data.length} elements for [${dims}]`);
-    }
-    return this.#hold({ dtype, dims: [...dims], data: data.slice() });
+    checkHostTensor(tensor, "upload");
+    return this.#tensors.hold(copyOf(tensor));
   }
 
   async dispose(): Promise<void> {
     this.#disposed = true;
     await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
-    for (const tensor of this.#tensors) tensor.dispose();
-  }
-
-  #hold(contents: HostTensor): ReferenceTensor {
-    const tensor = new ReferenceTensor(contents, () => this.#tensors.delete(tensor));
-    this.#tensors.add(tensor);
-    return tensor;
+    await this.#tensors.dispose();
   }
 
   #requireAlive(call: string): void {
@@ -103,44 +92,29 @@ class Reference implements ReferenceBackend {
   }
 }
 
-class ReferenceTensor implements DeviceTensor {
+class ReferenceTensor extends RuntimeTensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  readonly #onDispose: () => void;
-  #contents: HostTensor | undefined;
+  readonly contents: HostTensor;
 
-  constructor(contents: HostTensor, onDispose: () => void) {
+  constructor(contents: HostTensor) {
+    super();
     this.dtype = contents.dtype;
     this.dims = contents.dims;
-    this.#contents = contents;
-    this.#onDispose = onDispose;
+    this.contents = contents;
   }
 
-  /** What it holds, while it does. */
-  get contents(): HostTensor | undefined {
-    return this.#contents;
+  async read(): Promise<TensorData> {
+    return this.contents.data.slice();
   }
 
-  async read(): Promise<HostTensor> {
-    if (this.#contents === undefined) throw new StateError("disposed", `read: the tensor [${this.dims}] is disposed`);
-    return { ...this.#contents, data: this.#contents.data.slice() };
-  }
-
-  dispose(): void {
-    this.#contents = undefined;
-    this.#onDispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
+  protected free(): void {} // it is collected, so nobody need release it either
 }
 
 /** What an executable needs of its backend. */
 interface Host {
   readonly pause: () => Promise<void>;
-  readonly hold: (contents: HostTensor) => ReferenceTensor;
-  readonly owns: (tensor: ReferenceTensor) => boolean;
+  readonly tensors: DeviceTensors<ReferenceTensor>;
   readonly forget: () => void;
 }
 
@@ -168,21 +142,15 @@ class ReferenceExecutable implements Executable {
     const { name } = this.#graph;
     if (this.#disposed) throw new BackendError("disposed", `${name}: run after dispose`);
     signal?.throwIfAborted();
-    const unknown = outputs.find((output) => !Object.hasOwn(this.signature.outputs, output));
-    if (unknown !== undefined) {
-      const known = Object.keys(this.signature.outputs).join(", ");
-      throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
-    }
+    checkOutputs(name, this.signature, outputs);
     const bindings = bindFeeds(this.signature, feeds, this.#staticDims);
-    // taken now: the caller may dispose of them while the run waits for its turn
+    const taken = this.#host.tensors.take(feeds, (tensor) => new ReferenceTensor(tensor));
     const tensors = new Map<Value, HostTensor>(
-      Object.entries(this.#graph.inputs).map(([input, value]) => [value, this.#contents(input, feeds[input])]),
+      Object.entries(this.#graph.inputs).map(([input, value]) => [value, (taken[input] as ReferenceTensor).contents]),
     );
     const run = this.#lastRun.then(() => this.#compute(tensors, bindings, outputs, signal));
     this.#lastRun = run.catch(() => {});
-    return abortable(run, signal, (late) => {
-      for (const tensor of Object.values(late)) tensor.dispose();
-    });
+    return abortable(run, signal, disposeAll);
   }
 
   async dispose(): Promise<void> {
@@ -190,15 +158,6 @@ class ReferenceExecutable implements Executable {
     await this.#lastRun;
     this.#initializers = new Map();
     this.#host.forget();
-  }
-
-  #contents(name: string, feed: Tensor | undefined): HostTensor {
-    if (feed !== undefined && "data" in feed) return feed;
-    const contents = feed instanceof ReferenceTensor && this.#host.owns(feed) ? feed.contents : undefined;
-    if (contents !== undefined) return contents;
-    throw new BackendError("bad-feeds", `feeds: input "${name}" is disposed of, or a tensor of another backend`, {
-      details: { input: name },
-    });
   }
 
   async #compute(
@@ -230,9 +189,12 @@ class ReferenceExecutable implements Executable {
     // copies: a result may share memory with a feed, a weight or another output
     return Object.fromEntries(
       wanted.map(([output, value]) => {
-        const { dtype, dims, data } = find(value);
-        return [output, this.#host.hold({ dtype, dims: [...dims], data: data.slice() })];
+        return [output, this.#host.tensors.hold(copyOf(find(value)))];
       }),
     );
   }
+}
+
+function copyOf({ dtype, dims, data }: HostTensor): ReferenceTensor {
+  return new ReferenceTensor({ dtype, dims: [...dims], data: data.slice() });
 }

@@ -11,6 +11,14 @@ export function signatureOf({ inputs, outputs }: Pick<Graph, "inputs" | "outputs
   return { inputs: entries(inputs), outputs: entries(outputs) };
 }
 
+/** Throws a `BackendError` ("bad-feeds") unless the graph `name` has all the outputs that a run wants. */
+export function checkOutputs(name: string, { outputs }: Pick<Signature, "outputs">, wanted: readonly string[]): void {
+  const unknown = wanted.find((output) => !Object.hasOwn(outputs, output));
+  if (unknown === undefined) return;
+  const known = Object.keys(outputs).join(", ");
+  throw new BackendError("bad-feeds", `${name}: there is no output "${unknown}", only ${known}`);
+}
+
 /** What is looked at of a tensor; device tensors have no `data`. */
 export type FeedShape = Pick<Tensor, "dtype" | "dims"> & { readonly data?: { readonly length: number } };
 
