@@ -5,9 +5,11 @@ import {
   type CompileOptions,
   type DeviceTensor,
   DeviceTensors,
+  elementCount,
   type Graph,
   GraphError,
   type HostTensor,
+  type OpValue,
   type PreparedGraph,
   prepareGraph,
   validateGraph,
@@ -59,7 +61,8 @@ class HostedBackend implements OrtBackend {
     signal?.throwIfAborted();
     try {
       validateGraph(graph);
-      const prepared = await prepareGraph(graph, weights, options);
+      const folds = this.#host.sessionOptions.graphOptimizationLevel !== "disabled";
+      const prepared = await prepareGraph(graph, weights, { ...options, ...(folds && { leave: isLarge }) });
       const placed = await placeWeights(prepared, {
         formatOf: await this.#roundedFormats(prepared),
         ...(this.#host.shareFolder && { shareFolder: this.#host.shareFolder }),
@@ -174,6 +177,14 @@ class HostedBackend implements OrtBackend {
     if (this.#disposed) throw new BackendError("disposed", `${call}: the ONNX Runtime backend is disposed`);
     this.#host.lost?.throwIfAborted();
   }
+}
+
+/**
+ * Constants of 64 KB and more are left to ONNX Runtime, which computes them when a session is created: in a fraction of
+ * the reference kernels' time, and they need not be written into the model.
+ */
+function isLarge({ dims }: OpValue): boolean {
+  return elementCount(dims as readonly number[]) >= 2 ** 14;
 }
 
 /** Session options are trees of sections; this one goes into "session". */

@@ -1,6 +1,6 @@
 /** Models and backends by the names that the command line gives them. */
 import { fileURLToPath } from "node:url";
-import { createOrtBackend, type OrtNodeDevice } from "@masklet/backend-ort/node";
+import type { OrtNodeDevice } from "@masklet/backend-ort/node";
 import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
 import {
   type Backend,
@@ -15,7 +15,6 @@ import {
   Sam2,
   type Sam2Config,
 } from "@masklet/core/node";
-import { createReferenceBackend } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
 import type { Host } from "./host.ts";
 import type { ModelSettings } from "./model-options.ts";
@@ -108,18 +107,27 @@ export async function withModel<T>(
 
 /** Where and how to compute. */
 export type BackendSettings =
-  | { readonly name: "ort"; readonly device: OrtNodeDevice; readonly threads: number | undefined }
+  | {
+      readonly name: "ort";
+      readonly device: OrtNodeDevice;
+      readonly threads: number | undefined;
+      readonly profile?: boolean;
+    }
   | { readonly name: "tfjs"; readonly engine: TfjsNodeEngine | undefined }
   | { readonly name: "reference" };
 
 /** Rejects with a `BackendError` for a device that this machine does not have. */
-async function createBackend(settings: BackendSettings): Promise<Backend> {
-  if (settings.name === "reference") return createReferenceBackend();
-  if (settings.name === "ort") {
-    const { device, threads } = settings;
-    return createOrtBackend({ device, ...(threads !== undefined && { threads }) });
+export async function createBackend(settings: BackendSettings): Promise<Backend> {
+  // Each imported here, as they take their time to load.
+  if (settings.name === "reference") {
+    const { createReferenceBackend } = await import("@masklet/core/testing");
+    return createReferenceBackend();
   }
-  // Only here, as its kernels take their time to load.
+  if (settings.name === "ort") {
+    const { createOrtBackend } = await import("@masklet/backend-ort/node");
+    const { device, threads, profile = false } = settings;
+    return createOrtBackend({ device, profile, ...(threads !== undefined && { threads }) });
+  }
   const { createTfjsBackend } = await import("@masklet/backend-tfjs/node");
   const { engine } = settings;
   return createTfjsBackend(engine === undefined ? {} : { engine });

@@ -1,20 +1,17 @@
-import { doctor } from "./commands/doctor.ts";
-import { evaluate } from "./commands/eval.ts";
-import { inspect } from "./commands/inspect.ts";
-import { models } from "./commands/models.ts";
-import { segment } from "./commands/segment.ts";
-import { track } from "./commands/track.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "./host.ts";
 import { listed, UsageError } from "./usage.ts";
 import { version } from "./version.ts";
 
-const commands: Readonly<Record<string, (args: readonly string[], host: Host) => Promise<ExitCode>>> = {
-  segment,
-  track,
-  inspect,
-  models,
-  eval: evaluate,
-  doctor,
+type Command = (args: readonly string[], host: Host) => Promise<ExitCode>;
+
+/** Each loads what it needs alone. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  segment: async () => (await import("./commands/segment.ts")).segment,
+  track: async () => (await import("./commands/track.ts")).track,
+  inspect: async () => (await import("./commands/inspect.ts")).inspect,
+  models: async () => (await import("./commands/models.ts")).models,
+  eval: async () => (await import("./commands/eval.ts")).evaluate,
+  doctor: async () => (await import("./commands/doctor.ts")).doctor,
 };
 
 const help = `masklet ${version}: segment images and videos with SAM 2
@@ -24,7 +21,7 @@ Usage: masklet COMMAND [options]
 Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
-  inspect MODEL      Show a model's parameters, arithmetic and memory, without running it.
+  inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | (pull | path | verify | remove) NAME...
                      Meta's models on this machine: fetch them, check them, delete them.
   eval PREDICTIONS LABELS
@@ -54,7 +51,7 @@ export async function run(argv: readonly string[], host: Host): Promise<ExitCode
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const called = command === undefined ? "masklet" : `masklet ${name}`;
   try {
-    if (command !== undefined) return await command(args, host);
+    if (command !== undefined) return await (await command())(args, host);
     if (name === "--help" || name === "-h" || name === "help") return await shown(host, help);
     if (name === "--version") return await shown(host, `${version}\n`);
     const names = listed(Object.keys(commands), "or");

@@ -1,6 +1,8 @@
 /** A cell of a table; a bare string is aligned left. */
 export type Cell = string | { readonly text: string; readonly right: true };
 
+export const right = (text: string): Cell => ({ text, right: true });
+
 /** Rows as lines of text, in columns wide enough for all. */
 export function renderTable(rows: readonly (readonly Cell[])[]): string {
   const textOf = (cell: Cell): string => (typeof cell === "string" ? cell : cell.text);

@@ -1,9 +1,10 @@
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GraphName, presets, type Sam2Config } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 import { expect, test } from "vitest";
+import type { GraphProfile } from "../src/profile.ts";
 import { renderTable } from "../src/table.ts";
 import { cli, temporaryFolder } from "./cli.ts";
 
@@ -68,6 +69,58 @@ test("as tables", async () => {
     expect(stdout.toString()).toContain(part);
   }
   expect(code).toBe(0);
+});
+
+test("where the time goes: each operation, the slowest nodes, and a picture", async () => {
+  const svg = join(folder, "profile.svg");
+  const args = ["inspect", "nano", "--profile", "--nodes", "3", "--svg", svg, "--threads", "1", "--json"];
+  const { code, stdout, stderr } = await cli(args);
+  expect([code, stderr]).toEqual([0, ""]);
+  const { graphs, ...about } = JSON.parse(stdout.toString()) as { readonly graphs: readonly GraphProfile[] };
+  expect(about).toEqual({ model: "sam2.1-hiera-nano", dtype: "fp32", backend: "ort", device: "cpu" });
+  expect(graphs.map(({ name, sizes }) => [name, sizes["prompts"]])).toEqual([
+    ["imageEncoder", undefined],
+    ["maskDecoder", 1],
+    ["maskDecoder", 64],
+    ["memoryEncoder", undefined],
+    ["memoryAttention", undefined],
+  ]);
+  const drawn = readFileSync(svg, "utf8");
+  for (const { name, milliseconds, runMilliseconds, operations, nodes } of graphs) {
+    expect(drawn).toContain(`>${name}</text>`);
+    expect(nodes).toHaveLength(3);
+    expect(nodes.map((node) => node.milliseconds)).toEqual(
+      nodes.map((node) => node.milliseconds).sort((a, b) => b - a),
+    );
+    expect(operations.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
+    expect(milliseconds).toBeLessThan(runMilliseconds); // each node's fastest, and nothing between them
+    const linear = operations.find(({ kind }) => kind === "linear");
+    expect(linear?.gigaflops).toBeGreaterThan(0.1);
+    expect(linear?.gigaflops).toBeLessThan(10_000);
+    expect(operations.find(({ kind }) => kind === "Conv")).toBeUndefined(); // all are the model's
+  }
+  const [encoder, one, many] = graphs;
+  expect(encoder?.nodes[0]?.name).toMatch(/^image_encoder\.trunk\./);
+  expect(many?.milliseconds).toBeGreaterThan(4 * (one?.milliseconds ?? Number.NaN));
+  // What depends on weights alone was computed before the first run: no sines of the prompt encoder's grid, only of points.
+  const sines = ({ operations }: GraphProfile): number => operations.find(({ kind }) => kind === "sin")?.nodes ?? 0;
+  expect(one && sines(one)).toBe(1);
+});
+
+test("the times as a table", async () => {
+  const { code, stdout } = await cli(["inspect", "nano", "--profile", "--dtype", "q8"]);
+  expect(code).toBe(0);
+  for (const part of ["maskDecoder, 64 prompts, 2 points", "quantizedLinear", "GFLOP/s", "slowest nodes"]) {
+    expect(stdout.toString()).toContain(part);
+  }
+});
+
+test("a backend that keeps no times", async () => {
+  const svg = join(folder, "none.svg");
+  const { code, stdout, stderr } = await cli(["inspect", "nano", "--profile", "--backend", "reference", "--svg", svg]);
+  expect([code, stdout.length]).toEqual([1, 0]);
+  expect(stderr).toMatch(/^masklet inspect: .*the reference backend .*\[unsupported\]\n$/);
+  expect(existsSync(svg)).toBe(false);
 });
 
 test("columns are as wide as their widest cell", () => {

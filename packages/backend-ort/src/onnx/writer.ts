@@ -155,6 +155,10 @@ function encode(fields: readonly Field[], chunks: Uint8Array[]): number {
 function varint(...values: readonly number[]): Uint8Array {
   const bytes: number[] = [];
   for (const value of values) {
+    if (value >= 0 && value < 0x80) {
+      bytes.push(value); // nearly all, and big integers are slow
+      continue;
+    }
     let rest = BigInt.asUintN(64, BigInt(value));
     while (rest >= 0x80n) {
       bytes.push(Number(rest & 0x7fn) | 0x80);

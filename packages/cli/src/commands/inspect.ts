@@ -1,4 +1,5 @@
-/** `masklet inspect`: what a model is and what running it takes, from its files alone. */
+/** `masklet inspect`: what a model is, what running it takes, and where its time goes. */
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import {
   CheckpointError,
@@ -8,39 +9,55 @@ import {
   type GraphName,
   graphCost,
   identify,
-  imageEncoderGraph,
   isPresetName,
-  maskDecoderGraph,
-  memoryAttentionGraph,
-  memoryEncoderGraph,
   openCheckpoint,
   presets,
   type Sam2Config,
   type WeightStore,
+  writeFileAtomic,
 } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { configOf, type FoundModel, findModel } from "../models.ts";
-import { type Cell, renderTable } from "../table.ts";
-import { commonOptions, type Help, parsing, renderHelp, UsageError } from "../usage.ts";
+import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
+import { configOf, createBackend, type FoundModel, findModel } from "../models.ts";
+import { describeProfiles, type GraphProfile, graphRuns, profile, sizesText } from "../profile.ts";
+import { drawProfiles } from "../profile-chart.ts";
+import { Progress } from "../progress.ts";
+import { type Cell, renderTable, right } from "../table.ts";
+import { commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
 
-const options = {
+const showOptions = {
   json: { type: "boolean", help: "Print it as JSON." },
-  config: {
-    type: "string",
-    value: "JSON",
-    help: "The model's config, where it is not one of Meta's and none lies beside it.",
-  },
+  config: modelOptions.config,
   ...commonOptions,
 } as const;
 
+const { dtype, backend, device, threads } = modelOptions;
+
+const profileOptions = {
+  profile: {
+    type: "boolean",
+    help: "Run each graph a few times, and show the time of each kind of operation and of the slowest nodes instead.",
+  },
+  nodes: { type: "string", value: "N", help: "How many of the slowest nodes to list. Default: 10." },
+  svg: { type: "string", value: "FILE", help: "Draw the times into an SVG file, too." },
+  ...{ dtype, backend, device, threads },
+} as const;
+
+const options = { ...showOptions, ...profileOptions } as const;
+
 const help: Help = {
   usage: "masklet inspect MODEL [options]",
-  about: `Show a model's parameters, arithmetic, memory and operations. Nothing is run.
+  about: `Show a model's parameters, arithmetic, memory and operations; with --profile where its time goes. Without, nothing
+is run.
 
 MODEL is a name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano. Of Meta's models all but the file
 itself is shown even where the file is not on this machine.`,
-  sections: { Options: options },
-  examples: ["masklet inspect sam2.1-hiera-large", "masklet inspect ./sam2.1_hiera_tiny.pt --json"],
+  sections: { Options: showOptions, "Where the time goes": profileOptions },
+  examples: [
+    "masklet inspect sam2.1-hiera-large",
+    "masklet inspect ./sam2.1_hiera_tiny.pt --json",
+    "masklet inspect sam2.1-hiera-tiny --profile --threads 1 --svg profile.svg",
+  ],
 };
 
 /** What a model's file holds. */
@@ -54,7 +71,7 @@ interface FileReport {
 }
 
 /** One run of a graph at `sizes`. */
-interface GraphReport extends Omit<GraphCost, "operations"> {
+interface GraphReport extends Omit<GraphCost, "operations" | "operationFlops"> {
   readonly name: GraphName;
   readonly sizes: Readonly<Record<string, number>>;
   /** Of its parameters as float32. */
@@ -77,10 +94,55 @@ export async function inspect(args: readonly string[], host: Host): Promise<Exit
   }
   const [name, ...rest] = positionals;
   if (name === undefined || rest.length > 0) throw new UsageError(`takes one MODEL, got ${positionals.length}`);
+  const { profile: asked = false, nodes, svg, dtype, backend, device, threads } = values;
+  if (asked) {
+    const settings = modelSettings({ ...values, model: name });
+    const count = numberOption("--nodes", nodes, { min: 0, integer: true }) ?? 10;
+    return await showProfile(settings, { nodes: count, svg, json: values.json === true }, host);
+  }
+  const [unused] = Object.entries({ nodes, svg, dtype, backend, device, threads }).filter(([, given]) => given);
+  if (unused !== undefined) throw new UsageError(`--${unused[0]} ${unused[1]} needs --profile`);
   const { config, file } = await examine(name, values.config, host);
   const report: ModelReport = { model: config, file, graphs: graphsOf(config) };
   await print(host, values.json === true ? `${JSON.stringify(report, undefined, 2)}\n` : describe(report));
   return 0;
+}
+
+interface ProfileOutput {
+  readonly nodes: number;
+  readonly svg: string | undefined;
+  readonly json: boolean;
+}
+
+async function showProfile(
+  settings: ModelSettings,
+  { nodes, svg, json }: ProfileOutput,
+  host: Host,
+): Promise<ExitCode> {
+  const { backend: where, dtype } = settings;
+  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true } : where);
+  const progress = new Progress(host, false);
+  try {
+    const model = await findModel(settings.model ?? "", host.env);
+    const { config, profiles } = await withCheckpoint(model, settings.config, host.signal, async (weights, config) => {
+      const onStart = ({ name, sizes }: Pick<GraphProfile, "name" | "sizes">): void =>
+        progress.show(`profiling ${name}, ${sizesText(sizes)}`);
+      const { signal } = host;
+      return { config, profiles: await profile({ backend, weights, config, dtype, nodes, signal, onStart }) };
+    });
+    progress.clear();
+    const device = backend.capabilities.device;
+    if (svg !== undefined) {
+      const title = `${basename(model.name)}, ${dtype}, on ${device}`;
+      await writeFileAtomic(svg, new TextEncoder().encode(drawProfiles(title, profiles)), host);
+    }
+    const report = { model: config.name, dtype, backend: backend.name, device, graphs: profiles };
+    await print(host, json ? `${JSON.stringify(report, undefined, 2)}\n` : describeProfiles(profiles));
+    return 0;
+  } finally {
+    progress.clear();
+    await backend.dispose();
+  }
 }
 
 async function examine(
@@ -96,12 +158,24 @@ async function examine(
     if (!(error instanceof CheckpointError && error.code === "not-downloaded" && isPresetName(preset))) throw error;
     return { config: presets[preset], file: null };
   }
+  return withCheckpoint(model, givenConfig, signal, (store, config, bytes) => {
+    return Promise.resolve({ config, file: fileReport(store, bytes) });
+  });
+}
+
+/** Opens a model's checkpoint, of so many bytes, for `use`. */
+async function withCheckpoint<T>(
+  model: FoundModel,
+  givenConfig: string | undefined,
+  signal: AbortSignal,
+  use: (weights: WeightStore, config: Sam2Config, bytes: number) => Promise<T>,
+): Promise<T> {
   const source = await fileSource(model.checkpoint);
   try {
     const store = await openCheckpoint(source, { signal });
     const config = identify(store, await configOf(model, givenConfig));
     checkInventory(store, config);
-    return { config, file: fileReport(store, source.size) };
+    return await use(store, config, source.size);
   } finally {
     await source.close?.();
   }
@@ -117,17 +191,8 @@ function fileReport(store: WeightStore, bytes: number): FileReport {
 
 /** Each graph's cost: of one image, of one click in it, of one frame with a full memory. */
 function graphsOf(config: Sam2Config): readonly GraphReport[] {
-  const pointerTokens = config.maxObjectPointers * (config.width / config.memoryWidth);
-  const { memories } = config;
-  const runs = [
-    { name: "imageEncoder", graph: imageEncoderGraph(config), sizes: { images: 1 } },
-    // A click is followed by a point of padding.
-    { name: "maskDecoder", graph: maskDecoderGraph(config), sizes: { prompts: 1, points: 2 } },
-    { name: "memoryEncoder", graph: memoryEncoderGraph(config), sizes: { objects: 1 } },
-    { name: "memoryAttention", graph: memoryAttentionGraph(config), sizes: { objects: 1, memories, pointerTokens } },
-  ] as const;
-  return runs.map(({ name, graph, sizes }) => {
-    const { operations, ...cost } = graphCost(graph, sizes);
+  return graphRuns(config).map(({ name, graph, sizes }) => {
+    const { operations, operationFlops: _, ...cost } = graphCost(graph(config), sizes);
     return { name, sizes, ...cost, weightBytes: cost.parameters * 4, operations: Object.fromEntries(operations) };
   });
 }
@@ -153,9 +218,7 @@ function describe({ model, file, graphs }: ModelReport): string {
     ["graph", "for", "parameters", "FLOPs", "+ elementwise", "weights", "peak memory"],
     ...graphs.map(({ name, sizes, parameters, flops, elementwiseFlops, weightBytes, peakActivationBytes }) => [
       name,
-      Object.entries(sizes)
-        .map(([dim, size]) => `${size} ${dim}`)
-        .join(", "),
+      sizesText(sizes),
       right(millions(parameters)),
       right(giga(flops)),
       right(giga(elementwiseFlops)),
@@ -175,8 +238,6 @@ function describe({ model, file, graphs }: ModelReport): string {
     "inputs and results alive together, if each is freed after its last use.\n";
   return `${renderTable(facts)}\n${costs}\n${notes}\n${operations}`;
 }
-
-const right = (text: string): Cell => ({ text, right: true });
 
 function millions(count: number): string {
   return `${(count / 1e6).toFixed(count < 1e8 ? 2 : 1)} M`;

@@ -17,6 +17,8 @@ export interface GraphCost {
   readonly peakActivationBytes: number;
   /** How often each operation runs; what is computed once at compilation is not counted. */
   readonly operations: ReadonlyMap<OpKind, number>;
+  /** Floating-point operations of each, which `flops` and `elementwiseFlops` sum up. */
+  readonly operationFlops: ReadonlyMap<OpKind, number>;
 }
 
 /** Sizes of a node's operands and result. */
@@ -94,11 +96,14 @@ export function graphCost(graph: Graph, bindings: DimBindings = {}): GraphCost {
   const sizeOf = ({ dims }: Value): readonly number[] => dims.map((dim) => bindDim(dim, bindings));
   const sum = { products: 0, others: 0 };
   const operations = new Map<OpKind, number>();
+  const operationFlops = new Map<OpKind, number>();
   for (const value of runtime) {
     const { node } = value.source;
     operations.set(node.kind, (operations.get(node.kind) ?? 0) + 1);
     const sizes = { inputs: (node.inputs as readonly Value[]).map(sizeOf), out: sizeOf(value) };
-    sum[isProduct[node.kind] ? "products" : "others"] += countFlops(node, sizes);
+    const count = countFlops(node, sizes);
+    sum[isProduct[node.kind] ? "products" : "others"] += count;
+    operationFlops.set(node.kind, (operationFlops.get(node.kind) ?? 0) + count);
   }
 
   const weights = new Map<string, number>();
@@ -112,6 +117,7 @@ export function graphCost(graph: Graph, bindings: DimBindings = {}): GraphCost {
     parameters: [...weights.values()].reduce((total, size) => total + size, 0),
     peakActivationBytes: peakBytes(graph, bindings),
     operations,
+    operationFlops,
   };
 }
 

@@ -11,15 +11,19 @@ export interface Partition {
   readonly initializers: readonly Value[];
 }
 
-/** Splits the operations that the graph's outputs depend on; others are dropped. */
-export function partition({ values, outputs }: Graph): Partition {
+/**
+ * Splits the operations that the graph's outputs depend on; others are dropped. What `leave` says of, and whatever
+ * depends on it, is not computed once.
+ */
+export function partition({ values, outputs }: Graph, leave: (value: OpValue) => boolean = () => false): Partition {
   const derived = new Set<Value>();
   const isStatic = (value: Value): boolean =>
     value.source.from === "constant" || value.source.from === "weight" || derived.has(value);
   const runtime: OpValue[] = [];
   for (const value of neededFor(values, Object.values(outputs))) {
     const inputs: readonly Value[] = value.source.node.inputs;
-    if (inputs.every(isStatic) && value.dims.every((dim) => typeof dim === "number")) derived.add(value);
+    const isDerived = inputs.every(isStatic) && value.dims.every((dim) => typeof dim === "number");
+    if (isDerived && !leave(value)) derived.add(value);
     else runtime.push(value);
   }
   const used = [...runtime.flatMap((value): readonly Value[] => value.source.node.inputs), ...Object.values(outputs)];

@@ -147,6 +147,21 @@ describe("derived weights", () => {
     expect(names(initializers)).toEqual(["tensor derived add"]);
   });
 
+  test("may be left to the runtime, with what depends on them; never what is rounded", async () => {
+    const graph = graphOf((g) => {
+      const doubled = g.add(g.weight("table", [4, 2]), g.weight("table", [4, 2]));
+      const other = g.relu(g.weight("table", [4, 2]));
+      g.output("y", g.linear(g.input("x", ["n", 2]), g.sigmoid(doubled)));
+      g.output("z", g.quantizedLinear(g.input("x2", ["n", 2]), other, undefined, { bits: 8 }));
+    });
+    const left = ["add", "relu"];
+    const { values, initializers } = await prepareGraph(graph, memoryWeights({ table }), {
+      leave: ({ source }) => left.includes(source.node.kind),
+    });
+    expect(values.map(({ source }) => source.node.kind)).toEqual(["add", "sigmoid", "linear", "quantizedLinear"]);
+    expect(names(initializers)).toEqual(["weight table", "weight table", "tensor derived relu"]);
+  });
+
   test("outputs may be initializers and inputs; names are unique", async () => {
     const graph = graphOf((g) => {
       g.output("x", g.input("x", ["n"]));

@@ -8,7 +8,7 @@ import { elementCount, float32, type HostTensor } from "../tensor/tensor.ts";
 import { formatDims } from "./dim.ts";
 import { signatureOf } from "./feeds.ts";
 import type { Graph, OpValue, Value } from "./graph.ts";
-import { liveness } from "./liveness.ts";
+import { liveness, neededFor } from "./liveness.ts";
 import { partition } from "./partition.ts";
 
 /** A value that is known before the graph runs. Values that are the same part of the same tensor share one. */
@@ -44,6 +44,11 @@ export interface PrepareOptions {
   readonly signal?: AbortSignalLike;
   /** Bytes of weights read so far, and in all. Bytes that `from: "weight"` initializers refer to are not read here. */
   readonly onProgress?: (progress: { readonly loaded: number; readonly total: number }) => void;
+  /**
+   * Which results of weights and constants are left to the runtime, because it computes them once by itself, and faster;
+   * never those that become rounded weights. Default: none.
+   */
+  readonly leave?: (value: OpValue) => boolean;
 }
 
 type WeightValue = Value & { readonly source: { readonly from: "weight" } };
@@ -58,9 +63,10 @@ const isWeight = (value: Value): value is WeightValue => value.source.from === "
 export async function prepareGraph(
   graph: Graph,
   weights: WeightStore,
-  { signal, onProgress }: PrepareOptions = {},
+  { signal, onProgress, leave = () => false }: PrepareOptions = {},
 ): Promise<PreparedGraph> {
-  const { runtime, derived, initializers: needed } = partition(graph);
+  const rounded = new Set<Value>(neededFor(graph.values, roundedWeights(graph)));
+  const { runtime, derived, initializers: needed } = partition(graph, (value) => !rounded.has(value) && leave(value));
   const operands = derived.flatMap((value): readonly Value[] => value.source.node.inputs);
   const entries = new Map<string, WeightEntry>();
   for (const value of [...needed, ...operands].filter(isWeight)) {
@@ -129,6 +135,10 @@ export async function prepareGraph(
   const { name, inputs, outputs } = graph;
   const signature = signatureOf(graph);
   return { name, signature, inputs, outputs, values: runtime, initializers, loadedBytes, totalBytes };
+}
+
+function roundedWeights({ values }: Graph): readonly Value[] {
+  return values.flatMap(({ source: { node } }) => (node.kind === "quantizedLinear" ? [node.inputs[1]] : []));
 }
 
 function findEntry(graph: Graph, weights: WeightStore, value: WeightValue): WeightEntry {
