@@ -1,11 +1,13 @@
 /**
- * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--json]`: how much of the machine's peak the models reach.
+ * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--memory] [--json]`: how much of the machine's peak the models reach.
  *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
  * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in the same process.
  * What other precisions gain is measured in turns with float32. Every model runs in a process of its own, whose peak memory is therefore its own.
+ * The time from a process's start to the first mask is that of the built command line, the fastest of several.
+ * With `--memory` (Linux) only what some work holds is measured.
  */
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -13,7 +15,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { benchInBrowser, printBrowser } from "./browser.ts";
-import { columns, type Report, type Row } from "./report.ts";
+import { columns, type MemoryUse, type Report, type Row } from "./report.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -21,6 +23,7 @@ const { values: options } = parseArgs({
     model: { type: "string", default: "nano,tiny" },
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
+    memory: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -31,24 +34,37 @@ if (options.browser) {
   const reports = await benchInBrowser(models, threads);
   if (options.json) console.log(JSON.stringify(reports, null, 2));
   else for (const report of reports) printBrowser(report);
+} else if (options.memory) {
+  const uses = ["load large", "encode tiny", "many images"].map((work) => child("memory.ts", work) as MemoryUse);
+  if (options.json) console.log(JSON.stringify(uses, null, 2));
+  else {
+    for (const { name, bytes, mark } of uses) {
+      const verdict = bytes < mark ? "reached" : "missed";
+      console.log(
+        `${name}: ${(bytes / 1e6).toFixed(0)} MB of anonymous memory; ${verdict} ${(mark / 1e6).toFixed(0)} MB`,
+      );
+    }
+  }
 } else {
-  const reports = models.map(measure);
+  const threads = options.threads === undefined ? [] : ["--threads", options.threads];
+  const reports = models.map((model) => {
+    return child("measure.ts", model, "--dtype", options.dtype, ...threads) as Report;
+  });
   if (options.json) console.log(JSON.stringify(reports, null, 2));
   else for (const report of reports) print(report);
 }
 
-function measure(model: string): Report {
-  const args = [
-    ...["--conditions=@masklet/source", "--no-warnings", fileURLToPath(new URL("measure.ts", import.meta.url)), model],
-    ...["--dtype", options.dtype],
-    ...(options.threads === undefined ? [] : ["--threads", options.threads]),
-  ];
-  const child = spawnSync(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
-  if (child.status !== 0) throw new Error(`bench: ${model} ended with ${child.signal ?? `exit code ${child.status}`}`);
-  return JSON.parse(child.stdout.toString()) as Report;
+/** What a script beside this one prints, run in a process of its own. */
+function child(script: string, ...args: readonly string[]): unknown {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const all = ["--conditions=@masklet/source", "--no-warnings", path, ...args];
+  const ended = spawnSync(process.execPath, all, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
+  if (ended.status !== 0)
+    throw new Error(`bench: ${args[0]} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
+  return JSON.parse(ended.stdout.toString());
 }
 
-function print({ model, threads, peak, rows, comparisons, load, memory }: Report): void {
+function print({ model, threads, peak, rows, comparisons, load, firstMask, memory }: Report): void {
   console.log(`\n${model}, ${threads} of ${availableParallelism()} threads; GEMM peak ${peak.toFixed(0)} GFLOP/s`);
   const lines = rows.map((row): readonly string[] => [
     row.name,
@@ -66,6 +82,8 @@ function print({ model, threads, peak, rows, comparisons, load, memory }: Report
     console.log(`  ${name} in ${dtype}: ${times}; ${ratio.toFixed(2)} times as fast${aim}`);
   }
   console.log(`  loading ${load.milliseconds.toFixed(0)} ms for ${(load.bytes / 1e6).toFixed(0)} MB of weights`);
+  const started = firstMask === null ? "not measured: build the command line first" : `${firstMask.toFixed(0)} ms`;
+  console.log(`  process start to first mask ${started}`);
   console.log(
     `  peak memory ${(memory.peak / 1e6).toFixed(0)} MB, of which ${(memory.baseline / 1e6).toFixed(0)} MB before the model`,
   );

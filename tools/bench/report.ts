@@ -31,6 +31,8 @@ export interface Report {
   readonly rows: readonly Row[];
   readonly comparisons: readonly Comparison[];
   readonly load: { readonly milliseconds: number; readonly bytes: number };
+  /** Milliseconds from the start of `masklet segment` to its end, with one box; `null` where it is not built. */
+  readonly firstMask: number | null;
   /** Resident bytes. */
   readonly memory: { readonly baseline: number; readonly peak: number };
 }
@@ -82,4 +84,12 @@ export function columns(lines: readonly (readonly string[])[]): string {
       return `  ${cells.join("  ")}`;
     })
     .join("\n");
+}
+
+/** Anonymous resident bytes of some work. */
+export interface MemoryUse {
+  readonly name: string;
+  readonly bytes: number;
+  /** What it aims to stay below. */
+  readonly mark: number;
 }

@@ -180,11 +180,12 @@ class HostedBackend implements OrtBackend {
 }
 
 /**
- * Constants of 64 KB and more are left to ONNX Runtime, which computes them when a session is created: in a fraction of
- * the reference kernels' time, and they need not be written into the model.
+ * Constants of a megabyte and more are left to ONNX Runtime, which computes them when a session is created: in a
+ * fraction of the reference kernels' time, and they need not be written into the model. Smaller ones take no time, and
+ * the reference kernels round once.
  */
 function isLarge({ dims }: OpValue): boolean {
-  return elementCount(dims as readonly number[]) >= 2 ** 14;
+  return elementCount(dims as readonly number[]) >= 2 ** 18;
 }
 
 /** Session options are trees of sections; this one goes into "session". */

@@ -1,0 +1,101 @@
+/**
+ * The memory of one piece of work, as JSON: anonymous resident bytes, which mapped files are not part of, over those of
+ * the process before. Linux tells them; a worker asks while the work blocks its thread.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { createOrtBackend } from "@masklet/backend-ort/node";
+import { presets } from "@masklet/core";
+import { ImagePredictor, Sam2 } from "@masklet/core/node";
+import { hashedTensor, hashedWeights } from "@masklet/core/testing";
+import { nanoModel } from "@masklet/model-nano";
+import type { MemoryUse } from "./report.ts";
+import { writeTorchFile } from "./torch-file.ts";
+
+const IMAGES = 1000;
+/** The first images fill caches and pools. */
+const SETTLED = 200;
+const WINDOW = 50;
+
+const anonymous = (): number => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+
+/** The highest number of bytes while `work` runs, over those before. */
+async function peakOf(work: () => Promise<void>): Promise<number> {
+  const highest = new Float64Array(new SharedArrayBuffer(8));
+  const watch = `
+    const { readFileSync } = require("node:fs");
+    const { parentPort, workerData } = require("node:worker_threads");
+    const sample = () => {
+      const bytes = 1024 * Number(/RssAnon:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+      workerData[0] = Math.max(workerData[0], bytes);
+    };
+    parentPort.postMessage("ready");
+    setInterval(sample, 2);`;
+  const worker = new Worker(watch, { eval: true, workerData: highest });
+  await new Promise((resolve) => worker.once("message", resolve));
+  const before = anonymous();
+  await work();
+  await worker.terminate();
+  return (highest[0] as number) - before;
+}
+
+const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
+  "load large": async () => {
+    const path = fileURLToPath(new URL("../../.cache/bench/sam2.1-hiera-large.noise.pt", import.meta.url));
+    const { entries } = hashedWeights(presets["sam2.1-hiera-large"]);
+    const shapes = new Map(Array.from(entries.values(), ({ name, dims }) => [name, dims]));
+    const weights = Array.from(entries.values(), ({ byteLength }) => byteLength).reduce((a, b) => a + b, 0);
+    if (!existsSync(path)) {
+      mkdirSync(fileURLToPath(new URL(".", new URL(`file://${path}`))), { recursive: true });
+      writeTorchFile(`${path}.part`, shapes);
+      renameSync(`${path}.part`, path);
+    }
+    const bytes = await peakOf(async () => {
+      const backend = await createOrtBackend();
+      const model = await Sam2.load(path, { backend });
+      await model.dispose();
+      await backend.dispose();
+    });
+    return { name: "loading large in fp32 from .pt, peak", bytes, mark: 1.3 * weights };
+  },
+  "encode tiny": async () => {
+    const weights = hashedWeights(presets["sam2.1-hiera-tiny"]);
+    for (const { source } of weights.entries.values()) void source.bytes; // made now, as they are no part of what is measured
+    const image = hashedTensor("bench.image", [1, 1024, 1024, 3], 2);
+    const bytes = await peakOf(async () => {
+      const backend = await createOrtBackend();
+      const model = await Sam2.fromWeights(weights, { backend });
+      const encoder = await model.executable("imageEncoder");
+      for (let i = 0; i < 3; i++) for (const tensor of Object.values(await encoder.run({ image }))) tensor.dispose();
+      await model.dispose();
+      await backend.dispose();
+    });
+    return { name: "loading tiny and encoding images, peak", bytes, mark: 1.2e9 };
+  },
+  "many images": async () => {
+    const backend = await createOrtBackend();
+    const model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
+    const predictor = new ImagePredictor(model);
+    const levels: number[] = [];
+    for (let i = 0; i < IMAGES; i++) {
+      const [width, height] = [200 + (i % 7) * 40, 160 + (i % 5) * 40];
+      const data = new Uint8Array(width * height * 3).fill(i % 256);
+      await predictor.setImage({ width, height, channels: 3, data });
+      await predictor.predict({ points: [[width / 2, height / 2]] });
+      levels.push(anonymous());
+    }
+    predictor.dispose();
+    await model.dispose();
+    await backend.dispose();
+    // The least of many, as garbage comes and goes.
+    const least = (from: number): number => Math.min(...levels.slice(from, from + WINDOW));
+    const bytes = least(IMAGES - WINDOW) - least(SETTLED);
+    return { name: `nano's growth from image ${SETTLED} to ${IMAGES}`, bytes, mark: 8e6 };
+  },
+};
+
+const measure = cases[process.argv[2] ?? ""];
+if (measure === undefined) throw new Error(`bench: memory of ${Object.keys(cases).join(", ")}`);
+process.stdout.write(JSON.stringify(await measure()));
