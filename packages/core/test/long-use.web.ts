@@ -26,19 +26,24 @@ const models = {
 
 export interface LongUseOptions {
   readonly model: keyof typeof models;
+  /** Default 50. */
+  readonly images?: number;
   /** What the backend's runtime has taken: tensors, bytes, buffers. */
   readonly used: (backend: TestedBackend) => object;
 }
 
-/** Sets 50 images and clicks four times in each: after the first ten of them nothing grows, the page's heap included. */
-export async function useForLong(createBackend: CreateBackend, { model: name, used }: LongUseOptions): Promise<void> {
+/** Sets images and clicks four times in each: after the first ten of them nothing grows, the page's heap included. */
+export async function useForLong(
+  createBackend: CreateBackend,
+  { model: name, images = 50, used }: LongUseOptions,
+): Promise<void> {
   const [checkpoint, config] = await models[name]();
   const backend = await createBackend();
   const model = await Sam2.load(checkpoint, { backend, config: parseConfig(config) });
   const predictor = new ImagePredictor(model);
   let warmed: object = {};
   let warmedHeap = 0;
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < images; i++) {
     await predictor.setImage(picture(i));
     for (let click = 0; click < 4; click++) {
       // One point more at every click: shapes vary, as they do when a mask is refined.
