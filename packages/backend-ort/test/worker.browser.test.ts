@@ -102,6 +102,7 @@ test("the worker fetches a checkpoint by its address", async () => {
   const predictor = await createWorkerPredictor(worker, address, { config });
   expect(predictor.model.config.name).toBe(config.name);
   predictor.dispose();
+  expect(await caches.delete("masklet")).toBe(true); // where it is kept
 });
 
 test("aborting rejects at once, and the worker serves the next", async () => {

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { ObservedBackend } from "../test/observed-backend.ts";
 import { parseConfig, Sam2 } from "./web.ts";
 
@@ -9,6 +9,8 @@ const nano = {
 const backend = new ObservedBackend({ compute: false });
 const config = async () => parseConfig(await (await fetch(nano.config)).json());
 
+// Other files' tests have the same storage.
+beforeEach(() => caches.delete("masklet"));
 afterEach(async () => {
   await caches.delete("masklet");
   expect(backend.executables).toBe(0);
