@@ -3,6 +3,7 @@ import { testFullSize } from "../../core/test/goldens/full-size.ts";
 import { testNanoImage } from "../../core/test/goldens/nano-image.ts";
 import { testNanoVideo } from "../../core/test/goldens/nano-video.ts";
 import { shared } from "../../core/test/goldens/shared.web.ts";
+import { findAdapter, isSoftware } from "../src/gpu.ts";
 import { createOrtBackend } from "../src/web.ts";
 
 const onWasm = () => createOrtBackend({ device: "wasm" });
@@ -26,6 +27,11 @@ describe("wasm", async () => {
 describe("webgpu", async () => {
   await testNanoImage(onWebGpu, { shared, pictures: ["groceries"] });
   await testNanoVideo(onWebGpu, { shared, scenarios: ["two_clicks_in_turn"], records: 5 });
+});
+
+// Ten minutes are not enough for a software adapter.
+const adapter = await findAdapter();
+describe.skipIf(adapter === null || isSoftware(adapter))("webgpu at full size (needs a GPU)", () => {
   testFullSize(onWebGpu, {
     shared,
     variants: ["sam2.1-hiera-tiny"],
