@@ -25,7 +25,7 @@ import {
   type MaskLogits,
   type Prompt,
 } from "./prompt/prompt.ts";
-import { Queue } from "./queue.ts";
+import { CallQueue } from "./queue.ts";
 import type { Sam2 } from "./sam2.ts";
 import { type DeviceTensor, float32, type HostTensor, int32 } from "./tensor/tensor.ts";
 
@@ -131,10 +131,8 @@ export class ImagePredictor {
   readonly model: Sam2;
   readonly #options: Required<Omit<ImagePredictorOptions, "imagesPerRun">>;
   #imagesPerRun: number | undefined;
-  readonly #queue = new Queue();
+  readonly #calls = new CallQueue("the predictor");
   #images: readonly Encoded[] = [];
-  #latest = 0;
-  #disposed = false;
 
   /** Throws a `PromptError` "bad-option" that names an option out of range. */
   constructor(model: Sam2, options: ImagePredictorOptions = {}) {
@@ -206,7 +204,7 @@ export class ImagePredictor {
       for (const name of FEATURES) read[name] = (await features[name].read()) as HostTensor<"float32">;
       return writeEmbedding(this.model, { size, features: read });
     };
-    return this.#enqueue("saveImage", save, signal);
+    return this.#calls.run("saveImage", signal, save);
   }
 
   /**
@@ -232,8 +230,8 @@ export class ImagePredictor {
   async predictMany(prompts: readonly Prompt[], options: PredictOptions = {}): Promise<readonly ImagePrediction[]> {
     checkPrompts(prompts, "predictMany");
     const asked = prompts.map((prompt, i) => copyPrompt(prompt, nameOf(i, prompts)));
-    const checkLatest = this.#ticket(options);
-    return this.#enqueue("predict", () => this.#predict(asked, options, checkLatest), options.signal);
+    const checkLatest = this.#calls.ticket("predict", options.latest);
+    return this.#calls.run("predict", options.signal, () => this.#predict(asked, options, checkLatest));
   }
 
   /**
@@ -246,7 +244,7 @@ export class ImagePredictor {
     checkOption("refine", { iterations }, "an integer from 0", Number.isSafeInteger(iterations) && iterations >= 0);
     checkOption("refine", { until }, "an IoU, 0 to 1", until >= 0 && until <= 1);
     const asked = copyPrompt(prompt, "predict");
-    const checkLatest = this.#ticket(options);
+    const checkLatest = this.#calls.ticket("predict", options.latest);
     const loop = async (): Promise<ImagePrediction> => {
       let [prediction] = (await this.#predict([asked], options, checkLatest)) as [ImagePrediction];
       onStep?.(prediction, 0);
@@ -260,24 +258,23 @@ export class ImagePredictor {
       }
       return prediction;
     };
-    return this.#enqueue("refine", loop, options.signal);
+    return this.#calls.run("refine", options.signal, loop);
   }
 
   /** The stride-16 features of an image, [1, (S / 16)^2, width], as host data (reference: `get_image_embedding`). */
   imageEmbedding(index = 0): Promise<HostTensor> {
     const read = (): Promise<HostTensor> => this.#image("imageEmbedding", index).features.imageEmbeddings.read();
-    return this.#enqueue("imageEmbedding", read);
+    return this.#calls.run("imageEmbedding", undefined, read);
   }
 
   /** Forgets the images, after the calls queued before (reference: `reset_predictor`). */
   reset(): Promise<void> {
-    return this.#enqueue("reset", async () => this.#forget());
+    return this.#calls.run("reset", undefined, async () => this.#forget());
   }
 
   /** Frees the images once the call under way has ended; calls still queued reject. May be called more than once. */
   dispose(): void {
-    this.#disposed = true;
-    void this.#queue.run(async () => this.#forget());
+    void this.#calls.dispose(async () => this.#forget());
   }
 
   [Symbol.dispose](): void {
@@ -289,7 +286,7 @@ export class ImagePredictor {
     encode: () => Promise<readonly Encoded[]>,
     signal: AbortSignalLike | undefined,
   ): Promise<void> {
-    const encoded = await this.#enqueue(where, encode, signal, release);
+    const encoded = await this.#calls.run(where, signal, encode, release);
     release(this.#images);
     this.#images = encoded;
   }
@@ -297,29 +294,6 @@ export class ImagePredictor {
   #forget(): void {
     release(this.#images);
     this.#images = [];
-  }
-
-  #enqueue<T>(
-    where: string,
-    job: () => Promise<T>,
-    signal?: AbortSignalLike,
-    abandoned?: (late: T) => void,
-  ): Promise<T> {
-    const alive = async (): Promise<T> => {
-      if (this.#disposed) throw new StateError("disposed", `${where}: the predictor is disposed`);
-      return job();
-    };
-    return this.#queue.run(alive, signal, abandoned);
-  }
-
-  /** What throws once a newer call with `latest` has come. */
-  #ticket({ latest = false }: PredictOptions): () => void {
-    if (!latest) return () => {};
-    const ticket = ++this.#latest;
-    return () => {
-      if (ticket !== this.#latest)
-        throw new StateError("superseded", "predict: a newer call with latest: true has come");
-    };
   }
 
   #image(where: string, index: number): Encoded {

@@ -13,7 +13,7 @@ import type {
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
-import { Queue } from "../queue.ts";
+import { CallQueue } from "../queue.ts";
 import type { LoadProgress } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import { listen, type PortLike } from "./port.ts";
@@ -378,12 +378,9 @@ export interface RemoteSetImageOptions extends SetImageOptions {
 export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "imagesPerRun"> {
   readonly model: RemoteSam2;
   readonly #caller: Caller<Sam2Methods>;
-  readonly #queue = new Queue();
+  readonly #calls = new CallQueue("the predictor");
   #images: Handle<ServedImages>;
   #sizes: readonly Size[] = [];
-  #latest = 0;
-  #disposed = false;
-
   readonly #onDispose: () => Promise<void>;
 
   /** For `RemoteSam2.imagePredictor` and `createWorkerPredictor`. */
@@ -423,7 +420,7 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
   /** As `ImagePredictor.saveImage`. */
   saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
     const save = () => this.#caller.call("saveImage", { images: this.#images, index }, { signal });
-    return this.#enqueue("saveImage", save, signal);
+    return this.#calls.run("saveImage", signal, save);
   }
 
   /** As `ImagePredictor.loadImages`. */
@@ -465,24 +462,25 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
 
   /** As `ImagePredictor.imageEmbedding`. */
   imageEmbedding(index = 0): Promise<HostTensor> {
-    return this.#enqueue("imageEmbedding", () => this.#caller.call("imageEmbedding", { images: this.#images, index }));
+    return this.#calls.run("imageEmbedding", undefined, () =>
+      this.#caller.call("imageEmbedding", { images: this.#images, index }),
+    );
   }
 
   /** As `ImagePredictor.reset`. */
   async reset(): Promise<void> {
-    await this.#enqueue("reset", () => this.#caller.call("reset", { images: this.#images }));
+    await this.#calls.run("reset", undefined, () => this.#caller.call("reset", { images: this.#images }));
     this.#sizes = [];
   }
 
   /** As `ImagePredictor.dispose`. */
   dispose(): void {
-    this.#disposed = true;
     const free = async (): Promise<void> => {
       this.#sizes = [];
       this.#caller.abandon(this.#images);
       await this.#onDispose();
     };
-    this.#queue.run(free).catch(() => {}); // nobody waits for it
+    this.#calls.dispose(free).catch(() => {}); // nobody waits for it
   }
 
   [Symbol.dispose](): void {
@@ -494,38 +492,21 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
     encode: () => Promise<Sam2Methods["setImages"]["result"]>,
     signal: AbortSignalLike | undefined,
   ): Promise<void> {
-    const { handle, sizes } = await this.#enqueue(where, encode, signal, (late) => this.#caller.abandon(late));
+    const { handle, sizes } = await this.#calls.run(where, signal, encode, (late) => this.#caller.abandon(late));
     this.#caller.abandon(this.#images);
     this.#images = { handle };
     this.#sizes = sizes;
   }
 
-  #enqueue<T>(
-    where: string,
-    job: () => Promise<T>,
-    signal?: AbortSignalLike,
-    abandoned?: (late: T) => void,
-  ): Promise<T> {
-    const alive = async (): Promise<T> => {
-      if (this.#disposed) throw new StateError("disposed", `${where}: the predictor is disposed`);
-      return job();
-    };
-    return this.#queue.run(alive, signal, abandoned);
-  }
-
-  #predict<T>({ latest = false, signal }: PredictOptions, ask: () => Promise<T>): Promise<T> {
-    const ticket = latest ? ++this.#latest : undefined;
-    const check = (): void => {
-      if (ticket === undefined || ticket === this.#latest) return;
-      throw new StateError("superseded", "predict: a newer call with latest: true has come");
-    };
+  #predict<T>({ latest, signal }: PredictOptions, ask: () => Promise<T>): Promise<T> {
+    const checkLatest = this.#calls.ticket("predict", latest);
     const job = async (): Promise<T> => {
-      check();
+      checkLatest();
       const answer = await ask();
-      check();
+      checkLatest();
       return answer;
     };
-    return this.#enqueue("predict", job, signal);
+    return this.#calls.run("predict", signal, job);
   }
 }
 

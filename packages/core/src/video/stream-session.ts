@@ -1,6 +1,6 @@
 import { StateError } from "../errors.ts";
 import { checkImage, type Image } from "../image/image.ts";
-import { Queue } from "../queue.ts";
+import { CallQueue } from "../queue.ts";
 import type { VideoFrame } from "./frame-result.ts";
 import type { FrameSource } from "./frame-source.ts";
 import { frameForgotten } from "./memory-bank.ts";
@@ -36,12 +36,10 @@ export interface PushOptions extends SignalOption {
  */
 export class StreamSession {
   readonly #open: (source: FrameSource) => StreamedSession;
-  readonly #queue = new Queue();
+  readonly #calls = new CallQueue("the session");
   #session: StreamedSession | undefined;
   #frame = -1;
   #image: Image | undefined;
-  #latest = 0;
-  #disposed = false;
 
   /** For `VideoPredictor`, which opens the session when the first frame has shown its size. */
   constructor(open: (source: FrameSource) => StreamedSession) {
@@ -65,11 +63,9 @@ export class StreamSession {
 
   /** The next frame, of the first one's size. -> all objects on it; without objects nothing is computed. */
   push(image: Image, { signal, latest = false }: PushOptions = {}): Promise<VideoFrame> {
-    const ticket = latest ? ++this.#latest : 0;
-    return this.#enqueue("push", { signal }, async () => {
-      if (latest && ticket !== this.#latest) {
-        throw new StateError("superseded", "push: a newer call with latest: true has come");
-      }
+    const checkLatest = this.#calls.ticket("push", latest);
+    return this.#calls.run("push", signal, async () => {
+      checkLatest();
       checkImage("push", image);
       this.#session ??= this.#open(this.#source(image));
       // Taken even if the frame fails: its number may have left something in the session's cache.
@@ -105,28 +101,16 @@ export class StreamSession {
 
   /** Forgets all objects; the stream goes on. */
   reset(): Promise<void> {
-    return this.#enqueue("reset", {}, async () => this.#session?.reset());
+    return this.#calls.run("reset", undefined, async () => this.#session?.reset());
   }
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
   dispose(): void {
-    this.#disposed = true;
-    void this.#queue.run(async () => this.#session?.dispose());
+    void this.#calls.dispose(async () => this.#session?.dispose());
   }
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #enqueue<T>(
-    where: string,
-    { signal }: { signal?: SignalOption["signal"] | undefined },
-    job: () => Promise<T>,
-  ): Promise<T> {
-    return this.#queue.run(async () => {
-      if (this.#disposed) throw new StateError("disposed", `${where}: the session is disposed`);
-      return job();
-    }, signal);
   }
 
   #onFrame<T>(
@@ -134,7 +118,7 @@ export class StreamSession {
     options: SignalOption,
     job: (session: StreamedSession, frame: number) => Promise<T>,
   ): Promise<T> {
-    return this.#enqueue(where, options, async () => {
+    return this.#calls.run(where, options.signal, async () => {
       if (this.#session === undefined) throw new StateError("no-frame", `${where}: push a frame first`);
       return job(this.#session, this.#frame);
     });

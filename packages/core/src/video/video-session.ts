@@ -3,7 +3,7 @@ import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { checkMask, type Mask } from "../mask/mask.ts";
 import { encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
-import { Queue } from "../queue.ts";
+import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { frameResult, type VideoFrame } from "./frame-result.ts";
 import { FrameReader, type FrameSource } from "./frame-source.ts";
@@ -70,8 +70,7 @@ export class VideoSession {
   readonly #bank: MemoryBank;
   readonly #model: Sam2;
   readonly #tracker: Tracker;
-  readonly #queue = new Queue();
-  #disposed = false;
+  readonly #calls = new CallQueue("the session");
 
   /** For `VideoPredictor`, which knows the settings and what is remembered. */
   constructor(model: Sam2, source: FrameSource, settings: VideoSettings, bank: MemoryBank) {
@@ -115,7 +114,7 @@ export class VideoSession {
    */
   addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
     const { frame, object, clearOldPoints = true, ...shown } = prompt;
-    return this.#enqueue("addPrompt", signal, async () => {
+    return this.#calls.run("addPrompt", signal, async () => {
       this.#check("addPrompt", { frame, object });
       if (shown.box !== undefined && !clearOldPoints) {
         throw new PromptError(
@@ -139,7 +138,7 @@ export class VideoSession {
   /** Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. */
   addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
     const { frame, object, mask } = prompt;
-    return this.#enqueue("addMask", signal, async () => {
+    return this.#calls.run("addMask", signal, async () => {
       this.#check("addMask", { frame, object });
       checkMask("addMask", mask);
       return this.#prompt(object, frame, signal, { kind: "mask", mask: { ...mask, data: mask.data.slice() } });
@@ -154,7 +153,7 @@ export class VideoSession {
     { frame, object }: { readonly object: number } & OnFrame,
     options: SignalOption = {},
   ): Promise<VideoFrame> {
-    return this.#enqueue("clearPrompts", options.signal, async () => {
+    return this.#calls.run("clearPrompts", options.signal, async () => {
       this.#check("clearPrompts", { frame, object });
       this.#object("clearPrompts", object).clearPrompts(frame);
       return this.#result(frame);
@@ -163,7 +162,7 @@ export class VideoSession {
 
   /** Forgets an object. -> the other objects on the frames where it was prompted; none are left with the last object. */
   removeObject(object: number, { strict = false, signal }: RemoveOptions = {}): Promise<readonly VideoFrame[]> {
-    return this.#enqueue("removeObject", signal, async () => {
+    return this.#calls.run("removeObject", signal, async () => {
       if (!strict && !this.#bank.objects.has(object)) return [];
       const frames = [...this.#object("removeObject", object).prompts.keys()];
       this.#bank.objects.delete(object);
@@ -173,7 +172,7 @@ export class VideoSession {
 
   /** Forgets all objects; the video stays. */
   reset(): Promise<void> {
-    return this.#enqueue("reset", undefined, async () => this.#bank.objects.clear());
+    return this.#calls.run("reset", undefined, async () => this.#bank.objects.clear());
   }
 
   /**
@@ -185,7 +184,7 @@ export class VideoSession {
   async *propagate(options: PropagateOptions = {}): AsyncGenerator<VideoFrame, void, void> {
     const { reverse = false, signal, count = Number.POSITIVE_INFINITY } = options;
     const step = reverse ? -1 : 1;
-    const start = await this.#enqueue("propagate", signal, async () => {
+    const start = await this.#calls.run("propagate", signal, async () => {
       if (options.start !== undefined) this.#checkFrame("propagate", options.start);
       if (count !== Number.POSITIVE_INFINITY) checkInteger("count", count, 0);
       if (this.#bank.objects.size === 0)
@@ -199,7 +198,7 @@ export class VideoSession {
       const ahead = Array.from({ length: this.#settings.readAhead }, (_, i) => frame + (i + 1) * step).filter((t) =>
         reverse ? t >= last : t <= last,
       );
-      const result = await this.#enqueue("propagate", signal, async () => {
+      const result = await this.#calls.run("propagate", signal, async () => {
         await this.#tracker.settle({ signal });
         if (this.#bank.objects.size === 0) return undefined;
         return (await this.#tracker.track(frame, reverse, { signal, ahead })) ? this.#result(frame) : undefined;
@@ -219,8 +218,7 @@ export class VideoSession {
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
   dispose(): void {
-    this.#disposed = true;
-    void this.#queue.run(async () => {
+    void this.#calls.dispose(async () => {
       this.#tracker.dispose();
       this.#bank.objects.clear();
     });
@@ -228,13 +226,6 @@ export class VideoSession {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #enqueue<T>(where: string, signal: AbortSignalLike | undefined, job: () => Promise<T>): Promise<T> {
-    return this.#queue.run(async () => {
-      if (this.#disposed) throw new StateError("disposed", `${where}: the session is disposed`);
-      return job();
-    }, signal);
   }
 
   async #prompt(
