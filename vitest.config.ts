@@ -49,6 +49,7 @@ export default defineConfig({
         },
         test: {
           name: "browser",
+          provide: { slow: process.env["MASKLET_SLOW"] === "1" },
           include: ["packages/*/src/**/*.browser.test.ts", "packages/*/test/**/*.browser.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
