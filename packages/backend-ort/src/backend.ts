@@ -13,14 +13,12 @@ import {
   type PreparedGraph,
   prepareGraph,
   validateGraph,
-  type WeightBits,
   type WeightStore,
 } from "@masklet/core";
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
 import { type LoweredGraph, lowerGraph, opsets } from "./onnx/lower.ts";
-import type { RoundedFormat } from "./onnx/round.ts";
 import { type PlacedWeights, placeWeights } from "./onnx/weights.ts";
 import { writeModel } from "./onnx/writer.ts";
 import { saturates } from "./probe.ts";
@@ -63,12 +61,13 @@ class HostedBackend implements OrtBackend {
       validateGraph(graph);
       const folds = this.#host.sessionOptions.graphOptimizationLevel !== "disabled";
       const prepared = await prepareGraph(graph, weights, { ...options, ...(folds && { leave: isLarge }) });
+      const bytes = await this.#bytes(prepared);
       const placed = await placeWeights(prepared, {
-        formatOf: await this.#roundedFormats(prepared),
+        formatOf: (bits) => (bits === 8 && bytes) || "blocks",
         ...(this.#host.shareFolder && { shareFolder: this.#host.shareFolder }),
         ...(signal && { signal }),
       });
-      const { model, outputNames, scratch } = this.#lower(prepared, placed, staticDims);
+      const { model, outputNames, scratch } = this.#lower(prepared, placed, bytes === "int8", staticDims);
       const { maxTensorBytes } = this.capabilities;
       const room = maxTensorBytes === undefined ? undefined : new Room(prepared, scratch, maxTensorBytes);
       room?.check(staticDims);
@@ -118,6 +117,7 @@ class HostedBackend implements OrtBackend {
   #lower(
     prepared: PreparedGraph,
     placed: PlacedWeights,
+    multipliesBytes: boolean,
     staticDims: NonNullable<CompileOptions["staticDims"]>,
   ): { readonly model: Uint8Array } & Pick<LoweredGraph, "outputNames" | "scratch"> {
     const { target, attention } = this.#host;
@@ -127,21 +127,23 @@ class HostedBackend implements OrtBackend {
       staticDims,
       initializerNames: placed.names,
       rounded: placed.rounded,
+      multipliesBytes,
     });
     const graph = { name: prepared.name, ...lowered, initializers: [...placed.tensors, ...constants] };
     return { model: writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph }), outputNames, scratch };
   }
 
-  /** What rounded weights are best given as; asks the runtime once, if there are any of 8 bits. */
-  async #roundedFormats({ values }: PreparedGraph): Promise<(bits: WeightBits) => RoundedFormat> {
+  /** What the CPU best multiplies unsigned bytes with, if the graph has such products; asks the runtime once. */
+  async #bytes({ values }: PreparedGraph): Promise<"int8" | "uint8" | undefined> {
     const { target, ort, sessionOptions, lock } = this.#host;
-    const multipliesBytes = values.some(({ source: { node } }) => {
-      return target === "cpu" && node.kind === "quantizedLinear" && node.attributes.bits === 8;
+    const any = values.some(({ source: { node } }) => {
+      return node.kind === "quantizedLinear"
+        ? node.attributes.bits === 8
+        : node.kind === "attention" && node.attributes.scoreBits === 8;
     });
-    if (!multipliesBytes) return () => "blocks";
+    if (!any || target !== "cpu") return undefined;
     this.#saturates ??= lock.run(() => saturates(ort, sessionOptions));
-    const format = (await this.#saturates) ? "uint8" : "int8";
-    return (bits) => (bits === 8 ? format : "blocks");
+    return (await this.#saturates) ? "uint8" : "int8";
   }
 
   async #createSession(

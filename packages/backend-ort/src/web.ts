@@ -83,8 +83,9 @@ async function createWasmBackend(options: OrtWebOptions): Promise<OrtBackend> {
       fusedOps: fusedOps(attention !== "composed"),
     },
     attention: {
-      // The kernel holds all scores at once.
-      fuses: ({ bytes }) => (attention === undefined ? bytes <= SCORE_BYTES : attention === "fused"),
+      // The kernel holds all scores at once, and counts a head's operations in 31 bits.
+      fuses: ({ headWidth, scores, bytes }) =>
+        attention === undefined ? bytes <= SCORE_BYTES && 2 * headWidth * scores < 2 ** 31 : attention === "fused",
       scoreBytes: SCORE_BYTES,
     },
     sessionOptions: sessionOptions("wasm", options),

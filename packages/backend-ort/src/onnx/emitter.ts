@@ -97,10 +97,18 @@ export class Emitter {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     domain = "",
   ): string {
-    const output = this.#count === 0 ? this.#result : `${this.#result}.${this.#count}`;
-    this.#count++;
+    const output = this.#nextName();
     this.nodes.push({ op, domain, name: `${this.#scope}/${output}`, inputs, outputs: [output], attributes });
     return output;
+  }
+
+  /** Adds a node that rounds `x` to unsigned bytes by its least and largest value. */
+  emitRounding(x: string): { readonly values: string; readonly scale: string; readonly zeroPoint: string } {
+    const [values, scale, zeroPoint] = [this.#nextName(), this.#nextName(), this.#nextName()];
+    const outputs = [values, scale, zeroPoint];
+    const name = `${this.#scope}/${values}`;
+    this.nodes.push({ op: "DynamicQuantizeLinear", domain: "", name, inputs: [x], outputs, attributes: {} });
+    return { values, scale, zeroPoint };
   }
 
   /** Notes the size of what was emitted. */
@@ -217,6 +225,12 @@ export class Emitter {
   ): string {
     if (dtype !== "float16") return this.#constant(name, "float32", dims, () => data);
     return this.#constant(name, dtype, dims, () => toFloat16(data));
+  }
+
+  #nextName(): string {
+    const name = this.#count === 0 ? this.#result : `${this.#result}.${this.#count}`;
+    this.#count++;
+    return name;
   }
 
   #constant(

@@ -12,7 +12,7 @@ const weights = memoryWeights({ w: ones(6, 4), b: ones(6), scale: ones(6) });
 /** The lowered graph as text, a node a line. */
 async function lowered(
   build: (g: GraphBuilder) => Value,
-  options: Partial<Pick<LowerOptions, "target" | "attention" | "staticDims">> = {},
+  options: Partial<Omit<LowerOptions, "initializerNames" | "rounded">> = {},
 ): Promise<string> {
   const g = new GraphBuilder("test");
   g.output("y", build(g));
@@ -71,6 +71,42 @@ test("quantizedLinear: one node, bias and all", async () => {
   `);
   const dependent = lowered((g) => g.quantizedLinear(g.input("x", [4]), g.input("w", [6, 4]), undefined, { bits: 8 }));
   await expect(dependent).rejects.toMatchObject({ code: "unsupported" });
+});
+
+test("attention: scores of bytes, where the processor multiplies them and there are keys enough", async () => {
+  const build = (keys: number) => (g: GraphBuilder) => {
+    const [q, k, v] = [g.input("q", [1, 300, 8]), g.input("k", [1, keys, 8]), g.input("v", [1, keys, 4])];
+    return g.attention(q, k, v, { heads: 1, scale: 0.5, scoreBits: 8 });
+  };
+  expect(await lowered(build(1024), { multipliesBytes: true })).toMatchInlineSnapshot(`
+    "q [1,300,8]
+    k [1,1024,8]
+    v [1,1024,4]
+    attention#3 = ReduceMax(k) keepdims=0
+    attention#3.1 = ReduceMin(k) keepdims=0
+    attention#3.2 = Neg(attention#3.1)
+    attention#3.3 = Max(attention#3, attention#3.2)
+    attention#3.4 = Mul(attention#3.3, float32 0.007874015748031496)
+    attention#3.5 = QuantizeLinear(k, attention#3.4) output_dtype=3
+    attention#3.6 = Transpose(attention#3.5) perm=0,2,1
+    attention#3.7 = Slice(q, int64[0], int64[256], int64[1])
+    attention#3.8,attention#3.9,attention#3.10 = DynamicQuantizeLinear(attention#3.7)
+    attention#3.11 = Mul(attention#3.9, float32 0.5)
+    attention#3.12 = MatMulIntegerToFloat(attention#3.8, attention#3.6, attention#3.11, attention#3.4, attention#3.10)
+    attention#3.13 = Softmax(attention#3.12) axis=-1
+    attention#3.14 = MatMul(attention#3.13, v)
+    attention#3.15 = Slice(q, int64[256], int64[300], int64[1])
+    attention#3.16,attention#3.17,attention#3.18 = DynamicQuantizeLinear(attention#3.15)
+    attention#3.19 = Mul(attention#3.17, float32 0.5)
+    attention#3.20 = MatMulIntegerToFloat(attention#3.16, attention#3.6, attention#3.19, attention#3.4, attention#3.18)
+    attention#3.21 = Softmax(attention#3.20) axis=-1
+    attention#3.22 = MatMul(attention#3.21, v)
+    attention#3.23 = Concat(attention#3.14, attention#3.22) axis=1
+    -> attention#3.23"
+  `);
+  const fused = ["attention#3 = MultiHeadAttention(q, k, v) num_heads=1 scale=0.5"];
+  expect((await lowered(build(1024))).split("\n")).toEqual(expect.arrayContaining(fused));
+  expect((await lowered(build(1023), { multipliesBytes: true })).split("\n")).toEqual(expect.arrayContaining(fused));
 });
 
 test("reshape: constant shapes where one size follows from the others", async () => {

@@ -36,7 +36,9 @@ export type Target = "cpu" | "gpu";
 export interface AttentionSite {
   /** Channels of a head's queries and keys. */
   readonly headWidth: number;
-  /** Of all scores, with `SIZE_TO_EXPECT` for sizes that have a name. */
+  /** Scores of one head of one batch, with `SIZE_TO_EXPECT` for sizes that have a name. */
+  readonly scores: number;
+  /** Of all scores. */
   readonly bytes: number;
 }
 
@@ -50,6 +52,12 @@ export interface AttentionOptions {
 /** What a named size is taken for where only its magnitude counts: objects, prompts and memories come by the eight. */
 const SIZE_TO_EXPECT = 8;
 
+/** Scores of fewer keys gain nothing by being made of bytes. */
+const KEYS_TO_ROUND = 1024;
+
+/** Queries whose scores are made of bytes at a time: fewer rearrange the keys too often, more take memory. */
+const QUERIES_TO_ROUND = 256;
+
 export interface LowerOptions {
   readonly target: Target;
   readonly attention?: AttentionOptions;
@@ -57,6 +65,8 @@ export interface LowerOptions {
   readonly initializerNames: ReadonlyMap<Value, string>;
   /** Those of weights that are rounded. */
   readonly rounded?: PlacedWeights["rounded"];
+  /** Whether products of unsigned and signed bytes are right, and faster than others. Default false. */
+  readonly multipliesBytes?: boolean;
   /** Sizes of named dimensions that are fixed. */
   readonly staticDims?: DimBindings;
 }
@@ -77,7 +87,14 @@ export interface LoweredGraph {
 /** Translates a prepared graph's operations. */
 export function lowerGraph(
   graph: PreparedGraph,
-  { target, attention = {}, initializerNames, rounded = new Map(), staticDims = {} }: LowerOptions,
+  {
+    target,
+    attention = {},
+    initializerNames,
+    rounded = new Map(),
+    multipliesBytes = false,
+    staticDims = {},
+  }: LowerOptions,
 ): LoweredGraph {
   const names = new Map(initializerNames);
   for (const [name, value] of Object.entries(graph.inputs)) names.set(value, name);
@@ -85,7 +102,7 @@ export function lowerGraph(
   for (const value of graph.values) {
     const { node } = value.source;
     emitter.begin(node.scope, `${node.kind}#${value.id}`);
-    emitter.define(value, lowerNode({ emitter, target, attention, value, rounded }, node));
+    emitter.define(value, lowerNode({ emitter, target, attention, value, rounded, multipliesBytes }, node));
   }
   const computed = new Set<Value>(graph.values);
   const outputs = new Map<string, OnnxValueInfo>();
@@ -121,6 +138,7 @@ interface Context {
   readonly target: Target;
   readonly attention: AttentionOptions;
   readonly rounded: PlacedWeights["rounded"];
+  readonly multipliesBytes: boolean;
   /** The node's result. */
   readonly value: OpValue;
 }
@@ -294,17 +312,21 @@ function sine(emitter: Emitter, x: string, shift: 0 | 0.5): string {
 }
 
 function lowerAttention(context: Context, { inputs, attributes }: OpNode<"attention">): string {
-  const { emitter, attention } = context;
+  const { emitter, attention, multipliesBytes } = context;
   const [q, k, v] = inputs.map((input) => emitter.sized(input)) as [Sized, Sized, Sized];
   const [batch, rows, width] = q.dims as readonly [Dim, Dim, number];
   const [, keys] = k.dims as readonly [Dim, Dim, number];
-  const bytes = [batch, rows, keys].map(sizeToExpect).reduce((a, b) => a * b, 4 * attributes.heads);
+  const scores = sizeToExpect(rows) * sizeToExpect(keys);
+  const bytes = 4 * attributes.heads * sizeToExpect(batch) * scores;
   const { fuses = () => true, scoreBytes = Number.POSITIVE_INFINITY } = attention;
-  if (fuses({ headWidth: width / attributes.heads, bytes })) {
+  const rounds = attributes.scoreBits === 8 && multipliesBytes && sizeToExpect(keys) >= KEYS_TO_ROUND;
+  if (!rounds && fuses({ headWidth: width / attributes.heads, scores, bytes })) {
     return withKeysOf(context, q, k, (queries) => fusedAttention(context, [queries, k, v], attributes)).name;
   }
-  const attend = composedAttention(context, [q, k, v], attributes, inputs[0].dtype);
-  const size = typeof rows === "number" ? Math.max(1, Math.ceil(rows / Math.ceil(bytes / scoreBytes))) : 0;
+  const attend = composedAttention(context, [q, k, v], attributes, rounds ? "bytes" : inputs[0].dtype);
+  const most = rounds ? QUERIES_TO_ROUND : Number.POSITIVE_INFINITY;
+  const size =
+    typeof rows === "number" ? Math.max(1, Math.min(most, Math.ceil(rows / Math.ceil(bytes / scoreBytes)))) : 0;
   emitter.noteScratch([batch, attributes.heads, typeof rows === "number" ? size : rows, keys]);
   if (typeof rows !== "number" || size >= rows) return withKeysOf(context, q, k, attend).name;
   const blocks = Array.from({ length: Math.ceil(rows / size) }, (_, i): string => {
@@ -345,42 +367,73 @@ function fusedAttention(
   return { name, dims: [...q.dims.slice(0, 2), valueWidth] };
 }
 
-/** The same as products and a softmax. What blocks of queries share is emitted once. */
+const TO_HEADS = [0, 2, 1, 3];
+
+/** The same as products and a softmax, the scores' product in `dtype`. What blocks of queries share is emitted once. */
 function composedAttention(
   { emitter, target }: Context,
   [, k, v]: readonly [Sized, Sized, Sized],
   { heads, scale }: Attributes<"attention">,
-  dtype: ValueDType,
+  dtype: ValueDType | "bytes",
 ): (queries: Sized) => Sized {
-  /** [b, l, heads*d] -> [b, heads, l, d]; one head is left as it is. */
-  const split = (x: Sized, perm: readonly number[]): string => {
-    if (heads === 1) return x.name;
-    const [batch = 1, length = 1, width] = x.dims as readonly [Dim, Dim, number];
-    const apart = emitter.reshape(x, [batch, length, heads, width / heads]);
-    return emitter.emit("Transpose", [apart.name], { perm });
-  };
-  const inHeads = [0, 2, 1, 3];
-  const keys =
-    target === "cpu"
-      ? split(k, inHeads)
-      : heads === 1
-        ? emitter.emit("Transpose", [k.name], { perm: [0, 2, 1] })
-        : split(k, [0, 2, 3, 1]);
-  const values = split(v, inHeads);
+  const scoresOf =
+    dtype === "bytes"
+      ? byteScores(emitter, k, heads, scale)
+      : target === "cpu"
+        ? floatScores(emitter, k, heads, scale)
+        : gpuScores(emitter, k, heads, emitter.scalar(scale, dtype));
+  const values = splitHeads(emitter, v, heads, TO_HEADS);
   return (queries) => {
     const [batch = 1, rows = 1] = queries.dims;
-    let scores: string;
-    if (target === "cpu") {
-      scores = fusedMatMul(emitter, split(queries, inHeads), keys, scale);
-    } else {
-      const scaled = emitter.emit("Mul", [split(queries, inHeads), emitter.scalar(scale, dtype)]);
-      scores = emitter.emit("MatMul", [scaled, keys]);
-    }
+    const scores = scoresOf(splitHeads(emitter, queries, heads, TO_HEADS));
     const attended = emitter.emit("MatMul", [emitter.emit("Softmax", [scores], { axis: -1 }), values]);
     const width = v.dims[2] as number;
     if (heads === 1) return { name: attended, dims: [batch, rows, width] };
-    const apart = emitter.emit("Transpose", [attended], { perm: inHeads });
+    const apart = emitter.emit("Transpose", [attended], { perm: TO_HEADS });
     return emitter.reshape({ name: apart, dims: [batch, rows, heads, width / heads] }, [batch, rows, width]);
+  };
+}
+
+/** [b, l, heads*d] -> [b, l, heads, d], permuted; one head is left as it is. */
+function splitHeads(emitter: Emitter, x: Sized, heads: number, perm: readonly number[]): string {
+  if (heads === 1) return x.name;
+  const [batch = 1, length = 1, width] = x.dims as readonly [Dim, Dim, number];
+  const apart = emitter.reshape(x, [batch, length, heads, width / heads]);
+  return emitter.emit("Transpose", [apart.name], { perm });
+}
+
+/** [b, l, heads*d] -> [b, heads, d, l], or [b, d, l] of one head. */
+function columns(emitter: Emitter, x: Sized, heads: number): string {
+  return heads === 1
+    ? emitter.emit("Transpose", [x.name], { perm: [0, 2, 1] })
+    : splitHeads(emitter, x, heads, [0, 2, 3, 1]);
+}
+
+type Scores = (queries: string) => string;
+
+function floatScores(emitter: Emitter, k: Sized, heads: number, scale: number): Scores {
+  const keys = splitHeads(emitter, k, heads, TO_HEADS);
+  return (queries) => fusedMatMul(emitter, queries, keys, scale);
+}
+
+function gpuScores(emitter: Emitter, k: Sized, heads: number, scale: string): Scores {
+  const keys = columns(emitter, k, heads);
+  return (queries) => emitter.emit("MatMul", [emitter.emit("Mul", [queries, scale]), keys]);
+}
+
+/** Keys are rounded to signed bytes by the largest of them, queries to unsigned ones as `quantizedLinear`'s x is. */
+function byteScores(emitter: Emitter, k: Sized, heads: number, scale: number): Scores {
+  const most = emitter.emit("ReduceMax", [k.name], { keepdims: 0 });
+  const least = emitter.emit("ReduceMin", [k.name], { keepdims: 0 });
+  const largest = emitter.emit("Max", [most, emitter.emit("Neg", [least])]);
+  const step = emitter.emit("Mul", [largest, emitter.scalar(1 / 127)]);
+  const bytes = emitter.emit("QuantizeLinear", [k.name, step], { output_dtype: DATA_TYPE.int8 });
+  const keys = columns(emitter, { name: bytes, dims: k.dims }, heads);
+  return (queries) => {
+    const rounded = emitter.emitRounding(queries);
+    const scaled = emitter.emit("Mul", [rounded.scale, emitter.scalar(scale)]);
+    const operands = [rounded.values, keys, scaled, step, rounded.zeroPoint];
+    return emitter.emit("MatMulIntegerToFloat", operands, {}, MICROSOFT);
   };
 }
 

@@ -67,11 +67,12 @@ export interface Ops {
   };
   /**
    * softmax(q k^T * scale) v for each head: q [b, m, heads*d], k [b', n, heads*d], v [b', n, heads*e] -> [b, m, heads*e].
-   * b' is b, or 1 (also as the optional `b?`): then all of q's batch attends to the same keys and values.
+   * b' is b, or 1 (also as the optional `b?`): then all of q's batch attends to the same keys and values. With `scoreBits`
+   * 8 a backend may round q and k to 256 steps each before it multiplies them; the reference does not.
    */
   readonly attention: {
     readonly inputs: readonly [q: Value, k: Value, v: Value];
-    readonly attributes: { readonly heads: number; readonly scale: number };
+    readonly attributes: { readonly heads: number; readonly scale: number; readonly scoreBits?: 8 };
   };
   /** Over the last axis, scale and bias of its length. */
   readonly layerNormalization: {

@@ -2,7 +2,7 @@
  * What a model computes in. Weights are converted as they are read, by graphs that say so: nothing else is downloaded.
  * Which layers are rounded was decided by the IoU of masks; see the documentation's page on precision.
  */
-import type { AnyOpNode, Graph, Value } from "../graph/graph.ts";
+import type { Graph, Value } from "../graph/graph.ts";
 import type { Attributes, Inputs, WeightBits } from "../graph/ops.ts";
 import { partition } from "../graph/partition.ts";
 import { type Rewriter, rewriteGraph } from "../graph/rewrite.ts";
@@ -57,13 +57,14 @@ function inHalves(graph: Graph): Graph {
 }
 
 /**
- * The blocks' linear layers: nearly all of the weights, and of the arithmetic that is not attention. What reads pixels,
- * points or masks and what writes features, memories or masks stays in float32, and so does the mask decoder.
+ * The blocks: their linear layers, which are nearly all of the weights, and with 8 bits the products of queries and keys.
+ * What reads pixels, points or masks and what writes features, memories or masks stays in float32, and so does the mask
+ * decoder.
  */
 const rounded = ["image_encoder.trunk.blocks.", "memory_attention.layers.", "memory_encoder.fuser."];
 
-function isRounded({ kind, scope }: AnyOpNode): boolean {
-  return kind === "linear" && rounded.some((start) => scope.startsWith(start));
+function isRounded(scope: string): boolean {
+  return rounded.some((start) => scope.startsWith(start));
 }
 
 function withRoundedWeights(graph: Graph, bits: WeightBits): Graph {
@@ -71,8 +72,11 @@ function withRoundedWeights(graph: Graph, bits: WeightBits): Graph {
   return rewriteGraph(graph, (value, { find, emit }) => {
     const { scope, kind, inputs, attributes } = value.source.node;
     const operands = inputs.map(find) as readonly Value[];
+    if (bits === 8 && kind === "attention" && isRounded(scope)) {
+      return emit(scope, "attention", operands as Inputs<"attention">, { ...attributes, scoreBits: 8 });
+    }
     // A weight that is computed from inputs cannot be rounded when the graph is compiled; there is none in these layers.
-    if (!runtime.has(value) || !isRounded(value.source.node)) {
+    if (!runtime.has(value) || kind !== "linear" || !isRounded(scope)) {
       return emit(scope, kind, operands as Inputs<typeof kind>, attributes as Attributes<typeof kind>);
     }
     return emit(scope, "quantizedLinear", operands as Inputs<"quantizedLinear">, { bits });

@@ -216,11 +216,11 @@ function wholeNumbers(dims: readonly number[]): HostTensor {
   return { dtype: "float32", dims, data: Float32Array.from(random.ints(dims, -4, 5).data, Number) };
 }
 
-/** Numbers that rounding to 256 steps leaves as they are: so it does not matter whether a backend does it. */
-function steps(dims: readonly number[]): HostTensor {
-  const { data } = random.ints(dims, -128, 128);
+/** Numbers that rounding to 256 steps leaves as they are, also row by row: so it does not matter whether a backend does it. */
+function steps(dims: readonly number[], least: -128 | -127 = -128): HostTensor {
+  const { data } = random.ints(dims, least, 128);
   const values = Float32Array.from(data, Number);
-  values.set([-128, 127]);
+  for (let row = 0; row < values.length; row += dims.at(-1) ?? 1) values.set([least, 127], row);
   return { dtype: "float32", dims, data: values.map((value) => value / 256) };
 }
 
@@ -652,6 +652,34 @@ export const opCases: { readonly [K in OpKind]: readonly OpCase[] } = {
         k: rand([batch, keys, 8]),
         v: rand([batch, keys, 8]),
       })),
+    },
+    {
+      name: "scores of 8 bits, heads, in blocks of queries",
+      graph: attentionGraph(
+        [
+          [2, 300, 16],
+          [2, 1100, 16],
+          [2, 1100, 6],
+        ],
+        { heads: 2, scale: 0.5, scoreBits: 8 },
+      ),
+      runs: [{ q: steps([2, 300, 16]), k: steps([2, 1100, 16], -127), v: rand([2, 1100, 6]) }],
+    },
+    {
+      name: "scores of 8 bits, named sizes, keys of zeros",
+      graph: attentionGraph(
+        [
+          ["n", 9, 8],
+          ["n?", "256*keys + 2", 8],
+          ["n?", "256*keys + 2", 12],
+        ],
+        { heads: 1, scale: 0.5, scoreBits: 8 },
+      ),
+      runs: [
+        { q: steps([3, 9, 8]), k: steps([1, 258, 8], -127), v: rand([1, 258, 12]) },
+        { q: steps([2, 9, 8]), k: steps([2, 514, 8], -127), v: rand([2, 514, 12]) },
+        { q: steps([1, 9, 8]), k: rand([1, 258, 8], { scale: 0 }), v: rand([1, 258, 12]) },
+      ],
     },
   ],
   layerNormalization: [
