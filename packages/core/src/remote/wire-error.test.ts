@@ -17,7 +17,9 @@ describe("an error keeps", () => {
   });
 
   test("the nearest class, and its own name, where the other side does not know it", () => {
-    class OwnError extends errors.BackendError {}
+    class OwnError extends errors.BackendError {
+      override readonly name = "OwnError";
+    }
     const arrived = across(new OwnError("own", "mine"));
     expect((arrived as Error).constructor).toBe(errors.BackendError);
     expect(arrived).toMatchObject({ name: "OwnError", code: "own", message: "mine" });

@@ -18,7 +18,7 @@ import {
 export type WireError =
   | {
       readonly kind: "error";
-      /** The nearest class that both sides know; their own names may be mangled by a minifier. */
+      /** The nearest class that both sides know. */
       readonly class: string;
       readonly name: string;
       readonly message: string;
@@ -53,11 +53,11 @@ const DEPTH = 8;
 export function toWire(thrown: unknown, depth: number = DEPTH): WireError {
   if (!isError(thrown)) return { kind: "value", value: plain(thrown) };
   const { message, stack, cause, name } = thrown;
-  const leaf = Object.entries(leaves).find(([, leaf]) => thrown instanceof leaf);
+  const known = Object.entries(leaves).find(([, leaf]) => thrown instanceof leaf);
   return {
     kind: "error",
-    class: leaf?.[0] ?? name,
-    name: leaf?.[1] === thrown.constructor ? leaf[0] : name,
+    class: known?.[0] ?? name,
+    name,
     message,
     ...(typeof stack === "string" && { stack }),
     ...(thrown instanceof MaskletError && {

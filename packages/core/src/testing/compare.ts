@@ -4,7 +4,9 @@ import type { DType } from "../tensor/dtype.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 
 /** A backend that does not do what the contract says. */
-export class ConformanceError extends MaskletError {}
+export class ConformanceError extends MaskletError {
+  override readonly name: string = "ConformanceError";
+}
 
 /** How far one tensor is from another. */
 export interface Comparison {
