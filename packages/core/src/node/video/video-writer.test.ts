@@ -330,6 +330,31 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     }
     vi.unstubAllEnvs();
   });
+
+  test.skipIf(process.platform === "win32").each([
+    ["4.4.2-0ubuntu0.22.04.1", "-vsync"],
+    ["n5.0.3", "-vsync"],
+    ["5.1.9-0+deb12u1", "-fps_mode"],
+    ["n7.1", "-fps_mode"],
+    ["N-118000-g1a2b3c", "-fps_mode"],
+  ])("ffmpeg %s is told by %s to keep the frames' own times", async (version, option) => {
+    const [program, told] = [at(`ffmpeg-${version}.sh`), at(`${version}.txt`)];
+    const script = `#!/bin/sh
+      case "$*" in
+        -version) echo 'ffmpeg version ${version} Copyright (c)' ;;
+        *-encoders) echo ' V....D libx264  H.264' ;;
+        *) printf '%s\n' "$@" > '${told}'; cat > /dev/null ;;
+      esac`;
+    await writeFile(program, script, { mode: 0o755 });
+    vi.stubEnv("FFMPEG_PATH", program);
+    const writer = await createVideo(at("told.mp4"), { size, fps: 10, times: [0, 0.13] });
+    await writer.write(picture(0));
+    await writer.finish();
+    const args = (await readFile(told, "utf8")).split("\n");
+    expect(args.filter((arg) => ["-vsync", "-fps_mode"].includes(arg))).toEqual([option]);
+    expect(args[args.indexOf(option) + 1]).toBe("passthrough");
+    vi.unstubAllEnvs();
+  });
 });
 
 describe("a folder of PNGs", () => {

@@ -13,7 +13,7 @@ import { FrameError, StateError, VideoError } from "../../errors.ts";
 import { checkImage, checkSize, flatten, type Image, type Rgb, type Size } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
 import { temporaryBeside, writeFailed } from "../image.ts";
-import { FfmpegProcess } from "./ffmpeg.ts";
+import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
 import { matroskaFrame, matroskaHeader } from "./raw-matroska.ts";
 
 export interface VideoWriterOptions {
@@ -164,7 +164,7 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
     const args = [
       ...["-hide_banner", "-nostats", "-loglevel", "error", "-y", ...input, "-i", "pipe:0", ...sound],
       ...["-vf", filters(size, format).join(","), "-c:v", encoder, ...(format.encoders[encoder] ?? [])],
-      ...(regular ? [] : ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", ...format.timed]),
+      ...(regular ? [] : [...(await passthroughOption()), "-enc_time_base", "1:90000", ...format.timed]),
       ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
       ...[...format.options, "-f", format.muxer, temporary],
     ];
