@@ -44,7 +44,7 @@ export function parsing<T>(parse: () => T): T {
   }
 }
 
-const plainNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const plainNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 
 /** A finite number in plain decimal notation, or `undefined`. */
 export function parseNumber(text: string): number | undefined {

@@ -9,11 +9,14 @@ import {
   decodeRle,
   encodeLabelPng,
   encodeRle,
+  MaskletRecorder,
   openCheckpoint,
   parseConfig,
+  parseSav,
   rleArea,
   rleBox,
   Sam2,
+  savFrames,
   VideoPredictor,
   writeSafetensors,
 } from "../src/node.ts";
@@ -109,6 +112,15 @@ describe("masks", () => {
     expect(await fuzz({ share: 0.05, mutate: strings, run: all })).toEqual(useful);
     expect(await fuzz({ share: 0.05, mutate: (random) => mutateJson(runs, random), run: all })).toEqual(useful);
     expect(await fuzz({ share: 0.02, mutate: (random) => mutateJson(whole, random), run: all })).toEqual(useful);
+  });
+
+  test("SA-V's annotations", async () => {
+    const recorder = new MaskletRecorder(mask);
+    recorder.add({ frame: 0, objects: [{ id: 1, mask }] });
+    recorder.add({ frame: 1, objects: [{ id: 2, mask }] });
+    const annotation = recorder.annotation({ videoId: "fuzz", frameCount: 2, duration: 1 });
+    const run = (json: unknown) => [...savFrames(parseSav(json))];
+    expect(await fuzz({ share: 0.02, mutate: (random) => mutateJson(annotation, random), run })).toEqual(useful);
   });
 
   /** Right checksums, so that what is behind them is reached. */

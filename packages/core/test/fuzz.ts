@@ -19,12 +19,21 @@ export interface Fuzzed<T> {
   /** Of all inputs, those that are tried here. */
   readonly share: number;
   readonly mutate: (random: () => number) => T;
-  /** May throw a `MaskletError` and nothing else. */
+  /** May throw a `refusal` and nothing else. */
   readonly run: (input: T) => unknown;
+  /** A `MaskletError` unless given. */
+  readonly refusal?: abstract new (
+    ...args: never
+  ) => Error;
 }
 
 /** -> how many inputs were accepted and how many refused: both have to be some, or the mutations are of no use. */
-export async function fuzz<T>({ share, mutate, run }: Fuzzed<T>): Promise<{ accepted: number; refused: number }> {
+export async function fuzz<T>({
+  share,
+  mutate,
+  run,
+  refusal = MaskletError,
+}: Fuzzed<T>): Promise<{ accepted: number; refused: number }> {
   const runs = Math.ceil(all * share);
   const counts = { accepted: 0, refused: 0 };
   const before = process.resourceUsage().maxRSS;
@@ -36,8 +45,8 @@ export async function fuzz<T>({ share, mutate, run }: Fuzzed<T>): Promise<{ acce
       await run(input);
       counts.accepted++;
     } catch (error) {
-      if (!(error instanceof MaskletError))
-        throw new Error(failure(seed, input, "is no MaskletError"), { cause: error });
+      if (!(error instanceof refusal))
+        throw new Error(failure(seed, input, `threw no ${refusal.name}`), { cause: error });
       counts.refused++;
     }
     if (performance.now() - began > hangMs) throw new Error(failure(seed, input, `took more than ${hangMs} ms`));

@@ -3,6 +3,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { inspect } from "node:util";
 import { type Label, PromptError } from "@masklet/core/node";
 import {
   type Click,
@@ -24,6 +25,11 @@ export async function readPromptsFile(path: string): Promise<readonly ObjectProm
       details: { file: path },
     });
   });
+  return parsePromptsFile(path, text);
+}
+
+/** The prompts in the text of the file at `path`. Throws a `PromptError` "prompts-invalid". */
+export function parsePromptsFile(path: string, text: string): readonly ObjectPrompt[] {
   let entries: unknown;
   try {
     entries = JSON.parse(text);
@@ -57,8 +63,9 @@ function readEntry(entry: unknown, fail: Fail): ObjectPrompt {
   const unknown = Object.keys(entry).find((key) => !fields.some((field) => field === key));
   if (unknown !== undefined) throw fail(`has a field "${unknown}", expected ${fields.join(", ")}`);
   const { object, frame = 0, points, labels, box, mask }: { readonly [K in (typeof fields)[number]]?: unknown } = entry;
+  // JSON.stringify would run out of stack on lists as deep as JSON.parse makes them.
   const must = (field: string, what: string, got: unknown): PromptError =>
-    fail(`must have ${what} as its ${field}, got ${JSON.stringify(got)}`);
+    fail(`must have ${what} as its ${field}, got ${inspect(got, { breakLength: Infinity, maxStringLength: 100 })}`);
   if (typeof object !== "number" || !isLabel(object)) throw must("object", "a whole number from 1 to 255", object);
   if (!Number.isSafeInteger(frame) || (frame as number) < 0) throw must("frame", "a whole number from 0", frame);
   if (mask !== undefined && (typeof mask !== "string" || mask === "")) throw must("mask", "a path", mask);
