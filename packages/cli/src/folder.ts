@@ -1,5 +1,5 @@
 /** Folders that results go to. */
-import { access, constants, mkdir, realpath, stat } from "node:fs/promises";
+import { access, constants, mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { MaskletError } from "@masklet/core/node";
@@ -31,6 +31,21 @@ async function makeFolder(folder: string, parents = true): Promise<void> {
       throw error;
     }
   }
+}
+
+/** A folder's entries; none if there is no such folder. */
+export async function listed(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => []);
+}
+
+/** Removes the files of a folder whose names match. */
+export async function removeMatching(folder: string, matches: (name: string) => boolean): Promise<void> {
+  for (const name of await listed(folder)) if (matches(name)) await rm(join(folder, name), { force: true });
+}
+
+/** The name of the file that a killed run was writing under the temporary name `name`, if that is one. */
+export function unfinished(name: string): string | undefined {
+  return /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
 }
 
 /** Equal for paths of one file, even before it exists. */

@@ -1,13 +1,14 @@
 /** What only a process of its own shows: exit codes, signals, a full disk, a reader that leaves. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { readImage } from "@masklet/core/node";
 import { expect, test } from "vitest";
 import { emptyCache, filesIn, scene, temporaryFolder } from "./cli.ts";
+import { clip, contents, until } from "./track.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const command = [process.execPath, "--conditions=@masklet/source", "--no-warnings", main] as const;
@@ -74,6 +75,55 @@ test.skipIf(windows)("Ctrl-C between results: 130, and nothing half-written (no 
     expect(await readImage(join(out, file))).toMatchObject({ width: 640, height: 640 });
   }
 });
+
+test.skipIf(windows)(
+  "kill -9 at any point: nothing half-written, and the same files in the end (no signals on Windows)",
+  { timeout: 120_000 },
+  async () => {
+    const images = Array.from({ length: 24 }, (_, i) => join(folder, `${i}.jpg`));
+    for (const [i, image] of images.entries()) copyFileSync(join(clip, `0000${i % 8}.jpg`), image);
+    const into = (out: string): readonly string[] => [
+      ...["segment", ...images, "--point", "57,143", "--box", "360,64,462,154", "--model", "nano"],
+      ...["--format", "cutout,mask,overlay,json", "-o", join(folder, out)],
+    ];
+    expect(await masklet(...into("unkilled")).ended).toMatchObject({ code: 0 });
+    const expected = contents(join(folder, "unkilled"));
+    expect(Object.keys(expected)).toHaveLength(6 * images.length);
+    for (const [name, bytes] of Object.entries(expected)) if (name.endsWith(".png")) await readImage(bytes);
+
+    const out = join(folder, "killed");
+    const there = (): readonly string[] => (existsSync(out) ? filesIn(out) : []);
+    const points: Readonly<Record<string, () => boolean>> = {
+      "the folder is made": () => existsSync(out),
+      "the first file is begun": () => there().length > 0,
+      "an image's first file is written": () => there().some((name) => name.startsWith("5.")),
+      "an image's last file is written": () => there().includes("11.json"),
+      "most are done": () => there().includes("16.json"),
+    };
+    for (const [point, reached] of Object.entries(points)) {
+      const { child, ended } = masklet(...into("killed"), "--skip-existing");
+      await until(child, reached);
+      child.kill("SIGKILL");
+      expect(await ended, point).toMatchObject({ code: null, signal: "SIGKILL" });
+      for (const [name, bytes] of Object.entries(contents(out))) {
+        if (name.endsWith(".tmp")) continue; // hidden, and gone in the end
+        expect(bytes.equals(expected[name] as Buffer), `${name}, killed when ${point}`).toBe(true);
+      }
+    }
+    // One that is surely there, and one of something else.
+    const [own, other] = [".3.overlay.png.0123456789ab.tmp", ".3.other.png.0123456789ab.tmp"];
+    for (const name of [own, other]) writeFileSync(join(out, name), "");
+    const done = there().filter((name) => name.endsWith(".json")).length;
+    const rest = await masklet(...into("killed"), "--skip-existing").ended;
+    expect(rest).toMatchObject({ code: 0, stderr: "" });
+    expect(rest.stdout.split("\n").filter((line) => line.endsWith(".json"))).toHaveLength(images.length - done);
+    expect(contents(out)).toEqual({ ...expected, [other]: Buffer.of() });
+    expect(await masklet(...into("killed"), "--skip-existing", "--model", "no-such-model").ended).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+  },
+);
 
 test.skipIf(windows).each([
   ["SIGINT", 130],

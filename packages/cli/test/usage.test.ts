@@ -36,6 +36,8 @@ test.each([
   ["segment a.png --box 1,2,3,4 --box 5,6,7,8 -o - --format mask", "there are 2"],
   ["segment a.png --point 1,2 --multimask -o - --format cutout", "there are 3"],
   ["segment a.png --point 1,2 -o - --format json --json", "--json and -o -"],
+  ["segment a.png --point 1,2 -o - --format mask --skip-existing", "--skip-existing is for results in files"],
+  ["segment a.png --point 1,2 --json --skip-existing", "--skip-existing is for results in files"],
   ["segment - - --point 1,2", "standard input (-) can be read only once"],
   ["track", "takes one VIDEO, got 0"],
   ["track a b --point 1,2 -o out", "takes one VIDEO, got 2"],
@@ -93,7 +95,7 @@ test("every option of segment is in its help", async () => {
   const shown = [...stdout.toString().matchAll(/^ {2}(?:-\w,| {3}) --([\w-]+)/gm)].map(([, name]) => name);
   expect(shown).toEqual([
     ...["point", "box", "mask", "multimask", "refine"],
-    ...["output", "format", "json", "crop", "padding", "feather", "webp", "tolerance"],
+    ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp", "tolerance"],
     ...["model", "config", "dtype", "backend", "device", "threads"],
     ...["mask-threshold", "max-hole-area", "max-sprinkle-area"],
     ...["quiet", "help"],

@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Image, type ImagePredictorOptions, writeFileAtomic } from "@masklet/core/node";
-import { prepareFolder } from "../folder.ts";
+import { folded, listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
-import { checkCollisions, formats, type OutputSettings, outputNames } from "../segment/outputs.ts";
+import { checkCollisions, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
 import { maskIds, readInput, Segmenter, type Work } from "../segment/segmenter.ts";
 import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
@@ -53,6 +53,10 @@ const outputOptions = {
     multiple: true,
     value: "LIST",
     help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json.`,
+  },
+  "skip-existing": {
+    type: "boolean",
+    help: "Leave out images whose results are all there already: to go on where a run was stopped.",
   },
   json: {
     type: "boolean",
@@ -122,6 +126,7 @@ interface Job extends Work, ModelSettings {
   /** `undefined`: standard output. */
   readonly folder: string | undefined;
   readonly outputs: OutputSettings;
+  readonly skipExisting: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly predictor: ImagePredictorOptions;
@@ -152,7 +157,11 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
   if (values.padding !== undefined && !crop) throw new UsageError(`--padding ${values.padding} needs --crop`);
   const toStdout = values.output === "-";
   if (toStdout && json) throw new UsageError("--json and -o - both want standard output: give one of them");
+  const skipExisting = values["skip-existing"] ?? false;
   const nothingElse = json && values.output === undefined && values.format === undefined;
+  if (skipExisting && (toStdout || nothingElse)) {
+    throw new UsageError("--skip-existing is for results in files: give a folder with -o");
+  }
   const pixels = { min: 0, max: 4096 } as const;
   const area = { min: 0, integer: true } as const;
   return {
@@ -160,6 +169,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     inputs,
     multimask,
     refine,
+    skipExisting,
     json,
     quiet,
     folder: toStdout ? undefined : (values.output ?? "."),
@@ -193,7 +203,7 @@ async function checkOutputs({ folder, inputs, objects, multimask, outputs }: Job
   if (format === undefined || otherFormats.length > 0) {
     throw new UsageError(`-o - takes exactly one --format, got ${outputs.formats.join(",")}`);
   }
-  const results = inputs.flatMap(({ stem }) => outputNames(stem, format, masks, outputs));
+  const results = inputs.flatMap((input) => resultNames(input, masks, outputs));
   if (results.length !== 1) throw new UsageError(`-o - takes exactly one result, but there are ${results.length}`);
 }
 
@@ -201,11 +211,14 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
   const { folder, outputs, quiet } = job;
   const progress = new Progress(host, quiet);
   try {
-    if (folder !== undefined && outputs.formats.length > 0) await prepareFolder(folder);
+    const inputs = folder !== undefined && outputs.formats.length > 0 ? await prepare(job, folder) : job.inputs;
+    const skipped = job.inputs.length - inputs.length;
+    if (skipped > 0) progress.keep(`${skipped} of ${job.inputs.length} images have their results already`);
+    if (inputs.length === 0) return 0;
     return await withModel(job, { host, progress, quiet }, async (model) => {
       const segmenter = new Segmenter(model, job);
       try {
-        return await segmentAll(job, host, segmenter, progress);
+        return await segmentAll({ ...job, inputs }, host, segmenter, progress);
       } finally {
         segmenter.dispose();
       }
@@ -213,6 +226,21 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
   } finally {
     progress.clear();
   }
+}
+
+/** Makes the folder ready, after a run that was killed too. -> the images to segment. */
+async function prepare(
+  { inputs, objects, multimask, outputs, skipExisting }: Job,
+  folder: string,
+): Promise<readonly Input[]> {
+  await prepareFolder(folder);
+  const masks = maskIds(objects, multimask);
+  const results = new Map(inputs.map((input) => [input, resultNames(input, masks, outputs)]));
+  const own = new Set([...results.values()].flat());
+  await removeMatching(folder, (name) => own.has(unfinished(name) ?? ""));
+  if (!skipExisting) return inputs;
+  const there = new Set((await listed(folder)).map(folded));
+  return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));
 }
 
 async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: Progress): Promise<ExitCode> {

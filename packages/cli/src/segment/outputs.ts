@@ -54,6 +54,15 @@ export function outputNames(
   return masks.map((mask) => `${stem}.${masks.length === 1 ? "" : `${maskName(mask)}.`}${ending}`);
 }
 
+/** The file names of all of an image's results. */
+export function resultNames(
+  { stem }: Pick<Input, "stem">,
+  masks: readonly MaskId[],
+  settings: Pick<OutputSettings, "formats" | "webp">,
+): readonly string[] {
+  return settings.formats.flatMap((format) => outputNames(stem, format, masks, settings));
+}
+
 /** `1`, or with `--multimask` `1.2`. */
 export function maskName({ id, multimask }: MaskId): string {
   return multimask === undefined ? id : `${id}.${multimask}`;
@@ -74,7 +83,7 @@ export async function checkCollisions(
   const target = await fileKey(folder);
   const written = new Map<string, string>();
   for (const { source, stem } of inputs) {
-    for (const name of settings.formats.flatMap((format) => outputNames(stem, format, masks, settings))) {
+    for (const name of resultNames({ stem }, masks, settings)) {
       const key = join(target, folded(name));
       const other = written.get(key);
       if (other !== undefined) {

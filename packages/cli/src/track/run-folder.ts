@@ -3,7 +3,7 @@
  * tracked, `frames/` has every frame's masks with their overlaps, `progress.json` the frame to go on with and the session
  * that was saved before it. Every file is whole at any time.
  */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import {
@@ -20,7 +20,7 @@ import {
   type VideoFrame,
   writeFileAtomic,
 } from "@masklet/core/node";
-import { prepareFolder } from "../folder.ts";
+import { listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
 import { UsageError } from "../usage.ts";
 import type { Pass } from "./plan.ts";
 
@@ -52,7 +52,6 @@ export function frameName(frame: number): string {
 
 const stateName = ".track";
 const turnFile = "turn.safetensors";
-const temporary = /^\..+\.[0-9a-f]{12}\.tmp$/;
 const numbered = /^\d{5,}\.png$/;
 
 export interface RunOptions {
@@ -176,14 +175,14 @@ export class RunFolder {
   /** Removes what an earlier run left, and nothing else that lies there. */
   async #clear(files: readonly string[]): Promise<void> {
     await rm(this.#state, { recursive: true, force: true });
-    for (const folder of await this.#pictures()) await removeMatching(folder, numbered);
+    for (const folder of await this.#pictures()) await removeMatching(folder, (name) => numbered.test(name));
     for (const file of files) await rm(join(this.path, file), { force: true });
   }
 
   /** Removes what was being written when a run was killed. */
   async #removeTemporary(): Promise<void> {
     const folders = [this.path, this.#state, join(this.#state, "frames"), ...(await this.#pictures())];
-    for (const folder of folders) await removeMatching(folder, temporary);
+    for (const folder of folders) await removeMatching(folder, (name) => unfinished(name) !== undefined);
   }
 
   async #read(name: string): Promise<Uint8Array> {
@@ -217,13 +216,4 @@ function malformed(path: string, problem: string, cause: unknown): CheckpointErr
     cause,
     details: { file: path },
   });
-}
-
-/** A folder's entries; none if there is no such folder. */
-async function listed(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch(() => []);
-}
-
-async function removeMatching(folder: string, pattern: RegExp): Promise<void> {
-  for (const name of await listed(folder)) if (pattern.test(name)) await rm(join(folder, name), { force: true });
 }
