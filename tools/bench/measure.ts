@@ -7,16 +7,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import {
-  type DeviceTensor,
-  type DimBindings,
-  type Executable,
-  float32,
   GraphBuilder,
   type GraphName,
   graphCost,
-  type HostTensor,
   imageEncoderGraph,
-  int32,
   maskDecoderGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
@@ -24,32 +18,15 @@ import {
   precisions,
   type Sam2,
   type Sam2Config,
-  type Tensor,
-  VideoPredictor,
 } from "@masklet/core";
 import { Sam2 as NodeSam2 } from "@masklet/core/node";
 import { hashedTensor, memoryWeights } from "@masklet/core/testing";
 import { modelFiles } from "./model-files.ts";
 import type { Comparison, Report, Row } from "./report.ts";
+import { repeat, type Work, work } from "./work.ts";
 
 const RUNS = 5;
 const PEAK_SIDE = 2048;
-const PROMPTS = 64;
-const MEMORIES = 7;
-const POINTERS = 16;
-
-interface Work {
-  readonly name: string;
-  /** Plain GFLOP for tiny, multiply-add = 2: fixed, so that clever algebra counts as speed. Others are counted. */
-  readonly tiny: number;
-  /** The share of the peak that tiny aims at. */
-  readonly mark?: number;
-  /** How many times as fast as in float32 tiny aims to be. */
-  readonly speedups?: { readonly [D in Precision]?: number };
-  /** The graphs it runs, and at which sizes. */
-  readonly graphs: readonly (readonly [GraphName, DimBindings])[];
-  readonly prepare: (model: Sam2) => Promise<() => Promise<unknown>>;
-}
 
 const { values: options, positionals } = parseArgs({
   options: { threads: { type: "string" }, dtype: { type: "string", default: "" } },
@@ -152,133 +129,6 @@ const builders: { readonly [K in GraphName]: (config: Sam2Config) => ReturnType<
   memoryAttention: memoryAttentionGraph,
 };
 
-/** Point prompts through one run of the decoder, on one image's features. */
-const decode = (count: number): Work["prepare"] => {
-  return async (model) => {
-    const { imageSize, width } = model.config;
-    const [cells, side] = [(imageSize / 16) ** 2, imageSize / 4];
-    return repeat(await model.executable("maskDecoder"), {
-      imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
-      highRes1: hashedTensor("bench.highRes1", [1, cells * 4, width / 4], 1),
-      highRes0: hashedTensor("bench.highRes0", [1, cells * 16, width / 8], 1),
-      points: float32(
-        [count, 2, 2],
-        Float32Array.from({ length: count * 4 }, (_, i) => (i * 97) % imageSize),
-      ),
-      labels: int32(
-        [count, 2],
-        Int32Array.from({ length: count * 2 }, (_, i) => (i % 2 === 0 ? 1 : -1)),
-      ),
-      maskInput: float32([1, side, side], new Float32Array(side * side)),
-      hasMask: { dtype: "bool", dims: [1], data: Uint8Array.of(0) },
-      noMemory: float32([1], Float32Array.of(1)),
-    });
-  };
-};
-
-/** One more frame of a stream whose memory is full, from pixels to masks. */
-const track = (objects: number): Work["prepare"] => {
-  return async (model) => {
-    const session = new VideoPredictor(model).stream();
-    const [width, height] = [640, 480];
-    const frame = { width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(90) } as const;
-    await session.push(frame);
-    for (let object = 0; object < objects; object++) {
-      await session.addPrompt({ object, points: [[40 + 70 * object, 200]] });
-    }
-    for (let i = 0; i < MEMORIES; i++) await session.push(frame);
-    return () => session.push(frame);
-  };
-};
-
-const trackedFrame = (objects: number): Work["graphs"] => [
-  ["imageEncoder", { images: 1 }],
-  ["memoryAttention", { objects, memories: MEMORIES, pointerTokens: MEMORIES * 4 }],
-  ["maskDecoder", { prompts: objects, points: 2 }],
-  ["memoryEncoder", { objects }],
-];
-
-const work: readonly Work[] = [
-  {
-    name: "encode one image",
-    tiny: 207,
-    mark: 0.6,
-    speedups: { q8: 1.5 },
-    graphs: [["imageEncoder", { images: 1 }]],
-    prepare: async (model) => {
-      const { imageSize } = model.config;
-      return repeat(await model.executable("imageEncoder"), {
-        image: hashedTensor("bench.image", [1, imageSize, imageSize, 3], 2),
-      });
-    },
-  },
-  { name: "decode one click", tiny: 3.6, graphs: [["maskDecoder", { prompts: 1, points: 2 }]], prepare: decode(1) },
-  {
-    name: `decode ${PROMPTS} clicks in one run`,
-    tiny: 3.6 * PROMPTS,
-    mark: 0.5,
-    graphs: [["maskDecoder", { prompts: PROMPTS, points: 2 }]],
-    prepare: decode(PROMPTS),
-  },
-  {
-    name: "encode one memory",
-    tiny: 12,
-    graphs: [["memoryEncoder", { objects: 1 }]],
-    prepare: async (model) => {
-      const { imageSize, width } = model.config;
-      const [cells, side] = [(imageSize / 16) ** 2, imageSize / 4];
-      return repeat(await model.executable("memoryEncoder"), {
-        imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
-        maskLogits: hashedTensor("bench.mask", [1, side, side], 8),
-        binarize: { dtype: "bool", dims: [1], data: Uint8Array.of(0) },
-        objectScores: float32([1, 1], Float32Array.of(3)),
-      });
-    },
-  },
-  {
-    name: `memory attention, ${MEMORIES} memories, ${POINTERS} pointers`,
-    tiny: 606,
-    mark: 0.65,
-    graphs: [["memoryAttention", { objects: 1, memories: MEMORIES, pointerTokens: POINTERS * 4 }]],
-    prepare: async (model) => {
-      const { imageSize, width, memoryWidth } = model.config;
-      const cells = (imageSize / 16) ** 2;
-      const tokens = (POINTERS * width) / memoryWidth;
-      return repeat(await model.executable("memoryAttention"), {
-        imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
-        memories: hashedTensor("bench.memories", [1, MEMORIES, cells, memoryWidth], 1),
-        slots: int32([MEMORIES], Int32Array.of(6, 0, 1, 2, 3, 4, 5)),
-        pointers: hashedTensor("bench.pointers", [1, tokens, memoryWidth], 1),
-        pointerPositions: hashedTensor("bench.positions", [1, tokens, memoryWidth], 1),
-      });
-    },
-  },
-  {
-    name: "a video frame, one object",
-    tiny: 829,
-    speedups: { q8: 1.4 },
-    graphs: trackedFrame(1),
-    prepare: track(1),
-  },
-  {
-    name: "a video frame, eight objects",
-    tiny: 5180,
-    graphs: trackedFrame(8),
-    prepare: track(8),
-  },
-];
-
-/** Runs a graph with feeds that are uploaded once. */
-function repeat(executable: Executable, feeds: Readonly<Record<string, HostTensor>>): () => Promise<void> {
-  const uploaded: Record<string, Tensor> = {};
-  for (const [input, tensor] of Object.entries(feeds)) uploaded[input] = backend.upload(tensor);
-  return async () => release(await executable.run(uploaded));
-}
-
-function release(outputs: Readonly<Record<string, DeviceTensor>>): void {
-  for (const tensor of Object.values(outputs)) tensor.dispose();
-}
-
 async function times(run: () => Promise<unknown>): Promise<readonly number[]> {
   await run();
   const measured: number[] = [];
@@ -301,7 +151,7 @@ async function gemmPeak(): Promise<number> {
   g.output("product", g.linear(a, g.weight("weight", [PEAK_SIDE, PEAK_SIDE])));
   const weight = hashedTensor("bench.weight", [PEAK_SIDE, PEAK_SIDE], 1);
   const executable = await backend.compile(g.build(), memoryWeights({ weight }));
-  const run = repeat(executable, { a: hashedTensor("bench.a", [PEAK_SIDE, PEAK_SIDE], 1) });
+  const run = repeat(backend, executable, { a: hashedTensor("bench.a", [PEAK_SIDE, PEAK_SIDE], 1) });
   const [best] = await times(run);
   await executable.dispose();
   return (2 * PEAK_SIDE ** 3) / 1e6 / (best as number);
