@@ -1,6 +1,10 @@
 /**
  * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--memory] [--json]`: how much of the machine's peak the models reach.
  *
+ * `pnpm bench --against python [--python PATH]` also prints what PyTorch takes for each row with as many threads, where a
+ * Python has torch and Meta's package sam2; see against.py. An interruption of Python ends the bench, which prints what it
+ * has.
+ *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -10,12 +14,13 @@
  * With `--memory` (Linux) only what some work holds is measured.
  */
 import { spawnSync } from "node:child_process";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
-import { columns, type MemoryUse, type Report, type Row } from "./report.ts";
+import { type Against, columns, type MemoryUse, type Report, type Row } from "./report.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -24,11 +29,15 @@ const { values: options } = parseArgs({
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
     memory: { type: "boolean", default: false },
+    against: { type: "string" },
+    python: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 
 const models = options.model.split(",");
+if (options.against !== undefined && options.against !== "python")
+  throw new Error(`bench: --against python, not ${options.against}`);
 if (options.browser) {
   const threads = options.threads === undefined ? availableParallelism() : Number(options.threads);
   const reports = await benchInBrowser(models, threads);
@@ -47,11 +56,30 @@ if (options.browser) {
   }
 } else {
   const threads = options.threads === undefined ? [] : ["--threads", options.threads];
-  const reports = models.map((model) => {
-    return child("measure.ts", model, "--dtype", options.dtype, ...threads) as Report;
-  });
+  const reports: Report[] = [];
+  const interruption = new AbortController();
+  for (const model of models) {
+    let report = child("measure.ts", model, "--dtype", options.dtype, ...threads) as Report;
+    if (options.against !== undefined) report = { ...report, python: await inPython(model, report, interruption) };
+    reports.push(report);
+    if (!options.json) print(report);
+    if (interruption.signal.aborted) break;
+  }
   if (options.json) console.log(JSON.stringify(reports, null, 2));
-  else for (const report of reports) print(report);
+}
+
+/** While Python runs, signals end it rather than the bench. */
+async function inPython(model: string, { threads }: Report, interruption: AbortController): Promise<Against> {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const interrupt = (signal: NodeJS.Signals): void => {
+    process.exitCode = 128 + constants.signals[signal];
+    interruption.abort();
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  const { python } = options;
+  const against = await againstPython({ model, threads, signal: interruption.signal, ...(python && { python }) });
+  for (const signal of signals) process.off(signal, interrupt);
+  return against;
 }
 
 /** What a script beside this one prints, run in a process of its own. */
@@ -64,7 +92,7 @@ function child(script: string, ...args: readonly string[]): unknown {
   return JSON.parse(ended.stdout.toString());
 }
 
-function print({ model, threads, peak, rows, comparisons, load, firstMask, memory }: Report): void {
+function print({ model, threads, peak, rows, comparisons, load, firstMask, memory, python }: Report): void {
   console.log(`\n${model}, ${threads} of ${availableParallelism()} threads; GEMM peak ${peak.toFixed(0)} GFLOP/s`);
   const lines = rows.map((row): readonly string[] => [
     row.name,
@@ -73,8 +101,12 @@ function print({ model, threads, peak, rows, comparisons, load, firstMask, memor
     `${(row.gigaflops / (row.milliseconds / 1000)).toFixed(0)} GFLOP/s`,
     `${(100 * share(row, peak)).toFixed(1)}% of peak`,
     mark(row, peak),
+    ...besideRow(row, python),
   ]);
   console.log(columns(lines));
+  if (python !== undefined) {
+    console.log("skipped" in python ? `  PyTorch not measured: ${python.skipped}` : `  PyTorch is ${python.torch}`);
+  }
   for (const { name, dtype, milliseconds, fp32Milliseconds, mark } of comparisons) {
     const ratio = fp32Milliseconds / milliseconds;
     const times = `${milliseconds.toFixed(0)} ms, float32 ${fp32Milliseconds.toFixed(0)} ms`;

@@ -35,7 +35,14 @@ export interface Report {
   readonly firstMask: number | null;
   /** Resident bytes. */
   readonly memory: { readonly baseline: number; readonly peak: number };
+  /** With `--against python`. */
+  readonly python?: Against;
 }
+
+/** Medians of warm runs in PyTorch by the rows' names, or why there are none. */
+export type Against =
+  | { readonly torch: string; readonly milliseconds: Readonly<Record<string, number>> }
+  | { readonly skipped: string };
 
 /** What of a model is computed where, in a browser. */
 export interface PageJob {

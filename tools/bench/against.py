@@ -1,0 +1,164 @@
+"""Times in PyTorch, with Meta's own modules and random weights, what work.ts times: for `pnpm bench --against python`.
+
+    python3 against.py configs/sam2.1/sam2.1_hiera_t.yaml --threads 2 [--runs 1]
+
+The last line that it prints is {"torch": version, "milliseconds": {name: median of warm runs}}, or {"skipped": why} where
+torch or Meta's package sam2 is missing. What a run reads lies ready when it begins.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+MEMORIES = 7
+POINTERS = 16
+
+parser = argparse.ArgumentParser()
+parser.add_argument("config")
+parser.add_argument("--threads", type=int, required=True)
+parser.add_argument("--runs", type=int, default=5, help="at most so many of each")
+options = parser.parse_args()
+
+
+def finish(result):
+    print(json.dumps(result))
+    sys.exit()
+
+
+try:
+    import torch
+except ImportError as error:
+    finish({"skipped": f"{sys.executable} has no torch: {error}"})
+try:
+    from sam2.build_sam import build_sam2
+except ImportError as error:
+    finish({"skipped": f"{sys.executable} has torch, but not Meta's package sam2: {error}"})
+
+torch.set_num_threads(options.threads)
+torch.manual_seed(0)
+model = build_sam2(options.config, None, device="cpu")
+size = model.image_size
+cells = size // 16
+width = model.hidden_dim
+memory_width = model.mem_dim
+
+
+def encode():
+    image = torch.randn(1, 3, size, size)
+    return lambda: model.forward_image(image)
+
+
+def clicks(count):
+    return torch.rand(count, 1, 2) * size, torch.ones(count, 1, dtype=torch.int32)
+
+
+def decode(count):
+    """Point prompts through one run of the decoder, on one image's features."""
+    features = torch.randn(1, width, cells, cells)
+    high_res = [torch.randn(1, width // 8, 4 * cells, 4 * cells), torch.randn(1, width // 4, 2 * cells, 2 * cells)]
+    points = clicks(count)
+
+    def run():
+        sparse, dense = model.sam_prompt_encoder(points=points, boxes=None, masks=None)
+        return model.sam_mask_decoder(
+            image_embeddings=features,
+            image_pe=model.sam_prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+            repeat_image=count > 1,
+            high_res_features=high_res,
+        )
+
+    return run
+
+
+def remember():
+    """From low-resolution logits, as the mask decoder gives them."""
+    features = torch.randn(1, width, cells, cells)
+    logits = torch.randn(1, 1, 4 * cells, 4 * cells)
+
+    def run():
+        mask = torch.nn.functional.interpolate(logits, size=(size, size), mode="bilinear", align_corners=False)
+        mask = torch.sigmoid(mask) * model.sigmoid_scale_for_mem_enc + model.sigmoid_bias_for_mem_enc
+        return model.memory_encoder(features, mask, skip_mask_sigmoid=True)
+
+    return run
+
+
+def attend():
+    current, current_pos = torch.randn(2, cells * cells, 1, width)
+    pointer_tokens = POINTERS * width // memory_width
+    memory, memory_pos = torch.randn(2, MEMORIES * cells * cells + pointer_tokens, 1, memory_width)
+    return lambda: model.memory_attention(
+        curr=current,
+        curr_pos=current_pos,
+        memory=memory,
+        memory_pos=memory_pos,
+        num_obj_ptr_tokens=pointer_tokens,
+    )
+
+
+def track(objects):
+    """One more frame of a stream whose memory is full, from the image's tensor to masks at the model's size.
+
+    One object after another, as in Meta's video predictor. What a memory holds makes no difference to the time, so that
+    one serves for every frame and object.
+    """
+    image = torch.randn(1, 3, size, size)
+    points, labels = clicks(1)
+    remembered = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+
+    def step(features, frame):
+        levels, positions = features["backbone_fpn"], features["vision_pos_enc"]
+        return model.track_step(
+            frame_idx=frame,
+            is_init_cond_frame=frame == 0,
+            current_vision_feats=[level.flatten(2).permute(2, 0, 1) for level in levels],
+            current_vision_pos_embeds=[position.flatten(2).permute(2, 0, 1) for position in positions],
+            feat_sizes=[level.shape[-2:] for level in levels],
+            point_inputs={"point_coords": points, "point_labels": labels} if frame == 0 else None,
+            mask_inputs=None,
+            output_dict=remembered,
+            num_frames=1000,
+        )
+
+    def run():
+        features = model.forward_image(image)
+        return [step(features, MEMORIES + 1) for _ in range(objects)]
+
+    features = model.forward_image(image)
+    remembered["cond_frame_outputs"][0] = step(features, 0)
+    remembered["non_cond_frame_outputs"] = dict.fromkeys(range(1, MEMORIES + 1), step(features, 1))
+    return run
+
+
+WORK = [
+    ("encode one image", encode, 5),
+    ("decode one click", lambda: decode(1), 5),
+    ("decode 64 clicks in one run", lambda: decode(64), 5),
+    ("encode one memory", remember, 5),
+    ("memory attention, 7 memories, 16 pointers", attend, 5),
+    ("a video frame, one object", lambda: track(1), 5),
+    ("a video frame, eight objects", lambda: track(8), 3),
+]
+
+
+def median(run, runs):
+    run()
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+milliseconds = {}
+with torch.inference_mode():
+    for name, prepare, runs in WORK:
+        print(f"bench: {name} in PyTorch", file=sys.stderr, flush=True)
+        milliseconds[name] = median(prepare(), min(runs, options.runs))
+finish({"torch": torch.__version__, "milliseconds": milliseconds})
