@@ -2,8 +2,8 @@
 
     python3 against.py configs/sam2.1/sam2.1_hiera_t.yaml --threads 2 [--runs 1]
 
-The last line that it prints is {"torch": version, "milliseconds": {name: median of warm runs}}, or {"skipped": why} where
-torch or Meta's package sam2 is missing. What a run reads lies ready when it begins.
+The last line that it prints is {"torch": version, "peak": GFLOP/s, "milliseconds": {name: median of warm runs}},
+or {"skipped": why} where torch or Meta's package sam2 is missing. What a run reads lies ready when it begins.
 """
 
 import argparse
@@ -146,19 +146,26 @@ WORK = [
 ]
 
 
-def median(run, runs):
+def warm(run, runs):
+    """Milliseconds of each run after the first."""
     run()
     times = []
     for _ in range(runs):
         started = time.perf_counter()
         run()
         times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times)
+    return times
+
+
+def gemm_peak():
+    """GFLOP/s of the best product of two 2048 x 2048 matrices."""
+    a, b = torch.randn(2, 2048, 2048)
+    return 2 * 2048**3 / min(warm(lambda: a @ b, 10)) / 1e6
 
 
 milliseconds = {}
 with torch.inference_mode():
     for name, prepare, runs in WORK:
         print(f"bench: {name} in PyTorch", file=sys.stderr, flush=True)
-        milliseconds[name] = median(prepare(), min(runs, options.runs))
-finish({"torch": torch.__version__, "milliseconds": milliseconds})
+        milliseconds[name] = statistics.median(warm(prepare(), min(runs, options.runs)))
+    finish({"torch": torch.__version__, "peak": gemm_peak(), "milliseconds": milliseconds})

@@ -49,7 +49,7 @@ describe.skipIf(process.platform === "win32")("a shell script as the interpreter
     const python = interpreter(`
       echo "$2 $3 $4" >&2
       echo "a library's greeting"
-      echo '{"torch": "2.0", "milliseconds": {"decode one click": 30, "encode one image": 1000}}'`);
+      echo '{"torch": "2.0", "peak": 200, "milliseconds": {"decode one click": 30, "encode one image": 1000}}'`);
     const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
     const against = await againstPython({ ...tiny, python });
     expect(written.mock.calls.join("")).toContain("configs/sam2.1/sam2.1_hiera_t.yaml --threads 2");

@@ -105,7 +105,11 @@ function print({ model, threads, peak, rows, comparisons, load, firstMask, memor
   ]);
   console.log(columns(lines));
   if (python !== undefined) {
-    console.log("skipped" in python ? `  PyTorch not measured: ${python.skipped}` : `  PyTorch is ${python.torch}`);
+    console.log(
+      "skipped" in python
+        ? `  PyTorch not measured: ${python.skipped}`
+        : `  PyTorch ${python.torch}; GEMM peak ${python.peak.toFixed(0)} GFLOP/s`,
+    );
   }
   for (const { name, dtype, milliseconds, fp32Milliseconds, mark } of comparisons) {
     const ratio = fp32Milliseconds / milliseconds;

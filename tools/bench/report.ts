@@ -39,9 +39,9 @@ export interface Report {
   readonly python?: Against;
 }
 
-/** Medians of warm runs in PyTorch by the rows' names, or why there are none. */
+/** Medians of warm runs in PyTorch by the rows' names, and its GEMM peak in GFLOP/s; or why there are none. */
 export type Against =
-  | { readonly torch: string; readonly milliseconds: Readonly<Record<string, number>> }
+  | { readonly torch: string; readonly peak: number; readonly milliseconds: Readonly<Record<string, number>> }
   | { readonly skipped: string };
 
 /** What of a model is computed where, in a browser. */
