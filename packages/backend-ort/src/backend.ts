@@ -18,8 +18,8 @@ import {
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
-import { type LoweredGraph, lowerGraph, opsets } from "./onnx/lower.ts";
-import { type PlacedWeights, placeWeights } from "./onnx/weights.ts";
+import { lowerGraph, opsets } from "./onnx/lower.ts";
+import { placeWeights } from "./onnx/weights.ts";
 import { writeModel } from "./onnx/writer.ts";
 import { saturates } from "./probe.ts";
 import { Room } from "./room.ts";
@@ -32,6 +32,18 @@ const IR_VERSION = 10;
 /** A backend on the host that an entry point describes. */
 export function createBackend(host: OrtHost): OrtBackend {
   return new HostedBackend(host);
+}
+
+/** The setting that names the folder of a model's weights. */
+const FOLDER = "model_external_initializers_file_folder_path";
+
+/** A graph's session. */
+interface Opened {
+  readonly session: InferenceSession;
+  /** The session's tensor for each of the graph's outputs. */
+  readonly outputNames: Readonly<Record<string, string>>;
+  /** Where the device has a limit. */
+  readonly room?: Room;
 }
 
 class HostedBackend implements OrtBackend {
@@ -61,18 +73,8 @@ class HostedBackend implements OrtBackend {
       validateGraph(graph);
       const folds = this.#host.sessionOptions.graphOptimizationLevel !== "disabled";
       const prepared = await prepareGraph(graph, weights, { ...options, ...(folds && { leave: isLarge }) });
-      const bytes = await this.#bytes(prepared);
-      const placed = await placeWeights(prepared, {
-        formatOf: (bits) => (bits === 8 && bytes) || "blocks",
-        ...(this.#host.shareFolder && { shareFolder: this.#host.shareFolder }),
-        ...(signal && { signal }),
-      });
-      const { model, outputNames, scratch } = this.#lower(prepared, placed, bytes === "int8", staticDims);
-      const { maxTensorBytes } = this.capabilities;
-      const room = maxTensorBytes === undefined ? undefined : new Room(prepared, scratch, maxTensorBytes);
-      room?.check(staticDims);
       const profiling = await this.#host.profiling?.();
-      const session = await this.#createSession(prepared.name, model, placed, profiling?.sessionOptions, signal).catch(
+      const { session, outputNames, room } = await this.#open(prepared, options, profiling?.sessionOptions).catch(
         async (error: unknown) => {
           await profiling?.discard();
           throw error;
@@ -114,23 +116,77 @@ class HostedBackend implements OrtBackend {
     await this.#released;
   }
 
-  #lower(
+  /** A session of a model that is kept ready, or else of one that is built now, and kept. */
+  async #open(
     prepared: PreparedGraph,
-    placed: PlacedWeights,
-    multipliesBytes: boolean,
-    staticDims: NonNullable<CompileOptions["staticDims"]>,
-  ): { readonly model: Uint8Array } & Pick<LoweredGraph, "outputNames" | "scratch"> {
-    const { target, attention } = this.#host;
+    options: CompileOptions,
+    profiling: InferenceSession.SessionOptions | undefined,
+  ): Promise<Opened> {
+    const { modelCache, sessionOptions } = this.#host;
+    const key = await modelCache?.keyOf(prepared, options.staticDims ?? {});
+    if (modelCache === undefined || key === undefined) return this.#build(prepared, options, profiling);
+    const kept = await modelCache.find(key);
+    if (kept !== undefined) {
+      const { model, folder, outputNames } = kept;
+      const extra = withSettings(sessionOptions.extra, { [FOLDER]: folder });
+      const ready = { ...profiling, graphOptimizationLevel: "disabled", extra } as const;
+      try {
+        return { outputNames, session: await this.#createSession(prepared.name, model, ready, options.signal) };
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+        await modelCache.remove(key); // damaged
+      }
+    }
+    const saved = await modelCache.begin(key);
+    if (saved === undefined) return this.#build(prepared, options, profiling);
+    const extra = withSettings(sessionOptions.extra, {
+      optimized_model_external_initializers_file_name: saved.weights,
+    });
+    try {
+      const saving = { ...profiling, optimizedModelFilePath: saved.path, extra };
+      const built = await this.#build(prepared, options, saving);
+      await saved.commit(built.outputNames);
+      return built;
+    } catch (error) {
+      await saved.discard();
+      if (!isRefused(error)) throw error;
+      return await this.#build(prepared, options, profiling); // the disk may be full
+    }
+  }
+
+  async #build(
+    prepared: PreparedGraph,
+    { staticDims = {}, signal }: CompileOptions,
+    settings: InferenceSession.SessionOptions | undefined,
+  ): Promise<Opened> {
+    const { target, attention, shareFolder, sessionOptions } = this.#host;
+    const bytes = await this.#bytes(prepared);
+    const placed = await placeWeights(prepared, {
+      formatOf: (bits) => (bits === 8 && bytes) || "blocks",
+      ...(shareFolder && { shareFolder }),
+      ...(signal && { signal }),
+    });
     const { constants, outputNames, scratch, ...lowered } = lowerGraph(prepared, {
       target,
       ...(attention && { attention }),
       staticDims,
       initializerNames: placed.names,
       rounded: placed.rounded,
-      multipliesBytes,
+      multipliesBytes: bytes === "int8",
     });
     const graph = { name: prepared.name, ...lowered, initializers: [...placed.tensors, ...constants] };
-    return { model: writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph }), outputNames, scratch };
+    const model = writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph });
+    const { maxTensorBytes } = this.capabilities;
+    const room = maxTensorBytes === undefined ? undefined : new Room(prepared, scratch, maxTensorBytes);
+    room?.check(staticDims);
+    const { external } = placed;
+    const extra = settings?.extra ?? sessionOptions.extra;
+    const where: InferenceSession.SessionOptions =
+      external.kind === "folder"
+        ? { extra: withSettings(extra, { [FOLDER]: external.folder }) }
+        : { externalData: external.buffers };
+    const session = await this.#createSession(prepared.name, model, { ...settings, ...where }, signal);
+    return { session, outputNames, ...(room && { room }) };
   }
 
   /** What the CPU best multiplies unsigned bytes with, if the graph has such products; asks the runtime once. */
@@ -149,20 +205,15 @@ class HostedBackend implements OrtBackend {
   async #createSession(
     name: string,
     model: Uint8Array,
-    { external }: PlacedWeights,
-    profiling: InferenceSession.SessionOptions | undefined,
+    settings: InferenceSession.SessionOptions,
     signal: CompileOptions["signal"],
   ): Promise<InferenceSession> {
     const { ort, lock, sessionOptions, lost } = this.#host;
-    const where: InferenceSession.SessionOptions =
-      external.kind === "folder"
-        ? { extra: withFolder(sessionOptions.extra, external.folder) }
-        : { externalData: external.buffers };
     const created = lock.run(async () => {
       signal?.throwIfAborted();
       lost?.throwIfAborted();
       try {
-        const creating = ort.InferenceSession.create(model, { ...sessionOptions, ...where, ...profiling });
+        const creating = ort.InferenceSession.create(model, { ...sessionOptions, ...settings });
         return await abortable(creating, lost, (late) => void late.release());
       } catch (cause) {
         lost?.throwIfAborted();
@@ -190,8 +241,15 @@ function isLarge({ dims }: OpValue): boolean {
   return elementCount(dims as readonly number[]) >= 2 ** 18;
 }
 
-/** Session options are trees of sections; this one goes into "session". */
-function withFolder(extra: Readonly<Record<string, unknown>> = {}, folder: string): Record<string, unknown> {
+/** Adds to the section "session" of what session options have besides their own names. */
+function withSettings(
+  extra: Readonly<Record<string, unknown>> = {},
+  settings: Readonly<Record<string, string>>,
+): Record<string, unknown> {
   const session = (extra["session"] ?? {}) as Readonly<Record<string, unknown>>;
-  return { ...extra, session: { ...session, model_external_initializers_file_folder_path: folder } };
+  return { ...extra, session: { ...session, ...settings } };
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof BackendError && error.code === "compile-failed";
 }

@@ -1,4 +1,12 @@
-import type { AbortSignalLike, Backend, Capabilities, Executable, Queue } from "@masklet/core";
+import type {
+  AbortSignalLike,
+  Backend,
+  Capabilities,
+  DimBindings,
+  Executable,
+  PreparedGraph,
+  Queue,
+} from "@masklet/core";
 import type { env, InferenceSession, Tensor } from "onnxruntime-common";
 import type { AttentionOptions, Target } from "./onnx/lower.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
@@ -44,6 +52,34 @@ export interface OrtExecutable extends Executable {
   endProfile(): Promise<Profile>;
 }
 
+/** Models as the runtime optimised them, kept between processes. Nothing of it rejects. */
+export interface ModelCache {
+  /** What a model is kept under; `undefined` if it cannot be told by its files. */
+  keyOf(graph: PreparedGraph, staticDims: DimBindings): Promise<string | undefined>;
+  find(key: string): Promise<KeptModel | undefined>;
+  remove(key: string): Promise<void>;
+  /** Room for a model that is not kept yet, if there is any. */
+  begin(key: string): Promise<SavedModel | undefined>;
+}
+
+/** A model that is ready to run. */
+export interface KeptModel {
+  readonly model: Uint8Array;
+  /** Where its weights lie. */
+  readonly folder: string;
+  /** The session's tensor for each of the graph's outputs. */
+  readonly outputNames: Readonly<Record<string, string>>;
+}
+
+/** Where the runtime puts a model when it makes a session, and what is to follow. */
+export interface SavedModel {
+  readonly path: string;
+  /** The file of its weights, beside it. */
+  readonly weights: string;
+  commit(outputNames: KeptModel["outputNames"]): Promise<void>;
+  discard(): Promise<void>;
+}
+
 /** What an entry point knows of its host, for the parts that do not. */
 export interface OrtHost {
   readonly ort: OrtRuntime;
@@ -59,6 +95,8 @@ export interface OrtHost {
   readonly release?: () => Promise<void>;
   /** Where the runtime can read files by itself. */
   readonly shareFolder?: (paths: readonly string[]) => Promise<SharedFolder | undefined>;
+  /** Where optimised models are kept. */
+  readonly modelCache?: ModelCache;
   /** Where profiles are asked for. */
   readonly profiling?: () => Promise<Profiling>;
 }

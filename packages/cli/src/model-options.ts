@@ -9,7 +9,7 @@ const backends = ["ort", "tfjs", "reference"] as const;
 const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
 const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
-type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads";
+type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads" | "model-cache";
 
 export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple"> & { readonly type: "string" }>> = {
   model: {
@@ -39,6 +39,11 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
     help: `With ort: ${listed(devices, "or")}; default: cpu. With tfjs: ${listed(engines, "or")} (plain JavaScript); default: the first of them that starts. See masklet doctor.`,
   },
   threads: { type: "string", value: "N", help: "With ort: threads for the CPU. Default: one for each core." },
+  "model-cache": {
+    type: "string",
+    value: "FOLDER",
+    help: "With ort on the CPU: keep the model here as it was optimized, so that it loads faster the next time. It takes about as much room as the weights, and may be removed at any time.",
+  },
 };
 
 /** What `parseArgs` makes of `modelOptions`. */
@@ -59,15 +64,23 @@ export function modelSettings({ model, config, dtype = "fp32", ...values }: Mode
   return { model, config, dtype: choiceOption("--dtype", dtype, precisions), backend: backendSettings(values) };
 }
 
-function backendSettings({ backend = "ort", device, threads }: ModelValues): BackendSettings {
+function backendSettings({
+  backend = "ort",
+  device,
+  threads,
+  "model-cache": modelCache,
+}: Omit<ModelValues, "model" | "config" | "dtype">): BackendSettings {
   const name = choiceOption("--backend", backend, backends);
   if (name === "ort") {
     return {
       name,
       device: choiceOption("--device", device ?? "cpu", devices),
       threads: numberOption("--threads", threads, { min: 1, max: 1024, integer: true }),
+      modelCache,
     };
   }
+  if (modelCache !== undefined)
+    throw new UsageError(`--model-cache ${modelCache} is for --backend ort, not for ${name}`);
   if (threads !== undefined) throw new UsageError(`--threads ${threads} is for --backend ort, not for ${name}`);
   if (name === "tfjs") {
     return { name, engine: device === undefined ? undefined : choiceOption("--device", device, engines) };

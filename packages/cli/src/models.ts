@@ -111,6 +111,7 @@ export type BackendSettings =
       readonly name: "ort";
       readonly device: OrtNodeDevice;
       readonly threads: number | undefined;
+      readonly modelCache?: string | undefined;
       readonly profile?: boolean;
     }
   | { readonly name: "tfjs"; readonly engine: TfjsNodeEngine | undefined }
@@ -125,8 +126,13 @@ export async function createBackend(settings: BackendSettings): Promise<Backend>
   }
   if (settings.name === "ort") {
     const { createOrtBackend } = await import("@masklet/backend-ort/node");
-    const { device, threads, profile = false } = settings;
-    return createOrtBackend({ device, profile, ...(threads !== undefined && { threads }) });
+    const { device, threads, modelCache, profile = false } = settings;
+    return createOrtBackend({
+      device,
+      profile,
+      ...(threads !== undefined && { threads }),
+      ...(modelCache !== undefined && { modelCache }),
+    });
   }
   const { createTfjsBackend } = await import("@masklet/backend-tfjs/node");
   const { engine } = settings;

@@ -21,6 +21,7 @@ test.each([
   ],
   ["segment a.png --point 1,2 --dtype int8", '--dtype takes fp32, fp16, q8 or q4, got "int8"'],
   ["segment a.png --point 1,2 --backend tfjs --threads 2", "--threads 2 is for --backend ort, not for tfjs"],
+  ["segment a.png --point 1,2 --backend tfjs --model-cache models", "--model-cache models is for --backend ort"],
   ["segment a.png --point 1,2 --backend reference --device webgpu", "--device webgpu"],
   ["segment a.png --point 1,2 --threads 0", '--threads takes a whole number from 1 to 1024, got "0"'],
   ["segment a.png --point 1,2 --threads two", 'got "two"'],
@@ -96,7 +97,7 @@ test("every option of segment is in its help", async () => {
   expect(shown).toEqual([
     ...["point", "box", "mask", "multimask", "refine"],
     ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp", "tolerance"],
-    ...["model", "config", "dtype", "backend", "device", "threads"],
+    ...["model", "config", "dtype", "backend", "device", "threads", "model-cache"],
     ...["mask-threshold", "max-hole-area", "max-sprinkle-area"],
     ...["quiet", "help"],
   ]);

@@ -307,7 +307,8 @@ async function factsOf(job: Job, clip: Clip, shown: readonly Shown[], model: Sam
     video: clip.identity,
     model: { name: model.config.name, config: hash(JSON.stringify(model.config)), weights: await digest(model.source) },
     prompts: shown.map(({ mask, ...one }) => ({ ...one, ...(mask !== undefined && { mask: hashOf(mask) }) })),
-    settings: { ...settings, start, count, direction, backend, dtype },
+    // Where a model is kept changes nothing about it.
+    settings: { ...settings, start, count, direction, backend: { ...backend, modelCache: undefined }, dtype },
   };
 }
 

@@ -1,0 +1,142 @@
+/** Optimised models that are kept in a folder. */
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type HostTensor, openCheckpoint, type Precision, writeSafetensors } from "@masklet/core";
+import { fileSource, readConfig, Sam2 } from "@masklet/core/node";
+import { RandomTensors } from "@masklet/core/testing";
+import { nanoModel } from "@masklet/model-nano";
+import * as onnxruntime from "onnxruntime-node";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createOrtBackend, type OrtNodeOptions, type OrtRuntime } from "../src/node.ts";
+
+const config = await readConfig(fileURLToPath(nanoModel.config));
+const image = new RandomTensors(5).floats([1, 256, 256, 3]);
+
+/** nano's weights in float32, as Meta's files have them. */
+let bytes: Uint8Array;
+beforeAll(async () => {
+  const store = await openCheckpoint(await fileSource(fileURLToPath(nanoModel.checkpoint)));
+  const tensors = new Map<string, HostTensor>();
+  for (const name of store.entries.keys()) tensors.set(name, await store.read(name));
+  await store.close();
+  bytes = writeSafetensors(tensors);
+});
+
+let folder: string;
+let modelCache: string;
+let checkpoint: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "masklet-test-"));
+  modelCache = join(folder, "models");
+  checkpoint = join(folder, "nano.safetensors");
+  await writeFile(checkpoint, bytes);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface Encoded {
+  /** How the session came about. */
+  readonly how: "kept" | "saved" | "built";
+  readonly features: Float32Array;
+}
+
+/** Compiles nano's image encoder on a backend of its own, as another process would. */
+async function encode(
+  options: OrtNodeOptions = { modelCache },
+  { source = checkpoint, dtype = "fp32" }: { source?: string | Uint8Array; dtype?: Precision } = {},
+): Promise<Encoded> {
+  const ways: Encoded["how"][] = [];
+  const create: OrtRuntime["InferenceSession"]["create"] = async (model, settings) => {
+    const session = await onnxruntime.InferenceSession.create(model, settings);
+    if (!session.inputNames.includes("image")) return session;
+    if (settings?.graphOptimizationLevel === "disabled") ways.push("kept");
+    else ways.push(settings?.optimizedModelFilePath === undefined ? "built" : "saved");
+    return session;
+  };
+  const ort: OrtRuntime = { ...onnxruntime, InferenceSession: { create } };
+  const backend = await createOrtBackend({ ort, threads: 1, ...options });
+  const model = await Sam2.load(source, { backend, dtype, config });
+  const encoder = await model.executable("imageEncoder");
+  const features = await encoder.run({ image });
+  const { data } = (await features["imageEmbeddings"]?.read()) ?? {};
+  await model.dispose();
+  await backend.dispose();
+  return { how: ways.join() as Encoded["how"], features: data as Float32Array };
+}
+
+describe.each(["fp32", "fp16", "q8", "q4"] as const)("%s", (dtype) => {
+  test("is kept when it is compiled first, and gives the same numbers from then on", async () => {
+    const plain = await encode({}, { dtype });
+    const first = await encode({ modelCache }, { dtype });
+    const second = await encode({ modelCache }, { dtype });
+    expect([plain.how, first.how, second.how]).toEqual(["built", "saved", "kept"]);
+    expect(first.features).toEqual(plain.features);
+    expect(second.features).toEqual(plain.features);
+  });
+});
+
+test("a checkpoint that has changed, other options and another precision are other models", async () => {
+  await encode();
+  expect((await encode({ modelCache, graphOptimization: "basic" })).how).toBe("saved");
+  expect((await encode({ modelCache }, { dtype: "q8" })).how).toBe("saved");
+  await utimes(checkpoint, 1, 1);
+  expect((await encode()).how).toBe("saved");
+  expect((await encode()).how).toBe("kept");
+  // The encoder and the decoder each time, but one decoder for both precisions, as it is not rounded.
+  expect(await readdir(modelCache)).toHaveLength(7);
+});
+
+test("what is damaged is compiled again", async () => {
+  const { features } = await encode();
+  for (const file of ["model.onnx", "weights", "outputs.json"]) {
+    for (const key of await readdir(modelCache)) {
+      const path = join(modelCache, key, file);
+      await truncate(path, Math.floor((await readFile(path)).byteLength / 2));
+    }
+    const again = await encode();
+    expect([again.how, again.features], file).toEqual(["saved", features]);
+    expect((await encode()).how, file).toBe("kept");
+  }
+});
+
+test("what a process left behind that was killed is removed in time, what others write is not", async () => {
+  const [left, written] = ["left", "written"].map((name) => join(modelCache, `${name}.part`)) as [string, string];
+  for (const part of [left, written]) await mkdir(part, { recursive: true });
+  await utimes(left, 1, 1);
+  await encode();
+  expect((await readdir(modelCache)).filter((name) => name.endsWith(".part"))).toEqual(["written.part"]);
+});
+
+test("two at once keep one", async () => {
+  const both = await Promise.all([encode(), encode()]);
+  expect(both.map(({ how }) => how)).toContain("saved");
+  expect(await readdir(modelCache)).toHaveLength(2); // encoder and decoder
+  expect((await encode()).how).toBe("kept");
+});
+
+test("a folder that cannot be written is done without", async () => {
+  await writeFile(modelCache, "a file");
+  expect((await encode()).how).toBe("built");
+});
+
+test("when there is no room for the model, it is built all the same", async () => {
+  const create: OrtRuntime["InferenceSession"]["create"] = async (model, settings) => {
+    if (settings?.optimizedModelFilePath !== undefined) throw new Error("no space left on device");
+    return await onnxruntime.InferenceSession.create(model, settings);
+  };
+  const backend = await createOrtBackend({
+    ort: { ...onnxruntime, InferenceSession: { create } },
+    threads: 1,
+    modelCache,
+  });
+  const model = await Sam2.load(checkpoint, { backend, config });
+  await model.executable("imageEncoder");
+  await backend.dispose();
+  expect(await readdir(modelCache)).toEqual([]);
+});
+
+test("a checkpoint in memory is not told by its file, and not kept", async () => {
+  const { how } = await encode({ modelCache }, { source: bytes });
+  expect(how).toBe("built");
+});
