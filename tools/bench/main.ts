@@ -8,7 +8,7 @@
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
- * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in the same process.
+ * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in turns with it.
  * What other precisions gain is measured in turns with float32. Every model runs in a process of its own, whose peak memory is therefore its own.
  * The time from a process's start to the first mask is that of the built command line, the fastest of several.
  * With `--memory` (Linux) only what some work holds is measured.
@@ -92,15 +92,15 @@ function child(script: string, ...args: readonly string[]): unknown {
   return JSON.parse(ended.stdout.toString());
 }
 
-function print({ model, threads, peak, rows, comparisons, load, firstMask, memory, python }: Report): void {
-  console.log(`\n${model}, ${threads} of ${availableParallelism()} threads; GEMM peak ${peak.toFixed(0)} GFLOP/s`);
+function print({ model, threads, rows, comparisons, load, firstMask, memory, python }: Report): void {
+  console.log(`\n${model}, ${threads} of ${availableParallelism()} threads`);
   const lines = rows.map((row): readonly string[] => [
     row.name,
     `${row.milliseconds.toFixed(1)} ms`,
     `${row.gigaflops.toFixed(row.gigaflops < 10 ? 2 : 0)} GFLOP`,
     `${(row.gigaflops / (row.milliseconds / 1000)).toFixed(0)} GFLOP/s`,
-    `${(100 * share(row, peak)).toFixed(1)}% of peak`,
-    mark(row, peak),
+    `${(100 * share(row)).toFixed(1)}% of the GEMM peak, ${row.peak.toFixed(0)}`,
+    mark(row),
     ...besideRow(row, python),
   ]);
   console.log(columns(lines));
@@ -125,11 +125,11 @@ function print({ model, threads, peak, rows, comparisons, load, firstMask, memor
   );
 }
 
-function share({ gigaflops, milliseconds }: Row, peak: number): number {
+function share({ gigaflops, milliseconds, peak }: Row): number {
   return gigaflops / (milliseconds / 1000) / peak;
 }
 
-function mark(row: Row, peak: number): string {
+function mark(row: Row): string {
   if (row.mark === undefined) return "";
-  return `${share(row, peak) >= row.mark ? "reached" : "missed "} ${100 * row.mark}%`;
+  return `${share(row) >= row.mark ? "reached" : "missed "} ${100 * row.mark}%`;
 }
