@@ -9,7 +9,8 @@ import { type Rewriter, rewriteGraph } from "../graph/rewrite.ts";
 
 /**
  * `fp16` computes in float16 all but the prompt encoder; `q8` and `q4` round the weights of most linear layers to 8 and 4
- * bits, and compute the rest in float32.
+ * bits, and compute the rest in float32; with `q8` a backend may also round what goes into these layers, and the queries
+ * and keys of the image encoder and of memory attention.
  */
 export type Precision = "fp32" | "fp16" | "q8" | "q4";
 
@@ -24,9 +25,9 @@ export function withPrecision(graph: Graph, dtype: Precision): Graph {
     case "fp16":
       return inHalves(graph);
     case "q8":
-      return withRoundedWeights(graph, 8);
+      return withFewerBits(graph, 8);
     case "q4":
-      return withRoundedWeights(graph, 4);
+      return withFewerBits(graph, 4);
   }
 }
 
@@ -67,7 +68,7 @@ function isRounded(scope: string): boolean {
   return rounded.some((start) => scope.startsWith(start));
 }
 
-function withRoundedWeights(graph: Graph, bits: WeightBits): Graph {
+function withFewerBits(graph: Graph, bits: WeightBits): Graph {
   const runtime = new Set<Value>(partition(graph).runtime);
   return rewriteGraph(graph, (value, { find, emit }) => {
     const { scope, kind, inputs, attributes } = value.source.node;
