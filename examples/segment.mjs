@@ -43,7 +43,7 @@ predictor.dispose();
 await model.dispose();
 await backend.dispose();
 
-/** @param {string} to @param {import("@masklet/core").Image} picture */
+/** @param {string} to @param {import("@masklet/core").RawImage} picture */
 async function save(to, picture) {
   const path = join("out", to);
   await writeFileAtomic(path, await encodePng(picture));

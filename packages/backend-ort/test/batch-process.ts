@@ -1,6 +1,6 @@
 /** For `long-use.golden.test.ts`: a thousand pictures of many sizes in one batch under the nano weights. */
 import process from "node:process";
-import { type Image, type ImageJob, maskArea, segmentMany } from "@masklet/core";
+import { type ImageJob, maskArea, type RawImage, segmentMany } from "@masklet/core";
 import { readImage, Sam2 } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 import { createOrtBackend } from "../src/node.ts";
@@ -13,7 +13,7 @@ const picture = await readImage(new URL("../../../examples/scene.png", import.me
 function* jobs(): Generator<ImageJob> {
   for (let i = 0; i < IMAGES; i++) {
     const size = { width: 224 + 16 * (i % 9), height: 224 + 16 * (i % 7) };
-    const image = (): Image => part(picture, [i % 16, i % 12], size);
+    const image = (): RawImage => part(picture, [i % 16, i % 12], size);
     yield {
       image: i % 2 === 0 ? image() : async () => image(),
       prompts: [{ points: [[100, 110]] }, { box: [30, 25, 205, 195] }],

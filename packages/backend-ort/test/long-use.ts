@@ -1,6 +1,6 @@
 /** What the processes of `long-use.golden.test.ts` share. */
 import process from "node:process";
-import type { Image, Size } from "@masklet/core";
+import type { RawImage, Size } from "@masklet/core";
 import type { OrtBackend } from "../src/node.ts";
 
 /** After each hundred frames or images. */
@@ -41,10 +41,10 @@ export class Sampler {
 
 /** The part of a picture below and right of a place. */
 export function part(
-  { channels, ...from }: Image,
+  { channels, ...from }: RawImage,
   [left, top]: readonly [left: number, top: number],
   { width, height }: Size,
-): Image {
+): RawImage {
   const data = new Uint8Array(width * height * channels);
   for (let y = 0; y < height; y++) {
     const start = channels * ((top + y) * from.width + left);

@@ -1,4 +1,4 @@
-import { type Image, ImagePredictor, type Mask } from "@masklet/core";
+import { ImagePredictor, type Mask, type RawImage } from "@masklet/core";
 import { readImage, Sam2 } from "@masklet/core/node";
 import { expect, test } from "vitest";
 import { imageLimits, testNanoImage } from "../../core/test/goldens/nano-image.ts";
@@ -11,7 +11,7 @@ test.skipIf(shared === undefined).each(["sam2.1_hiera_nano.safetensors", "transf
   "%s holds the model that the .pt holds (needs ../shared)",
   async (file) => {
     const backend = await createOrtBackend();
-    const image: Image = await readImage(sharedPath("media/scene.png"));
+    const image: RawImage = await readImage(sharedPath("media/scene.png"));
     const predict = async (name: string): Promise<readonly Mask[]> => {
       const model = await Sam2.load(sharedPath(`nano/${name}`), { backend });
       try {

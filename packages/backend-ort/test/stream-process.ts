@@ -1,6 +1,6 @@
 /** For `long-use.golden.test.ts`: a thousand frames of a moving picture under the nano weights. */
 import process from "node:process";
-import { type Image, maskArea, VideoPredictor } from "@masklet/core";
+import { maskArea, type RawImage, VideoPredictor } from "@masklet/core";
 import { readImage, Sam2 } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 import { createOrtBackend } from "../src/node.ts";
@@ -10,7 +10,7 @@ const FRAMES = 1000;
 const SIZE = { width: 256, height: 256 };
 
 /** The picture seen through a window that wanders. */
-const view = (frame: number): Image =>
+const view = (frame: number): RawImage =>
   part(picture, [Math.round(20 + 20 * Math.sin(frame / 15)), Math.round(10 + 10 * Math.cos(frame / 20))], SIZE);
 
 const picture = await readImage(new URL("../../../examples/scene.png", import.meta.url));

@@ -1,5 +1,5 @@
 /** A page segments in its module worker: onnxruntime-web there, `createWorkerPredictor` here. */
-import { type Image, maskArea, maskBox, parseConfig, type Sam2Config, type VideoObject } from "@masklet/core";
+import { maskArea, maskBox, parseConfig, type RawImage, type Sam2Config, type VideoObject } from "@masklet/core";
 import { createWorkerPredictor, RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
 import { encodeVideo, imageFrom } from "@masklet/core/web";
 import { nanoModel } from "@masklet/model-nano";
@@ -10,7 +10,7 @@ const picture = new URL("../../../examples/scene.png", import.meta.url);
 /** What Meta's code answers under these weights (goldens/nano/image.json, first case of scene). */
 const expected = { iou: [0.65131, 0.69276, 0.57176], areas: [9665, 12991, 16418] };
 
-let image: Image;
+let image: RawImage;
 let checkpoint: Blob;
 let config: Sam2Config;
 let worker: Worker;
@@ -51,7 +51,7 @@ describe("video", () => {
   /** The picture's upper left, moving by `step` pixels a frame. */
   const step = 6;
   const side = 320;
-  const frame = (index: number): Image => {
+  const frame = (index: number): RawImage => {
     const data = new Uint8Array(side * side * image.channels);
     for (let y = 0; y < side; y++) {
       const from = (y * image.width + (3 - index) * step) * image.channels;

@@ -4,12 +4,12 @@ import { basename, join } from "node:path";
 import {
   type DownloadOptions,
   downloadFile,
-  type Image,
   ImagePredictor,
   type MaskLogits,
   MaskletError,
   openVideo,
   type Prompt,
+  type RawImage,
   readImage,
   type Sam2,
   VideoPredictor,
@@ -118,7 +118,7 @@ export async function* compareFigures(
       }),
     );
 
-  const images = new Map<string, Image>();
+  const images = new Map<string, RawImage>();
   const masks: MaskLogits[] = [];
   using predictor = new ImagePredictor(model);
   for (const [i, { image: name, multimask, mask_from, iou_sorted, low_res, ...prompt }] of figures.image.entries()) {
@@ -127,7 +127,7 @@ export async function* compareFigures(
     if (!images.has(name)) {
       images.clear();
       images.set(name, await readImage(await locate(name), options));
-      await predictor.setImage(images.get(name) as Image, options);
+      await predictor.setImage(images.get(name) as RawImage, options);
     }
     const asked: Prompt = {
       ...prompt,

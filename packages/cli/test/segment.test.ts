@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import {
   decodeRle,
   encodePng,
-  type Image,
   type Mask,
   maskArea,
+  type RawImage,
   rasterise,
   readImage,
   readMask,
@@ -240,7 +240,7 @@ describe("prompts", () => {
     for (const option of [
       ["--refine", "3"],
       ["--mask-threshold", "2"],
-      ["--max-hole-area=50", "--max-sprinkle-area=50"],
+      ["--max-hole-area=50", "--max-speck-area=50"],
     ]) {
       expect((await annotation("--point", "591,456", ...option)).segmentation, option.join(" ")).not.toEqual(
         plain.segmentation,
@@ -251,7 +251,7 @@ describe("prompts", () => {
   });
 });
 
-function whiteOnBlack({ width, height, data }: Mask): Image {
+function whiteOnBlack({ width, height, data }: Mask): RawImage {
   return {
     width,
     height,

@@ -68,20 +68,11 @@ export { validateGraph } from "./graph/validate.ts";
 export {
   defaultMaxPixels,
   flatten,
-  type Image,
   type ImageLimits,
+  type RawImage,
   type Rgb,
   type Size,
 } from "./image/image.ts";
-export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./image-embedding.ts";
-export {
-  type ImagePrediction,
-  ImagePredictor,
-  type ImagePredictorOptions,
-  type PredictOptions,
-  type RefineOptions,
-  type SetImageOptions,
-} from "./image-predictor.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
@@ -110,13 +101,22 @@ export {
 } from "./model/graphs.ts";
 export { checkInventory } from "./model/inventory.ts";
 export { type Precision, precisions, withPrecision } from "./model/precision.ts";
+export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./predict/image-embedding.ts";
+export {
+  type ImagePrediction,
+  ImagePredictor,
+  type ImagePredictorOptions,
+  type PredictOptions,
+  type RefineOptions,
+  type SetImageOptions,
+} from "./predict/image-predictor.ts";
+export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
 export { Queue } from "./queue.ts";
 export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
-export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";
 export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "./tensor/tensor.ts";
-export type { VideoFrame, VideoObject } from "./video/frame-result.ts";
+export type { FrameResult, VideoObject } from "./video/frame-result.ts";
 export {
   type FrameOptions,
   type FrameSource,
@@ -125,7 +125,7 @@ export {
   type IteratedFrames,
 } from "./video/frame-source.ts";
 export { labelMap } from "./video/label-map.ts";
-export type { History, MemoryEstimate } from "./video/memory-bank.ts";
+export type { FrameHistory, MemoryEstimate } from "./video/memory-bank.ts";
 export type { VideoOptions } from "./video/options.ts";
 export {
   type MaskletFrame,

@@ -3,9 +3,9 @@
 import { expect } from "vitest";
 import { nanoModel } from "../../model-nano/src/index.ts";
 import { writeSafetensors } from "../src/checkpoint/safetensors.ts";
-import type { Image } from "../src/image/image.ts";
-import { ImagePredictor } from "../src/image-predictor.ts";
+import type { RawImage } from "../src/image/image.ts";
 import { parseConfig } from "../src/model/config.ts";
+import { ImagePredictor } from "../src/predict/image-predictor.ts";
 import { Sam2 } from "../src/sam2.ts";
 import type { CreateBackend, TestedBackend } from "./goldens/shared.ts";
 import { toyJson, toyTensors } from "./toy-sam2.ts";
@@ -63,7 +63,7 @@ export async function useForLong(
 }
 
 /** Pictures of many sizes. */
-function picture(seed: number): Image {
+function picture(seed: number): RawImage {
   const [width, height] = [200 + 7 * (seed % 9), 150 + 11 * (seed % 5)];
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * (seed + 7)) % 251);
   return { width, height, channels: 3, data };

@@ -1,4 +1,4 @@
-import type { Image } from "../src/image/image.ts";
+import type { RawImage } from "../src/image/image.ts";
 import { parseConfig, type Sam2Config } from "../src/model/config.ts";
 import type { HostTensor } from "../src/tensor/tensor.ts";
 import { RandomTensors } from "../src/testing/fixtures.ts";
@@ -32,7 +32,7 @@ export const toyJson: Readonly<Record<string, unknown>> = {
 export const toyConfig: Sam2Config = parseConfig(toyJson);
 
 /** An image of noise, the same for the same seed. */
-export function noiseImage(width: number, height: number, { seed = 1, channels = 3 }: NoiseOptions = {}): Image {
+export function noiseImage(width: number, height: number, { seed = 1, channels = 3 }: NoiseOptions = {}): RawImage {
   const data = new RandomTensors(seed).ints([height * width * channels], 0, 256).data as Int32Array;
   return { width, height, channels, data: Uint8Array.from(data) };
 }

@@ -9,7 +9,7 @@ import {
   type VideoCodec,
   WebMOutputFormat,
 } from "mediabunny";
-import type { Image } from "../src/image/image.ts";
+import type { RawImage } from "../src/image/image.ts";
 
 const BITS = 6;
 const formats = { mp4: Mp4OutputFormat, webm: WebMOutputFormat, mkv: MkvOutputFormat };
@@ -57,7 +57,7 @@ export async function numberedVideo({
 }
 
 /** The number that a frame shows; -1 if there is none to be read. */
-export function numberOn({ width, height, channels, data }: Image): number {
+export function numberOn({ width, height, channels, data }: RawImage): number {
   let number = 0;
   for (let bit = 0; bit < BITS; bit++) {
     const x = Math.floor(((bit + 0.5) * width) / BITS);

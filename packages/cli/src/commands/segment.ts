@@ -1,7 +1,7 @@
 /** `masklet segment`: images and prompts in, cutouts, masks, overlays and records out. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Image, type ImagePredictorOptions, writeFileAtomic } from "@masklet/core/node";
+import { type ImagePredictorOptions, type RawImage, writeFileAtomic } from "@masklet/core/node";
 import { folded, listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
@@ -77,7 +77,7 @@ const findOptions = {
   ...modelOptions,
   "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
   "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
-  "max-sprinkle-area": {
+  "max-speck-area": {
     type: "string",
     value: "N",
     help: "Remove specks of at most N low-resolution pixels. Default 0.",
@@ -186,7 +186,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     predictor: {
       maskThreshold: numberOption("--mask-threshold", values["mask-threshold"], {}) ?? 0,
       maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
-      maxSprinkleArea: numberOption("--max-sprinkle-area", values["max-sprinkle-area"], area) ?? 0,
+      maxSpeckArea: numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0,
     },
     ...modelSettings(values),
   };
@@ -246,7 +246,7 @@ async function prepare(
 async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: Progress): Promise<ExitCode> {
   const { inputs, folder, json, outputs, quiet } = job;
   let failed = 0;
-  const read = (input: Input): Promise<Image> => {
+  const read = (input: Input): Promise<RawImage> => {
     const image = readInput(input, host);
     image.catch(() => {}); // told when its turn comes
     return image;
@@ -254,7 +254,7 @@ async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: 
   const [first] = inputs;
   let next = first && read(first);
   for (const [i, input] of inputs.entries()) {
-    const image = next as Promise<Image>;
+    const image = next as Promise<RawImage>;
     // Decoded beside the model, which blocks this thread but no other.
     const after = inputs[i + 1];
     next = after && read(after);

@@ -6,9 +6,9 @@ import {
   encodeMaskPng,
   encodePng,
   encodeWebp,
-  type Image,
   MaskError,
   overlay,
+  type RawImage,
   svgDocument,
 } from "@masklet/core/node";
 import { fileKey, folded } from "../folder.ts";
@@ -109,7 +109,7 @@ export async function render(
     image,
     found,
     record,
-  }: { readonly image: Image; readonly found: readonly FoundMask[]; readonly record: ImageRecord },
+  }: { readonly image: RawImage; readonly found: readonly FoundMask[]; readonly record: ImageRecord },
   settings: OutputSettings,
 ): Promise<readonly Output[]> {
   const names = outputNames(stem, format, found, settings);
@@ -123,7 +123,7 @@ export async function render(
 
 async function encode(
   format: Format,
-  image: Image,
+  image: RawImage,
   found: readonly FoundMask[],
   record: ImageRecord,
   settings: OutputSettings,

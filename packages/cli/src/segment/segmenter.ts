@@ -1,7 +1,6 @@
 /** One image at a time: read, find the objects, make the results. Nothing is written here. */
 import { basename } from "node:path";
 import {
-  type Image,
   type ImagePrediction,
   ImagePredictor,
   type ImagePredictorOptions,
@@ -9,6 +8,7 @@ import {
   MaskError,
   maskPrompt,
   type Prompt,
+  type RawImage,
   readImage,
   readMask,
   type Sam2,
@@ -45,7 +45,7 @@ export interface Segmented {
 }
 
 /** Rejects as `readImage`, and with the signal's reason. */
-export async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<Image> {
+export async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<RawImage> {
   const { signal } = host;
   return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
 }
@@ -64,7 +64,7 @@ export class Segmenter {
   }
 
   /** Rejects as `readMask`, `ImagePredictor` and the encoders do, and with the signal's reason. */
-  async segment(input: Input, image: Image, outputs: OutputSettings, signal: AbortSignal): Promise<Segmented> {
+  async segment(input: Input, image: RawImage, outputs: OutputSettings, signal: AbortSignal): Promise<Segmented> {
     await this.#predictor.setImage(image, { signal });
     const found = await this.#find(image, signal);
     const record: ImageRecord = {
@@ -89,7 +89,7 @@ export class Segmenter {
     this.#predictor.dispose();
   }
 
-  async #find(image: Image, signal: AbortSignal): Promise<readonly FoundMask[]> {
+  async #find(image: RawImage, signal: AbortSignal): Promise<readonly FoundMask[]> {
     const { objects, multimask } = this.#work;
     const prompts = await Promise.all(objects.map((object) => this.#promptFor(object, image, signal)));
     const predictions = await this.#predict(prompts, signal);
@@ -117,7 +117,7 @@ export class Segmenter {
     return predictions;
   }
 
-  async #promptFor(object: ObjectPrompt, image: Image, signal: AbortSignal): Promise<Prompt> {
+  async #promptFor(object: ObjectPrompt, image: RawImage, signal: AbortSignal): Promise<Prompt> {
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
     const mask = this.#masks.get(object.mask) ?? (await readMask(object.mask, { signal }));
@@ -133,6 +133,6 @@ export class Segmenter {
   }
 }
 
-function recordedPrompt(object: ObjectPrompt, image: Image): FoundMask["prompt"] {
+function recordedPrompt(object: ObjectPrompt, image: RawImage): FoundMask["prompt"] {
   return { ...promptFor(object, image), ...(object.mask === undefined ? {} : { mask: object.mask }) };
 }

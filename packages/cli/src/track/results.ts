@@ -7,9 +7,9 @@ import {
   type EffectName,
   effectNames,
   encodeMaskPng,
-  type Image,
   type MaskletFrame,
   MaskletRecorder,
+  type RawImage,
   writeFileAtomic,
 } from "@masklet/core/node";
 import { prepareFolder } from "../folder.ts";
@@ -49,7 +49,7 @@ interface Result {
   readonly path: string;
   /** Whether it shows the video's own pixels. */
   readonly pictures: boolean;
-  readonly write: (frame: MaskletFrame, image: Image | undefined) => Promise<void>;
+  readonly write: (frame: MaskletFrame, image: RawImage | undefined) => Promise<void>;
   readonly finish: () => Promise<void>;
   /** Takes back what is not finished. */
   readonly abort: () => Promise<void>;

@@ -13,11 +13,11 @@ import {
   decodeRle,
   encodeLabelPng,
   encodeRle,
+  type FrameResult,
   labelMap,
   type MaskletFrame,
   type Size,
   StateError,
-  type VideoFrame,
   writeFileAtomic,
 } from "@masklet/core/node";
 import { listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
@@ -126,7 +126,7 @@ export class RunFolder {
   }
 
   /** Writes a frame's label map, and its masks for the other results. */
-  async add(frame: VideoFrame, size: Size): Promise<void> {
+  async add(frame: FrameResult, size: Size): Promise<void> {
     const name = frameName(frame.frame);
     const record: FrameRecord = {
       objects: frame.objects.map(({ id, mask }) => ({ id, segmentation: compressRle(encodeRle(mask)) })),

@@ -43,7 +43,7 @@ export async function track(model: Sam2, run: RunFolder, options: TrackOptions):
   const { clip, prompts, passes, settings, signal } = options;
   const { memories, maxObjectPointers } = model.config;
   // No frame attends to any that lies further back (`attentionReach`), and nothing is prompted later.
-  const history = Math.max(maxObjectPointers, memories * (settings.memoryTemporalStride ?? 1));
+  const history = Math.max(maxObjectPointers, memories * (settings.memoryStride ?? 1));
   const predictor = new VideoPredictor(model, { ...settings, history });
   const objects = new Set(prompts.map(({ object }) => object)).size;
   options.onStart(predictor.estimate({ objects, frames: clip.frames.count }).total);

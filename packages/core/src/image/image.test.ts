@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { checkImage, flatten, type Image } from "./image.ts";
+import { checkImage, flatten, type RawImage } from "./image.ts";
 import { imageNet, preprocessFrame, preprocessImage } from "./preprocess.ts";
 
 const pixels = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 37) % 256);
 
 describe("checkImage", () => {
-  const good: Image = { width: 2, height: 3, channels: 3, data: pixels(18) };
+  const good: RawImage = { width: 2, height: 3, channels: 3, data: pixels(18) };
   test("takes images, plain and clamped", () => {
     checkImage("test", good);
     checkImage("test", { width: 2, height: 3, channels: 4, data: new Uint8ClampedArray(24) });
@@ -27,7 +27,7 @@ describe("checkImage", () => {
 });
 
 test("flatten composes over the background", () => {
-  const image: Image = {
+  const image: RawImage = {
     width: 3,
     height: 1,
     channels: 4,
@@ -35,12 +35,12 @@ test("flatten composes over the background", () => {
   };
   expect([...flatten(image).data]).toEqual([10, 20, 30, 255, 255, 255, 127, 177, 255]);
   expect([...flatten(image, [0, 0, 0]).data.subarray(3, 6)]).toEqual([0, 0, 0]);
-  const rgb: Image = { width: 1, height: 1, channels: 3, data: pixels(3) };
+  const rgb: RawImage = { width: 1, height: 1, channels: 3, data: pixels(3) };
   expect(flatten(rgb)).toBe(rgb);
 });
 
 describe("preprocessing", () => {
-  const image: Image = { width: 4, height: 4, channels: 3, data: pixels(48) };
+  const image: RawImage = { width: 4, height: 4, channels: 3, data: pixels(48) };
   const normalised = [...image.data].map(
     (v, i) => (v / 255 - (imageNet.mean[i % 3] as number)) / (imageNet.std[i % 3] as number),
   );

@@ -13,7 +13,7 @@ export interface Size {
  * predictors drop alpha and see the colours stored beneath it, as Meta's code does (`convert("RGB")`). To have it see
  * what a viewer shows, `flatten` the image first.
  */
-export interface Image extends Size {
+export interface RawImage extends Size {
   readonly channels: 3 | 4;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
@@ -53,7 +53,7 @@ export function checkSize(where: string, { width, height }: Size, maxPixels: num
  * Throws an `ImageError` unless `image` is one: `image-size`, `image-too-large`, `image-channels`, `image-data` (not
  * bytes) or `image-data-length`. `where` opens the message.
  */
-export function checkImage(where: string, image: Image, { maxPixels = defaultMaxPixels }: ImageLimits = {}): void {
+export function checkImage(where: string, image: RawImage, { maxPixels = defaultMaxPixels }: ImageLimits = {}): void {
   if (typeof image !== "object" || image === null) {
     throw new ImageError("image-data", `${where}: an image is { width, height, channels, data }, got ${typeof image}`);
   }
@@ -78,7 +78,7 @@ export function checkImage(where: string, image: Image, { maxPixels = defaultMax
 }
 
 /** The pixels of `image` over an opaque `background` (white if not given), without alpha. RGB images come back as they are. */
-export function flatten(image: Image, background: Rgb = [255, 255, 255]): Image {
+export function flatten(image: RawImage, background: Rgb = [255, 255, 255]): RawImage {
   checkImage("flatten", image, { maxPixels: Number.POSITIVE_INFINITY });
   if (image.channels === 3) return image;
   const { width, height, data: rgba } = image;

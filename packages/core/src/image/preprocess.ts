@@ -1,5 +1,5 @@
 import { float32, type HostTensor } from "../tensor/tensor.ts";
-import type { Image } from "./image.ts";
+import type { RawImage } from "./image.ts";
 import { resizeBicubic, resizeImageAntialiased } from "./resize.ts";
 
 /** Mean and standard deviation of ImageNet's colours, in [0, 1]: what SAM 2's encoder was trained on. */
@@ -13,7 +13,7 @@ export const imageNet: {
  * bilinear, on floats), scaled to [0, 1], ImageNet's mean taken off and divided by its deviation; alpha is dropped.
  * -> float32 [1, size, size, 3]. Reference: sam2/utils/transforms.py. Throws an `ImageError` for what is no image.
  */
-export function preprocessImage(image: Image, size: number): HostTensor<"float32"> {
+export function preprocessImage(image: RawImage, size: number): HostTensor<"float32"> {
   const data = resizeImageAntialiased(image, { width: size, height: size });
   return float32([1, size, size, 3], normalise(data, data));
 }
@@ -22,7 +22,7 @@ export function preprocessImage(image: Image, size: number): HostTensor<"float32
  * A video frame as the image encoder takes it: as `preprocessImage`, but resized as 8-bit pixels with Pillow's bicubic.
  * -> float32 [1, size, size, 3]. Reference: sam2/utils/misc.py, frames of a folder.
  */
-export function preprocessFrame(image: Image, size: number): HostTensor<"float32"> {
+export function preprocessFrame(image: RawImage, size: number): HostTensor<"float32"> {
   const { data } = resizeBicubic(image, { width: size, height: size });
   return float32([1, size, size, 3], normalise(data, new Float32Array(data.length)));
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Image, Size } from "./image.ts";
+import type { RawImage, Size } from "./image.ts";
 import { resizeAntialiased, resizeBicubic, resizeBilinear, resizeImageAntialiased } from "./resize.ts";
 
 interface Case {
@@ -15,12 +15,12 @@ const { cases } = JSON.parse(readFileSync(new URL("./resize.goldens.json", impor
 };
 
 /** The goldens' source pixels. */
-function noise({ width, height }: Size): Image {
+function noise({ width, height }: Size): RawImage {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.imul(i, 2654435761) >>> 24);
   return { width, height, channels: 3, data };
 }
 
-function withAlpha({ width, height, data }: Image): Image {
+function withAlpha({ width, height, data }: RawImage): RawImage {
   const rgba = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < rgba.length; i++) rgba[i] = i % 4 === 3 ? i : (data[Math.floor(i / 4) * 3 + (i % 4)] as number);
   return { width, height, channels: 4, data: rgba };
@@ -87,7 +87,7 @@ test("a constant stays constant at any size", () => {
     { width: 1000, height: 3 },
   ]) {
     const from = { width: 17, height: 23 };
-    const image: Image = { ...from, channels: 3, data: new Uint8Array(17 * 23 * 3).fill(201) };
+    const image: RawImage = { ...from, channels: 3, data: new Uint8Array(17 * 23 * 3).fill(201) };
     expect(resizeBicubic(image, to).data.every((v) => v === 201)).toBe(true);
     expect(
       maxDifference(resizeImageAntialiased(image, to), new Float32Array(to.width * to.height * 3).fill(201)),

@@ -8,7 +8,7 @@
  *
  * All sample at pixel centres: output i looks at input (i + 0.5) * input / output.
  */
-import { checkImage, checkSize, type Image, type Size } from "./image.ts";
+import { checkImage, checkSize, type RawImage, type Size } from "./image.ts";
 
 /** For output i: `count[i]` inputs from `first[i]`, weighted by `weights[i * taps ...]`, which add up to 1. */
 interface Filter {
@@ -132,7 +132,7 @@ export function resizeAntialiased(source: Float32Array, from: Size, to: Size): F
  * Antialiased bilinear resize of an image's colours, alpha dropped, into floats of 0 to 255:
  * -> [to.height, to.width, 3]. Throws an `ImageError` for what is no image.
  */
-export function resizeImageAntialiased(image: Image, to: Size): Float32Array {
+export function resizeImageAntialiased(image: RawImage, to: Size): Float32Array {
   checkImage("resizeImageAntialiased", image, { maxPixels: Number.POSITIVE_INFINITY });
   checkSize("resizeImageAntialiased", to, Number.POSITIVE_INFINITY);
   const { width, height, channels } = image;
@@ -232,7 +232,7 @@ const precision = 22;
  * between them are rounded to 8 bits. Equal to `Image.convert("RGB").resize(...)` bit by bit. Throws an `ImageError`
  * for what is no image.
  */
-export function resizeBicubic(image: Image, to: Size): Image {
+export function resizeBicubic(image: RawImage, to: Size): RawImage {
   checkImage("resizeBicubic", image, { maxPixels: Number.POSITIVE_INFINITY });
   checkSize("resizeBicubic", to, Number.POSITIVE_INFINITY);
   const { width, height, channels } = image;

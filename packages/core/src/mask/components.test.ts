@@ -53,7 +53,7 @@ describe("small regions", () => {
   );
 
   test("fills small holes, drops small specks, and leaves the rest alone", () => {
-    const out = removeSmallRegions(logits(shape), { ...shape, maxHoleArea: 1, maxSprinkleArea: 1 });
+    const out = removeSmallRegions(logits(shape), { ...shape, maxHoleArea: 1, maxSpeckArea: 1 });
     expect(out[0]).toBe(-10);
     expect([out[2 * 8 + 3], out[2 * 8 + 5]]).toEqual([10, 10]);
     const touched = [0, 2 * 8 + 3, 2 * 8 + 5];
@@ -62,14 +62,14 @@ describe("small regions", () => {
 
   test("0 turns either off", () => {
     expect(removeSmallRegions(logits(shape), shape)).toEqual(logits(shape));
-    expect(removeSmallRegions(logits(shape), { ...shape, maxSprinkleArea: 1 })[2 * 8 + 3]).toBe(-3);
+    expect(removeSmallRegions(logits(shape), { ...shape, maxSpeckArea: 1 })[2 * 8 + 3]).toBe(-3);
     expect(removeSmallRegions(logits(shape), { ...shape, maxHoleArea: 1 })[0]).toBe(3);
   });
 
   test("both are found in the mask as it came", () => {
     // The ring has 8 pixels and a hole of 1. Filled first it would have 9 and stay.
     const ring = draw(".....", ".###.", ".#.#.", ".###.", ".....");
-    const out = removeSmallRegions(logits(ring), { ...ring, maxHoleArea: 1, maxSprinkleArea: 8 });
+    const out = removeSmallRegions(logits(ring), { ...ring, maxHoleArea: 1, maxSpeckArea: 8 });
     expect(out[12]).toBe(10);
     expect([...out].filter((v) => v === -10)).toHaveLength(8);
   });

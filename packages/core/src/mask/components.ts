@@ -100,7 +100,7 @@ export interface SmallRegionOptions extends Size {
   /** Background components of at most this many pixels are filled; 0, the default, leaves them. */
   readonly maxHoleArea?: number;
   /** Foreground components of at most this many pixels are dropped; 0, the default, leaves them. */
-  readonly maxSprinkleArea?: number;
+  readonly maxSpeckArea?: number;
   /** The logit above which a pixel belongs to the mask; 0 if not given. */
   readonly threshold?: number;
 }
@@ -112,13 +112,13 @@ export interface SmallRegionOptions extends Size {
  */
 export function removeSmallRegions(
   logits: Float32Array,
-  { width, height, maxHoleArea = 0, maxSprinkleArea = 0, threshold = 0 }: SmallRegionOptions,
+  { width, height, maxHoleArea = 0, maxSpeckArea = 0, threshold = 0 }: SmallRegionOptions,
 ): Float32Array {
   const out = logits.slice();
   const mask = binarise(logits, threshold);
   checkMask("removeSmallRegions", { width, height, data: mask });
   if (maxHoleArea > 0) paintSmall(out, findRuns(mask, { width, height }, false), maxHoleArea, threshold + 10);
-  if (maxSprinkleArea > 0) paintSmall(out, findRuns(mask, { width, height }, true), maxSprinkleArea, threshold - 10);
+  if (maxSpeckArea > 0) paintSmall(out, findRuns(mask, { width, height }, true), maxSpeckArea, threshold - 10);
   return out;
 }
 

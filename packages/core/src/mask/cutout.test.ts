@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { cutout } from "./cutout.ts";
 import { draw } from "./samples.ts";
 
 const mask = draw(".......", "..##...", "..###..", ".......", ".......");
-const image: Image = {
+const image: RawImage = {
   width: 7,
   height: 5,
   channels: 3,
   data: Uint8Array.from({ length: 7 * 5 * 3 }, (_, i) => 1 + (i % 200)),
 };
-const alphas = ({ data }: Image): number[] => [...data].filter((_, i) => i % 4 === 3);
+const alphas = ({ data }: RawImage): number[] => [...data].filter((_, i) => i % 4 === 3);
 
 test("keeps the object's pixels and nothing else", () => {
   const out = cutout(image, mask);
@@ -45,7 +45,7 @@ describe("cropped", () => {
 describe("feathered", () => {
   // The left half of a wide picture: the edge is between columns 19 and 20.
   const half = draw(...Array.from({ length: 9 }, () => "#".repeat(20) + ".".repeat(20)));
-  const wide: Image = { width: 40, height: 9, channels: 3, data: new Uint8Array(40 * 9 * 3).fill(90) };
+  const wide: RawImage = { width: 40, height: 9, channels: 3, data: new Uint8Array(40 * 9 * 3).fill(90) };
 
   test("alpha falls across the edge, evenly to both sides, and not at the image's border", () => {
     const row = alphas(cutout(wide, half, { feather: 5 })).slice(4 * 40, 5 * 40);

@@ -1,5 +1,5 @@
 import { MaskError } from "../errors.ts";
-import { checkImage, type Image } from "../image/image.ts";
+import { checkImage, type RawImage } from "../image/image.ts";
 import { type Area, blurMask } from "./blur.ts";
 import { checkMaskFits, type Mask, maskBox } from "./mask.ts";
 
@@ -17,7 +17,7 @@ export interface CutoutOptions {
 }
 
 /** An object on transparent ground, and where its top left corner lies in the image it was cut from. */
-export interface Cutout extends Image {
+export interface Cutout extends RawImage {
   readonly channels: 4;
   readonly x: number;
   readonly y: number;
@@ -31,7 +31,7 @@ export interface Cutout extends Image {
  * that is no length (`cutout-option`), or a mask that is empty when it should be cropped to (`empty-mask`).
  */
 export function cutout(
-  image: Image,
+  image: RawImage,
   mask: Mask,
   { feather = 0, crop = false, padding = 0 }: CutoutOptions = {},
 ): Cutout {
@@ -71,6 +71,6 @@ function around(mask: Mask, margin: number): Area {
   return { x: x - margin, y: y - margin, width: width + 2 * margin, height: height + 2 * margin };
 }
 
-function sizeOf({ width, height }: Image): { width: number; height: number } {
+function sizeOf({ width, height }: RawImage): { width: number; height: number } {
   return { width, height };
 }

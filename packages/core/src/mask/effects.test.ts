@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { dilate } from "./dilate.ts";
 import { applyEffect, type Effect, effectNames } from "./effects.ts";
 import type { Mask } from "./mask.ts";
@@ -8,7 +8,7 @@ import { draw, randomMask, randomNumbers } from "./samples.ts";
 
 const size = { width: 60, height: 40 };
 const next = randomNumbers(7);
-const noise = (channels: 3 | 4): Image => ({
+const noise = (channels: 3 | 4): RawImage => ({
   ...size,
   channels,
   data: Uint8Array.from({ length: size.width * size.height * channels }, () => Math.floor(next() * 256)),
@@ -22,7 +22,9 @@ const rectangle = (x0: number, y0: number, x1: number, y1: number): Mask => ({
 });
 const objects = [{ mask: rectangle(5, 5, 20, 20) }, { mask: rectangle(30, 10, 50, 35) }];
 const inside = (i: number): boolean => objects.some(({ mask }) => mask.data[i] === 1);
-const pixel = ({ channels, data }: Image, i: number): number[] => [...data.subarray(i * channels, (i + 1) * channels)];
+const pixel = ({ channels, data }: RawImage, i: number): number[] => [
+  ...data.subarray(i * channels, (i + 1) * channels),
+];
 const pixels = size.width * size.height;
 
 describe.each([3, 4] as const)("%i channels", (channels) => {
@@ -94,7 +96,7 @@ test("overlay is overlay", () => {
 });
 
 test("grey is luma", () => {
-  const plain: Image = { width: 1, height: 1, channels: 3, data: Uint8Array.of(200, 100, 50) };
+  const plain: RawImage = { width: 1, height: 1, channels: 3, data: Uint8Array.of(200, 100, 50) };
   const out = applyEffect(plain, [], "grey");
   expect([...out.data]).toEqual([118, 118, 118]); // 0.2126 * 200 + 0.7152 * 100 + 0.0722 * 50 = 117.65
 });
@@ -112,7 +114,7 @@ test("spotlight takes its share of light, and outlines", () => {
 });
 
 describe("blur", () => {
-  const flat = (background: number, object: number, mask: Mask): Image => {
+  const flat = (background: number, object: number, mask: Mask): RawImage => {
     const data = new Uint8Array(pixels * 3).fill(background);
     for (let i = 0; i < pixels; i++) if (mask.data[i] === 1) data.fill(object, 3 * i, 3 * i + 3);
     return { ...size, channels: 3, data };
@@ -143,7 +145,7 @@ describe("blur", () => {
 
 describe("erase", () => {
   test("continues a slope, which is harmonic, over the hole", () => {
-    const slope: Image = {
+    const slope: RawImage = {
       ...size,
       channels: 3,
       data: Uint8Array.from({ length: pixels * 3 }, (_, i) => {
@@ -170,7 +172,7 @@ describe("erase", () => {
   });
 
   test("an object in a corner takes what is beside it", () => {
-    const flat: Image = { ...size, channels: 3, data: new Uint8Array(pixels * 3).fill(77) };
+    const flat: RawImage = { ...size, channels: 3, data: new Uint8Array(pixels * 3).fill(77) };
     const painted = applyEffect(flat, [{ mask: rectangle(40, 20, 60, 40) }], {
       name: "erase",
       colour: [0, 0, 0],

@@ -3,7 +3,7 @@
  * a video. Sizes that are not given follow the picture's shorter side, so that a video looks the same in all resolutions.
  */
 import { MaskError } from "../errors.ts";
-import { checkImage, type Image, type Rgb, type Size } from "../image/image.ts";
+import { checkImage, type RawImage, type Rgb, type Size } from "../image/image.ts";
 import { linearTaps, resizeAntialiased, resizeImageAntialiased } from "../image/resize.ts";
 import { areaAround, blurMask } from "./blur.ts";
 import { cutout } from "./cutout.ts";
@@ -13,7 +13,7 @@ import { checkMaskFits, type Mask } from "./mask.ts";
 import { type OverlayObject, type OverlayOptions, overlay } from "./overlay.ts";
 
 /** An image of the effect's own, to be written to. */
-interface Canvas extends Image {
+interface Canvas extends RawImage {
   readonly data: Uint8Array;
 }
 
@@ -62,7 +62,7 @@ export const effectNames: readonly EffectName[] = ["overlay", "cutout", "blur", 
  * Throws an `ImageError` for what is no image; a `MaskError` for a mask of another size, or an option out of range:
  * "effect-option", "overlay-option", "cutout-option".
  */
-export function applyEffect(image: Image, objects: readonly OverlayObject[], effect: Effect | EffectName): Image {
+export function applyEffect(image: RawImage, objects: readonly OverlayObject[], effect: Effect | EffectName): RawImage {
   const chosen: Effect = typeof effect === "string" ? { name: effect } : effect;
   if (chosen.name === "overlay") return overlay(image, objects, chosen);
   checkImage("applyEffect", image, { maxPixels: Number.POSITIVE_INFINITY });
@@ -121,10 +121,10 @@ function unionMask(objects: readonly OverlayObject[], { width, height }: Size): 
 /** The objects of `image` before `background`, which is written to. */
 function before(
   background: Canvas,
-  image: Image,
+  image: RawImage,
   union: Mask,
   { feather = Math.max(1, Math.min(image.width, image.height) / 500) }: Feathered,
-): Image {
+): RawImage {
   check("feather", feather, 0, 4096);
   const { width, channels, data: source } = image;
   const { data } = background;
@@ -145,7 +145,7 @@ function before(
   return background;
 }
 
-function grey(image: Image): Canvas {
+function grey(image: RawImage): Canvas {
   const { channels } = image;
   const data = new Uint8Array(image.data);
   for (let i = 0; i < data.length; i += channels) {
@@ -155,7 +155,7 @@ function grey(image: Image): Canvas {
   return { ...image, data };
 }
 
-function dimmed(image: Image, light: number): Canvas {
+function dimmed(image: RawImage, light: number): Canvas {
   const { channels } = image;
   const data = new Uint8Array(image.data);
   const table = Uint8Array.from({ length: 256 }, (_, value) => Math.round(value * light));
@@ -165,7 +165,7 @@ function dimmed(image: Image, light: number): Canvas {
   return { ...image, data };
 }
 
-function painted(image: Image, hole: Mask, colour: Rgb): Image {
+function painted(image: RawImage, hole: Mask, colour: Rgb): RawImage {
   const { channels } = image;
   const data = new Uint8Array(image.data);
   const pixel = channels === 3 ? colour : [...colour, 255];
@@ -178,7 +178,7 @@ function painted(image: Image, hole: Mask, colour: Rgb): Image {
  * blurred, and divided by the blurred weights. A Gaussian leaves nothing that a grid of sigma / 2 could not hold, so it
  * runs on one that is so much smaller.
  */
-function blurBackground(image: Image, union: Mask, sigma: number): Canvas {
+function blurBackground(image: RawImage, union: Mask, sigma: number): Canvas {
   const { width, height, channels } = image;
   const data = new Uint8Array(image.data);
   for (let i = 0; i < union.data.length; i++) {

@@ -3,7 +3,7 @@
  * colours as its values, as in Perez et al. 2003 ("Poisson image editing") with a gradient of 0. Multigrid, from coarse
  * to fine: each level begins with the one below it and is smoothed by Gauss-Seidel sweeps.
  */
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { areaAround } from "./blur.ts";
 import type { Mask } from "./mask.ts";
 
@@ -19,7 +19,7 @@ interface Level {
 const sweeps = 12;
 
 /** `image` with the pixels of `hole` filled, all others as they are; grey if nothing is left around it. */
-export function fillSmoothly(image: Image, hole: Mask): Image {
+export function fillSmoothly(image: RawImage, hole: Mask): RawImage {
   const { width, channels } = image;
   const data = new Uint8Array(image.data);
   const area = areaAround(hole, 1); // all it depends on

@@ -1,5 +1,5 @@
 import { MaskError } from "../errors.ts";
-import type { Image, Size } from "../image/image.ts";
+import type { RawImage, Size } from "../image/image.ts";
 
 /** A binary mask, row by row from the top left: `data` is [height, width], 0 outside the object and 1 inside. */
 export interface Mask extends Size {
@@ -70,7 +70,7 @@ export function maskBox({ width, height, data }: Mask): Box {
 }
 
 /** The mask as a black and white RGB image, 0 or 255. */
-export function maskImage(mask: Mask): Image {
+export function maskImage(mask: Mask): RawImage {
   checkMask("maskImage", mask);
   const { width, height, data } = mask;
   const rgb = new Uint8Array(data.length * 3);

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import type { Image, Rgb } from "../image/image.ts";
+import type { RawImage, Rgb } from "../image/image.ts";
 import type { Mask } from "./mask.ts";
 import { overlay } from "./overlay.ts";
 import { paletteColour } from "./palette.ts";
 import { draw } from "./samples.ts";
 
 const size = 60;
-const grey: Image = { width: size, height: size, channels: 3, data: new Uint8Array(size * size * 3).fill(100) };
+const grey: RawImage = { width: size, height: size, channels: 3, data: new Uint8Array(size * size * 3).fill(100) };
 const square: Mask = {
   width: size,
   height: size,
@@ -17,7 +17,7 @@ const square: Mask = {
   }),
 };
 const red: Rgb = [255, 0, 0];
-const pixel = ({ data, channels }: Image, x: number, y: number): number[] => [
+const pixel = ({ data, channels }: RawImage, x: number, y: number): number[] => [
   ...data.subarray((y * size + x) * channels, (y * size + x + 1) * channels),
 ];
 
@@ -51,7 +51,7 @@ test("later objects lie on top; colours come from the palette", () => {
 });
 
 test("transparent ground becomes visible where it is painted", () => {
-  const clear: Image = { width: size, height: size, channels: 4, data: new Uint8ClampedArray(size * size * 4) };
+  const clear: RawImage = { width: size, height: size, channels: 4, data: new Uint8ClampedArray(size * size * 4) };
   const out = overlay(clear, [{ mask: square, colour: red }], { fill: 1 });
   expect(pixel(out, 30, 30)).toEqual([255, 0, 0, 255]);
   expect(pixel(out, 2, 2)).toEqual([0, 0, 0, 0]);

@@ -1,5 +1,5 @@
 import { MaskError } from "../errors.ts";
-import { checkImage, type Image, type Rgb } from "../image/image.ts";
+import { checkImage, type RawImage, type Rgb } from "../image/image.ts";
 import { areaAround, blurMask } from "./blur.ts";
 import { checkMaskFits, type Mask } from "./mask.ts";
 import { paletteColour } from "./palette.ts";
@@ -24,7 +24,7 @@ export interface OverlayOptions {
  * Throws an `ImageError` for what is no image, a `MaskError` for a mask of another size or an option out of range
  * (`overlay-option`).
  */
-export function overlay(image: Image, objects: readonly OverlayObject[], options: OverlayOptions = {}): Image {
+export function overlay(image: RawImage, objects: readonly OverlayObject[], options: OverlayOptions = {}): RawImage {
   checkImage("overlay", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { width, height, channels } = image;
   const { fill = 0.4, outline = Math.max(2, Math.min(width, height) / 250) } = options;

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { draw } from "../mask/samples.ts";
 import { encodeMaskPng, encodePng, encodeWebp, readImage, readMask, writeFileAtomic } from "./image.ts";
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Red, green, blue and white quarters, 32 x 16. */
-const quarters: Image = {
+const quarters: RawImage = {
   width: 32,
   height: 16,
   channels: 3,
@@ -31,11 +31,11 @@ const quarters: Image = {
   }),
 };
 const source = (): Sharp => sharp(quarters.data, { raw: { width: 32, height: 16, channels: 3 } });
-const at = ({ width, channels, data }: Image, x: number, y: number): number[] => [
+const at = ({ width, channels, data }: RawImage, x: number, y: number): number[] => [
   ...data.subarray((y * width + x) * channels, (y * width + x + 1) * channels),
 ];
 /** The colours in the middle of the four quarters. */
-const corners = (image: Image): number[][] =>
+const corners = (image: RawImage): number[][] =>
   [0.25, 0.75].flatMap((y) =>
     [0.25, 0.75].map((x) => at(image, Math.floor(image.width * x), Math.floor(image.height * y))),
   );
@@ -220,7 +220,7 @@ describe("readImage refuses", () => {
 });
 
 describe("encoding", () => {
-  const soft: Image = { width: 3, height: 2, channels: 4, data: Uint8Array.from({ length: 24 }, (_, i) => i * 10) };
+  const soft: RawImage = { width: 3, height: 2, channels: 4, data: Uint8Array.from({ length: 24 }, (_, i) => i * 10) };
 
   test("PNG and lossless WebP give every pixel back, alpha straight", async () => {
     for (const image of [quarters, soft]) {
@@ -253,7 +253,7 @@ describe("encoding", () => {
     await expect(encodeMaskPng({ width: 2, height: 2, data: new Uint8Array(3) })).rejects.toMatchObject({
       code: "mask-data-length",
     });
-    const tall: Image = { width: 1, height: 17000, channels: 3, data: new Uint8Array(51000) };
+    const tall: RawImage = { width: 1, height: 17000, channels: 3, data: new Uint8Array(51000) };
     await expect(encodeWebp(tall)).rejects.toMatchObject({ code: "image-encode", name: "ImageError" });
   });
 });

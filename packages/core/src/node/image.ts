@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError, MaskletError } from "../errors.ts";
-import { checkImage, checkSize, defaultMaxPixels, type Image, type ImageLimits } from "../image/image.ts";
+import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage } from "../image/image.ts";
 import { checkMask, type Mask } from "../mask/mask.ts";
 
 /** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
@@ -35,7 +35,7 @@ const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"
  * `image-too-large` (more than `maxPixels`; nothing is decoded), `image-corrupt` (truncated or broken; the decoder's
  * error is the cause), `sharp-missing`; with the signal's reason once it is aborted.
  */
-export async function readImage(source: ImageSource, options: ReadImageOptions = {}): Promise<Image> {
+export async function readImage(source: ImageSource, options: ReadImageOptions = {}): Promise<RawImage> {
   const { name, data, info } = await decode("readImage", source, options, (image) => image.toColourspace("srgb"));
   const { width, height, channels } = info;
   if (channels === 3 || channels === 4) return { width, height, channels, data };
@@ -43,7 +43,7 @@ export async function readImage(source: ImageSource, options: ReadImageOptions =
 }
 
 /** Grey with or without alpha as RGB(A). */
-function fromGrey(name: string, grey: Uint8Array, from: number): Pick<Image, "channels" | "data"> {
+function fromGrey(name: string, grey: Uint8Array, from: number): Pick<RawImage, "channels" | "data"> {
   if (from !== 1 && from !== 2) {
     throw new ImageError("image-format", `readImage: ${name} decodes to ${from} channels, expected 1 to 4`, {
       details: { source: name, channels: from },
@@ -81,13 +81,13 @@ export interface WebpOptions {
 }
 
 /** The image as a PNG file, lossless. Rejects with an `ImageError`: as `checkImage`, `image-encode`, `sharp-missing`. */
-export async function encodePng(image: Image): Promise<Uint8Array> {
+export async function encodePng(image: RawImage): Promise<Uint8Array> {
   return encode("encodePng", image, (raw) => raw.png({ compressionLevel: 6, adaptiveFiltering: true }));
 }
 
 /** The image as a WebP file of at most 16383 pixels a side. Rejects as `encodePng`. */
 export async function encodeWebp(
-  image: Image,
+  image: RawImage,
   { quality = 90, lossless = false }: WebpOptions = {},
 ): Promise<Uint8Array> {
   return encode("encodeWebp", image, (raw) => raw.webp({ quality, lossless, exact: lossless, alphaQuality: 100 }));
@@ -224,7 +224,7 @@ async function readBytes(where: string, source: string | URL): Promise<Uint8Arra
   }
 }
 
-async function encode(where: string, image: Image, to: (raw: Sharp) => Sharp): Promise<Uint8Array> {
+async function encode(where: string, image: RawImage, to: (raw: Sharp) => Sharp): Promise<Uint8Array> {
   checkImage(where, image, { maxPixels: Number.POSITIVE_INFINITY });
   const { width, height, channels, data } = image;
   const sharp = await loadSharp(where);

@@ -60,9 +60,9 @@ describe("encoding", () => {
 
   test("fractions of the image", () => {
     const pixels = encode({ points: [[50, 25]], box: [20, 10, 100, 50] });
-    expect(encode({ points: [[0.25, 0.25]], box: [0.1, 0.1, 0.5, 0.5], normalizeCoords: false })).toEqual(pixels);
-    expect(codeOf({ points: [[1.5, 0.5]], normalizeCoords: false })).toBe("out-of-image");
-    expect(codeOf({ box: [1, 0, 2, 1], normalizeCoords: false })).toBe("out-of-image");
+    expect(encode({ points: [[0.25, 0.25]], box: [0.1, 0.1, 0.5, 0.5], normalized: true })).toEqual(pixels);
+    expect(codeOf({ points: [[1.5, 0.5]], normalized: true })).toBe("out-of-image");
+    expect(codeOf({ box: [1, 0, 2, 1], normalized: true })).toBe("out-of-image");
   });
 });
 
@@ -236,7 +236,7 @@ test("a copy does not follow its original", () => {
     labels: [1 as 0 | 1],
     box: [1, 2, 3, 4] as const,
     maskInput: logits(16),
-    normalizeCoords: true,
+    normalized: false,
   };
   const copy = copyPrompt(original, "predict");
   expect(copy).toEqual(original);

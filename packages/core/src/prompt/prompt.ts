@@ -25,8 +25,8 @@ export interface Prompt {
   readonly box?: PromptBox;
   /** A mask to start from, a quarter of the model's image size: `lowResLogits` of an earlier prediction, or `maskPrompt`. */
   readonly maskInput?: MaskLogits;
-  /** Whether coordinates are pixels of the image; `false` says that they are fractions of its width and height. Default true. */
-  readonly normalizeCoords?: boolean;
+  /** Whether coordinates are fractions of the image's width and height, not its pixels. Default false. */
+  readonly normalized?: boolean;
 }
 
 /** Labels of the tokens that are no clicks (SAM's prompt encoder). */
@@ -65,7 +65,7 @@ export function checkPrompts(prompts: readonly Prompt[], where: string): void {
  */
 export function copyPrompt(prompt: Prompt, where: string): Prompt {
   if (!isObject(prompt)) throw badPrompt(where, "an object with points, a box or a maskInput", prompt);
-  const { points, labels, box, maskInput, normalizeCoords } = prompt;
+  const { points, labels, box, maskInput, normalized } = prompt;
   if (points !== undefined && !isList(points)) throw badPrompt(`${where}: points`, "a list of [x, y]", points);
   if (labels !== undefined && !isList(labels)) throw badPrompt(`${where}: labels`, "a list of 0 and 1", labels);
   if (maskInput !== undefined && !(isObject(maskInput) && ArrayBuffer.isView(maskInput.data))) {
@@ -76,7 +76,7 @@ export function copyPrompt(prompt: Prompt, where: string): Prompt {
     ...(labels && { labels: [...labels] }),
     ...(box !== undefined && { box: isList(box) ? ([...box] as const) : box }),
     ...(maskInput && { maskInput }),
-    ...(normalizeCoords !== undefined && { normalizeCoords }),
+    ...(normalized !== undefined && { normalized }),
   };
 }
 
@@ -90,7 +90,7 @@ export function copyPrompt(prompt: Prompt, where: string): Prompt {
  */
 export function encodePrompt(prompt: Prompt, { image, imageSize, where }: PromptContext): EncodedPrompt {
   const { points = [], labels = points.map((): Label => 1), ...rest } = copyPrompt(prompt, where);
-  const { box, maskInput, normalizeCoords = true } = rest;
+  const { box, maskInput, normalized = false } = rest;
   if (labels.length !== points.length) {
     throw new PromptError(
       "labels-mismatch",
@@ -103,7 +103,7 @@ export function encodePrompt(prompt: Prompt, { image, imageSize, where }: Prompt
   if (points.length === 0 && box === undefined && maskInput === undefined) {
     throw new PromptError("empty", `${where}: the prompt has no point, no box and no maskInput`);
   }
-  const limit: Size = normalizeCoords ? image : { width: 1, height: 1 };
+  const limit: Size = normalized ? { width: 1, height: 1 } : image;
   for (const [i, point] of points.entries()) checkPoint(`${where}: points[${i}]`, point, limit);
   for (const [i, label] of labels.entries()) {
     if (label !== 0 && label !== 1) {

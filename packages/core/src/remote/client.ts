@@ -1,7 +1,9 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { type MaskletError, RemoteError, StateError } from "../errors.ts";
-import { checkImage, type Image, type Size } from "../image/image.ts";
-import { type CachedImageOptions, setCachedImage } from "../image-embedding.ts";
+import { checkImage, type RawImage, type Size } from "../image/image.ts";
+import type { Sam2Config } from "../model/config.ts";
+import type { Precision } from "../model/precision.ts";
+import { type CachedImageOptions, setCachedImage } from "../predict/image-embedding.ts";
 import type {
   ImagePrediction,
   ImagePredictor,
@@ -9,9 +11,7 @@ import type {
   PredictOptions,
   RefineOptions,
   SetImageOptions,
-} from "../image-predictor.ts";
-import type { Sam2Config } from "../model/config.ts";
-import type { Precision } from "../model/precision.ts";
+} from "../predict/image-predictor.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { LoadProgress } from "../sam2.ts";
@@ -401,12 +401,15 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
   }
 
   /** As `ImagePredictor.setImage`. */
-  setImage(image: Image, options: RemoteSetImageOptions & CachedImageOptions = {}): Promise<void> {
+  setImage(image: RawImage, options: RemoteSetImageOptions & CachedImageOptions = {}): Promise<void> {
     return setCachedImage(this, image, options);
   }
 
   /** As `ImagePredictor.setImages`. */
-  async setImages(images: readonly Image[], { signal, transfer = false }: RemoteSetImageOptions = {}): Promise<void> {
+  async setImages(
+    images: readonly RawImage[],
+    { signal, transfer = false }: RemoteSetImageOptions = {},
+  ): Promise<void> {
     const encode = (): Promise<Sam2Methods["setImages"]["result"]> => {
       // The host checks how large they may be.
       for (const image of images) checkImage("setImage", image, { maxPixels: Number.POSITIVE_INFINITY });
@@ -511,7 +514,7 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
 }
 
 /** A clone of a view copies all of its buffer, and a shared one is refused. `slice` of Node's `Buffer` is no copy. */
-export const copyOf = (data: Image["data"]): Image["data"] =>
+export const copyOf = (data: RawImage["data"]): RawImage["data"] =>
   data instanceof Uint8ClampedArray ? new Uint8ClampedArray(data) : new Uint8Array(data);
 
 function compact(prompt: Prompt): Prompt {

@@ -2,10 +2,10 @@ import { type AbortSignalLike, abortable } from "../abort.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError, RemoteError, StateError } from "../errors.ts";
-import { ImagePredictor, type ImagePredictorOptions } from "../image-predictor.ts";
+import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
 import { Queue } from "../queue.ts";
 import { Sam2 } from "../sam2.ts";
-import type { VideoFrame } from "../video/frame-result.ts";
+import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { VideoSession } from "../video/video-session.ts";
@@ -414,7 +414,7 @@ async function onSession<T>(
 const stateOf = ({ objectIds, memoryBytes }: VideoSession): SessionState => ({ objectIds, memoryBytes });
 
 /** What is sent is handed over, and these logits are the session's own. */
-function toSend({ frame, objects }: VideoFrame): VideoFrame {
+function toSend({ frame, objects }: FrameResult): FrameResult {
   return {
     frame,
     objects: objects.map((object) => ({

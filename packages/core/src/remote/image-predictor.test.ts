@@ -5,9 +5,14 @@ import { ObservedBackend } from "../../test/observed-backend.ts";
 import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { BackendError, CheckpointError, MaskletError } from "../errors.ts";
-import type { Image } from "../image/image.ts";
-import { EmbeddingCache } from "../image-embedding.ts";
-import { type ImagePrediction, ImagePredictor, type PredictOptions, type RefineOptions } from "../image-predictor.ts";
+import type { RawImage } from "../image/image.ts";
+import { EmbeddingCache } from "../predict/image-embedding.ts";
+import {
+  type ImagePrediction,
+  ImagePredictor,
+  type PredictOptions,
+  type RefineOptions,
+} from "../predict/image-predictor.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import { type LoadProgress, Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
@@ -74,7 +79,7 @@ afterEach(async () => {
 });
 afterAll(() => near.dispose());
 
-const remotePredictor = async (image: Image = picture): Promise<RemoteImagePredictor> => {
+const remotePredictor = async (image: RawImage = picture): Promise<RemoteImagePredictor> => {
   const predictor = await model.imagePredictor();
   await predictor.setImage(image);
   return predictor;
@@ -103,11 +108,7 @@ describe("the same as an ImagePredictor", () => {
 
   test("in what it predicts", async () => {
     expect(remote.imageSizes).toEqual(local.imageSizes);
-    const prompts: Prompt[] = [
-      click,
-      { box: [1, 2, 25, 19] },
-      { points: [[0.5, 0.5]], labels: [0], normalizeCoords: false },
-    ];
+    const prompts: Prompt[] = [click, { box: [1, 2, 25, 19] }, { points: [[0.5, 0.5]], labels: [0], normalized: true }];
     const { lowResLogits, best } = await both((predictor) => predictor.predict(click));
     const [maskInput] = lowResLogits.slice(best);
     if (maskInput === undefined) throw new Error("no logits");

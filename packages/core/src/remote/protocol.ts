@@ -8,14 +8,19 @@
  * `type`, `id` and the shape of an "error" stay the same in all versions. Other messages on the port are left alone.
  */
 import { RemoteError } from "../errors.ts";
-import type { Image, Size } from "../image/image.ts";
-import type { ImagePrediction, ImagePredictorOptions, PredictOptions, RefineOptions } from "../image-predictor.ts";
+import type { RawImage, Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
+import type {
+  ImagePrediction,
+  ImagePredictorOptions,
+  PredictOptions,
+  RefineOptions,
+} from "../predict/image-predictor.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import type { LoadProgress } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
-import type { VideoFrame } from "../video/frame-result.ts";
+import type { FrameResult } from "../video/frame-result.ts";
 import type { VideoOptions } from "../video/options.ts";
 import type { ObjectMask, ObjectPrompt, OnFrame, PropagateOptions } from "../video/video-session.ts";
 import type { WireError } from "./wire-error.ts";
@@ -117,7 +122,7 @@ export interface Sam2Methods {
   };
   /** Encodes images beside those of the handle, with the same settings: the client lets go of one of the two. */
   setImages: {
-    params: { readonly images: readonly Image[]; readonly like: Handle<ServedImages> };
+    params: { readonly images: readonly RawImage[]; readonly like: Handle<ServedImages> };
     result: Handle<ServedImages> & { readonly sizes: readonly Size[] };
     event: never;
   };
@@ -167,10 +172,10 @@ export interface Sam2Methods {
     result: Handle<ServedVideo> & { readonly size: Size; readonly count?: number; readonly state: SessionState };
     event: never;
   };
-  addPrompt: OnSession<{ readonly prompt: ObjectPrompt & OnFrame }, VideoFrame>;
-  addMask: OnSession<{ readonly prompt: ObjectMask & OnFrame }, VideoFrame>;
-  clearPrompts: OnSession<{ readonly prompt: { readonly object: number } & OnFrame }, VideoFrame>;
-  removeObject: OnSession<{ readonly object: number; readonly strict?: boolean | undefined }, readonly VideoFrame[]>;
+  addPrompt: OnSession<{ readonly prompt: ObjectPrompt & OnFrame }, FrameResult>;
+  addMask: OnSession<{ readonly prompt: ObjectMask & OnFrame }, FrameResult>;
+  clearPrompts: OnSession<{ readonly prompt: { readonly object: number } & OnFrame }, FrameResult>;
+  removeObject: OnSession<{ readonly object: number; readonly strict?: boolean | undefined }, readonly FrameResult[]>;
   resetVideo: OnSession<unknown, Done>;
   saveVideo: OnSession<unknown, Uint8Array>;
   propagate: {
@@ -197,7 +202,7 @@ export interface SessionState {
 }
 
 export interface TrackedFrame {
-  readonly frame: VideoFrame;
+  readonly frame: FrameResult;
   readonly state: SessionState;
 }
 
@@ -210,5 +215,5 @@ interface OnSession<Params, Result> {
 
 /** Methods of a client whose videos are tracked by the host. */
 export interface ClientMethods {
-  frame: { params: { readonly source: number; readonly index: number }; result: Image | undefined; event: never };
+  frame: { params: { readonly source: number; readonly index: number }; result: RawImage | undefined; event: never };
 }

@@ -1,9 +1,9 @@
 /** Video sessions whose model a host holds. */
 import { abortable } from "../abort.ts";
 import { StateError } from "../errors.ts";
-import { checkImage, type Image, type Size } from "../image/image.ts";
+import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { checkMask } from "../mask/mask.ts";
-import type { VideoFrame } from "../video/frame-result.ts";
+import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import type { MemoryEstimate } from "../video/memory-bank.ts";
 import {
@@ -170,14 +170,14 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   }
 
   /** As `VideoSession.addPrompt`. */
-  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
+  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
     return this.#call("addPrompt", signal, (session, options) =>
       this.#caller.call("addPrompt", { session, prompt }, options),
     );
   }
 
   /** As `VideoSession.addMask`. */
-  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
+  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
     return this.#call("addMask", signal, (session, options) => {
       const { mask } = prompt;
       checkMask("addMask", mask);
@@ -187,14 +187,14 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   }
 
   /** As `VideoSession.clearPrompts`. */
-  clearPrompts(prompt: { readonly object: number } & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
+  clearPrompts(prompt: { readonly object: number } & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
     return this.#call("clearPrompts", signal, (session, options) =>
       this.#caller.call("clearPrompts", { session, prompt }, options),
     );
   }
 
   /** As `VideoSession.removeObject`. */
-  removeObject(object: number, { strict, signal }: RemoveOptions = {}): Promise<readonly VideoFrame[]> {
+  removeObject(object: number, { strict, signal }: RemoveOptions = {}): Promise<readonly FrameResult[]> {
     return this.#call("removeObject", signal, (session, options) =>
       this.#caller.call("removeObject", { session, object, strict }, options),
     );
@@ -206,7 +206,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   }
 
   /** As `VideoSession.propagate`: the host tracks a frame when it is asked for. */
-  async *propagate({ signal, ...options }: PropagateOptions = {}): AsyncGenerator<VideoFrame, void, void> {
+  async *propagate({ signal, ...options }: PropagateOptions = {}): AsyncGenerator<FrameResult, void, void> {
     const open = () =>
       this.#call("propagate", signal, (session) => this.#caller.call("propagate", { session, options }, { signal }));
     for await (const { frame, state } of this.#caller.iterate(open, { signal })) {
@@ -309,11 +309,11 @@ class FrameServer {
 }
 
 /** Also of a source that throws before it gives a promise. */
-const read = async (source: FrameSource, index: number, { signal }: Abort): Promise<Image | undefined> =>
+const read = async (source: FrameSource, index: number, { signal }: Abort): Promise<RawImage | undefined> =>
   source.frame(index, { signal });
 
 /** The source may keep its own, and have more fields. */
-function copyImage(index: number, image: Image): Image {
+function copyImage(index: number, image: RawImage): RawImage {
   checkImage(`frame ${index}`, image);
   const { width, height, channels, data } = image;
   return { width, height, channels, data: copyOf(data) };

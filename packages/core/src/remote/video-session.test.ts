@@ -8,7 +8,7 @@ import { BackendError, FrameError, MaskletError, RemoteError, VideoError } from 
 import type { Mask } from "../mask/mask.ts";
 import { Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
-import type { VideoFrame } from "../video/frame-result.ts";
+import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import type { VideoOptions } from "../video/options.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
@@ -106,7 +106,7 @@ function pair(options: VideoOptions = {}) {
 
 describe("the same as a VideoSession", () => {
   test("in what it tracks, corrects, forgets and remembers", async () => {
-    const { here, there, both } = pair({ returnLogits: true, nonOverlapMasks: true });
+    const { here, there, both } = pair({ returnLogits: true, nonOverlappingMasks: true });
     expect([there.size, there.count]).toEqual([here.size, here.count]);
     await both((session) => session.addPrompt({ frame: 1, object: 3, ...click }));
     await both((session) => session.addMask({ frame: 1, object: 8, mask }));
@@ -126,7 +126,7 @@ describe("the same as a VideoSession", () => {
     const { here, both } = pair();
     await both((session) => session.addPrompt({ frame: 0, object: 1, ...click }));
     await both(async (session) => {
-      const frames: VideoFrame[] = [];
+      const frames: FrameResult[] = [];
       for await (const frame of session.propagate()) {
         frames.push(frame);
         if (frame.frame === 1) await session.addPrompt({ frame: 1, object: 2, box: [2, 2, 20, 12] });

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { createReferenceBackend } from "../backend/reference.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
-import { ImagePredictor } from "../image-predictor.ts";
+import { ImagePredictor } from "../predict/image-predictor.ts";
 import { Sam2 } from "../sam2.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { createWorkerPredictor, RemoteClient } from "./client.ts";

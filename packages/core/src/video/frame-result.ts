@@ -21,7 +21,7 @@ export interface VideoObject {
 }
 
 /** All objects on one frame, in the order they first came. */
-export interface VideoFrame {
+export interface FrameResult {
   readonly frame: number;
   readonly objects: readonly VideoObject[];
 }
@@ -30,7 +30,7 @@ export interface FrameResultOptions {
   readonly size: Size;
   /** Side of the low-resolution logits. */
   readonly side: number;
-  readonly nonOverlapMasks: boolean;
+  readonly nonOverlappingMasks: boolean;
   readonly returnLogits: boolean;
 }
 
@@ -41,8 +41,8 @@ const LOSING_LOGIT = -10;
 export function frameResult(
   frame: number,
   known: ReadonlyMap<number, Decoded | undefined>,
-  { size, side, nonOverlapMasks, returnLogits }: FrameResultOptions,
-): VideoFrame {
+  { size, side, nonOverlappingMasks, returnLogits }: FrameResultOptions,
+): FrameResult {
   const low = { width: side, height: side };
   const blank = new Float32Array(side * side).fill(noObject);
   const all = Array.from(known, ([id, decoded]) => ({
@@ -51,7 +51,7 @@ export function frameResult(
     iouPrediction: decoded?.iouPrediction ?? 0,
     lowResLogits: { ...low, data: decoded?.logits ?? blank },
   }));
-  const separate = nonOverlapMasks && all.length > 1;
+  const separate = nonOverlappingMasks && all.length > 1;
   if (!separate && !returnLogits) {
     return {
       frame,

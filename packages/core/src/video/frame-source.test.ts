@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { noiseImage } from "../../test/toy-sam2.ts";
 import { FrameError, FrameForgottenError } from "../errors.ts";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { FrameReader, type FrameSource, framesFrom } from "./frame-source.ts";
 
-const image = (seed: number): Image => noiseImage(4, 3, { seed: seed + 1 });
+const image = (seed: number): RawImage => noiseImage(4, 3, { seed: seed + 1 });
 
-async function* video(count: number, pulled: number[] = []): AsyncGenerator<Image> {
+async function* video(count: number, pulled: number[] = []): AsyncGenerator<RawImage> {
   for (let i = 0; i < count; i++) {
     pulled.push(i);
     yield image(i);
@@ -58,7 +58,7 @@ describe("framesFrom", () => {
 
   test("closing ends the iteration", async () => {
     let ended = false;
-    async function* endless(): AsyncGenerator<Image> {
+    async function* endless(): AsyncGenerator<RawImage> {
       try {
         for (let i = 0; ; i++) yield image(i);
       } finally {

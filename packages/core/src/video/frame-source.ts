@@ -1,6 +1,6 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { FrameError } from "../errors.ts";
-import type { Image, Size } from "../image/image.ts";
+import type { RawImage, Size } from "../image/image.ts";
 import { Queue } from "../queue.ts";
 import { frameForgotten } from "./memory-bank.ts";
 import { frameUnreadable } from "./track-step.ts";
@@ -19,7 +19,7 @@ export interface FrameSource {
    * One frame, in any order; `undefined` past the last, where `count` is not known. May reject with whatever went wrong:
    * a session names the frame and keeps the error as its cause. Calls may overlap.
    */
-  frame(index: number, options?: FrameOptions): Promise<Image | undefined>;
+  frame(index: number, options?: FrameOptions): Promise<RawImage | undefined>;
 }
 
 export interface FramesFromOptions {
@@ -41,12 +41,12 @@ export interface IteratedFrames extends FrameSource {
  * `FrameError` "no-such-frame" if there is none.
  */
 export async function framesFrom(
-  frames: AsyncIterable<Image> | Iterable<Image>,
+  frames: AsyncIterable<RawImage> | Iterable<RawImage>,
   { count, keep = 16, signal }: FramesFromOptions = {},
 ): Promise<IteratedFrames> {
   const iterator = Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
   const queue = new Queue();
-  const kept = new Map<number, Image>();
+  const kept = new Map<number, RawImage>();
   let next = 0;
   let ended = false;
   /** Takes the next frame; an abort leaves it to the next call. */
@@ -60,7 +60,7 @@ export async function framesFrom(
     kept.delete(next - keep - 1);
     next++;
   };
-  const frame = async (index: number, options: FrameOptions = {}): Promise<Image | undefined> =>
+  const frame = async (index: number, options: FrameOptions = {}): Promise<RawImage | undefined> =>
     queue.run(async () => {
       while (next <= index && !ended) {
         options.signal?.throwIfAborted();
@@ -94,14 +94,14 @@ export interface ReadFrameOptions extends FrameOptions {
 /** Reads frames before they are needed, so that decoding runs beside the model; bounded by what the caller looks ahead. */
 export class FrameReader {
   readonly source: FrameSource;
-  readonly #waiting = new Map<number, Promise<Image | undefined>>();
+  readonly #waiting = new Map<number, Promise<RawImage | undefined>>();
 
   constructor(source: FrameSource) {
     this.source = source;
   }
 
   /** Rejects with a `FrameError` that names the frame, "frame-unreadable" for what the source says. */
-  async read(index: number, { signal, ahead = [] }: ReadFrameOptions = {}): Promise<Image | undefined> {
+  async read(index: number, { signal, ahead = [] }: ReadFrameOptions = {}): Promise<RawImage | undefined> {
     const current = this.#start(index, signal);
     for (const other of this.#waiting.keys()) {
       if (other !== index && !ahead.includes(other)) this.#waiting.delete(other);
@@ -118,7 +118,7 @@ export class FrameReader {
     }
   }
 
-  #start(index: number, signal: AbortSignalLike | undefined): Promise<Image | undefined> {
+  #start(index: number, signal: AbortSignalLike | undefined): Promise<RawImage | undefined> {
     const known = this.#waiting.get(index);
     if (known !== undefined) return known;
     const started = this.source.frame(index, signal === undefined ? {} : { signal });

@@ -18,13 +18,13 @@ const known = new Map(
     },
   ]),
 );
-const result = (options: { nonOverlapMasks: boolean; returnLogits: boolean }) =>
+const result = (options: { nonOverlappingMasks: boolean; returnLogits: boolean }) =>
   frameResult(0, known, { size, side, ...options });
 
 test("at overlaps the strongest logit wins, the same with and without logits at the video's size", () => {
-  const frame = result({ nonOverlapMasks: false, returnLogits: false });
+  const frame = result({ nonOverlappingMasks: false, returnLogits: false });
   const map = labelMap(frame, size);
-  const separate = result({ nonOverlapMasks: true, returnLogits: false }).objects;
+  const separate = result({ nonOverlappingMasks: true, returnLogits: false }).objects;
   const overlapping = map.data.filter((_, at) => frame.objects.filter(({ mask }) => mask.data[at] === 1).length > 1);
   expect(overlapping.length).toBeGreaterThan(500);
   expect(map).toEqual({
@@ -32,7 +32,7 @@ test("at overlaps the strongest logit wins, the same with and without logits at 
     data: map.data.map((_, at) => separate.find(({ mask }) => mask.data[at] === 1)?.id ?? 0),
   });
   expect(new Set(map.data)).toEqual(new Set([0, 7, 2, 255]));
-  expect(labelMap(result({ nonOverlapMasks: false, returnLogits: true }), size)).toEqual(map);
+  expect(labelMap(result({ nonOverlappingMasks: false, returnLogits: true }), size)).toEqual(map);
 });
 
 const object = (id: number, logit: number): VideoObject => ({

@@ -3,15 +3,15 @@ import type { LabelMap } from "../eval/masklets.ts";
 import type { Size } from "../image/image.ts";
 import { linearTaps } from "../image/resize.ts";
 import { checkMaskFits } from "../mask/mask.ts";
-import type { VideoFrame, VideoObject } from "./frame-result.ts";
+import type { FrameResult, VideoObject } from "./frame-result.ts";
 
 /**
  * A frame's objects as one map of their ids, at the video's size: DAVIS's labels. Where objects overlap, the one with the
- * strongest logit wins, the first of equals, as with `nonOverlapMasks`; the frame itself keeps the overlaps.
+ * strongest logit wins, the first of equals, as with `nonOverlappingMasks`; the frame itself keeps the overlaps.
  *
  * Throws a `MaskError`: "label-id" for an id that no 8-bit label can hold (1 to 255), "mask-size-mismatch".
  */
-export function labelMap({ objects }: Pick<VideoFrame, "objects">, { width, height }: Size): LabelMap {
+export function labelMap({ objects }: Pick<FrameResult, "objects">, { width, height }: Size): LabelMap {
   const data = new Uint8Array(width * height);
   const logits = objects.map((object) => logitsOf(object, { width, height }));
   for (const [i, { id, mask }] of objects.entries()) {

@@ -98,7 +98,7 @@ export class ObjectMemory {
 }
 
 /** How many tracked frames are kept: all of them, or those at most so far from the frame tracked last. */
-export type History = "all" | number;
+export type FrameHistory = "all" | number;
 
 /** The objects of a session, in the order they first came. */
 export class MemoryBank {

@@ -1,22 +1,22 @@
 import { PromptError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
 import { attentionReach, pointerLimit } from "./frame-selection.ts";
-import { estimateMemory, type History, type MemoryEstimate } from "./memory-bank.ts";
+import { estimateMemory, type FrameHistory, type MemoryEstimate } from "./memory-bank.ts";
 
-/** Settings of video tracking; where the reference (`SAM2VideoPredictor`) has the option, the name is its own. */
+/** Settings of video tracking; the documentation's page on video has the reference's names (`SAM2VideoPredictor`). */
 export interface VideoOptions {
   /** At each pixel only the strongest object keeps it, in the masks that come out. Default false. */
-  readonly nonOverlapMasks?: boolean;
+  readonly nonOverlappingMasks?: boolean;
   /** Holes of at most this many low-resolution pixels (a quarter of the model's image size) are filled. Default 8. */
   readonly fillHoleArea?: number;
   /** Every corrected frame becomes a conditioning frame, not only those prompted before they were tracked. Default false. */
-  readonly addAllFramesToCorrectAsCond?: boolean;
+  readonly conditionOnCorrections?: boolean;
   /** A prompt drops what tracking remembered up to 7 strides around it. Default false. */
-  readonly clearNonCondMemAroundInput?: boolean;
+  readonly forgetAroundPrompts?: boolean;
   /** Remembered frames lie this far apart, the nearest aside (`memory_temporal_stride_for_eval`). Default 1. */
-  readonly memoryTemporalStride?: number;
+  readonly memoryStride?: number;
   /** Conditioning frames attended to at most (`max_cond_frames_in_attn`), at least 2. Default all. */
-  readonly maxCondFramesInAttention?: number;
+  readonly maxConditioningFrames?: number;
   /**
    * Remembered maps that a frame attends to beside the conditioning frames', one included for those (`num_maskmem`):
    * fewer are faster, 3 attend to less than half of the default. Pointers are not counted. Default the model's own, 7.
@@ -28,7 +28,7 @@ export interface VideoOptions {
    * How far behind the frame tracked last a session can go back, in frames. What is further is dropped once no frame can
    * attend to it. Default "all"; for streams 16.
    */
-  readonly history?: History;
+  readonly history?: FrameHistory;
   /** Encoded frames kept for further prompts on them. Default 4; for streams 1. */
   readonly cachedFrames?: number;
   /** Frames decoded before they are needed. Default 2. */
@@ -38,19 +38,19 @@ export interface VideoOptions {
 }
 
 /** All of them, with their defaults. */
-export type VideoSettings = Required<Omit<VideoOptions, "maxCondFramesInAttention">> & {
-  readonly maxCondFramesInAttention: number | undefined;
+export type VideoSettings = Required<Omit<VideoOptions, "maxConditioningFrames">> & {
+  readonly maxConditioningFrames: number | undefined;
 };
 
 /** Throws a `PromptError` "bad-option" for a setting that is none. */
 export function videoSettings(options: VideoOptions, config: Sam2Config): VideoSettings {
   const settings: VideoSettings = {
-    nonOverlapMasks: false,
+    nonOverlappingMasks: false,
     fillHoleArea: 8,
-    addAllFramesToCorrectAsCond: false,
-    clearNonCondMemAroundInput: false,
-    memoryTemporalStride: 1,
-    maxCondFramesInAttention: undefined,
+    conditionOnCorrections: false,
+    forgetAroundPrompts: false,
+    memoryStride: 1,
+    maxConditioningFrames: undefined,
     memories: config.memories,
     objectsPerRun: 8,
     history: "all",
@@ -60,14 +60,14 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
     ...options,
   };
   checkInteger("fillHoleArea", settings.fillHoleArea, 0);
-  checkInteger("memoryTemporalStride", settings.memoryTemporalStride, 1);
+  checkInteger("memoryStride", settings.memoryStride, 1);
   checkInteger("memories", settings.memories, 1, config.memories);
   checkInteger("objectsPerRun", settings.objectsPerRun, 1);
   checkInteger("cachedFrames", settings.cachedFrames, 1);
   checkInteger("readAhead", settings.readAhead, 0);
   if (settings.history !== "all") checkInteger("history", settings.history, 0);
-  const { maxCondFramesInAttention: max } = settings;
-  if (max !== undefined) checkInteger("maxCondFramesInAttention", max, 2);
+  const { maxConditioningFrames: max } = settings;
+  if (max !== undefined) checkInteger("maxConditioningFrames", max, 2);
   return settings;
 }
 
@@ -89,7 +89,7 @@ export function checkInteger(
 export function historyReach(config: Sam2Config, settings: VideoSettings, count: number | undefined): number {
   if (settings.history === "all") return Number.POSITIVE_INFINITY;
   const limit = pointerLimit(count, config.maxObjectPointers);
-  const reach = attentionReach({ memories: settings.memories, stride: settings.memoryTemporalStride, limit });
+  const reach = attentionReach({ memories: settings.memories, stride: settings.memoryStride, limit });
   return Math.max(settings.history, reach);
 }
 

@@ -53,7 +53,7 @@ export interface MaskletObject {
   readonly mask: Mask;
 }
 
-/** All objects on one frame: any `VideoFrame` is one. */
+/** All objects on one frame: any `FrameResult` is one. */
 export interface MaskletFrame {
   readonly frame: number;
   readonly objects: readonly MaskletObject[];

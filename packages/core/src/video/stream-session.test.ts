@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ObservedBackend } from "../../test/observed-backend.ts";
 import { noiseImage, toyConfig } from "../../test/toy-sam2.ts";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { hashedWeights } from "../testing/hashed-weights.ts";
-import type { VideoFrame } from "./frame-result.ts";
+import type { FrameResult } from "./frame-result.ts";
 import type { StreamSession } from "./stream-session.ts";
 import { VideoPredictor } from "./video-predictor.ts";
 
 const frames = Array.from({ length: 12 }, (_, i) => noiseImage(24, 16, { seed: i + 1 }));
-const at = (index: number): Image => frames[index % frames.length] as Image;
+const at = (index: number): RawImage => frames[index % frames.length] as RawImage;
 const click = { points: [[5, 6]] } as const;
 
 let backend: ObservedBackend;
@@ -35,7 +35,7 @@ test("a stream gives what a video of unknown length gives", async () => {
   using live = stream();
   expect(live.frame).toBe(-1);
   expect(await live.push(at(0))).toEqual({ frame: 0, objects: [] });
-  const results: VideoFrame[] = [await live.addPrompt({ object: 3, ...click })];
+  const results: FrameResult[] = [await live.addPrompt({ object: 3, ...click })];
   for (let i = 1; i < 6; i++) results.push(await live.push(at(i)));
   expect(live.frame).toBe(5);
 

@@ -1,7 +1,7 @@
 import { StateError } from "../errors.ts";
-import { checkImage, type Image } from "../image/image.ts";
+import { checkImage, type RawImage } from "../image/image.ts";
 import { CallQueue } from "../queue.ts";
-import type { VideoFrame } from "./frame-result.ts";
+import type { FrameResult } from "./frame-result.ts";
 import type { FrameSource } from "./frame-source.ts";
 import { frameForgotten } from "./memory-bank.ts";
 import type { ObjectMask, ObjectPrompt, RemoveOptions, SignalOption, VideoSession } from "./video-session.ts";
@@ -39,7 +39,7 @@ export class StreamSession {
   readonly #calls = new CallQueue("the session");
   #session: StreamedSession | undefined;
   #frame = -1;
-  #image: Image | undefined;
+  #image: RawImage | undefined;
 
   /** For `VideoPredictor`, which opens the session when the first frame has shown its size. */
   constructor(open: (source: FrameSource) => StreamedSession) {
@@ -62,7 +62,7 @@ export class StreamSession {
   }
 
   /** The next frame, of the first one's size. -> all objects on it; without objects nothing is computed. */
-  push(image: Image, { signal, latest = false }: PushOptions = {}): Promise<VideoFrame> {
+  push(image: RawImage, { signal, latest = false }: PushOptions = {}): Promise<FrameResult> {
     const checkLatest = this.#calls.ticket("push", latest);
     return this.#calls.run("push", signal, async () => {
       checkLatest();
@@ -80,17 +80,17 @@ export class StreamSession {
   }
 
   /** As `VideoSession.addPrompt`, on the frame pushed last. */
-  addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<VideoFrame> {
+  addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<FrameResult> {
     return this.#onFrame("addPrompt", options, (session, frame) => session.addPrompt({ ...prompt, frame }, options));
   }
 
   /** As `VideoSession.addMask`, on the frame pushed last. */
-  addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<VideoFrame> {
+  addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<FrameResult> {
     return this.#onFrame("addMask", options, (session, frame) => session.addMask({ ...prompt, frame }, options));
   }
 
   /** As `VideoSession.clearPrompts`, on the frame pushed last. */
-  clearPrompts(object: number, options: SignalOption = {}): Promise<VideoFrame> {
+  clearPrompts(object: number, options: SignalOption = {}): Promise<FrameResult> {
     return this.#onFrame("clearPrompts", options, (session, frame) => session.clearPrompts({ object, frame }, options));
   }
 
@@ -124,7 +124,7 @@ export class StreamSession {
     });
   }
 
-  #source({ width, height }: Image): FrameSource {
+  #source({ width, height }: RawImage): FrameSource {
     return {
       size: { width, height },
       frame: async (index) => {

@@ -9,7 +9,7 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import type { Executable } from "../backend/backend.ts";
 import { FrameError, StateError } from "../errors.ts";
-import { checkImage, type Image, type Size } from "../image/image.ts";
+import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { preprocessFrame } from "../image/preprocess.ts";
 import { resizeAntialiased } from "../image/resize.ts";
 import { fillHoles } from "../mask/components.ts";
@@ -39,13 +39,13 @@ const LOGIT_LIMIT = 32;
 const MASK_PROMPT_LOGIT = 10;
 const PADDING = -1;
 
-/** How tracking works; the names are the reference's (`SAM2VideoPredictor`). */
+/** How tracking works: see `VideoOptions`. */
 export interface TrackingOptions {
   readonly fillHoleArea: number;
-  readonly addAllFramesToCorrectAsCond: boolean;
-  readonly clearNonCondMemAroundInput: boolean;
-  readonly memoryTemporalStride: number;
-  readonly maxCondFramesInAttention: number | undefined;
+  readonly conditionOnCorrections: boolean;
+  readonly forgetAroundPrompts: boolean;
+  readonly memoryStride: number;
+  readonly maxConditioningFrames: number | undefined;
   readonly memories: number;
   readonly objectsPerRun: number;
   readonly cachedFrames: number;
@@ -56,7 +56,7 @@ export interface TrackedVideo {
   /** Its size, and how many frames it has, if that is known. */
   readonly source: { readonly size: Size; readonly count?: number };
   /** One frame, `undefined` past the last. */
-  readonly read: (frame: number, context: StepContext) => Promise<Image | undefined>;
+  readonly read: (frame: number, context: StepContext) => Promise<RawImage | undefined>;
 }
 
 export interface StepContext {
@@ -133,7 +133,7 @@ export class Tracker {
           });
     const pending = {
       decoded: this.#filled(decoded),
-      conditioning: initial || this.#options.addAllFramesToCorrectAsCond,
+      conditioning: initial || this.#options.conditionOnCorrections,
     };
     context.signal?.throwIfAborted();
     const target = this.bank.ensure(id);
@@ -234,8 +234,8 @@ export class Tracker {
     return attendedBy(memory, {
       frame,
       reverse,
-      stride: this.#options.memoryTemporalStride,
-      maxConditioningFrames: this.#options.maxCondFramesInAttention,
+      stride: this.#options.memoryStride,
+      maxConditioningFrames: this.#options.maxConditioningFrames,
       pointerLimit: this.#pointerLimit,
       memories: this.#options.memories,
       conditioningSlot: this.#model.config.memories - 1,
@@ -243,8 +243,8 @@ export class Tracker {
   }
 
   #clearAround(memory: ObjectMemory, frame: number): void {
-    if (!this.#options.clearNonCondMemAroundInput) return;
-    const distance = this.#options.memoryTemporalStride * this.#model.config.memories;
+    if (!this.#options.forgetAroundPrompts) return;
+    const distance = this.#options.memoryStride * this.#model.config.memories;
     memory.clearRecent(frame - distance, frame + distance);
   }
 
@@ -454,7 +454,7 @@ export class Tracker {
     return features;
   }
 
-  #checkFrame(frame: number, image: Image): void {
+  #checkFrame(frame: number, image: RawImage): void {
     const { width, height } = this.#video.source.size;
     try {
       checkImage(`frame ${frame}`, image);

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { ObservedBackend } from "../../test/observed-backend.ts";
 import { noiseImage, toyConfig } from "../../test/toy-sam2.ts";
 import { FrameForgottenError } from "../errors.ts";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { fillHoles } from "../mask/components.ts";
 import type { Mask } from "../mask/mask.ts";
 import { Sam2 } from "../sam2.ts";
 import { hashedWeights } from "../testing/hashed-weights.ts";
-import type { VideoFrame } from "./frame-result.ts";
+import type { FrameResult } from "./frame-result.ts";
 import type { FrameSource } from "./frame-source.ts";
 import type { VideoOptions } from "./options.ts";
 import { VideoPredictor } from "./video-predictor.ts";
@@ -40,10 +40,10 @@ async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
   for await (const item of items) collected.push(item);
   return collected;
 }
-const all = (session: VideoSession, options?: PropagateOptions): Promise<readonly VideoFrame[]> =>
+const all = (session: VideoSession, options?: PropagateOptions): Promise<readonly FrameResult[]> =>
   collect(session.propagate(options));
-const numbers = (frames: readonly VideoFrame[]): readonly number[] => frames.map(({ frame }) => frame);
-const ids = ({ objects }: VideoFrame): readonly number[] => objects.map(({ id }) => id);
+const numbers = (frames: readonly FrameResult[]): readonly number[] => frames.map(({ frame }) => frame);
+const ids = ({ objects }: FrameResult): readonly number[] => objects.map(({ id }) => id);
 const runs = (name: string): number => backend.steps.filter((step) => step === `run ${name}`).length;
 
 describe("propagate", () => {
@@ -192,10 +192,10 @@ describe("objects", () => {
   });
 
   test("a correction between two frames counts in the next", async () => {
-    const run = async (correct: boolean): Promise<readonly VideoFrame[]> => {
+    const run = async (correct: boolean): Promise<readonly FrameResult[]> => {
       using session = start();
       await session.addPrompt({ frame: 0, object: 1, ...click });
-      const frames: VideoFrame[] = [];
+      const frames: FrameResult[] = [];
       for await (const result of session.propagate()) {
         frames.push(result);
         if (correct && result.frame === 3) await session.addMask({ frame: 3, object: 1, mask });
@@ -276,9 +276,9 @@ describe("prompts", () => {
   test("fractions are pixels of the video divided by its size", async () => {
     using pixels = start();
     using fractions = start();
-    expect(
-      await fractions.addPrompt({ frame: 0, object: 1, points: [[5 / 24, 6 / 16]], normalizeCoords: false }),
-    ).toEqual(await pixels.addPrompt({ frame: 0, object: 1, points: [[5, 6]] }));
+    expect(await fractions.addPrompt({ frame: 0, object: 1, points: [[5 / 24, 6 / 16]], normalized: true })).toEqual(
+      await pixels.addPrompt({ frame: 0, object: 1, points: [[5, 6]] }),
+    );
   });
 
   test.each([
@@ -316,8 +316,8 @@ describe("prompts", () => {
 describe("options", () => {
   test.each([
     ["fillHoleArea", -1],
-    ["memoryTemporalStride", 0],
-    ["maxCondFramesInAttention", 1],
+    ["memoryStride", 0],
+    ["maxConditioningFrames", 1],
     ["objectsPerRun", 0],
     ["cachedFrames", 0],
     ["readAhead", 1.5],
@@ -364,7 +364,7 @@ describe("options", () => {
       { frame: 0, object: 3, points: [[12, 8]] as const },
     ];
     using overlapping = start(options);
-    using separate = start({ ...options, nonOverlapMasks: true });
+    using separate = start({ ...options, nonOverlappingMasks: true });
     for (const prompt of prompts) {
       await overlapping.addPrompt(prompt);
       await separate.addPrompt(prompt);
@@ -386,7 +386,7 @@ describe("options", () => {
   });
 
   test("prompts drop what was tracked around them", async () => {
-    using session = start({ clearNonCondMemAroundInput: true });
+    using session = start({ forgetAroundPrompts: true });
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await all(session, { count: 7 });
     expect(remembered(session)).toEqual([0, 1, 2, 3, 4, 5, 6]);
@@ -396,7 +396,7 @@ describe("options", () => {
   });
 
   test("corrected frames become conditioning frames", async () => {
-    const correct = async (options: VideoOptions): Promise<readonly VideoFrame[]> => {
+    const correct = async (options: VideoOptions): Promise<readonly FrameResult[]> => {
       using session = start(options);
       await session.addPrompt({ frame: 0, object: 1, ...click });
       await all(session);
@@ -404,7 +404,7 @@ describe("options", () => {
       return await all(session);
     };
     const plain = await correct({});
-    const conditioning = await correct({ addAllFramesToCorrectAsCond: true });
+    const conditioning = await correct({ conditionOnCorrections: true });
     using untouched = start();
     await untouched.addPrompt({ frame: 0, object: 1, ...click });
     const tracked = await all(untouched);
@@ -425,9 +425,9 @@ function remembered(session: VideoSession): readonly number[] {
 describe("history", () => {
   test("a window gives what everything gives in one pass, and memory stays flat", { timeout: 30_000 }, async () => {
     const long: FrameSource = { size, count: 16, frame: async (index) => images[index % FRAMES] };
-    const run = async (options: VideoOptions, reverse: boolean): Promise<readonly [VideoFrame[], number[]]> => {
+    const run = async (options: VideoOptions, reverse: boolean): Promise<readonly [FrameResult[], number[]]> => {
       using session = start(options, long);
-      const [frames, bytes]: [VideoFrame[], number[]] = [[], []];
+      const [frames, bytes]: [FrameResult[], number[]] = [[], []];
       await session.addPrompt({ frame: reverse ? 15 : 0, object: 1, ...click });
       for await (const frame of session.propagate({ reverse })) {
         frames.push(frame);
@@ -437,8 +437,8 @@ describe("history", () => {
     };
     for (const stride of [1, 2]) {
       for (const reverse of [false, true]) {
-        const [everything, growing] = await run({ memoryTemporalStride: stride }, reverse);
-        const [window, flat] = await run({ memoryTemporalStride: stride, history: 0 }, reverse);
+        const [everything, growing] = await run({ memoryStride: stride }, reverse);
+        const [window, flat] = await run({ memoryStride: stride, history: 0 }, reverse);
         expect(window).toEqual(everything);
         expect(new Set(flat.slice(8)).size).toBe(1);
         expect(growing.at(-1)).toBeGreaterThan(2 * (flat.at(-1) as number));
@@ -472,7 +472,7 @@ describe("history", () => {
 });
 
 describe("frames that fail", () => {
-  const broken = (index: number, answer: () => Promise<Image>): FrameSource => ({
+  const broken = (index: number, answer: () => Promise<RawImage>): FrameSource => ({
     ...video,
     frame: (i) => (i === index ? answer() : video.frame(i)),
   });
@@ -481,11 +481,11 @@ describe("frames that fail", () => {
     let works = false;
     const source = broken(4, async () => {
       if (!works) throw new Error("truncated");
-      return images[4] as Image;
+      return images[4] as RawImage;
     });
     using session = start({}, source);
     await session.addPrompt({ frame: 0, object: 1, ...click });
-    const seen: VideoFrame[] = [];
+    const seen: FrameResult[] = [];
     const run = async (): Promise<void> => {
       for await (const result of session.propagate()) seen.push(result);
     };
@@ -519,7 +519,7 @@ describe("frames that fail", () => {
   test("so is one that is no image", async () => {
     using session = start(
       {},
-      broken(1, async () => ({ ...(images[1] as Image), data: new Uint8Array(5) })),
+      broken(1, async () => ({ ...(images[1] as RawImage), data: new Uint8Array(5) })),
     );
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await expect(all(session)).rejects.toMatchObject({ code: "frame-unreadable", details: { frame: 1 } });

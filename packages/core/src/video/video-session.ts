@@ -5,7 +5,7 @@ import { checkMask, type Mask } from "../mask/mask.ts";
 import { encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
-import { frameResult, type VideoFrame } from "./frame-result.ts";
+import { type FrameResult, frameResult } from "./frame-result.ts";
 import { FrameReader, type FrameSource } from "./frame-source.ts";
 import type { FramePrompt, MemoryBank, ObjectMemory } from "./memory-bank.ts";
 import { checkInteger, type VideoSettings } from "./options.ts";
@@ -27,8 +27,8 @@ export interface ObjectPrompt {
   readonly box?: PromptBox;
   /** Whether these replace the frame's earlier clicks, or follow them; with a box they must replace. Default true. */
   readonly clearOldPoints?: boolean;
-  /** Whether coordinates are pixels of the video; `false` says that they are fractions of its width and height. Default true. */
-  readonly normalizeCoords?: boolean;
+  /** Whether coordinates are fractions of the video's width and height, not its pixels. Default false. */
+  readonly normalized?: boolean;
 }
 
 /** A mask that shows one object. */
@@ -112,7 +112,7 @@ export class VideoSession {
    * Prompting a frame that has a mask already corrects it: the mask goes in again together with the clicks. Rejects with
    * a `PromptError` as `ImagePredictor.predict`, or "box-keeps-points" for a box that is to follow earlier clicks.
    */
-  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
+  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
     const { frame, object, clearOldPoints = true, ...shown } = prompt;
     return this.#calls.run("addPrompt", signal, async () => {
       this.#check("addPrompt", { frame, object });
@@ -136,7 +136,7 @@ export class VideoSession {
   }
 
   /** Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. */
-  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<VideoFrame> {
+  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
     const { frame, object, mask } = prompt;
     return this.#calls.run("addMask", signal, async () => {
       this.#check("addMask", { frame, object });
@@ -152,7 +152,7 @@ export class VideoSession {
   clearPrompts(
     { frame, object }: { readonly object: number } & OnFrame,
     options: SignalOption = {},
-  ): Promise<VideoFrame> {
+  ): Promise<FrameResult> {
     return this.#calls.run("clearPrompts", options.signal, async () => {
       this.#check("clearPrompts", { frame, object });
       this.#object("clearPrompts", object).clearPrompts(frame);
@@ -161,7 +161,7 @@ export class VideoSession {
   }
 
   /** Forgets an object. -> the other objects on the frames where it was prompted; none are left with the last object. */
-  removeObject(object: number, { strict = false, signal }: RemoveOptions = {}): Promise<readonly VideoFrame[]> {
+  removeObject(object: number, { strict = false, signal }: RemoveOptions = {}): Promise<readonly FrameResult[]> {
     return this.#calls.run("removeObject", signal, async () => {
       if (!strict && !this.#bank.objects.has(object)) return [];
       const frames = [...this.#object("removeObject", object).prompts.keys()];
@@ -181,7 +181,7 @@ export class VideoSession {
    *
    * Rejects with a `StateError`: "no-objects" at the start, "no-prompt" for an object whose prompts were all taken back.
    */
-  async *propagate(options: PropagateOptions = {}): AsyncGenerator<VideoFrame, void, void> {
+  async *propagate(options: PropagateOptions = {}): AsyncGenerator<FrameResult, void, void> {
     const { reverse = false, signal, count = Number.POSITIVE_INFINITY } = options;
     const step = reverse ? -1 : 1;
     const start = await this.#calls.run("propagate", signal, async () => {
@@ -233,16 +233,16 @@ export class VideoSession {
     frame: number,
     signal: AbortSignalLike | undefined,
     prompt: FramePrompt,
-  ): Promise<VideoFrame> {
+  ): Promise<FrameResult> {
     this.#bank.requireKept(prompt.kind === "mask" ? "addMask" : "addPrompt", frame);
     await this.#tracker.prompt(object, frame, prompt, { signal });
     return this.#result(frame);
   }
 
-  #result(frame: number): VideoFrame {
+  #result(frame: number): FrameResult {
     const known = new Map(Array.from(this.#bank.objects, ([id, memory]) => [id, memory.at(frame)] as const));
-    const { nonOverlapMasks, returnLogits } = this.#settings;
-    return frameResult(frame, known, { size: this.size, side: this.#tracker.side, nonOverlapMasks, returnLogits });
+    const { nonOverlappingMasks, returnLogits } = this.#settings;
+    return frameResult(frame, known, { size: this.size, side: this.#tracker.side, nonOverlappingMasks, returnLogits });
   }
 
   #check(where: string, { frame, object }: { readonly object: number } & OnFrame): void {

@@ -1,7 +1,7 @@
 /** Live pictures in browsers, for `StreamSession.push`. */
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { VideoError } from "../errors.ts";
-import type { Image, ImageLimits } from "../image/image.ts";
+import type { ImageLimits, RawImage } from "../image/image.ts";
 import { imageFrom } from "./image.ts";
 
 /** Options of `cameraFrames`. */
@@ -22,7 +22,7 @@ export interface CameraFramesOptions extends ImageLimits {
 export async function* cameraFrames(
   source: MediaStreamTrack | HTMLVideoElement,
   { signal, ...limits }: CameraFramesOptions = {},
-): AsyncGenerator<Image, void, undefined> {
+): AsyncGenerator<RawImage, void, undefined> {
   signal?.throwIfAborted();
   if (!(source instanceof MediaStreamTrack)) return yield* elementFrames(source, limits, signal);
   if (source.kind !== "video") {
@@ -63,7 +63,7 @@ async function* trackFrames(
   { readable }: InstanceType<TrackProcessor>,
   limits: ImageLimits,
   signal: AbortSignalLike | undefined,
-): AsyncGenerator<Image, void, undefined> {
+): AsyncGenerator<RawImage, void, undefined> {
   const reader = readable.getReader();
   try {
     for (;;) {
@@ -80,7 +80,7 @@ async function* elementFrames(
   video: HTMLVideoElement,
   limits: ImageLimits,
   signal: AbortSignalLike | undefined,
-): AsyncGenerator<Image, void, undefined> {
+): AsyncGenerator<RawImage, void, undefined> {
   for (;;) {
     if (!(await abortable(nextPicture(video, signal), signal))) return;
     yield await imageFrom(video, limits);

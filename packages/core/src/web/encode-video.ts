@@ -1,6 +1,6 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { FrameError, MaskletError, VideoError } from "../errors.ts";
-import { checkImage, type Image } from "../image/image.ts";
+import { checkImage, type RawImage } from "../image/image.ts";
 import { canvas, imageDataFrom } from "./image.ts";
 import { loadMediabunny } from "./mediabunny.ts";
 
@@ -24,7 +24,7 @@ export interface EncodeVideoOptions {
  * `checkImage`; or with what the frames reject with. However it ends, so do the frames.
  */
 export async function encodeVideo(
-  frames: AsyncIterable<Image> | Iterable<Image>,
+  frames: AsyncIterable<RawImage> | Iterable<RawImage>,
   { fps = 30, type = "video/mp4", alpha = false, signal }: EncodeVideoOptions = {},
 ): Promise<Blob> {
   signal?.throwIfAborted();
@@ -38,8 +38,8 @@ export async function encodeVideo(
   const format = type === "video/mp4" ? new media.Mp4OutputFormat() : new media.WebMOutputFormat();
   const output = new media.Output({ format, target });
   const keep = alpha && type === "video/webm";
-  let writer: { readonly add: (image: Image, frame: number) => Promise<void> } | undefined;
-  const start = async ({ width, height }: Image): Promise<NonNullable<typeof writer>> => {
+  let writer: { readonly add: (image: RawImage, frame: number) => Promise<void> } | undefined;
+  const start = async ({ width, height }: RawImage): Promise<NonNullable<typeof writer>> => {
     const codec = await media.getFirstEncodableVideoCodec(
       format.getSupportedVideoCodecs().filter((one) => !keep || one.startsWith("vp")),
       { width, height },

@@ -7,7 +7,7 @@
  */
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError } from "../errors.ts";
-import { checkImage, checkSize, defaultMaxPixels, type Image, type ImageLimits, type Size } from "../image/image.ts";
+import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
 
 /** What the browser can draw, and files. */
@@ -36,7 +36,7 @@ export interface ImageFromOptions extends ImageLimits {
 export async function imageFrom(
   source: WebImageSource,
   { maxPixels = defaultMaxPixels, signal }: ImageFromOptions = {},
-): Promise<Image> {
+): Promise<RawImage> {
   signal?.throwIfAborted();
   if (source instanceof Blob) {
     const bitmap = await abortable(decodeBlob(source), signal, (late) => late.close());
@@ -71,7 +71,7 @@ export interface EncodeOptions {
  * cannot write that type or size.
  */
 export async function encodeBlob(
-  image: Image,
+  image: RawImage,
   { type = "image/png", quality = 0.9 }: EncodeOptions = {},
 ): Promise<Blob> {
   checkImage("encodeBlob", image, { maxPixels: Number.POSITIVE_INFINITY });
@@ -99,7 +99,7 @@ export async function encodeMaskBlob(mask: Mask): Promise<Blob> {
 }
 
 /** The image for a canvas's `putImageData`; RGB becomes opaque RGBA. Pixels are copied. */
-export function imageDataFrom(image: Image): ImageData {
+export function imageDataFrom(image: RawImage): ImageData {
   checkImage("imageDataFrom", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { width, height, channels, data } = image;
   const out = new ImageData(width, height);
@@ -141,7 +141,7 @@ function naturalSize(source: Exclude<WebImageSource, Blob | ImageData>): Size {
   return { width, height };
 }
 
-function draw(source: CanvasImageSource, { width, height }: Size, maxPixels: number): Image {
+function draw(source: CanvasImageSource, { width, height }: Size, maxPixels: number): RawImage {
   if (width === 0 || height === 0) {
     throw new ImageError("image-corrupt", `imageFrom: the picture is ${width}x${height}; has it loaded?`);
   }
@@ -169,7 +169,7 @@ export function canvas(
   return { surface, context };
 }
 
-export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): Image {
+export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, height }: Size): RawImage {
   try {
     const { data } = context.getImageData(0, 0, width, height, { colorSpace: "srgb" });
     return { width, height, channels: 4, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.length) };

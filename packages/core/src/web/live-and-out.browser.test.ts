@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { numberOn, watchFrames } from "../../test/videos.web.ts";
 import { VideoError } from "../errors.ts";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { cameraFrames } from "./camera.ts";
 import { encodeVideo } from "./encode-video.ts";
 import { framesFromFiles } from "./frame-files.ts";
@@ -12,7 +12,7 @@ import { openVideo } from "./video.ts";
 const width = 96;
 const height = 48;
 /** Shows a number as `numberOn` reads it. */
-function picture(number: number, { alpha = 255 } = {}): Image {
+function picture(number: number, { alpha = 255 } = {}): RawImage {
   const data = new Uint8ClampedArray(width * height * 4);
   for (let i = 0; i < width * height; i++) {
     const bit = Math.floor(((i % width) * 6) / width);
@@ -42,7 +42,7 @@ describe("framesFromFiles", () => {
     expect([await numbersOf(video), await video.frame(3)]).toEqual([[1, 2, 10], undefined]);
   });
   const numbersOf = async (video: Awaited<ReturnType<typeof framesFromFiles>>): Promise<readonly number[]> =>
-    Promise.all([0, 1, 2].map(async (i) => numberOn((await video.frame(i)) as Image)));
+    Promise.all([0, 1, 2].map(async (i) => numberOn((await video.frame(i)) as RawImage)));
 
   test("refuses none, twins, and frames of another size", async () => {
     await expect(framesFromFiles([])).rejects.toMatchObject({ name: "VideoError", code: "no-frames" });
@@ -146,7 +146,7 @@ describe("cameraFrames", () => {
 describe("encodeVideo", () => {
   test.each(["video/mp4", "video/webm"] as const)("%s is read back as it was", async (type) => {
     let ended = 0;
-    async function* made(): AsyncGenerator<Image> {
+    async function* made(): AsyncGenerator<RawImage> {
       try {
         for (let i = 0; i < 10; i++) yield picture(i);
       } finally {
@@ -158,18 +158,18 @@ describe("encodeVideo", () => {
     await using video = await openVideo(blob);
     expect([video.count, video.size]).toEqual([10, { width, height }]);
     expect(video.info.fps).toBeCloseTo(20, 0);
-    for (let i = 0; i < 10; i++) expect(numberOn((await video.frame(i)) as Image)).toBe(i);
+    for (let i = 0; i < 10; i++) expect(numberOn((await video.frame(i)) as RawImage)).toBe(i);
   });
 
   test("keeps transparency in WebM", async () => {
     const blob = await encodeVideo([picture(63, { alpha: 0 }), picture(63)], { type: "video/webm", alpha: true });
     await using video = await openVideo(blob);
-    expect(numberOn((await video.frame(0)) as Image)).toBe(0); // on black
-    expect(numberOn((await video.frame(1)) as Image)).toBe(63);
+    expect(numberOn((await video.frame(0)) as RawImage)).toBe(0); // on black
+    expect(numberOn((await video.frame(1)) as RawImage)).toBe(63);
   });
 
   test("odd sizes, one frame", async () => {
-    const image: Image = { width: 33, height: 17, channels: 3, data: new Uint8Array(33 * 17 * 3).fill(200) };
+    const image: RawImage = { width: 33, height: 17, channels: 3, data: new Uint8Array(33 * 17 * 3).fill(200) };
     await using video = await openVideo(await encodeVideo([image]));
     expect([video.count, video.size]).toEqual([1, { width: 33, height: 17 }]);
   });
@@ -178,7 +178,7 @@ describe("encodeVideo", () => {
     await expect(encodeVideo([picture(1)], { fps: 0 })).rejects.toMatchObject({ code: "video-option" });
     await expect(encodeVideo([])).rejects.toMatchObject({ name: "VideoError", code: "no-frames" });
     let ended = 0;
-    function* odd(): Generator<Image> {
+    function* odd(): Generator<RawImage> {
       try {
         yield picture(1);
         yield { width: 2, height: 2, channels: 3, data: new Uint8Array(12) };
@@ -190,7 +190,7 @@ describe("encodeVideo", () => {
     expect(ended).toBe(1);
     await expect(encodeVideo([{ ...picture(1), width: 5 }])).rejects.toMatchObject({ name: "ImageError" });
     const abort = new AbortController();
-    function* endless(): Generator<Image> {
+    function* endless(): Generator<RawImage> {
       for (let i = 0; ; i++) {
         if (i === 5) abort.abort(new Error("enough"));
         yield picture(i);

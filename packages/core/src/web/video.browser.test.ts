@@ -14,7 +14,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type NumberedVideo, numberedVideo, numberOn, steady, watchFrames } from "../../test/videos.web.ts";
 import type { VideoError } from "../errors.ts";
-import type { Image } from "../image/image.ts";
+import type { RawImage } from "../image/image.ts";
 import { openVideo, type VideoFrames } from "./video.ts";
 
 let frames: ReturnType<typeof watchFrames>;
@@ -28,7 +28,7 @@ afterEach(() => {
 
 const shown = async (video: VideoFrames, order: readonly number[]): Promise<readonly number[]> => {
   const numbers: number[] = [];
-  for (const index of order) numbers.push(numberOn((await video.frame(index)) as Image));
+  for (const index of order) numbers.push(numberOn((await video.frame(index)) as RawImage));
   return numbers;
 };
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
@@ -69,7 +69,7 @@ describe("frames", () => {
   test("may be asked for all at once", async () => {
     await using video = await openVideo(await numberedVideo());
     const images = await Promise.all(upTo(12).map((index) => video.frame(index)));
-    expect(images.map((image) => numberOn(image as Image))).toEqual(upTo(12));
+    expect(images.map((image) => numberOn(image as RawImage))).toEqual(upTo(12));
   });
 
   test("of a Blob, a file and an address", async () => {
@@ -97,7 +97,7 @@ describe("odd videos", () => {
     await using video = await openVideo(await numberedVideo({ container: "mp4", codec: "avc", rotation }));
     const { width, height } = video.size;
     expect([width, height]).toEqual(rotation === 180 ? [96, 48] : [48, 96]);
-    const image = (await video.frame(1)) as Image;
+    const image = (await video.frame(1)) as RawImage;
     expect([image.width, image.height]).toEqual([width, height]);
     // Frame 1 is white in its first sixth alone, which is now on another side.
     const [x, y] = { 90: [24, 8], 180: [88, 24], 270: [24, 88] }[rotation] as [number, number];
@@ -112,7 +112,7 @@ describe("odd videos", () => {
     expect(one.info.fps).toBeGreaterThan(0);
     await using small = await openVideo(await numberedVideo({ width: 16, height: 16, times: steady(3) }));
     expect(small.size).toEqual({ width: 16, height: 16 });
-    expect(((await small.frame(2)) as Image).data).toHaveLength(16 * 16 * 4);
+    expect(((await small.frame(2)) as RawImage).data).toHaveLength(16 * 16 * 4);
   });
 
   test.each([
@@ -149,7 +149,7 @@ describe("odd videos", () => {
   const each = async (video: VideoFrames): Promise<readonly unknown[]> => {
     const outcomes: unknown[] = [];
     for (const index of upTo(video.count)) {
-      const outcome = video.frame(index).then((image) => numberOn(image as Image));
+      const outcome = video.frame(index).then((image) => numberOn(image as RawImage));
       outcomes.push(await outcome.catch((error: VideoError) => [error.code, error.details["frame"]]));
     }
     return outcomes;

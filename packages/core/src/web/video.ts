@@ -12,7 +12,7 @@ import type { Input, InputVideoTrack, VideoSample } from "mediabunny";
 import type { AbortSignalLike } from "../abort.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError, MaskletError, StateError, VideoError } from "../errors.ts";
-import { checkSize, defaultMaxPixels, type Image, type ImageLimits, type Size } from "../image/image.ts";
+import { checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
 import { Queue } from "../queue.ts";
 import type { FrameOptions, FrameSource } from "../video/frame-source.ts";
 import { canvas, pixelsOf } from "./image.ts";
@@ -219,7 +219,7 @@ class VideoFile implements VideoFrames {
   readonly #queue = new Queue();
   readonly #onAbort = (): void => void this.close();
   /** Least recently asked for first. */
-  readonly #kept = new Map<number, Image>();
+  readonly #kept = new Map<number, RawImage>();
   #drawing: ReturnType<typeof canvas> | undefined;
   #run: Run | undefined;
   #last = 0;
@@ -247,7 +247,7 @@ class VideoFile implements VideoFrames {
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  frame(index: number, { signal }: FrameOptions = {}): Promise<Image | undefined> {
+  frame(index: number, { signal }: FrameOptions = {}): Promise<RawImage | undefined> {
     return this.#queue.run(() => this.#read(index), signal);
   }
 
@@ -263,7 +263,7 @@ class VideoFile implements VideoFrames {
     return this.close();
   }
 
-  async #read(index: number): Promise<Image | undefined> {
+  async #read(index: number): Promise<RawImage | undefined> {
     this.#checkOpen();
     const { keys, times } = this.#options.index;
     if (!(index >= 0 && index < times.length)) return undefined;
@@ -287,7 +287,7 @@ class VideoFile implements VideoFrames {
   }
 
   /** Goes on to a frame, and keeps those from `from` on. */
-  async #readOn(index: number, from: number): Promise<Image> {
+  async #readOn(index: number, from: number): Promise<RawImage> {
     const run = this.#run as Run;
     for (;;) {
       const { done, value: sample } = await run.samples.next();
@@ -327,7 +327,7 @@ class VideoFile implements VideoFrames {
     return at;
   }
 
-  #draw(sample: VideoSample): Image {
+  #draw(sample: VideoSample): RawImage {
     const { rotation, visibleRect } = sample;
     const [width, height] =
       rotation % 180 === 0 ? [visibleRect.width, visibleRect.height] : [visibleRect.height, visibleRect.width];
@@ -346,7 +346,7 @@ class VideoFile implements VideoFrames {
     return Math.max(1, Math.floor(this.#options.cacheBytes / (4 * width * height)));
   }
 
-  #keep(index: number, image: Image): Image {
+  #keep(index: number, image: RawImage): RawImage {
     this.#kept.delete(index);
     this.#kept.set(index, image);
     for (const oldest of this.#kept.keys()) {

@@ -1,8 +1,8 @@
 /** The image predictor under the nano weights against Meta's own, end to end: picture and prompts in, masks out. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ImagePrediction, ImagePredictor } from "../../src/image-predictor.ts";
 import type { Mask } from "../../src/mask/mask.ts";
 import { compressRle, encodeRle, rleArea, rleBox } from "../../src/mask/rle.ts";
+import { type ImagePrediction, ImagePredictor } from "../../src/predict/image-predictor.ts";
 import type { Label, Point, Prompt, PromptBox } from "../../src/prompt/prompt.ts";
 import type { Sam2 } from "../../src/sam2.ts";
 import { MaskComparison, type MaskLimits, pixelsApart } from "./masks.ts";

@@ -1,10 +1,10 @@
 /** Video tracking under the nano weights against Meta's own, end to end: every scenario, step by step. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Image } from "../../src/image/image.ts";
+import type { RawImage } from "../../src/image/image.ts";
 import type { Mask } from "../../src/mask/mask.ts";
 import type { Label, Point, PromptBox } from "../../src/prompt/prompt.ts";
 import type { Sam2 } from "../../src/sam2.ts";
-import type { VideoFrame, VideoObject } from "../../src/video/frame-result.ts";
+import type { FrameResult, VideoObject } from "../../src/video/frame-result.ts";
 import type { FrameSource } from "../../src/video/frame-source.ts";
 import type { VideoOptions } from "../../src/video/options.ts";
 import { VideoPredictor } from "../../src/video/video-predictor.ts";
@@ -68,10 +68,10 @@ type LogEntry =
 type Goldens = Readonly<Record<string, { readonly log: readonly LogEntry[] }>>;
 
 const flagNames: Readonly<Record<string, keyof VideoOptions>> = {
-  add_all_frames_to_correct_as_cond: "addAllFramesToCorrectAsCond",
-  non_overlap_masks: "nonOverlapMasks",
-  max_cond_frames_in_attn: "maxCondFramesInAttention",
-  memory_temporal_stride_for_eval: "memoryTemporalStride",
+  add_all_frames_to_correct_as_cond: "conditionOnCorrections",
+  non_overlap_masks: "nonOverlappingMasks",
+  max_cond_frames_in_attn: "maxConditioningFrames",
+  memory_temporal_stride_for_eval: "memoryStride",
   fill_hole_area: "fillHoleArea",
 };
 
@@ -109,7 +109,7 @@ export async function testNanoVideo(
       await backend?.dispose();
     });
 
-    const expectFrame = ({ frame, objects }: VideoFrame, golden: GoldenFrame): void => {
+    const expectFrame = ({ frame, objects }: FrameResult, golden: GoldenFrame): void => {
       expect({ frame, ids: objects.map(({ id }) => id) }).toEqual({ frame: golden.frame, ids: golden.ids });
       for (const [i, object] of objects.entries()) {
         const where = `${golden.step}: frame ${frame}, object ${object.id}`;
@@ -160,11 +160,11 @@ export async function testNanoVideo(
           [30, 30],
           [400, 200],
         ];
-        const track = async (objects: readonly number[]): Promise<readonly VideoFrame[]> => {
+        const track = async (objects: readonly number[]): Promise<readonly FrameResult[]> => {
           using session = predictor.start(clip);
           for (const object of objects)
             await session.addPrompt({ frame: 0, object, points: [clicks[object] as Point] });
-          const frames: VideoFrame[] = [];
+          const frames: FrameResult[] = [];
           for await (const frame of session.propagate({ count: 5 })) frames.push(frame);
           return frames;
         };
@@ -188,10 +188,10 @@ export async function testNanoVideo(
 
 /** Folders of frames; many scenarios read the same ones. */
 function folders(shared: Shared): (name: string) => Promise<FrameSource> {
-  const decoded = new Map<string, Promise<Image>>();
+  const decoded = new Map<string, Promise<RawImage>>();
   return async (name) => {
     const files = shared.list(`media/${name}`);
-    const frame = (index: number): Promise<Image> => {
+    const frame = (index: number): Promise<RawImage> => {
       const path = `media/${name}/${files[index]}`;
       const image = decoded.get(path) ?? shared.image(path);
       decoded.set(path, image);
@@ -203,7 +203,7 @@ function folders(shared: Shared): (name: string) => Promise<FrameSource> {
 }
 
 /** What a step produces, in the words of the log. */
-async function* run(shared: Shared, session: VideoSession, [kind, step]: Step): AsyncGenerator<VideoFrame | LogEntry> {
+async function* run(shared: Shared, session: VideoSession, [kind, step]: Step): AsyncGenerator<FrameResult | LogEntry> {
   if (kind === "points") {
     const { id, clear, ...prompt } = step;
     yield session.addPrompt({ ...prompt, object: id, ...(clear === undefined ? {} : { clearOldPoints: clear }) });
@@ -229,7 +229,7 @@ async function* run(shared: Shared, session: VideoSession, [kind, step]: Step): 
 }
 
 /** A picture in black and white as a mask. */
-function maskOf({ width, height, channels, data }: Image): Mask {
+function maskOf({ width, height, channels, data }: RawImage): Mask {
   return {
     width,
     height,

@@ -2,7 +2,7 @@
 import { describe, test } from "vitest";
 import type { Backend } from "../../src/backend/backend.ts";
 import type { ByteSource } from "../../src/checkpoint/byte-source.ts";
-import type { Image } from "../../src/image/image.ts";
+import type { RawImage } from "../../src/image/image.ts";
 import { parseConfig } from "../../src/model/config.ts";
 import { Sam2 } from "../../src/sam2.ts";
 
@@ -11,7 +11,7 @@ export interface Shared {
   /** Names of the files in a folder, sorted. */
   readonly list: (folder: string) => readonly string[];
   readonly open: (name: string) => Promise<ByteSource>;
-  readonly image: (name: string) => Promise<Image>;
+  readonly image: (name: string) => Promise<RawImage>;
 }
 
 export async function readJson<T>(shared: Shared, name: string): Promise<T> {

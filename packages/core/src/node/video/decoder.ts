@@ -1,5 +1,5 @@
 import type { AbortSignalLike } from "../../abort.ts";
-import type { Image, Size } from "../../image/image.ts";
+import type { RawImage, Size } from "../../image/image.ts";
 import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
 
 export interface DecoderOptions {
@@ -18,7 +18,7 @@ export interface DecoderOptions {
 export interface DecodedFrame {
   /** Its presentation time, in units of the time base that the filters set; `undefined` if it has none. */
   readonly pts: number | undefined;
-  readonly image: Image;
+  readonly image: RawImage;
 }
 
 /**

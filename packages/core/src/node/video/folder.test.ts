@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { noiseImage } from "../../../test/toy-sam2.ts";
-import type { Image } from "../../image/image.ts";
+import type { RawImage } from "../../image/image.ts";
 import { encodePng } from "../image.ts";
 import { framesFromFolder } from "./folder.ts";
 
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const image = (seed: number, width = 6): Image => noiseImage(width, 4, { seed: seed + 1 });
+const image = (seed: number, width = 6): RawImage => noiseImage(width, 4, { seed: seed + 1 });
 const put = async (name: string, seed: number, width?: number): Promise<void> =>
   writeFile(join(folder, name), await encodePng(image(seed, width)));
 

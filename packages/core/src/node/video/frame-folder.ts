@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { StateError, VideoError } from "../../errors.ts";
-import type { Image } from "../../image/image.ts";
+import type { RawImage } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
 import { encodePng, writeFailed, writeFileAtomic } from "../image.ts";
 import type { VideoWriter } from "./video-writer.ts";
@@ -55,7 +55,7 @@ class FolderWriter implements VideoWriter {
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  write(image: Image): Promise<void> {
+  write(image: RawImage): Promise<void> {
     return this.#queue.run(async () => {
       this.#checkOpen("write");
       const { path, first, signal } = this.#options;

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { noiseImage } from "../../../test/toy-sam2.ts";
 import { childrenOf, ffmpeg, hasFfmpeg } from "../../../test/videos.ts";
-import type { Image } from "../../image/image.ts";
+import type { RawImage } from "../../image/image.ts";
 import { encodePng } from "../image.ts";
 import { openVideo, type VideoFrames } from "./video-file.ts";
 
@@ -23,10 +23,10 @@ afterEach(async () => {
 
 const at = (name: string): string => join(folder, name);
 const count = 14;
-const noise = (i: number, [width, height] = [34, 21]): Image => noiseImage(width, height, { seed: i + 1 });
+const noise = (i: number, [width, height] = [34, 21]): RawImage => noiseImage(width, height, { seed: i + 1 });
 
 /** Says whether pixels are the same: a comparison number by number takes seconds. */
-const digest = (image: Image | undefined): string =>
+const digest = (image: RawImage | undefined): string =>
   image === undefined ? "none" : createHash("sha256").update(image.data).digest("hex");
 const exactly = (i: number): string => digest(noise(i));
 
@@ -54,13 +54,13 @@ const closing = async <T>(video: VideoFrames, use: (video: VideoFrames) => Promi
 };
 
 /** All frames, forwards; the same backwards, and in a jumble, with a cache that holds only some. */
-async function everyWay(path: string): Promise<readonly Image[]> {
+async function everyWay(path: string): Promise<readonly RawImage[]> {
   const size = await closing(await openVideo(path), async (video) => video.size);
   return closing(await openVideo(path, { cacheBytes: size.width * size.height * 3 * 6 }), async (video) => {
     const n = video.info.frames;
-    const read = async (order: readonly number[]): Promise<ReadonlyMap<number, Image>> => {
-      const read = new Map<number, Image>();
-      for (const i of order) read.set(i, (await video.frame(i)) as Image);
+    const read = async (order: readonly number[]): Promise<ReadonlyMap<number, RawImage>> => {
+      const read = new Map<number, RawImage>();
+      for (const i of order) read.set(i, (await video.frame(i)) as RawImage);
       return read;
     };
     const forwards = Array.from({ length: n }, (_, i) => i);
@@ -133,7 +133,7 @@ describe.skipIf(!hasFfmpeg)("openVideo (needs ffmpeg on PATH)", { timeout: 60_00
     await ffmpeg("-i", upright, "-c", "copy", "-metadata:s:v:0", "rotate=90", at("rotated.mov"));
     const { data } = noise(3);
     const frames = await everyWay(at("rotated.mov"));
-    const [{ width, height }, third] = [frames[0] as Image, frames[3] as Image];
+    const [{ width, height }, third] = [frames[0] as RawImage, frames[3] as RawImage];
     expect([width, height]).toEqual([21, 34]);
     const pixel = (from: Uint8Array | Uint8ClampedArray, i: number): string => String(from.subarray(i * 3, i * 3 + 3));
     const turned = (place: (x: number, y: number) => number): boolean =>

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { StateError, VideoError } from "../../errors.ts";
-import { checkSize, type Image, type ImageLimits, type Size } from "../../image/image.ts";
+import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
@@ -93,7 +93,7 @@ interface VideoFileOptions {
   readonly input: Input;
   readonly track: Track;
   readonly index: FrameIndex;
-  readonly first: Image;
+  readonly first: RawImage;
   readonly cacheBytes: number;
   readonly signal: AbortSignalLike | undefined;
   readonly remove: () => Promise<void>;
@@ -117,7 +117,7 @@ class VideoFile implements VideoFrames {
   readonly #queue = new Queue();
   readonly #onAbort = (): void => void this.close();
   /** Least recently asked for first. */
-  readonly #kept = new Map<number, Image>();
+  readonly #kept = new Map<number, RawImage>();
   /** Frames decoded at once when going backwards: half of those that are kept. */
   readonly #window: number;
   /** How many key frames earlier to seek: containers without an index are off by some. */
@@ -142,7 +142,7 @@ class VideoFile implements VideoFrames {
     return this.info.frames + (this.info.truncated ? 1 : 0);
   }
 
-  frame(index: number, { signal }: FrameOptions = {}): Promise<Image | undefined> {
+  frame(index: number, { signal }: FrameOptions = {}): Promise<RawImage | undefined> {
     return this.#queue.run(() => this.#read(index), signal);
   }
 
@@ -161,7 +161,7 @@ class VideoFile implements VideoFrames {
     return this.close();
   }
 
-  async #read(index: number): Promise<Image | undefined> {
+  async #read(index: number): Promise<RawImage | undefined> {
     this.#checkOpen();
     const { name } = this.#options.input;
     if (index === this.info.frames && this.info.truncated) {
@@ -189,7 +189,7 @@ class VideoFile implements VideoFrames {
   }
 
   /** Goes on to the frame, and keeps those on the way. */
-  async #readOn(index: number): Promise<Image> {
+  async #readOn(index: number): Promise<RawImage> {
     const { pts } = this.#options.index;
     for (;;) {
       this.#checkOpen();
@@ -243,7 +243,7 @@ class VideoFile implements VideoFrames {
     await run?.decoder.kill();
   }
 
-  #keep(index: number, image: Image): Image {
+  #keep(index: number, image: RawImage): RawImage {
     this.#kept.delete(index);
     this.#kept.set(index, image);
     if (this.#kept.size > Math.max(1, this.#options.cacheBytes / image.data.length)) {

@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from "../../abort.ts";
 import { VideoError } from "../../errors.ts";
-import type { Image } from "../../image/image.ts";
+import type { RawImage } from "../../image/image.ts";
 import { Decoder } from "./decoder.ts";
 
 export interface VideoStreamOptions {
@@ -17,7 +17,7 @@ export interface VideoStreamOptions {
 }
 
 /** One frame of a stream. */
-export interface StreamFrame extends Image {
+export interface StreamFrame extends RawImage {
   /** Its number in the source, from 0: where numbers are missing, frames were dropped. */
   readonly index: number;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { childrenOf, ffmpeg, hasFfmpeg } from "../../../test/videos.ts";
-import type { Image } from "../../image/image.ts";
+import type { RawImage } from "../../image/image.ts";
 import { applyEffect } from "../../mask/effects.ts";
 import { type Mask, maskIou } from "../../mask/mask.ts";
 import { readImage } from "../image.ts";
@@ -28,7 +28,7 @@ const disk = (frame: number, { width, height } = size): Mask => ({
   ),
 });
 /** A smooth picture that differs from frame to frame. */
-const picture = (frame: number, { width, height } = size): Image => ({
+const picture = (frame: number, { width, height } = size): RawImage => ({
   width,
   height,
   channels: 3,
@@ -61,7 +61,7 @@ function times(file: string): number[] {
   return String(stdout).trim().split(/,?\s+/).map(Number.parseFloat);
 }
 /** All frames, decoded again. */
-function decode(file: string, { width, height }: { width: number; height: number }, channels: 3 | 4): Image[] {
+function decode(file: string, { width, height }: { width: number; height: number }, channels: 3 | 4): RawImage[] {
   const decoder = channels === 4 ? ["-c:v", "libvpx-vp9"] : [];
   const { stdout } = spawnSync(
     "ffmpeg",
@@ -77,7 +77,7 @@ function decode(file: string, { width, height }: { width: number; height: number
     data: new Uint8Array(stdout.subarray(i * length, (i + 1) * length)),
   }));
 }
-const meanError = (a: Image, b: Image): number => {
+const meanError = (a: RawImage, b: RawImage): number => {
   const errors = Array.from(a.data, (value, i) => Math.abs(value - (b.data[i] as number)));
   return errors.reduce((sum, error) => sum + error, 0) / errors.length;
 };
@@ -113,7 +113,7 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     const writer = await createVideo(file, { size: odd, fps: 25 });
     await writer.write(picture(0, odd));
     await writer.finish();
-    const [frame] = decode(file, { width: 34, height: 26 }, 3) as [Image];
+    const [frame] = decode(file, { width: 34, height: 26 }, 3) as [RawImage];
     const column = (x: number, y: number): number => frame.data[3 * (y * 34 + x)] as number;
     for (const y of [0, 12, 25]) expect(Math.abs(column(33, y) - (40 + 2 * 32))).toBeLessThan(6);
     expect(Math.abs(column(10, 25) - 60)).toBeLessThan(6);
@@ -124,7 +124,7 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     const writer = await createVideo(file, { size, fps: 25, background: [0, 0, 255] });
     await writer.write(applyEffect(picture(0), [{ mask: disk(0) }], "cutout"));
     await writer.finish();
-    const [frame] = decode(file, size, 3) as [Image];
+    const [frame] = decode(file, size, 3) as [RawImage];
     expect([...frame.data.subarray(0, 3)].map((value) => Math.round(value / 16))).toEqual([0, 0, 16]);
   });
 
@@ -176,7 +176,7 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     const writer = await createVideo(file, { size, fps: 24 });
     await writer.write(picture(0));
     await writer.finish();
-    const [frame] = decode(file, size, 4) as [Image];
+    const [frame] = decode(file, size, 4) as [RawImage];
     expect(Math.min(...frame.data.filter((_, i) => i % 4 === 3))).toBeGreaterThan(250);
   });
 
@@ -365,7 +365,7 @@ describe("a folder of PNGs", () => {
     await writer.finish();
     expect((await readdir(at("new/frames"))).sort()).toEqual(["00009.png", "00010.png"]);
     expect(await readImage(at("new/frames/00010.png"))).toEqual(frames[1]);
-    await expect(writer.write(frames[0] as Image)).rejects.toMatchObject({ code: "disposed" });
+    await expect(writer.write(frames[0] as RawImage)).rejects.toMatchObject({ code: "disposed" });
   });
 
   test("abort removes what was written and nothing else", async () => {

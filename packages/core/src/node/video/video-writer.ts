@@ -10,7 +10,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { FrameError, StateError, VideoError } from "../../errors.ts";
-import { checkImage, checkSize, flatten, type Image, type Rgb, type Size } from "../../image/image.ts";
+import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
 import { temporaryBeside, writeFailed } from "../image.ts";
 import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
@@ -46,7 +46,7 @@ export interface VideoWriter extends AsyncDisposable {
    * `ImageError`, and the video can go on; a failing encoder with a `VideoError` "encode-failed", an abort with the
    * signal's reason, and then the video is gone.
    */
-  write(image: Image): Promise<void>;
+  write(image: RawImage): Promise<void>;
   /**
    * Ends the video and puts it at its path. Rejects with a `VideoError` "no-frames" or "encode-failed", a `MaskletError`
    * "write-failed", or the signal's reason; then there is nothing, or what was there before.
@@ -276,7 +276,7 @@ class FileWriter implements VideoWriter {
     });
   }
 
-  write(image: Image): Promise<void> {
+  write(image: RawImage): Promise<void> {
     return this.#queue.run(async () => {
       this.#checkOpen("write");
       const pixels = this.#pixels(image);
@@ -351,7 +351,7 @@ class FileWriter implements VideoWriter {
   }
 
   /** The frame's bytes with the format's channels. */
-  #pixels(image: Image): Uint8Array {
+  #pixels(image: RawImage): Uint8Array {
     const { size, format, background } = this.#options;
     checkImage("write", image);
     const { width, height, channels, data } = image;
@@ -378,7 +378,7 @@ class FileWriter implements VideoWriter {
  * RGBA whose fully transparent pixels take the colours of those beside them. They are not seen, but 4:2:0 and the codec
  * mix them into the edge, and what is mostly black there would darken it.
  */
-function bled({ width, height, data }: Image): Uint8Array {
+function bled({ width, height, data }: RawImage): Uint8Array {
   const out = new Uint8Array(data);
   const known = new Uint8Array(width * height);
   for (let i = 0; i < known.length; i++) known[i] = out[4 * i + 3] === 0 ? 0 : 1;

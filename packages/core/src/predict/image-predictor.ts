@@ -1,8 +1,25 @@
-import type { AbortSignalLike } from "./abort.ts";
-import { PromptError, StateError } from "./errors.ts";
-import { graphCost } from "./graph/cost.ts";
-import { checkImage, defaultMaxPixels, type Image, type Size } from "./image/image.ts";
-import { preprocessImage } from "./image/preprocess.ts";
+import type { AbortSignalLike } from "../abort.ts";
+import { PromptError, StateError } from "../errors.ts";
+import { graphCost } from "../graph/cost.ts";
+import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image/image.ts";
+import { preprocessImage } from "../image/preprocess.ts";
+import { removeSmallRegions } from "../mask/components.ts";
+import { type Mask, maskIou } from "../mask/mask.ts";
+import { upsampleLogits, upsampleMask } from "../mask/postprocess.ts";
+import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "../mask/score.ts";
+import { imageEncoderGraph } from "../model/graphs.ts";
+import { gridSize } from "../model/image-encoder.ts";
+import {
+  checkPrompts,
+  copyPrompt,
+  type EncodedPrompt,
+  encodePrompt,
+  type MaskLogits,
+  type Prompt,
+} from "../prompt/prompt.ts";
+import { CallQueue } from "../queue.ts";
+import type { Sam2 } from "../sam2.ts";
+import { type DeviceTensor, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 import {
   type CachedImageOptions,
   type HostFeatures,
@@ -11,32 +28,15 @@ import {
   splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
-import { removeSmallRegions } from "./mask/components.ts";
-import { type Mask, maskIou } from "./mask/mask.ts";
-import { upsampleLogits, upsampleMask } from "./mask/postprocess.ts";
-import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "./mask/score.ts";
-import { imageEncoderGraph } from "./model/graphs.ts";
-import { gridSize } from "./model/image-encoder.ts";
-import {
-  checkPrompts,
-  copyPrompt,
-  type EncodedPrompt,
-  encodePrompt,
-  type MaskLogits,
-  type Prompt,
-} from "./prompt/prompt.ts";
-import { CallQueue } from "./queue.ts";
-import type { Sam2 } from "./sam2.ts";
-import { type DeviceTensor, float32, type HostTensor, int32 } from "./tensor/tensor.ts";
 
-/** Settings of an `ImagePredictor`; the names are the reference's (`SAM2ImagePredictor`). */
+/** Settings of an `ImagePredictor` (reference: `SAM2ImagePredictor`). */
 export interface ImagePredictorOptions {
   /** The logit above which a pixel belongs to the mask. Default 0. */
   readonly maskThreshold?: number;
   /** Holes of at most this many low-resolution pixels (a quarter of the model's image size) are filled. Default 0. */
   readonly maxHoleArea?: number;
   /** Specks of at most this many low-resolution pixels are removed. Default 0. */
-  readonly maxSprinkleArea?: number;
+  readonly maxSpeckArea?: number;
   /** Larger images are refused with an `ImageError`; `defaultMaxPixels` if not given. */
   readonly maxPixels?: number;
   /**
@@ -139,20 +139,20 @@ export class ImagePredictor {
     const {
       maskThreshold = 0,
       maxHoleArea = 0,
-      maxSprinkleArea = 0,
+      maxSpeckArea = 0,
       maxPixels = defaultMaxPixels,
       promptsPerRun = 16,
       imagesPerRun,
     } = options;
     checkOption("ImagePredictor", { maskThreshold }, "a finite number", Number.isFinite(maskThreshold));
     checkOption("ImagePredictor", { maxHoleArea }, "a number from 0", maxHoleArea >= 0);
-    checkOption("ImagePredictor", { maxSprinkleArea }, "a number from 0", maxSprinkleArea >= 0);
+    checkOption("ImagePredictor", { maxSpeckArea }, "a number from 0", maxSpeckArea >= 0);
     checkOption("ImagePredictor", { maxPixels }, "a number from 1", maxPixels >= 1);
     const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
     checkOption("ImagePredictor", { promptsPerRun }, "a positive integer", isCount(promptsPerRun));
     checkOption("ImagePredictor", { imagesPerRun }, "a positive integer", isCount(imagesPerRun ?? 1));
     this.model = model;
-    this.#options = { maskThreshold, maxHoleArea, maxSprinkleArea, maxPixels, promptsPerRun };
+    this.#options = { maskThreshold, maxHoleArea, maxSpeckArea, maxPixels, promptsPerRun };
     this.#imagesPerRun = imagesPerRun;
   }
 
@@ -171,7 +171,7 @@ export class ImagePredictor {
    * Encodes an image of any size, RGB or RGBA (alpha is dropped), in place of those set before. Rejects with an
    * `ImageError` for pixels that do not fit their size.
    */
-  setImage(image: Image, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+  setImage(image: RawImage, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
     return setCachedImage(this, image, options);
   }
 
@@ -179,7 +179,7 @@ export class ImagePredictor {
    * Encodes several images; `predict` chooses one by its index (reference: `set_image_batch`). Pixels are read when the
    * call's turn comes: they must not change before it has settled.
    */
-  async setImages(images: readonly Image[], { signal }: SetImageOptions = {}): Promise<void> {
+  async setImages(images: readonly RawImage[], { signal }: SetImageOptions = {}): Promise<void> {
     const encode = async (): Promise<readonly Encoded[]> => {
       const { maxPixels } = this.#options;
       for (const image of images) checkImage("setImage", image, { maxPixels });
@@ -306,7 +306,7 @@ export class ImagePredictor {
   }
 
   /** One run of the encoder. */
-  async #encode(images: readonly Image[], signal: AbortSignalLike | undefined): Promise<readonly Encoded[]> {
+  async #encode(images: readonly RawImage[], signal: AbortSignalLike | undefined): Promise<readonly Encoded[]> {
     const encoder = await this.model.executable("imageEncoder");
     const { imageSize } = this.model.config;
     const sizes = images.map(({ width, height }) => ({ width, height }));
@@ -401,7 +401,7 @@ export class ImagePredictor {
 
   /** Chooses among the decoder's four masks and brings them to the image's size. */
   #finish(decoded: Decoded, size: Size, options: PredictOptions): ImagePrediction {
-    const { maskThreshold: threshold, maxHoleArea, maxSprinkleArea } = this.#options;
+    const { maskThreshold: threshold, maxHoleArea, maxSpeckArea } = this.#options;
     const { multimaskOutput = true, returnLogits = false } = options;
     const side = 4 * gridSize(this.model.config);
     const low = { width: side, height: side };
@@ -410,8 +410,8 @@ export class ImagePredictor {
       : [selectSingleMask({ logits: decoded.logits, iou: decoded.iou })];
     const raw = chosen.map((i) => decoded.logits.subarray(i * side * side, (i + 1) * side * side));
     const cleaned = raw.map((logits) =>
-      maxHoleArea > 0 || maxSprinkleArea > 0
-        ? removeSmallRegions(logits, { ...low, maxHoleArea, maxSprinkleArea, threshold })
+      maxHoleArea > 0 || maxSpeckArea > 0
+        ? removeSmallRegions(logits, { ...low, maxHoleArea, maxSpeckArea, threshold })
         : logits,
     );
     const iouPredictions = chosen.map((i) => decoded.iou[i] as number);

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ObservedBackend } from "../test/observed-backend.ts";
-import { noiseImage, toyConfig, toyTensors } from "../test/toy-sam2.ts";
-import { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
-import type { Image } from "./image/image.ts";
+import { ObservedBackend } from "../../test/observed-backend.ts";
+import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
+import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
+import type { RawImage } from "../image/image.ts";
+import { bytesSource } from "../index.ts";
+import { Sam2 } from "../sam2.ts";
+import { float32, type HostTensor, int32 } from "../tensor/tensor.ts";
+import { TestAbort } from "../testing/fixtures.ts";
 import { EmbeddingCache } from "./image-embedding.ts";
 import { ImagePredictor } from "./image-predictor.ts";
-import { bytesSource } from "./index.ts";
-import { Sam2 } from "./sam2.ts";
 import { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";
-import { float32, type HostTensor, int32 } from "./tensor/tensor.ts";
-import { TestAbort } from "./testing/fixtures.ts";
 
 const backend = new ObservedBackend();
 let model: Sam2;
@@ -124,7 +124,7 @@ describe("EmbeddingCache", () => {
   test("an image with a key is encoded once", async () => {
     const cache = new EmbeddingCache();
     using predictor = new ImagePredictor(model);
-    const [first, second] = images as [Image, Image];
+    const [first, second] = images as [RawImage, RawImage];
     await predictor.setImage(first, { cache, key: "first" });
     const before = await predictor.predict(click);
     await predictor.setImage(second, { cache, key: "second" });

@@ -1,13 +1,13 @@
 /** Aborted or failing at every point where something is awaited: what is rejected, what is left alive, what still works. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ObservedBackend } from "../test/observed-backend.ts";
-import { noiseImage, toyConfig } from "../test/toy-sam2.ts";
-import type { AbortSignalLike } from "./abort.ts";
-import { createReferenceBackend } from "./backend/reference.ts";
+import { ObservedBackend } from "../../test/observed-backend.ts";
+import { noiseImage, toyConfig } from "../../test/toy-sam2.ts";
+import type { AbortSignalLike } from "../abort.ts";
+import { createReferenceBackend } from "../backend/reference.ts";
+import { Sam2 } from "../sam2.ts";
+import { TestAbort } from "../testing/fixtures.ts";
+import { hashedWeights } from "../testing/hashed-weights.ts";
 import { ImagePredictor } from "./image-predictor.ts";
-import { Sam2 } from "./sam2.ts";
-import { TestAbort } from "./testing/fixtures.ts";
-import { hashedWeights } from "./testing/hashed-weights.ts";
 
 const before = noiseImage(12, 12);
 const image = noiseImage(20, 10, { seed: 2 });

@@ -1,17 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ObservedBackend } from "../test/observed-backend.ts";
-import { noiseImage, toyConfig } from "../test/toy-sam2.ts";
-import type { Image } from "./image/image.ts";
+import { ObservedBackend } from "../../test/observed-backend.ts";
+import { noiseImage, toyConfig } from "../../test/toy-sam2.ts";
+import type { RawImage } from "../image/image.ts";
+import { labelComponents, removeSmallRegions } from "../mask/components.ts";
+import { type Mask, maskArea } from "../mask/mask.ts";
+import { upsampleLogits } from "../mask/postprocess.ts";
+import { stabilityScore } from "../mask/score.ts";
+import { type MaskLogits, maskPrompt, type Prompt } from "../prompt/prompt.ts";
+import { Sam2 } from "../sam2.ts";
+import type { HostTensor } from "../tensor/tensor.ts";
+import { memoryWeights } from "../testing/fixtures.ts";
+import { hashedWeights } from "../testing/hashed-weights.ts";
 import { type ImagePrediction, ImagePredictor, type ImagePredictorOptions } from "./image-predictor.ts";
-import { labelComponents, removeSmallRegions } from "./mask/components.ts";
-import { type Mask, maskArea } from "./mask/mask.ts";
-import { upsampleLogits } from "./mask/postprocess.ts";
-import { stabilityScore } from "./mask/score.ts";
-import { type MaskLogits, maskPrompt, type Prompt } from "./prompt/prompt.ts";
-import { Sam2 } from "./sam2.ts";
-import type { HostTensor } from "./tensor/tensor.ts";
-import { memoryWeights } from "./testing/fixtures.ts";
-import { hashedWeights } from "./testing/hashed-weights.ts";
 
 const picture = noiseImage(50, 40);
 const click: Prompt = { points: [[20, 20]] };
@@ -36,7 +36,11 @@ afterAll(async () => {
   expect(backend.executables).toBe(0);
 });
 
-async function predictorOf(image: Image, options: ImagePredictorOptions = {}, sam2 = model): Promise<ImagePredictor> {
+async function predictorOf(
+  image: RawImage,
+  options: ImagePredictorOptions = {},
+  sam2 = model,
+): Promise<ImagePredictor> {
   const predictor = new ImagePredictor(sam2, options);
   await predictor.setImage(image);
   return predictor;
@@ -145,7 +149,7 @@ describe("small regions", () => {
         const specks = areas(mask);
         for (const [option, sizes, of] of [
           ["maxHoleArea", holes, inverted],
-          ["maxSprinkleArea", specks, (same: Mask) => same],
+          ["maxSpeckArea", specks, (same: Mask) => same],
         ] as const) {
           const smallest = sizes[0];
           if (smallest === undefined || sizes.length < 2) continue;
@@ -272,8 +276,8 @@ describe("many prompts", () => {
 describe("images", () => {
   test("RGBA is RGB with its alpha dropped", async () => {
     const rgba = noiseImage(31, 17, { channels: 4, seed: 5 });
-    const rgb: Image = { ...rgba, channels: 3, data: rgba.data.filter((_, i) => i % 4 !== 3) };
-    const clamped: Image = { ...rgb, data: new Uint8ClampedArray(rgb.data) };
+    const rgb: RawImage = { ...rgba, channels: 3, data: rgba.data.filter((_, i) => i % 4 !== 3) };
+    const clamped: RawImage = { ...rgb, data: new Uint8ClampedArray(rgb.data) };
     using a = await predictorOf(rgba);
     using b = await predictorOf(rgb);
     using c = await predictorOf(clamped);
@@ -310,8 +314,8 @@ describe("images", () => {
     const before = noiseImage(10, 10, { seed: 9 });
     using predictor = await predictorOf(before, options);
     const answer = await predictor.predict({ points: [[5, 5]] });
-    await expect(predictor.setImage(image as Image)).rejects.toMatchObject({ name: "ImageError", code });
-    await expect(predictor.setImages([before, image as Image])).rejects.toMatchObject({ name: "ImageError", code });
+    await expect(predictor.setImage(image as RawImage)).rejects.toMatchObject({ name: "ImageError", code });
+    await expect(predictor.setImages([before, image as RawImage])).rejects.toMatchObject({ name: "ImageError", code });
     expect(predictor.imageSizes).toEqual([{ width: 10, height: 10 }]);
     expect(await predictor.predict({ points: [[5, 5]] })).toEqual(answer);
     expect(backend.tensors).toBe(3);
@@ -366,7 +370,7 @@ describe("options", () => {
     [{ promptsPerRun: "64" as never }, "ImagePredictor: promptsPerRun must be a positive integer, got 64"],
     [{ maskThreshold: Number.NaN }, "ImagePredictor: maskThreshold must be a finite number, got NaN"],
     [{ maxHoleArea: -1 }, "ImagePredictor: maxHoleArea must be a number from 0, got -1"],
-    [{ maxSprinkleArea: Number.NaN }, "ImagePredictor: maxSprinkleArea must be a number from 0, got NaN"],
+    [{ maxSpeckArea: Number.NaN }, "ImagePredictor: maxSpeckArea must be a number from 0, got NaN"],
     [{ maxPixels: 0 }, "ImagePredictor: maxPixels must be a number from 1, got 0"],
   ])("%j", (options, message) => {
     expect(() => new ImagePredictor(model, options)).toThrow(

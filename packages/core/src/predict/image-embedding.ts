@@ -2,14 +2,14 @@
  * An encoded image as a safetensors file: what another predictor, process or page needs to prompt it without the
  * encoder. `image` is [version, width, height, fingerprint of the weights] as int32, the rest are the encoder's outputs.
  */
-import { bytesSource } from "./checkpoint/byte-source.ts";
-import { toFloat32 } from "./checkpoint/convert.ts";
-import { crc32 } from "./checkpoint/crc32.ts";
-import { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
-import { CheckpointError, PromptError } from "./errors.ts";
-import type { Image, Size } from "./image/image.ts";
-import type { Sam2 } from "./sam2.ts";
-import { elementCount, float32, type HostTensor, int32 } from "./tensor/tensor.ts";
+import { bytesSource } from "../checkpoint/byte-source.ts";
+import { toFloat32 } from "../checkpoint/convert.ts";
+import { crc32 } from "../checkpoint/crc32.ts";
+import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
+import { CheckpointError, PromptError } from "../errors.ts";
+import type { RawImage, Size } from "../image/image.ts";
+import type { Sam2 } from "../sam2.ts";
+import { elementCount, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 
 const VERSION = 1;
 const HEADER = "image";
@@ -155,7 +155,7 @@ export interface CachedImageOptions {
 
 /** The part of a predictor that sets one image. */
 interface ImageSetter<O> {
-  setImages(images: readonly Image[], options: O): Promise<void>;
+  setImages(images: readonly RawImage[], options: O): Promise<void>;
   loadImages(files: readonly Uint8Array[], options: O): Promise<void>;
   saveImage(index: number, options: O): Promise<Uint8Array>;
 }
@@ -163,7 +163,7 @@ interface ImageSetter<O> {
 /** From the cache if it is there, else into it. */
 export async function setCachedImage<O>(
   predictor: ImageSetter<O>,
-  image: Image,
+  image: RawImage,
   options: O & CachedImageOptions,
 ): Promise<void> {
   const { cache, key } = options;

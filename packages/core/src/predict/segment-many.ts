@@ -1,5 +1,7 @@
-import type { AbortSignalLike } from "./abort.ts";
-import { checkImage, type Image, type Size } from "./image/image.ts";
+import type { AbortSignalLike } from "../abort.ts";
+import { checkImage, type RawImage, type Size } from "../image/image.ts";
+import type { Prompt } from "../prompt/prompt.ts";
+import type { Sam2 } from "../sam2.ts";
 import {
   checkOption,
   type ImagePrediction,
@@ -7,15 +9,13 @@ import {
   type ImagePredictorOptions,
   type PredictOptions,
 } from "./image-predictor.ts";
-import type { Prompt } from "./prompt/prompt.ts";
-import type { Sam2 } from "./sam2.ts";
 
 /** One image to segment. */
 export interface ImageJob {
   /** A function is called when the image's turn is near, so that images are decoded beside the model and not all at once. */
-  readonly image: Image | (() => Promise<Image>);
+  readonly image: RawImage | (() => Promise<RawImage>);
   /** Prompts, or what makes them of the image. */
-  readonly prompts: readonly Prompt[] | ((image: Image) => readonly Prompt[] | Promise<readonly Prompt[]>);
+  readonly prompts: readonly Prompt[] | ((image: RawImage) => readonly Prompt[] | Promise<readonly Prompt[]>);
 }
 
 export interface SegmentManyOptions
@@ -34,7 +34,7 @@ export type ImageJobResult<J extends ImageJob = ImageJob> =
 
 interface Waiting<J> {
   readonly job: J;
-  readonly image: Promise<Image | { readonly error: unknown }>;
+  readonly image: Promise<RawImage | { readonly error: unknown }>;
 }
 
 /**
@@ -71,7 +71,7 @@ export async function* segmentMany<J extends ImageJob>(
       const run = waiting.splice(0, imagesPerRun);
       if (run.length === 0) return;
       const images = await Promise.all(run.map(({ image }) => image));
-      const good = images.filter((image): image is Image => !("error" in image));
+      const good = images.filter((image): image is RawImage => !("error" in image));
       await predictor.setImages(good, signal && { signal });
       for (const [i, { job }] of run.entries()) {
         const image = images[i] as (typeof images)[number];
@@ -96,7 +96,7 @@ export async function* segmentMany<J extends ImageJob>(
 async function decoded(
   { image }: ImageJob,
   limits: ImagePredictorOptions,
-): Promise<Image | { readonly error: unknown }> {
+): Promise<RawImage | { readonly error: unknown }> {
   try {
     const found = typeof image === "function" ? await image() : image;
     checkImage("segmentMany", found, limits.maxPixels === undefined ? {} : { maxPixels: limits.maxPixels });
@@ -108,7 +108,7 @@ async function decoded(
 
 async function segmented<J extends ImageJob>(
   job: J,
-  image: Image,
+  image: RawImage,
   predict: (prompts: readonly Prompt[]) => Promise<readonly ImagePrediction[]>,
 ): Promise<ImageJobResult<J>> {
   const prompts = typeof job.prompts === "function" ? await job.prompts(image) : job.prompts;
