@@ -7,18 +7,18 @@ import { cli, temporaryFolder } from "./cli.ts";
 const folder = temporaryFolder();
 
 /** A folder of frames; each frame is a row of labels. */
-function frames(name: string, ...rows: readonly (readonly number[])[]): string {
+async function frames(name: string, ...rows: readonly (readonly number[])[]): Promise<string> {
   const path = join(folder, name);
   mkdirSync(path, { recursive: true });
   for (const [i, row] of rows.entries()) {
     const map = { width: row.length, height: 1, data: Uint8Array.from(row) };
-    writeFileSync(join(path, `${String(i).padStart(5, "0")}.png`), encodeLabelPng(map));
+    writeFileSync(join(path, `${String(i).padStart(5, "0")}.png`), await encodeLabelPng(map));
   }
   return path;
 }
 
-const truth = frames("truth", [1, 1, 2, 0], [1, 1, 2, 0], [1, 1, 2, 0], [1, 1, 2, 0]);
-const half = frames("half", [0, 0, 0, 0], [1, 0, 2, 0], [1, 0, 2, 0], [0, 0, 0, 0]);
+const truth = await frames("truth", [1, 1, 2, 0], [1, 1, 2, 0], [1, 1, 2, 0], [1, 1, 2, 0]);
+const half = await frames("half", [0, 0, 0, 0], [1, 0, 2, 0], [1, 0, 2, 0], [0, 0, 0, 0]);
 
 test("label maps, as a table and as JSON", async () => {
   const { code, stdout } = await cli(["eval", half, truth]);
@@ -38,8 +38,8 @@ test("the first and the last frame count with --all-frames", async () => {
 });
 
 test("a folder for each object", async () => {
-  frames("sav/000", [0, 9, 9, 0], [0, 9, 9, 0], [0, 9, 9, 0]);
-  frames("savp/000", [0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]);
+  await frames("sav/000", [0, 9, 9, 0], [0, 9, 9, 0], [0, 9, 9, 0]);
+  await frames("savp/000", [0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]);
   const { stdout } = await cli(["eval", join(folder, "savp"), join(folder, "sav"), "--json"]);
   expect(JSON.parse(stdout.toString()).objects["000"].j).toBe(0.5);
 });

@@ -68,9 +68,9 @@ describe.skipIf(!hasShared)("Meta's tracking of the clip (needs ../shared)", () 
     for (const [object, { label }] of Object.entries(davis)) {
       mkdirSync(join(truth, object), { recursive: true });
       for (const file of files) {
-        const { data, ...size } = decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${file}`)));
+        const { data, ...size } = await decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${file}`)));
         const own = { ...size, data: data.map((id) => (id === label ? 1 : 0)) };
-        writeFileSync(join(truth, object, file), encodeLabelPng(own));
+        writeFileSync(join(truth, object, file), await encodeLabelPng(own));
       }
     }
     const { code, stdout } = await cli(["eval", join(folder, name, "objects"), truth, "--json"]);
@@ -123,7 +123,7 @@ test("memory that is bounded changes nothing, both ways through a long clip", as
   const expected: Buffer[] = [];
   for (const reverse of [false, true]) {
     for await (const frame of session.propagate({ reverse })) {
-      expected[frame.frame] = Buffer.from(encodeLabelPng(labelMap(frame, video.size)));
+      expected[frame.frame] = Buffer.from(await encodeLabelPng(labelMap(frame, video.size)));
     }
   }
   const found = contents(join(folder, "bounded"));
@@ -189,7 +189,7 @@ test.skipIf(ffmpeg === undefined)(
     }
     await using cutouts = await openVideo(join(folder, "videos", "cutout.mp4"));
     const shown = await cutouts.frame(0);
-    const inside = labels("videos", 2);
+    const inside = await labels("videos", 2);
     const mean = (id: number): number => {
       const values = Array.from(inside.keys()).filter((at) => inside[at] === id);
       return values.reduce((sum, at) => sum + (shown?.data[3 * at] as number), 0) / values.length;

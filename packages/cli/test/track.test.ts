@@ -47,7 +47,7 @@ test("label maps, objects' masks and JSON of all frames agree with the library",
   for await (const frame of session.propagate()) {
     const name = `0000${frame.frame}.png`;
     const map = labelMap(frame, video.size);
-    expect(readFileSync(join(root, "masks", name))).toEqual(Buffer.from(encodeLabelPng(map)));
+    expect(readFileSync(join(root, "masks", name))).toEqual(Buffer.from(await encodeLabelPng(map)));
     for (const [i, { id, mask }] of frame.objects.entries()) {
       expect(maskArea(mask)).toBeGreaterThan(1000);
       expect((await readMask(join(root, "objects", String(id), name))).data).toEqual(mask.data);
@@ -59,7 +59,7 @@ test("label maps, objects' masks and JSON of all frames agree with the library",
 });
 
 test("prompts of a file, of options and of mask pictures are one set", async () => {
-  const { data, width, height } = decodeLabelPng(readFileSync(join(folder, "all", "masks", "00000.png")));
+  const { data, width, height } = await decodeLabelPng(readFileSync(join(folder, "all", "masks", "00000.png")));
   const mask = { width, height, data: data.map((label) => (label === 1 ? 1 : 0)) };
   writeFileSync(join(folder, "square.png"), await encodeMaskPng(mask));
   const file = join(folder, "prompts.json");
@@ -74,7 +74,7 @@ test("prompts of a file, of options and of mask pictures are one set", async () 
   const args = ["--prompts", file, "--point", "422,113,+@3#7", "--count", "2"];
   expect((await track(clip, "file", ...args)).code).toBe(0);
   expect(filesIn(join(folder, "file", "masks"))).toEqual(["00000.png", "00001.png"]);
-  const found = labels("file", 0);
+  const found = await labels("file", 0);
   expect([...new Set(found)].sort()).toEqual([0, 7, 9]);
   const wrong = mask.data.filter((inside, i) => (inside === 1) !== (found[i] === 9)).length;
   expect(wrong).toBeLessThan(maskArea(mask) / 50);
@@ -126,7 +126,10 @@ test("backwards, and both ways from the middle", async () => {
   expect(filesIn(join(folder, "back", "masks"))).toEqual(["00002.png", "00003.png", "00004.png"]);
   expect((await track(clip, "both", ...middle, "--both")).code).toBe(0);
   expect(filesIn(join(folder, "both", "masks"))).toHaveLength(8);
-  for (const frame of [0, 4, 7]) expect(labels("both", frame).filter((id) => id === 1).length).toBeGreaterThan(5000);
+  for (const frame of [0, 4, 7]) {
+    const both = await labels("both", frame);
+    expect(both.filter((id) => id === 1).length).toBeGreaterThan(5000);
+  }
 });
 
 test("a frame that cannot be read: code 3, its name, what comes before it; mended, the run goes on", async () => {

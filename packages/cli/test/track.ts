@@ -19,7 +19,7 @@ export interface Runs {
   /** In a process of its own, which saves every other frame. */
   readonly start: (video: string, out: string, ...args: readonly string[]) => ChildProcess;
   /** A frame's label map. */
-  readonly labels: (out: string, frame: number) => Uint8Array;
+  readonly labels: (out: string, frame: number) => Promise<Uint8Array>;
   /** How many label maps there are. */
   readonly masks: (out: string) => number;
 }
@@ -42,7 +42,8 @@ export function inFolder(folder: string): Runs {
         stdio: ["ignore", "ignore", "pipe"],
       });
     },
-    labels: (out, frame) => decodeLabelPng(readFileSync(join(folder, out, "masks", `0000${frame}.png`))).data,
+    labels: async (out, frame) =>
+      (await decodeLabelPng(readFileSync(join(folder, out, "masks", `0000${frame}.png`)))).data,
     masks: (out) => {
       const path = join(folder, out, "masks");
       return existsSync(path) ? readdirSync(path).filter((name) => !name.startsWith(".")).length : 0;

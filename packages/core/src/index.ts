@@ -76,6 +76,7 @@ export {
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
+export { davisPalette, decodeLabelPng, encodeLabelPng, type Zlib } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";

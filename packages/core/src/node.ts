@@ -30,7 +30,7 @@ export {
   type WriteOptions,
   writeFileAtomic,
 } from "./node/image.ts";
-export { davisPalette, decodeLabelPng, encodeLabelPng } from "./node/label-png.ts";
+export { decodeLabelPng, encodeLabelPng } from "./node/label-png.ts";
 export {
   type CachedModel,
   cacheFolder,

@@ -18,6 +18,7 @@ export {
   imageFrom,
   type WebImageSource,
 } from "./web/image.ts";
+export { decodeLabelPng, encodeLabelPng } from "./web/label-png.ts";
 export type { WebModelSource } from "./web/source.ts";
 export {
   type OpenVideoOptions,

@@ -135,7 +135,7 @@ describe("masks", () => {
   }
 
   test("a label PNG", async () => {
-    const file = encodeLabelPng(mask);
+    const file = await encodeLabelPng(mask);
     const run = (bytes: Uint8Array) => decodeLabelPng(bytes);
     const mutate = (random: () => number): Uint8Array => {
       const damaged = mutateBytes(file, random);

@@ -91,7 +91,7 @@ async function readMaps(folder: string, files: readonly string[], { signal }: Ho
     const bytes = await readFile(path).catch((cause: Error) => {
       throw new ImageError("image-not-found", `${path}: cannot be read`, { cause, details: { file: path } });
     });
-    maps.push(decodeLabelPng(bytes, path));
+    maps.push(await decodeLabelPng(bytes, path));
   }
   return maps;
 }

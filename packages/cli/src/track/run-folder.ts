@@ -132,7 +132,7 @@ export class RunFolder {
       objects: frame.objects.map(({ id, mask }) => ({ id, segmentation: compressRle(encodeRle(mask)) })),
     };
     await writeFileAtomic(join(this.#state, "frames", `${name}.json`), JSON.stringify(record));
-    await writeFileAtomic(join(this.path, "masks", `${name}.png`), encodeLabelPng(labelMap(frame, size)));
+    await writeFileAtomic(join(this.path, "masks", `${name}.png`), await encodeLabelPng(labelMap(frame, size)));
   }
 
   /** The frames that are there of those of the passes, in their order in the video. */

@@ -76,11 +76,10 @@ describe.skipIf(!existsSync(shared))("the reference's evaluator (needs ../shared
     Object.entries(davis).map(([id, expected]) => ({ name, id, log, expected })),
   );
 
-  test.each(cases)("$name, object $id", ({ id, log, expected: { label, J, F, JF } }) => {
+  test.each(cases)("$name, object $id", async ({ id, log, expected: { label, J, F, JF } }) => {
     const folder = new URL("media/clip.labels/", shared);
-    const labels = readdirSync(folder)
-      .sort()
-      .map((file) => decodeLabelPng(readFileSync(new URL(file, folder)), file));
+    const files = readdirSync(folder).sort();
+    const labels = await Promise.all(files.map((file) => decodeLabelPng(readFileSync(new URL(file, folder)), file)));
     const { width, height } = labels[0] as { width: number; height: number };
     const masks = new Map<number, Mask>();
     for (const { step, frame, ids, masks: runs } of log) {

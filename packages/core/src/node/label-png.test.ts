@@ -1,17 +1,20 @@
 import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { expect, test } from "vitest";
-import { davisPalette, decodeLabelPng, encodeLabelPng } from "./label-png.ts";
+import { davisPalette } from "../mask/label-png.ts";
+import { decodeLabelPng, encodeLabelPng } from "./label-png.ts";
 
 const map = { width: 5, height: 3, data: Uint8Array.from([0, 1, 2, 3, 255, 7, 7, 7, 0, 0, 128, 64, 32, 16, 8]) };
 
-test("labels come back as they were", () => {
-  expect(decodeLabelPng(encodeLabelPng(map))).toEqual(map);
+test("labels come back as they were", async () => {
+  expect(await decodeLabelPng(await encodeLabelPng(map))).toEqual(map);
 });
 
 test("a viewer sees DAVIS's colours", async () => {
   expect([...davisPalette().subarray(0, 15)]).toEqual([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128]);
-  const { data, info } = await sharp(encodeLabelPng(map)).raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(await encodeLabelPng(map))
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   expect([info.width, info.height, info.channels]).toEqual([5, 3, 3]);
   expect([...data.subarray(3, 9)]).toEqual([128, 0, 0, 0, 128, 0]);
 });
@@ -23,7 +26,7 @@ test.each([1, 2, 4, 8] as const)("palettes of %i bits, filtered by another write
   const png = await sharp(rgb, { raw: { width: 40, height: 30, channels: 3 } })
     .png({ palette: true, colours, dither: 0, effort: 1 })
     .toBuffer();
-  const { data } = decodeLabelPng(png);
+  const { data } = await decodeLabelPng(png);
   const pairs = new Set([...pixels].map((id, i) => id * 256 + (data[i] as number)));
   expect(pairs.size).toBe(colours); // one index for each colour, whatever its number
 });
@@ -33,32 +36,34 @@ test("8-bit grey", async () => {
     .toColourspace("b-w")
     .png({ adaptiveFiltering: true })
     .toBuffer();
-  expect(decodeLabelPng(png)).toEqual(map);
+  expect(await decodeLabelPng(png)).toEqual(map);
 });
 
 test("what is no label map is a typed error that names the file", async () => {
   const rgb = await sharp({ create: { width: 2, height: 2, channels: 3, background: "red" } })
     .png()
     .toBuffer();
-  expect(() => decodeLabelPng(rgb, "a.png")).toThrow(expect.objectContaining({ code: "image-format" }));
-  expect(() => decodeLabelPng(Buffer.from("no"), "a.png")).toThrow(/^a\.png: is no PNG$/);
-  const good = Buffer.from(encodeLabelPng(map));
+  await expect(decodeLabelPng(rgb, "a.png")).rejects.toThrow(expect.objectContaining({ code: "image-format" }));
+  await expect(decodeLabelPng(Buffer.from("no"), "a.png")).rejects.toThrow(/^a\.png: is no PNG$/);
+  const good = Buffer.from(await encodeLabelPng(map));
   for (let end = 0; end < good.length - 12; end++) {
-    expect(() => decodeLabelPng(good.subarray(0, end))).toThrow(expect.objectContaining({ name: "ImageError" }));
+    await expect(decodeLabelPng(good.subarray(0, end))).rejects.toThrow(
+      expect.objectContaining({ name: "ImageError" }),
+    );
   }
   for (let at = 8; at < good.length; at++) {
     const broken = Buffer.from(good);
     broken[at] = (broken[at] as number) ^ 0x10;
     try {
-      decodeLabelPng(broken);
+      await decodeLabelPng(broken);
     } catch (error) {
       expect(error).toMatchObject({ name: "ImageError" });
     }
   }
 });
 
-test("a bomb is not inflated", () => {
-  const bomb = Buffer.from(encodeLabelPng(map));
+test("a bomb is not inflated", async () => {
+  const bomb = Buffer.from(await encodeLabelPng(map));
   const data = deflateSync(Buffer.alloc(10_000_000));
   const start = bomb.indexOf("IDAT");
   const length = bomb.readUInt32BE(start - 4);
@@ -67,5 +72,5 @@ test("a bomb is not inflated", () => {
   const size = Buffer.alloc(4);
   size.writeUInt32BE(data.length);
   const forged = Buffer.concat([head, size, Buffer.from("IDAT"), data, Buffer.alloc(4), tail]);
-  expect(() => decodeLabelPng(forged)).toThrow(expect.objectContaining({ code: "image-corrupt" }));
+  await expect(decodeLabelPng(forged)).rejects.toThrow(expect.objectContaining({ code: "image-corrupt" }));
 });

@@ -15,7 +15,8 @@ import type { Shared } from "./shared.ts";
 export async function trackClip(model: Sam2, files: Shared, options: VideoOptions = {}): Promise<readonly number[]> {
   const names = files.list("media/clip");
   const images = await Promise.all(names.map((name) => files.image(`media/clip/${name}`)));
-  const truth = names.map((name) => decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${name}`))));
+  const label = (name: string) => decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${name}`)));
+  const truth = await Promise.all(names.map(label));
   const [first] = images as [(typeof images)[number]];
   using session = new VideoPredictor(model, options).start({
     size: { width: first.width, height: first.height },
