@@ -28,7 +28,7 @@ test("a Blob's model segments in the worker", async () => {
   const graphs = new Set<string>();
   const predictor = await createWorkerPredictor(worker, checkpoint, {
     config,
-    onProgress: ({ graph }) => graphs.add(graph),
+    onProgress: ({ item }) => graphs.add(item),
   });
   expect([...graphs]).toEqual(["imageEncoder", "maskDecoder"]);
   const handed = { ...image, data: image.data.slice() };

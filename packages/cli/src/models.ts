@@ -44,8 +44,8 @@ async function obtain(name: string, { env, signal }: Host, progress: Progress): 
 /** Shows how far a download is. */
 export function showDownload(name: string, progress: Progress): NonNullable<DownloadOptions["onProgress"]> {
   const doing = { download: "downloading", wait: "another process downloads", verify: "verifying" } as const;
-  return ({ file, phase, loaded, total }) =>
-    progress.show(`${doing[phase]} ${name}: ${file} ${percent(loaded, total)} of ${megabytes(total)}`);
+  return ({ stage, item, loaded, total = 0 }) =>
+    progress.show(`${doing[stage]} ${name}: ${item} ${percent(loaded, total)} of ${megabytes(total)}`);
 }
 
 /** What is used where no model is named: the smallest of Meta's that is on this machine, else nano. */
@@ -90,9 +90,7 @@ export async function withModel<T>(
       backend,
       dtype,
       signal,
-      onProgress: ({ graph, loaded, total }) => {
-        progress.show(`loading ${found.name}: ${graph} ${percent(loaded, total)}`);
-      },
+      onProgress: ({ item, fraction }) => progress.show(`loading ${found.name}: ${item} ${percent(fraction, 1)}`),
       ...(config !== undefined && { config }),
     });
     try {

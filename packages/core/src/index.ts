@@ -112,9 +112,10 @@ export {
   type SetImageOptions,
 } from "./predict/image-predictor.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
+export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
 export { Queue } from "./queue.ts";
-export { type LoadOptions, type LoadProgress, Sam2 } from "./sam2.ts";
+export { type LoadOptions, Sam2 } from "./sam2.ts";
 export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "./tensor/tensor.ts";
 export type { FrameResult, VideoObject } from "./video/frame-result.ts";

@@ -9,6 +9,7 @@ import { toyConfig, toyJson, toyTensors } from "../test/toy-sam2.ts";
 import { bytesSource } from "./checkpoint/byte-source.ts";
 import { writeSafetensors } from "./checkpoint/safetensors.ts";
 import { readConfig, Sam2 } from "./node.ts";
+import type { LoadProgress } from "./progress.ts";
 import { TestAbort } from "./testing/fixtures.ts";
 
 const backend = new ObservedBackend({ compute: false });
@@ -100,16 +101,27 @@ describe("Sam2.load", () => {
       vi.stubEnv("HF_HUB_CACHE", root);
       vi.stubEnv("HF_HUB_OFFLINE", "");
       vi.stubEnv("HF_ENDPOINT", server.endpoint);
-      const told: string[] = [];
+      const told: LoadProgress[] = [];
       for (let time = 0; time < 2; time++) {
         await using sam2 = await Sam2.load("sam2.1-hiera-tiny", {
-          backend,
+          backend: new ObservedBackend(), // one that computes, and so reads weights
           config: toyConfig,
-          onDownload: (progress) => told.push(progress.file),
+          onProgress: (progress) => told.push(progress),
         });
         expect(sam2.source).toContain(join(root, "models--facebook--sam2.1-hiera-tiny"));
       }
-      expect(told).toContain("model.safetensors");
+      const stages = told.map(({ stage }) => stage).filter((stage, i, all) => stage !== all[i - 1]);
+      expect(stages).toEqual(["download", "verify", "compile"]); // and the second time only the last
+      expect(new Set(told.map(({ item }) => item))).toEqual(
+        new Set(["model.safetensors", "imageEncoder", "maskDecoder"]),
+      );
+      const second = told.findIndex(({ fraction }, i) => fraction < (told[i - 1]?.fraction ?? 0));
+      for (const time of [told.slice(0, second), told.slice(second)]) {
+        const fractions = time.map(({ fraction }) => fraction);
+        expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+        expect(fractions.at(-1)).toBe(1);
+      }
+      expect(told[second]?.stage).toBe("compile");
       expect(server.downloads).toHaveLength(1);
     } finally {
       await server.stop();

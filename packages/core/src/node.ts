@@ -4,14 +4,14 @@ import { fileURLToPath } from "node:url";
 import type { ByteSource } from "./checkpoint/byte-source.ts";
 import { CheckpointError } from "./errors.ts";
 import { parseConfig, type Sam2Config } from "./model/config.ts";
-import { type DownloadProgress, obtainModel } from "./node/download/download.ts";
+import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
+import { loadingSteps } from "./progress.ts";
 import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
 
 export * from "./index.ts";
 export {
   type DownloadOptions,
-  type DownloadProgress,
   downloadFile,
   downloadModel,
   obtainModel,
@@ -54,11 +54,6 @@ export {
 export { type StreamFrame, type VideoStreamOptions, videoStream } from "./node/video/video-stream.ts";
 export { createVideo, type VideoWriter, type VideoWriterOptions } from "./node/video/video-writer.ts";
 
-export interface NodeLoadOptions extends LoadOptions {
-  /** How far the download is, where there is one. */
-  readonly onDownload?: (progress: DownloadProgress) => void;
-}
-
 /** A SAM 2 model, ready to run on one backend; in Node it is also loaded by name or path. */
 export class Sam2 extends CoreSam2 {
   /**
@@ -67,22 +62,21 @@ export class Sam2 extends CoreSam2 {
    * first, as `downloadModel` does with the process's environment; rejects as that does. Where neither the tensors nor
    * `options` tell the model's sizes, the config that lies beside the file does.
    */
-  static override async load(
-    source: string | URL | ByteSource | Uint8Array,
-    options: NodeLoadOptions,
-  ): Promise<CoreSam2> {
+  static override async load(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<CoreSam2> {
     if (typeof source !== "string" && !(source instanceof URL)) return CoreSam2.load(source, options);
     options.signal?.throwIfAborted();
-    const { signal, onDownload } = options;
+    const { signal, onProgress } = options;
+    const steps = onProgress && loadingSteps(onProgress);
     const files = await obtainModel(typeof source === "string" ? source : filePath(source), {
       env: process.env,
       ...(signal && { signal }),
-      ...(onDownload && { onProgress: onDownload }),
+      ...(steps && { onProgress: steps.fetching }),
     });
     const beside = files.config;
     return CoreSam2.load(await fileSource(files.checkpoint), {
       ...(beside !== undefined && { config: () => readConfig(beside) }),
       ...options,
+      ...(steps && { onProgress: steps.compiling }),
     });
   }
 }

@@ -6,7 +6,8 @@ import { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 import { writeSafetensors } from "./checkpoint/safetensors.ts";
 import { presets } from "./model/config.ts";
 import { ImagePredictor } from "./predict/image-predictor.ts";
-import { type LoadProgress, Sam2 } from "./sam2.ts";
+import type { LoadProgress } from "./progress.ts";
+import { Sam2 } from "./sam2.ts";
 import type { HostTensor } from "./tensor/tensor.ts";
 import { TestAbort } from "./testing/fixtures.ts";
 
@@ -117,14 +118,17 @@ describe("load", () => {
   test("progress goes up to the whole, graph by graph", async () => {
     const seen: LoadProgress[] = [];
     const sam2 = await Sam2.load(file, { backend, config, onProgress: (progress) => seen.push(progress) });
-    expect([...new Set(seen.map(({ graph }) => graph))]).toEqual(["imageEncoder", "maskDecoder"]);
+    expect([...new Set(seen.map(({ item }) => item))]).toEqual(["imageEncoder", "maskDecoder"]);
     for (const graph of ["imageEncoder", "maskDecoder"]) {
-      const steps = seen.filter((step) => step.graph === graph);
+      const steps = seen.filter((step) => step.item === graph);
       const total = steps[0]?.total;
       expect(steps.every((step) => step.total === total)).toBe(true);
       expect(steps.every(({ loaded }, i) => i === 0 || loaded >= (steps[i - 1]?.loaded ?? 0))).toBe(true);
       expect(steps.at(-1)?.loaded).toBe(total);
     }
+    const fractions = seen.map(({ fraction }) => fraction);
+    expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+    expect(fractions.at(-1)).toBe(1);
     await sam2.dispose();
   });
 

@@ -4,7 +4,7 @@ import { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 import { identify, openCheckpoint, recognise } from "./checkpoint/load.ts";
 import { verifyChecksums, type WeightStore } from "./checkpoint/weight-store.ts";
 import { BackendError, StateError } from "./errors.ts";
-import type { Graph } from "./graph/graph.ts";
+import type { Graph, Value } from "./graph/graph.ts";
 import type { Sam2Config } from "./model/config.ts";
 import {
   type GraphName,
@@ -15,16 +15,8 @@ import {
 } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
 import { type Precision, withPrecision } from "./model/precision.ts";
-import type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
-
-/** How far loading is. */
-export interface LoadProgress {
-  /** What is being made ready. */
-  readonly graph: GraphName;
-  /** Bytes of its weights read so far, and in all. */
-  readonly loaded: number;
-  readonly total: number;
-}
+import { type LoadProgress, type LoadStage, share, within } from "./progress.ts";
+import { type DeviceTensor, elementCount, type HostTensor } from "./tensor/tensor.ts";
 
 export interface LoadOptions {
   /** What computes: `createOrtBackend()` of `@masklet/backend-ort`, for instance. It stays the caller's to dispose. */
@@ -37,6 +29,7 @@ export interface LoadOptions {
    */
   readonly config?: Sam2Config | (() => Promise<Sam2Config>);
   readonly signal?: AbortSignalLike;
+  /** Of all that loading takes: `item` is a file while it is downloaded, and a graph while that is compiled. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -105,9 +98,16 @@ export class Sam2 {
       checkInventory(weights, config);
       await verifyChecksums(weights, signal && { signal });
       model = new Sam2(weights, config, backend, dtype);
-      for (const name of ["imageEncoder", "maskDecoder"] as const) {
+      const names = ["imageEncoder", "maskDecoder"] as const;
+      const sizes = names.map((name) => weightCount(graphs[name](config)));
+      const all = sizes.reduce((sum, size) => sum + size, 0);
+      let done = 0;
+      for (const [i, name] of names.entries()) {
         signal?.throwIfAborted();
-        await model.#compile(name, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+        const from = share(done, all);
+        done += sizes[i] as number;
+        const report = onProgress && within<LoadStage>(onProgress, from, share(done, all));
+        await model.#compile(name, { ...(signal && { signal }), ...(report && { onProgress: report }) });
       }
       return model;
     } catch (error) {
@@ -134,7 +134,10 @@ export class Sam2 {
   #compile(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
     const compiled = this.#backend.compile(withPrecision(graphs[name](this.config), this.dtype), this.#weights, {
       ...(signal && { signal }),
-      ...(onProgress && { onProgress: (progress) => onProgress({ graph: name, ...progress }) }),
+      ...(onProgress && {
+        onProgress: ({ loaded, total }) =>
+          onProgress({ stage: "compile", item: name, loaded, total, fraction: share(loaded, total) }),
+      }),
     });
     this.#compiled.set(name, compiled);
     compiled.catch(() => this.#compiled.delete(name));
@@ -180,6 +183,17 @@ export class Sam2 {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+/** Elements of the checkpoint's tensors that a graph refers to. */
+function weightCount({ values }: Graph): number {
+  const tensors = new Map<string, number>();
+  for (const value of values) {
+    for (const { source } of value.source.node.inputs as readonly Value[]) {
+      if (source.from === "weight") tensors.set(source.key, elementCount(source.keyDims));
+    }
+  }
+  return [...tensors.values()].reduce((sum, count) => sum + count, 0);
 }
 
 function requireDtype({ name, capabilities: { device, dtypes } }: Backend, dtype: Precision): void {

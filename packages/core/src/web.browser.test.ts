@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ObservedBackend } from "../test/observed-backend.ts";
-import { parseConfig, Sam2 } from "./web.ts";
+import { type LoadProgress, parseConfig, Sam2 } from "./web.ts";
 
 const nano = {
   checkpoint: new URL("../../model-nano/sam2.1_hiera_nano.safetensors", import.meta.url),
@@ -21,10 +21,10 @@ test("a model from an address is fetched once and kept", async () => {
   const downloads: boolean[] = [];
   for (const source of [nano.checkpoint, address]) {
     let told = false;
-    const onDownload = () => {
-      told = true;
+    const onProgress = ({ stage }: LoadProgress): void => {
+      if (stage === "download") told = true;
     };
-    await using model = await Sam2.load(source, { backend, config, onDownload });
+    await using model = await Sam2.load(source, { backend, config, onProgress });
     expect(model.source).toBe(new URL(address, location.href).href);
     downloads.push(told);
   }

@@ -1,6 +1,6 @@
 /** For browsers: all of core, models by name or address, and pictures from the DOM. */
+import { loadingSteps } from "./progress.ts";
 import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
-import type { CachedSourceOptions } from "./web/cache.ts";
 import { openSource, type WebModelSource } from "./web/source.ts";
 
 export * from "./index.ts";
@@ -29,11 +29,6 @@ export {
 } from "./web/video.ts";
 export { serveWorker } from "./web/worker.ts";
 
-export interface WebLoadOptions extends LoadOptions {
-  /** How far the download is, where there is one. */
-  readonly onDownload?: NonNullable<CachedSourceOptions["onProgress"]>;
-}
-
 /** A SAM 2 model, ready to run on one backend; in a browser it is also loaded by name, from an address or a file. */
 export class Sam2 extends CoreSam2 {
   /**
@@ -41,12 +36,13 @@ export class Sam2 extends CoreSam2 {
    * in Cache Storage and rejecting as `cachedSource` does; a Blob or file, which is read in parts; bytes or a
    * `ByteSource`.
    */
-  static override async load(source: WebModelSource, options: WebLoadOptions): Promise<CoreSam2> {
-    const { signal, onDownload } = options;
+  static override async load(source: WebModelSource, options: LoadOptions): Promise<CoreSam2> {
+    const { signal, onProgress } = options;
+    const steps = onProgress && loadingSteps(onProgress);
     const opened = await openSource(source, {
       ...(signal && { signal }),
-      ...(onDownload && { onProgress: onDownload }),
+      ...(steps && { onProgress: steps.fetching }),
     });
-    return CoreSam2.load(opened, options);
+    return CoreSam2.load(opened, { ...options, ...(steps && { onProgress: steps.compiling }) });
   }
 }

@@ -6,6 +6,6 @@ const [, , name = ""] = process.argv;
 const files = await downloadModel(name, {
   env: process.env,
   retryDelayMs: 10,
-  onProgress: ({ phase, loaded }) => process.stderr.write(`${phase} ${loaded}\n`),
+  onProgress: ({ stage, loaded }) => process.stderr.write(`${stage} ${loaded}\n`),
 });
 process.stdout.write(JSON.stringify(files));

@@ -155,7 +155,7 @@ async function verify(call: Call): Promise<ExitCode> {
     const files = await verifyModel(name, {
       env,
       signal,
-      onProgress: ({ file, loaded, total }) => progress.show(`${name}: ${file} ${percent(loaded, total)}`),
+      onProgress: ({ item, fraction }) => progress.show(`${name}: ${item} ${percent(fraction, 1)}`),
     });
     progress.clear();
     damaged ||= files.some(({ intact }) => intact === false);

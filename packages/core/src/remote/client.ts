@@ -12,9 +12,9 @@ import type {
   RefineOptions,
   SetImageOptions,
 } from "../predict/image-predictor.ts";
+import type { LoadProgress } from "../progress.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
-import type { LoadProgress } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import { listen, type PortLike } from "./port.ts";
 import {

@@ -13,8 +13,9 @@ import {
   type PredictOptions,
   type RefineOptions,
 } from "../predict/image-predictor.ts";
+import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
-import { type LoadProgress, Sam2 } from "../sam2.ts";
+import { Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { createWorkerPredictor, RemoteClient, type RemoteImagePredictor, type RemoteSam2 } from "./client.ts";
 import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
@@ -349,7 +350,7 @@ describe("loading", () => {
     const progress: LoadProgress[] = [];
     const loaded = await client.load(file, { config: toyConfig, onProgress: (step) => progress.push(step) });
     expect(loaded).toMatchObject({ config: toyConfig, source: "bytes", backendName: "observed" });
-    expect(new Set(progress.map(({ graph }) => graph))).toEqual(new Set(["imageEncoder", "maskDecoder"]));
+    expect(new Set(progress.map(({ item }) => item))).toEqual(new Set(["imageEncoder", "maskDecoder"]));
     expect(progress.at(-1)?.loaded).toBe(progress.at(-1)?.total);
     await loaded.dispose();
     await loaded.dispose();

@@ -17,8 +17,8 @@ import type {
   PredictOptions,
   RefineOptions,
 } from "../predict/image-predictor.ts";
+import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
-import type { LoadProgress } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import type { FrameResult } from "../video/frame-result.ts";
 import type { VideoOptions } from "../video/options.ts";

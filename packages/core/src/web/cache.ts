@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
+import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
 
 export interface CachedSourceOptions {
@@ -10,8 +11,8 @@ export interface CachedSourceOptions {
   /** What the bytes must have, lower-case hexadecimal; computing it takes as much memory as the file, for a moment. */
   readonly sha256?: string;
   readonly signal?: AbortSignalLike;
-  /** Bytes so far, and in all where the server says so. Not called for what is cached. */
-  readonly onProgress?: (progress: { readonly loaded: number; readonly total: number | undefined }) => void;
+  /** `item` is the address without its query; `fraction` stays 0 where the server names no size. Not called for what is cached. */
+  readonly onProgress?: (progress: Progress<"download">) => void;
   /** Instead of the browser's, to send a header for instance. */
   readonly fetch?: typeof globalThis.fetch;
 }
@@ -105,7 +106,8 @@ async function store(
       transform: (chunk, stream) => {
         loaded += chunk.byteLength;
         try {
-          onProgress?.({ loaded, total });
+          const fraction = total === undefined ? 0 : share(loaded, total);
+          onProgress?.({ stage: "download", item: name, loaded, total, fraction });
         } catch (error) {
           failure = { error };
           throw error;

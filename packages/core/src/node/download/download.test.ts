@@ -7,10 +7,13 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { commit, gitSha1, ModelServer, type Seen, sha256 } from "../../../test/model-server.ts";
 import { CheckpointError, DownloadError, type MaskletError } from "../../errors.ts";
+import type { DownloadStage, Progress } from "../../progress.ts";
 import { listCachedModels, officialUrl, resolveModel } from "../resolve.ts";
-import { type DownloadOptions, type DownloadProgress, downloadFile, downloadModel } from "./download.ts";
+import { type DownloadOptions, downloadFile, downloadModel } from "./download.ts";
 import { removeModel, verifyModel } from "./manage.ts";
 import { officialSha256 } from "./official.ts";
+
+type DownloadProgress = Progress<DownloadStage>;
 
 const model = "sam2.1-hiera-tiny";
 const random = (seed: number, length: number): Uint8Array => {
@@ -400,8 +403,8 @@ describe("aborting", () => {
     const reason = new Error("enough");
     const controller = new AbortController();
     hub.fault = onBody(() => ({ stallAfter: 60_000 }));
-    const onProgress = ({ phase, loaded }: DownloadProgress): void => {
-      if (phase === "download" && loaded === 60_000) controller.abort(reason);
+    const onProgress = ({ stage, loaded }: DownloadProgress): void => {
+      if (stage === "download" && loaded === 60_000) controller.abort(reason);
     };
     await expect(download({ signal: controller.signal, onProgress })).rejects.toBe(reason);
     expect(await sizeOfPart()).toBe(60_000);
@@ -427,8 +430,8 @@ describe("aborting", () => {
     await mkdir(dirname(lock), { recursive: true });
     await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname(), id: "x" }));
     const controller = new AbortController();
-    const onProgress = ({ phase }: DownloadProgress): void => {
-      if (phase === "wait") controller.abort("not longer");
+    const onProgress = ({ stage }: DownloadProgress): void => {
+      if (stage === "wait") controller.abort("not longer");
     };
     await expect(download({ signal: controller.signal, onProgress })).rejects.toBe("not longer");
     expect(await readdir(dirname(lock))).toHaveLength(1);
@@ -441,22 +444,23 @@ test("progress grows from the part's size to the whole, then the hash", async ()
   await writeFile(part(), weights.subarray(0, 50_000));
   const seen: DownloadProgress[] = [];
   await download({ onProgress: (progress) => seen.push(progress) });
-  const ours = seen.filter(({ file }) => file === "model.safetensors");
-  const loaded = ours.filter(({ phase }) => phase === "download").map((progress) => progress.loaded);
+  const ours = seen.filter(({ item }) => item === "model.safetensors");
+  const loaded = ours.filter(({ stage }) => stage === "download").map((progress) => progress.loaded);
   expect([loaded[0], loaded.at(-1), ours[0]?.total]).toEqual([50_000, weights.length, weights.length]);
   expect(loaded).toEqual(loaded.toSorted((a, b) => a - b));
   expect(ours.at(-1)).toEqual({
-    file: "model.safetensors",
-    phase: "verify",
+    stage: "verify",
+    item: "model.safetensors",
     loaded: weights.length,
     total: weights.length,
+    fraction: 1,
   });
 });
 
 test("what onProgress throws comes out as it is", async () => {
   const mistake = new Error("mine");
-  const onProgress = ({ phase, file }: DownloadProgress): void => {
-    if (phase === "download" && file === "model.safetensors") throw mistake;
+  const onProgress = ({ stage, item }: DownloadProgress): void => {
+    if (stage === "download" && item === "model.safetensors") throw mistake;
   };
   await expect(download({ onProgress })).rejects.toBe(mistake);
   await download();

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
   cacheFolder,
@@ -19,17 +20,6 @@ import { officialSha256 } from "./official.ts";
 import { type Connection, isSystemError, malformed, request, withRetries, withSignal } from "./request.ts";
 import { hubSettings } from "./settings.ts";
 
-/** How far a download is. */
-export interface DownloadProgress {
-  /** `model.safetensors` */
-  readonly file: string;
-  /** "wait": another process downloads it, and this is how far that is. "verify": its hash is computed. */
-  readonly phase: "download" | "wait" | "verify";
-  /** Bytes of the file, those of an earlier try included, and in all. */
-  readonly loaded: number;
-  readonly total: number;
-}
-
 export interface DownloadOptions {
   /**
    * Where `huggingface_hub`'s variables are read from: `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`,
@@ -41,7 +31,8 @@ export interface DownloadOptions {
   /** "hub" (the default) is Hugging Face; "meta" is Meta's own server, which has the `.pt` of its eight models. */
   readonly from?: "hub" | "meta";
   readonly signal?: AbortSignalLike;
-  readonly onProgress?: (progress: DownloadProgress) => void;
+  /** `item` is a file, `model.safetensors`; bytes of an earlier try are included. */
+  readonly onProgress?: (progress: Progress<DownloadStage>) => void;
   /** How often in a row a cut, silence, 429 or 5xx is tried again: 5 unless set. */
   readonly retries?: number;
   /** The pause before the first of these, in ms, doubled each time: 500 unless set. */
@@ -92,12 +83,16 @@ export async function downloadFile(repository: string, name: string, options: Do
   });
 }
 
+/** Part of a file's way that is the download; the rest is its hash. */
+const FETCHED = 0.9;
+
 /** What a download is made with. */
 interface Hub {
   /** `https://huggingface.co/owner/model/resolve` */
   readonly resolve: string;
   readonly connection: Connection;
-  readonly save: (file: RemoteFile, place: Place) => Promise<string>;
+  /** `part` is how much of the whole download it counts for. */
+  readonly save: (file: RemoteFile, place: Place, part: number) => Promise<string>;
   readonly place: (revision: string) => Place;
 }
 
@@ -120,9 +115,13 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
       retryDelayMs: options.retryDelayMs ?? 500,
       signal,
     };
-    const save = (file: RemoteFile, place: Place): Promise<string> => {
-      const report: FileProgress = (phase, loaded) =>
-        onProgress?.({ file: file.name, phase, loaded, total: file.size });
+    const told = onProgress && rising(onProgress);
+    const save = (file: RemoteFile, place: Place, part: number): Promise<string> => {
+      const report: FileProgress = (stage, loaded) => {
+        const done = share(loaded, file.size);
+        const fraction = part * (stage === "verify" ? FETCHED + (1 - FETCHED) * done : FETCHED * done);
+        told?.({ stage, item: file.name, loaded, total: file.size, fraction });
+      };
       return fetchFile(file, place, connection, report);
     };
     const place = (revision: string): Place => ({ ...foldersOf(cache, repository), revision });
@@ -173,18 +172,18 @@ class Commit {
     this.#hub = hub;
   }
 
-  async get(name: string): Promise<string> {
+  async get(name: string, part = 1): Promise<string> {
     const { resolve, connection, save, place } = this.#hub;
     const { url, size, etag, commit } = await ask(`${resolve}/${this.#revision}/${name}`, connection);
     if (etag === undefined || commit === undefined) throw malformed(url, "ETag or X-Repo-Commit is missing");
     this.#revision = commit;
     // The commit's own address: `main` may move on meanwhile.
-    return save({ name, size, etag, url: `${resolve}/${commit}/${name}` }, place(commit));
+    return save({ name, size, etag, url: `${resolve}/${commit}/${name}` }, place(commit), part);
   }
 
-  async getIfThere(name: string): Promise<string | undefined> {
+  async getIfThere(name: string, part = 1): Promise<string | undefined> {
     try {
-      return await this.get(name);
+      return await this.get(name, part);
     } catch (error) {
       const isMissing = error instanceof DownloadError && error.code === "not-on-server";
       if (isMissing && error.details["reason"] !== "RepoNotFound") return undefined;
@@ -203,7 +202,7 @@ class Commit {
 async function modelFromHub(official: string | undefined, hub: Hub): Promise<ModelFiles> {
   const commit = new Commit(hub);
   // Meta's eight are recognised without a config, and a repository with their .pt alone has none.
-  const config = await commit.getIfThere("config.json");
+  const config = await commit.getIfThere("config.json", 0);
   const checkpoint =
     official === undefined
       ? await commit.get("model.safetensors")
@@ -216,7 +215,7 @@ async function modelFromHub(official: string | undefined, hub: Hub): Promise<Mod
 async function fromMeta(preset: PresetName, { connection, save, place }: Hub): Promise<ModelFiles> {
   const { url, size } = await ask(officialUrl(preset), connection);
   const file = { url, size, name: officialFile(preset), etag: officialSha256[preset] };
-  return { checkpoint: await save(file, place("main")) };
+  return { checkpoint: await save(file, place("main"), 1) };
 }
 
 interface Answer {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { presetNamed } from "../../model/config.ts";
+import { type Progress, share } from "../../progress.ts";
 import { cacheFolder, findInCache, officialFile, type ResolveOptions } from "../resolve.ts";
 import { type Digest, digestNamed, digestOf } from "./blob.ts";
 import { foldersOf, repositoryOf } from "./download.ts";
@@ -12,7 +13,8 @@ import { withSignal } from "./request.ts";
 
 export interface VerifyOptions extends ResolveOptions {
   readonly signal?: AbortSignalLike;
-  readonly onProgress?: (progress: { readonly file: string; readonly loaded: number; readonly total: number }) => void;
+  /** `item` is a file. */
+  readonly onProgress?: (progress: Progress<"verify">) => void;
 }
 
 /** A cached file, and whether it is what was published. */
@@ -47,13 +49,21 @@ export async function verifyModel(name: string, options: VerifyOptions): Promise
   const paths = files.config === undefined ? [files.checkpoint] : [files.checkpoint, files.config];
   return withSignal(options.signal, async (signal) => {
     const verified: VerifiedFile[] = [];
-    for (const path of paths) {
+    for (const [i, path] of paths.entries()) {
       const file = basename(path);
       try {
         const { size } = await stat(path);
         const expected = officialDigest(name, file) ?? (await blobDigest(path, size, blobs));
         const algorithm = expected?.algorithm ?? "sha256";
-        const report = (loaded: number): void => options.onProgress?.({ file, loaded, total: size });
+        // The config counts for nothing.
+        const report = (loaded: number): void =>
+          options.onProgress?.({
+            stage: "verify",
+            item: file,
+            loaded,
+            total: size,
+            fraction: i === 0 ? share(loaded, size) : 1,
+          });
         const digest = await digestOf(path, algorithm, signal, report);
         const intact = expected && digest === expected.hex;
         verified.push({ path, size, algorithm, digest, expected: expected?.hex, intact });
