@@ -280,7 +280,8 @@ test("apps/docs/errors.md lists every error code of the sources, and no other", 
   const visit = (node: ts.Node): void => {
     const type = ts.isNewExpression(node) ? checker.getTypeAtLocation(node) : undefined;
     if (ts.isNewExpression(node) && type !== undefined && ["code", "details"].every((key) => type.getProperty(key))) {
-      const argument = node.arguments?.[0] ?? node;
+      const given = node.arguments?.[0] ?? node;
+      const argument = ts.isAsExpression(given) ? given.expression : given;
       if (ts.isPropertyAccessExpression(argument) && argument.name.text === "code") return; // passed on
       const code = checker.getTypeAtLocation(argument);
       for (const one of code.isUnion() ? code.types : [code]) {
@@ -306,4 +307,16 @@ test("apps/docs/errors.md lists every error code of the sources, and no other", 
     if (code !== undefined) listed.push(`${error} ${code}`);
   }
   expect(listed.sort()).toEqual([...thrown].sort());
+
+  const typed: string[] = [];
+  for (const statement of checked.getSourceFile(join(root, "packages/core/src/errors.ts"))?.statements ?? []) {
+    if (!ts.isTypeAliasDeclaration(statement)) continue;
+    const type = checker.getTypeAtLocation(statement);
+    for (const one of type.isUnion() ? type.types : [type]) {
+      if (one.isStringLiteral()) typed.push(`${statement.name.text.replace(/Code$/, "")} ${one.value}`);
+    }
+  }
+  expect(typed.length).toBeGreaterThan(100);
+  const known = new Set(Array.from(thrown, (entry) => entry.replace("FrameForgottenError", "FrameError")));
+  expect(typed.filter((entry) => !known.has(entry))).toEqual([]); // the compiler sees to the other way round
 });

@@ -10,69 +10,199 @@ export interface MaskletErrorOptions {
  * Base of every error Masklet throws. `code` is stable across releases and meant for programs; the message is meant
  * for people and says where it happened, what was expected and what came.
  */
-export class MaskletError extends Error {
+export class MaskletError<Code extends string = string> extends Error {
   /** Written out in each class, because a minifier renames the classes. */
   override readonly name: string = "MaskletError";
   /** Stable, kebab-case; see the leaf for its codes. */
-  readonly code: string;
+  readonly code: Code;
   /** The facts of the message as fields. */
   readonly details: Readonly<Record<string, unknown>>;
 
-  constructor(code: string, message: string, { cause, details = {} }: MaskletErrorOptions = {}) {
+  constructor(code: Code, message: string, { cause, details = {} }: MaskletErrorOptions = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.details = details;
   }
 }
 
+export type CheckpointErrorCode =
+  | "checksum-mismatch"
+  | "config-invalid"
+  | "config-missing"
+  | "duplicate-name"
+  | "embedding-malformed"
+  | "embedding-mismatch"
+  | "misshapen-tensor"
+  | "missing-tensor"
+  | "no-such-tensor"
+  | "not-downloaded"
+  | "not-found"
+  | "not-this-model"
+  | "pickle-forbidden"
+  | "pickle-malformed"
+  | "pytorch-malformed"
+  | "read-failed"
+  | "safetensors-malformed"
+  | "session-malformed"
+  | "session-mismatch"
+  | "state-malformed"
+  | "truncated"
+  | "unknown-format"
+  | "unsupported-dtype"
+  | "zip-malformed";
+
 /** A model file that cannot be read, or is not the model that was asked for. */
-export class CheckpointError extends MaskletError {
+export class CheckpointError extends MaskletError<CheckpointErrorCode> {
   override readonly name: string = "CheckpointError";
 }
+
+export type DownloadErrorCode =
+  | "cache-unavailable"
+  | "cache-unwritable"
+  | "connection-failed"
+  | "disk-full"
+  | "endpoint-invalid"
+  | "forbidden"
+  | "hash-mismatch"
+  | "http-error"
+  | "in-use"
+  | "not-on-server"
+  | "offline"
+  | "quota-exceeded"
+  | "range-refused"
+  | "rate-limited"
+  | "response-malformed"
+  | "server-error"
+  | "stalled"
+  | "token-invalid"
+  | "unauthorized";
 
 /**
  * A model that could not be fetched. `details.url` is the address without its query, where one was asked;
  * `details.status` the HTTP status, where there was one.
  */
-export class DownloadError extends MaskletError {
+export class DownloadError extends MaskletError<DownloadErrorCode> {
   override readonly name: string = "DownloadError";
 }
 
+export type GraphErrorCode =
+  | "bad-dim"
+  | "duplicate-name"
+  | "index-out-of-range"
+  | "invalid-graph"
+  | "shape-mismatch"
+  | "unbound-dim";
+
 /** A graph that does not fit together: shapes, dtypes, names. */
-export class GraphError extends MaskletError {
+export class GraphError extends MaskletError<GraphErrorCode> {
   override readonly name: string = "GraphError";
 }
 
+export type BackendErrorCode =
+  | "bad-feeds"
+  | "compile-failed"
+  | "device-lost"
+  | "device-unavailable"
+  | "disposed"
+  | "dtype-unsupported"
+  | "out-of-memory"
+  | "run-failed"
+  | "runtime-missing"
+  | "unsupported";
+
 /** A runtime that is missing, cannot do what was asked, or failed while doing it. */
-export class BackendError extends MaskletError {
+export class BackendError extends MaskletError<BackendErrorCode> {
   override readonly name: string = "BackendError";
 }
 
+export type ImageErrorCode =
+  | "image-channels"
+  | "image-corrupt"
+  | "image-cross-origin"
+  | "image-data"
+  | "image-data-length"
+  | "image-encode"
+  | "image-format"
+  | "image-not-found"
+  | "image-size"
+  | "image-too-large"
+  | "image-unreadable"
+  | "image-url"
+  | "sharp-missing";
+
 /** Pixels, or an image file, that cannot be used. */
-export class ImageError extends MaskletError {
+export class ImageError extends MaskletError<ImageErrorCode> {
   override readonly name: string = "ImageError";
 }
 
+export type PromptErrorCode =
+  | "bad-box"
+  | "bad-label"
+  | "bad-object"
+  | "bad-option"
+  | "bad-prompt"
+  | "box-keeps-points"
+  | "empty"
+  | "labels-mismatch"
+  | "mask-input-size"
+  | "no-such-image"
+  | "not-finite"
+  | "out-of-image"
+  | "prompts-invalid"
+  | "prompts-unreadable";
+
 /** Points, boxes, labels or masks that do not describe a prompt, or an option of a predictor that is out of range. */
-export class PromptError extends MaskletError {
+export class PromptError extends MaskletError<PromptErrorCode> {
   override readonly name: string = "PromptError";
 }
 
+export type MaskErrorCode =
+  | "cutout-option"
+  | "effect-option"
+  | "empty-mask"
+  | "label-id"
+  | "mask-data-length"
+  | "mask-size"
+  | "mask-size-mismatch"
+  | "masklet-empty"
+  | "masklet-length"
+  | "no-objects"
+  | "overlay-option"
+  | "polygon"
+  | "rle-counts"
+  | "rle-size"
+  | "rle-string"
+  | "sav-malformed"
+  | "sav-option"
+  | "tolerance";
+
 /** A mask, run lengths or a polygon that cannot be converted. */
-export class MaskError extends MaskletError {
+export class MaskError extends MaskletError<MaskErrorCode> {
   override readonly name: string = "MaskError";
 }
 
+export type StateErrorCode =
+  | "disposed"
+  | "no-frame"
+  | "no-image"
+  | "no-objects"
+  | "no-prompt"
+  | "no-such-object"
+  | "resume-mismatch"
+  | "superseded";
+
 /** A call that came too early or too late: before `setImage`, after `dispose`. */
-export class StateError extends MaskletError {
+export class StateError extends MaskletError<StateErrorCode> {
   override readonly name: string = "StateError";
 }
 
+export type FrameErrorCode = "frame-forgotten" | "frame-size" | "frame-unreadable" | "no-such-frame";
+
 /**
- * A frame of a video that cannot be had; `details.frame` is its number. Codes: "no-such-frame", "frame-unreadable" (the
- * source's error is the cause), "frame-size", "frame-forgotten".
+ * A frame of a video that cannot be had; `details.frame` is its number. The cause of "frame-unreadable"
+ * is the source's error.
  */
-export class FrameError extends MaskletError {
+export class FrameError extends MaskletError<FrameErrorCode> {
   override readonly name: string = "FrameError";
 }
 
@@ -81,18 +211,37 @@ export class FrameForgottenError extends FrameError {
   override readonly name: string = "FrameForgottenError";
 }
 
+export type VideoErrorCode =
+  | "ambiguous-frames"
+  | "codec-unsupported"
+  | "decode-failed"
+  | "encode-failed"
+  | "ffmpeg-missing"
+  | "mediabunny-missing"
+  | "no-encoder"
+  | "no-frames"
+  | "no-video-track"
+  | "not-a-video"
+  | "not-found"
+  | "stream-failed"
+  | "truncated"
+  | "video-format"
+  | "video-option";
+
 /**
  * A video file, a folder of frames or a live stream that cannot be read, or a video that cannot be written. `details`
  * names it where it is known.
  */
-export class VideoError extends MaskletError {
+export class VideoError extends MaskletError<VideoErrorCode> {
   override readonly name: string = "VideoError";
 }
 
+export type RemoteErrorCode = "bad-message" | "lost" | "not-sendable" | "protocol-version";
+
 /**
- * The way to a model that runs elsewhere, in a worker for instance, is broken or misused. Codes: "lost" (the other side
- * ended or cannot be understood), "protocol-version", "not-sendable", "bad-message".
+ * The way to a model that runs elsewhere, in a worker for instance, is broken or misused. "lost": the other side
+ * ended or cannot be understood.
  */
-export class RemoteError extends MaskletError {
+export class RemoteError extends MaskletError<RemoteErrorCode> {
   override readonly name: string = "RemoteError";
 }

@@ -190,7 +190,7 @@ describe("what a model reads", () => {
     const ask = (data: unknown): Promise<unknown> =>
       new Promise((resolve, reject) => {
         answered = ({ type, value }) =>
-          type === "result" ? resolve(value) : reject(new RemoteError("refused", "the host answers with an error"));
+          type === "result" ? resolve(value) : reject(new RemoteError("lost", "the host answers with an error"));
         receive(data);
         const version = versionOf(data);
         const isAnswered = (data as { readonly type?: unknown } | null)?.type === "call" || version !== protocolVersion;

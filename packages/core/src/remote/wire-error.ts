@@ -76,7 +76,11 @@ export function fromWire(wire: WireError): unknown {
   const error =
     wire.code === undefined
       ? new (lookUp(builtins, wire.class) ?? Error)(message, cause === undefined ? undefined : { cause })
-      : new (lookUp(leaves, wire.class) ?? MaskletError)(wire.code, message, { cause, ...(details && { details }) });
+      : // What the other side threw had one of its class's codes.
+        new (lookUp(leaves, wire.class) ?? MaskletError)(wire.code as never, message, {
+          cause,
+          ...(details && { details }),
+        });
   const kept = { ...(name !== error.name && { name }), ...(stack !== undefined && { stack }) };
   for (const [key, value] of Object.entries(kept)) {
     Object.defineProperty(error, key, { value, configurable: true, writable: true });
