@@ -71,6 +71,6 @@ function removeOverlaps(objects: readonly VideoObject[], size: Size): void {
   const owners = pixelOwners(objects, size);
   for (const [i, { mask }] of objects.entries()) {
     const { data } = mask;
-    for (let p = 0; p < data.length; p++) if (owners[p] !== i + 1) data[p] = 0;
+    for (let p = 0; p < data.length; p++) if (data[p] !== 0 && owners[p] !== i + 1) data[p] = 0;
   }
 }
