@@ -122,7 +122,7 @@ function child(script: string, ...args: readonly string[]): unknown {
   const all = ["--conditions=@masklet/source", "--no-warnings", path, ...args];
   const ended = spawnSync(process.execPath, all, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
   if (ended.status !== 0)
-    throw new Error(`bench: ${args[0]} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
+    throw new Error(`bench: ${[script, ...args].join(" ")} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
   return JSON.parse(ended.stdout.toString());
 }
 
