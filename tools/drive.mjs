@@ -6,12 +6,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join, relative } from "node:path";
 import process from "node:process";
 import { chromium, environment, lowestNode, manifest, pinnedNode, root } from "./host.mjs";
+import { outcomeOf, runStages, Skip } from "./stages.mjs";
 
-/** Thrown by a stage that cannot run here; it counts as skipped and says why. */
-class Skip extends Error {}
-
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
-/** @typedef {{ name: string, run: () => Counts | void }} Stage A stage throws when it fails. */
+/** @typedef {import("./stages.mjs").Stage} Stage */
+/** @typedef {import("./stages.mjs").Outcome} Outcome */
 
 const modules = join(root, "node_modules");
 const colors = `--colors=${process.stdout.isTTY ? "force" : "off"}`;
@@ -76,11 +74,12 @@ const install = {
 };
 
 /** @type {Stage} */
-const build = { name: "build", run: () => node(["tools/turbo.mjs", "run", "build"]) };
+const build = { name: "build", needs: [install.name], run: () => node(["tools/turbo.mjs", "run", "build"]) };
 
 /** @type {Stage} */
 const segment = {
   name: "segment examples/scene.png",
+  needs: [build.name],
   run() {
     const out = join(root, "out");
     const results = { cutout: "scene.cutout.png", overlay: "scene.overlay.png", JSON: "scene.json" };
@@ -96,7 +95,7 @@ const segment = {
   },
 };
 
-/** @param {string} project of vitest.config.ts @param {Record<string, string>} [env] @returns {Counts} */
+/** @param {string} project of vitest.config.ts @param {Record<string, string>} [env] @returns {Outcome} */
 function vitest(project, env = {}) {
   mkdirSync(reports, { recursive: true });
   const file = join(reports, `${project}.json`);
@@ -115,19 +114,12 @@ function vitest(project, env = {}) {
     failure = error;
   }
   if (!existsSync(file)) throw failure ?? new Error(`vitest wrote no report for ${project}`);
-  const report = JSON.parse(readFileSync(file, "utf8"));
-  const counts = {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests,
-    skipped: report.numPendingTests + report.numTodoTests,
-  };
-  for (const { assertionResults } of report.testResults) {
-    for (const { status, fullName } of assertionResults)
-      if (status !== "passed" && status !== "failed") skips.push(fullName);
-  }
-  if (failure) throw Object.assign(/** @type {Error} */ (failure), { counts });
-  if (counts.passed + counts.failed + counts.skipped === 0) throw new Error(`vitest found no test in ${project}`);
-  return counts;
+  const outcome = outcomeOf(JSON.parse(readFileSync(file, "utf8")), root);
+  // Errors outside of tests fail the run too.
+  if (failure && outcome.failed.length === 0) throw failure;
+  if (outcome.passed + outcome.failed.length + outcome.skipped.length === 0)
+    throw new Error(`vitest found no test in ${project}`);
+  return outcome;
 }
 
 /** @type {Stage[]} */
@@ -135,23 +127,26 @@ const tests = [
   install,
   {
     name: "format and lint",
+    needs: [install.name],
     run: () => node([join(modules, "@biomejs", "biome", "bin", "biome"), "ci", "--error-on-warnings", colors, "."]),
   },
   {
     name: "type check",
+    needs: [install.name],
     run() {
       node(["tools/turbo.mjs", "run", "typecheck"]);
       node([join(modules, "typescript", "bin", "tsc"), "-p", "tools"]);
     },
   },
   build,
-  { name: "API reports", run: () => node(["tools/api-report.mjs", "check"]) },
-  { name: "size budgets", run: () => node(["tools/size.mjs", "check"]) },
-  { name: "core without a host", run: () => node(["tools/host-free.mjs"]) },
-  { name: "unit and conformance tests", run: () => vitest("unit") },
-  { name: "goldens", run: () => vitest("goldens") },
+  { name: "API reports", needs: [build.name], run: () => node(["tools/api-report.mjs", "check"]) },
+  { name: "size budgets", needs: [build.name], run: () => node(["tools/size.mjs", "check"]) },
+  { name: "core without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
+  { name: "unit and conformance tests", needs: [install.name], run: () => vitest("unit") },
+  { name: "goldens", needs: [install.name], run: () => vitest("goldens") },
   {
     name: "browser tests",
+    needs: [install.name],
     run() {
       const path = chromium();
       if (!path) throw new Skip("no Chromium on this machine (set CHROMIUM to one)");
@@ -159,7 +154,8 @@ const tests = [
     },
   },
   {
-    name: `packages on the lowest Node`,
+    name: "packages on the lowest Node",
+    needs: [build.name],
     run() {
       const lowest = lowestNode();
       if ("missing" in lowest) throw new Skip(lowest.missing);
@@ -169,54 +165,15 @@ const tests = [
 ];
 
 const plans = { start: [install, build, segment], test: tests };
-/** @type {string[]} */
-const skips = [];
 
-/** @param {number} since in milliseconds */
-const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
-
-/** @param {keyof typeof plans} plan */
-function drive(plan) {
-  const began = performance.now();
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  /** @type {string[]} */
-  const times = [];
-  for (const { name, run } of plans[plan]) {
-    console.log(`\n== ${name}`);
-    const since = performance.now();
-    let outcome = "ok";
-    /** @type {Partial<Counts>} */
-    let counts = { passed: 1 };
-    try {
-      counts = run() ?? counts;
-    } catch (error) {
-      const { message } = /** @type {Error} */ (error);
-      if (error instanceof Skip) {
-        outcome = `skipped: ${message}`;
-        counts = { skipped: 1 };
-        skips.push(`${name}: ${message}`);
-      } else {
-        outcome = `FAILED: ${message}`;
-        counts = /** @type {{ counts?: Counts }} */ (error).counts ?? {};
-        counts = { ...counts, failed: Math.max(1, counts.failed ?? 0) };
-      }
-    }
-    for (const key of /** @type {(keyof Counts)[]} */ (Object.keys(total))) total[key] += counts[key] ?? 0;
-    times.push(`${seconds(since).padStart(9)}  ${name}  ${outcome}`);
-    console.log(`== ${name}: ${outcome} (${seconds(since)})`);
-    if (total.failed > 0) break;
-  }
-  if (skips.length > 0) console.log(`\nSkipped:\n${skips.map((skip) => `  ${skip}`).join("\n")}`);
-  console.log(`\n${times.join("\n")}\n${seconds(began).padStart(9)}  in all`);
+const plan = process.argv[2];
+if (plan === "start" || plan === "test") {
+  const total = runStages(plans[plan]);
   if (plan === "test") console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   else
     console.log(total.failed > 0 ? "\nnpm start failed: see above" : "\nDone: open the overlay to see what was found.");
   process.exitCode = total.failed > 0 ? 1 : 0;
-}
-
-const plan = process.argv[2];
-if (plan === "start" || plan === "test") drive(plan);
-else {
+} else {
   console.error("usage: node tools/drive.mjs start|test");
   process.exitCode = 2;
 }

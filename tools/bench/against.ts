@@ -44,7 +44,10 @@ function lastLine(text: string): string {
 }
 
 /** What to print beside a row: PyTorch's time, and ours as times as fast. */
-export function besideRow({ name, milliseconds }: Row, against: Against | undefined): readonly string[] {
+export function besideRow(
+  { name, milliseconds }: Pick<Row, "name" | "milliseconds">,
+  against: Against | undefined,
+): readonly string[] {
   if (against === undefined || "skipped" in against) return [];
   const theirs = against.milliseconds[name];
   if (theirs === undefined) return ["", ""];

@@ -1,30 +1,47 @@
 /**
- * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--memory] [--json]`: how much of the machine's peak the models reach.
+ * `pnpm bench [--model nano,tiny] [--dtype q8] [--threads N] [--json]`: how much of the machine's peak the models reach.
  *
  * `pnpm bench --against python [--python PATH]` also prints what PyTorch takes for each row with as many threads, where a
  * Python has torch and Meta's package sam2; see against.py. An interruption of Python ends the bench, which prints what it
  * has.
  *
+ * `pnpm bench --host` measures what needs no model instead: masks at the video's size, label maps, pictures; see host.ts.
+ *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
+ *
+ * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
  * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in turns with it.
- * What other precisions gain is measured in turns with float32. Every model runs in a process of its own, whose peak memory is therefore its own.
+ * What other precisions gain is measured in turns with float32. Every row runs in a process of its own, whose peak memory
+ * is therefore the row's.
  * The time from a process's start to the first mask is that of the built command line, the fastest of several.
- * With `--memory` (Linux) only what some work holds is measured.
  */
 import { spawnSync } from "node:child_process";
-import { availableParallelism, constants } from "node:os";
+import { constants } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { precisions } from "@masklet/core";
 import { againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
-import { type Against, columns, type MemoryUse, type Report, type Row } from "./report.ts";
+import { machine } from "./machine.ts";
+import {
+  type Against,
+  type Comparison,
+  columns,
+  type HostRow,
+  type MemoryUse,
+  type Report,
+  type Row,
+  type Start,
+} from "./report.ts";
+import { work } from "./work.ts";
 
 const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
+    host: { type: "boolean", default: false },
     model: { type: "string", default: "nano,tiny" },
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
@@ -38,34 +55,51 @@ const { values: options } = parseArgs({
 const models = options.model.split(",");
 if (options.against !== undefined && options.against !== "python")
   throw new Error(`bench: --against python, not ${options.against}`);
+const here = machine();
+const threads = options.threads === undefined ? here.threads : Number(options.threads);
+if (!options.json) console.log(`${here.cpu}: ${here.instructions.join(" ")}`);
+
 if (options.browser) {
-  const threads = options.threads === undefined ? availableParallelism() : Number(options.threads);
   const reports = await benchInBrowser(models, threads);
-  if (options.json) console.log(JSON.stringify(reports, null, 2));
-  else for (const report of reports) printBrowser(report);
+  if (!options.json) for (const report of reports) printBrowser(report);
+  printJson({ reports });
 } else if (options.memory) {
-  const uses = ["load large", "encode tiny", "many images"].map((work) => child("memory.ts", work) as MemoryUse);
-  if (options.json) console.log(JSON.stringify(uses, null, 2));
-  else {
-    for (const { name, bytes, mark } of uses) {
-      const verdict = bytes < mark ? "reached" : "missed";
-      console.log(
-        `${name}: ${(bytes / 1e6).toFixed(0)} MB of anonymous memory; ${verdict} ${(mark / 1e6).toFixed(0)} MB`,
-      );
-    }
-  }
+  const uses = ["load large", "encode tiny", "many images"].map((what) => child("memory.ts", what) as MemoryUse);
+  if (!options.json) for (const use of uses) printMemory(use);
+  printJson({ uses });
+} else if (options.host) {
+  const rows = child("host.ts") as readonly HostRow[];
+  if (!options.json) printHost(rows);
+  printJson({ rows });
 } else {
-  const threads = options.threads === undefined ? [] : ["--threads", options.threads];
   const reports: Report[] = [];
   const interruption = new AbortController();
   for (const model of models) {
-    let report = child("measure.ts", model, "--dtype", options.dtype, ...threads) as Report;
+    let report = inProcesses(model);
     if (options.against !== undefined) report = { ...report, python: await inPython(model, report, interruption) };
     reports.push(report);
     if (!options.json) print(report);
     if (interruption.signal.aborted) break;
   }
-  if (options.json) console.log(JSON.stringify(reports, null, 2));
+  printJson({ reports });
+}
+
+function printJson(found: object): void {
+  if (options.json) console.log(JSON.stringify({ machine: here, ...found }, null, 2));
+}
+
+/** Each row and comparison in a process of its own. */
+function inProcesses(model: string): Report {
+  const measured = (...args: readonly string[]): unknown =>
+    child("measure.ts", model, "--threads", String(threads), ...args);
+  const rows = work.map(({ name }) => measured("--row", name) as Row);
+  const dtypes = precisions.filter((dtype) => options.dtype.split(",").includes(dtype));
+  const comparisons = dtypes.flatMap((dtype) =>
+    work
+      .filter(({ speedups }) => speedups !== undefined)
+      .map(({ name }) => measured("--row", name, "--dtype", dtype) as Comparison),
+  );
+  return { ...(measured() as Start), threads, rows, comparisons };
 }
 
 /** While Python runs, signals end it rather than the bench. */
@@ -88,12 +122,27 @@ function child(script: string, ...args: readonly string[]): unknown {
   const all = ["--conditions=@masklet/source", "--no-warnings", path, ...args];
   const ended = spawnSync(process.execPath, all, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
   if (ended.status !== 0)
-    throw new Error(`bench: ${args[0]} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
+    throw new Error(`bench: ${[script, ...args].join(" ")} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
   return JSON.parse(ended.stdout.toString());
 }
 
-function print({ model, threads, rows, comparisons, load, firstMask, memory, python }: Report): void {
-  console.log(`\n${model}, ${threads} of ${availableParallelism()} threads`);
+function printMemory({ name, bytes, mark }: MemoryUse): void {
+  const verdict = bytes < mark ? "reached" : "missed";
+  console.log(`${name}: ${(bytes / 1e6).toFixed(0)} MB of anonymous memory; ${verdict} ${(mark / 1e6).toFixed(0)} MB`);
+}
+
+function printHost(rows: readonly HostRow[]): void {
+  console.log("\neight objects at 1920 x 1080, beside a plain loop over the bytes of eight masks");
+  const cells = rows.map(({ name, milliseconds, passes }) => [
+    name,
+    `${milliseconds.toFixed(1)} ms`,
+    `${passes.toFixed(1)} times the loop`,
+  ]);
+  console.log(columns(cells));
+}
+
+function print({ model, threads, rows, comparisons, load, firstMask, python }: Report): void {
+  console.log(`\n${model}, ${threads} of ${here.threads} threads`);
   const lines = rows.map((row): readonly string[] => [
     row.name,
     `${row.milliseconds.toFixed(1)} ms`,
@@ -101,6 +150,7 @@ function print({ model, threads, rows, comparisons, load, firstMask, memory, pyt
     `${(row.gigaflops / (row.milliseconds / 1000)).toFixed(0)} GFLOP/s`,
     `${(100 * share(row)).toFixed(1)}% of the GEMM peak, ${row.peak.toFixed(0)}`,
     mark(row),
+    `${(row.memory.peak / 1e6).toFixed(0)} MB, ${(row.memory.baseline / 1e6).toFixed(0)} before the model`,
     ...besideRow(row, python),
   ]);
   console.log(columns(lines));
@@ -120,9 +170,6 @@ function print({ model, threads, rows, comparisons, load, firstMask, memory, pyt
   console.log(`  loading ${load.milliseconds.toFixed(0)} ms for ${(load.bytes / 1e6).toFixed(0)} MB of weights`);
   const started = firstMask === null ? "not measured: build the command line first" : `${firstMask.toFixed(0)} ms`;
   console.log(`  process start to first mask ${started}`);
-  console.log(
-    `  peak memory ${(memory.peak / 1e6).toFixed(0)} MB, of which ${(memory.baseline / 1e6).toFixed(0)} MB before the model`,
-  );
 }
 
 function share({ gigaflops, milliseconds, peak }: Row): number {

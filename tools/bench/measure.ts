@@ -1,7 +1,9 @@
-/** Measures one model in a process of its own and prints a `Report` as JSON. */
+/**
+ * Measures one thing of a model, in a process of its own, as JSON: with `--row` a `Row`, with `--dtype` too a `Comparison`
+ * with float32, else its `Start`.
+ */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -16,61 +18,68 @@ import {
   memoryEncoderGraph,
   type Precision,
   precisions,
-  type Sam2,
   type Sam2Config,
 } from "@masklet/core";
 import { Sam2 as NodeSam2 } from "@masklet/core/node";
 import { hashedTensor, memoryWeights } from "@masklet/core/testing";
 import { modelFiles } from "./model-files.ts";
-import type { Comparison, Report, Row } from "./report.ts";
+import type { Comparison, Row, Start } from "./report.ts";
+import { inTurns, median, RUNS, type Run } from "./turns.ts";
 import { repeat, type Work, work } from "./work.ts";
 
-const RUNS = 5;
 const PEAK_SIDE = 2048;
 
 const { values: options, positionals } = parseArgs({
-  options: { threads: { type: "string" }, dtype: { type: "string", default: "" } },
+  options: { threads: { type: "string", default: "1" }, row: { type: "string" }, dtype: { type: "string" } },
   allowPositionals: true,
 });
-const name = positionals[0] ?? "tiny";
-const threads = options.threads === undefined ? availableParallelism() : Number(options.threads);
+const [name = "tiny"] = positionals;
+const isTiny = name === "tiny";
+const threads = Number(options.threads);
 
 const baseline = process.memoryUsage.rss();
 const backend = await createOrtBackend({ threads });
 const { checkpoint: source } = modelFiles(name);
 
-async function measure(): Promise<Report> {
-  const product = await gemm();
+async function start(): Promise<Start> {
   const started = performance.now();
-  const model = await NodeSam2.load(source, { backend });
+  await using model = await NodeSam2.load(source, { backend });
   const load = { milliseconds: performance.now() - started, bytes: statSync(source).size };
-  const rows: Row[] = [];
-  for (const { name: what, tiny, mark, graphs, prepare } of work) {
-    // The second product finds what the work has driven out of the caches.
-    const [own, cold, warm] = await inTurns([await prepare(model), product, product]);
-    const isTiny = name === "tiny";
-    rows.push({
-      name: what,
-      milliseconds: median(own),
-      peak: (2 * PEAK_SIDE ** 3) / 1e6 / Math.min(...cold, ...warm),
-      gigaflops: isTiny ? tiny : counted(graphs, model.config),
-      ...(isTiny && mark !== undefined ? { mark } : {}),
-    });
-  }
-  const { config } = model;
+  return { model: model.config.name, load, firstMask: firstMask() };
+}
+
+async function measure({ name: what, tiny, mark, graphs, prepare }: Work): Promise<Row> {
+  await using model = await NodeSam2.load(source, { backend });
+  const run = await prepare(model);
+  await run();
   const memory = { baseline, peak: process.resourceUsage().maxRSS * 1024 };
-  const dtypes = precisions.filter((dtype) => options.dtype.split(",").includes(dtype));
-  const comparisons: Comparison[] = [];
-  for (const dtype of dtypes) comparisons.push(...(await compare(model, dtype)));
-  await model.dispose();
+  const product = await gemm();
+  await product();
+  // The second product finds what the work has driven out of the caches.
+  const [own, cold, warm] = await inTurns([run, product, product]);
   return {
-    model: config.name,
-    threads,
-    rows,
-    comparisons,
-    load,
-    firstMask: firstMask(),
+    name: what,
+    milliseconds: median(own),
+    peak: (2 * PEAK_SIDE ** 3) / 1e6 / Math.min(...cold, ...warm),
+    gigaflops: isTiny ? tiny : counted(graphs, model.config),
+    ...(isTiny && mark !== undefined ? { mark } : {}),
     memory,
+  };
+}
+
+async function compare({ name: what, speedups, prepare }: Work, dtype: Precision): Promise<Comparison> {
+  await using model = await NodeSam2.load(source, { backend });
+  await using other = await NodeSam2.load(source, { backend, dtype });
+  const runs = [await prepare(model), await prepare(other)] as const;
+  for (const run of runs) await run();
+  const [fp32, fewer] = await inTurns(runs);
+  const mark = isTiny ? speedups?.[dtype] : undefined;
+  return {
+    name: what,
+    dtype,
+    milliseconds: median(fewer),
+    fp32Milliseconds: median(fp32),
+    ...(mark !== undefined && { mark }),
   };
 }
 
@@ -91,25 +100,6 @@ function firstMask(): number | null {
   return fastest;
 }
 
-async function compare(model: Sam2, dtype: Precision): Promise<readonly Comparison[]> {
-  const other = await NodeSam2.load(source, { backend, dtype });
-  const comparisons: Comparison[] = [];
-  for (const { name: what, speedups, prepare } of work) {
-    if (speedups === undefined) continue;
-    const [fp32, fewer] = await inTurns([await prepare(model), await prepare(other)]);
-    const mark = name === "tiny" ? speedups[dtype] : undefined;
-    comparisons.push({
-      name: what,
-      dtype,
-      milliseconds: median(fewer),
-      fp32Milliseconds: median(fp32),
-      ...(mark !== undefined && { mark }),
-    });
-  }
-  await other.dispose();
-  return comparisons;
-}
-
 /** GFLOP of graphs. */
 function counted(graphs: Work["graphs"], config: Sam2Config): number {
   return graphs.reduce((sum, [graph, sizes]) => sum + graphCost(builders[graph](config), sizes).flops / 1e9, 0);
@@ -122,25 +112,6 @@ const builders: { readonly [K in GraphName]: (config: Sam2Config) => ReturnType<
   memoryAttention: memoryAttentionGraph,
 };
 
-type Run = () => Promise<unknown>;
-
-/** Milliseconds of warm runs, in turns: so that what else the machine does meets both. */
-async function inTurns<const R extends readonly Run[]>(runs: R): Promise<{ [K in keyof R]: readonly number[] }> {
-  const measured = runs.map((): number[] => []);
-  for (let i = 0; i <= RUNS; i++) {
-    for (const [k, run] of runs.entries()) {
-      const started = performance.now();
-      await run();
-      if (i > 0) measured[k]?.push(performance.now() - started);
-    }
-  }
-  return measured as { [K in keyof R]: readonly number[] };
-}
-
-function median(times: readonly number[]): number {
-  return [...times].sort((a, b) => a - b)[times.length >> 1] as number;
-}
-
 /** The product whose best time is the peak. */
 async function gemm(): Promise<Run> {
   const g = new GraphBuilder("peak");
@@ -151,4 +122,7 @@ async function gemm(): Promise<Run> {
   return repeat(backend, executable, { a: hashedTensor("bench.a", [PEAK_SIDE, PEAK_SIDE], 1) });
 }
 
-process.stdout.write(JSON.stringify(await measure()));
+const row = work.find(({ name: what }) => what === options.row);
+const dtype = precisions.find((precision) => precision === options.dtype);
+const found = row === undefined ? start() : dtype === undefined ? measure(row) : compare(row, dtype);
+process.stdout.write(JSON.stringify(await found));

@@ -11,6 +11,17 @@ export interface Row {
   readonly gigaflops: number;
   /** The share of the peak that is aimed at. */
   readonly mark?: number;
+  /** Resident bytes: the most of this row's process while it had run this alone, and before the model was loaded. */
+  readonly memory: { readonly baseline: number; readonly peak: number };
+}
+
+/** A piece of work that needs no model. */
+export interface HostRow {
+  readonly name: string;
+  /** Median of five warm runs. */
+  readonly milliseconds: number;
+  /** How many times as long as a plain loop over the bytes of eight masks, run in turns with it. */
+  readonly passes: number;
 }
 
 /** A piece of work in another precision, run in turns with float32. */
@@ -24,17 +35,20 @@ export interface Comparison {
   readonly mark?: number;
 }
 
-/** What one model's process found. */
-export interface Report {
+/** What loading a model took. */
+export interface Start {
+  /** The config's name. */
   readonly model: string;
-  readonly threads: number;
-  readonly rows: readonly Row[];
-  readonly comparisons: readonly Comparison[];
   readonly load: { readonly milliseconds: number; readonly bytes: number };
   /** Milliseconds from the start of `masklet segment` to its end, with one box; `null` where it is not built. */
   readonly firstMask: number | null;
-  /** Resident bytes. */
-  readonly memory: { readonly baseline: number; readonly peak: number };
+}
+
+/** What was found of one model. */
+export interface Report extends Start {
+  readonly threads: number;
+  readonly rows: readonly Row[];
+  readonly comparisons: readonly Comparison[];
   /** With `--against python`. */
   readonly python?: Against;
 }

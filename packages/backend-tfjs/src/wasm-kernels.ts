@@ -234,6 +234,6 @@ function normalDistribution(): Float64Array {
   const { source } = g.gelu(g.constant(float32([xs.length], xs)));
   if (source.from !== "constant") throw new Error("constants are computed when the graph is built");
   const { data } = source.tensor;
-  table = Float64Array.from(xs, (x, i) => (x === 0 ? 0.5 : Number(data[i]) / x));
+  table = new Float64Array(xs).map((x, i) => (x === 0 ? 0.5 : Number(data[i]) / x));
   return table;
 }

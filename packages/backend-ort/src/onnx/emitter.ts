@@ -117,7 +117,7 @@ export class Emitter {
   }
 
   ints(...values: readonly number[]): string {
-    return this.#constant(`int64[${values}]`, "int64", [values.length], () => BigInt64Array.from(values, BigInt));
+    return this.#constant(`int64[${values}]`, "int64", [values.length], () => BigInt64Array.from(values.map(BigInt)));
   }
 
   /** In float16, or else in float32. */

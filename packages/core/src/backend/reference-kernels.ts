@@ -267,10 +267,13 @@ const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
     const blocks = scales.length / columns;
     // Of 8 bits the whole numbers are multiplied, and scaled after; of 4 bits every block has a scale of its own.
     const rounded = bits === 8 ? quantizeActivations(floats(x)) : { values: floats(x), scale: 1 };
-    const right = Float32Array.from(values, (value, i) => {
-      const [row, at] = [Math.floor(i / inner), i % inner];
-      return bits === 8 ? value : value * (scales[row * blocks + Math.floor(at / WEIGHT_BLOCK)] as number);
-    });
+    const right = new Float32Array(values);
+    if (bits !== 8) {
+      for (let i = 0; i < right.length; i++) {
+        const block = Math.floor(i / inner) * blocks + Math.floor((i % inner) / WEIGHT_BLOCK);
+        right[i] = (right[i] as number) * (scales[block] as number);
+      }
+    }
     const left = { data: rounded.values, at: 0, rows: elementCount(dims.slice(0, -1)) };
     dotRows(left, { data: right, at: 0, rows: columns }, inner, { data: out, at: 0, stride: columns });
     const shift = bias && floats(bias);

@@ -24,9 +24,14 @@ const converters: { readonly [D in DType]: (bytes: Uint8Array) => Float32Array }
     return new Float32Array(bits.buffer);
   },
   int32: (bytes) => Float32Array.from(view(Int32Array, bytes)),
-  int64: (bytes) => Float32Array.from(view(BigInt64Array, bytes), Number),
+  int64: (bytes) => {
+    const integers = view(BigInt64Array, bytes);
+    const values = new Float32Array(integers.length);
+    for (let i = 0; i < values.length; i++) values[i] = Number(integers[i]);
+    return values;
+  },
   uint8: (bytes) => Float32Array.from(bytes),
-  bool: (bytes) => Float32Array.from(bytes, (byte) => (byte === 0 ? 0 : 1)),
+  bool: (bytes) => new Float32Array(bytes).map((byte) => (byte === 0 ? 0 : 1)),
 };
 
 interface ArrayType<T> {

@@ -280,7 +280,10 @@ export function resizeBicubic(image: RawImage, to: Size): RawImage {
 
 function fixedPoint({ weights, ...filter }: Filter): Omit<Filter, "weights"> & { readonly weights: Int32Array } {
   // Halves away from zero, as C's cast after adding +-0.5.
-  return { ...filter, weights: Int32Array.from(weights, (w) => Math.trunc(w * 2 ** precision + (w < 0 ? -0.5 : 0.5))) };
+  return {
+    ...filter,
+    weights: new Int32Array(weights.map((w) => Math.trunc(w * 2 ** precision + (w < 0 ? -0.5 : 0.5)))),
+  };
 }
 
 /** The same memory as plain bytes: loops over one kind of array stay fast. */

@@ -5,6 +5,7 @@
 
 import type { Size } from "../image/image.ts";
 import { checkMask, type Mask } from "./mask.ts";
+import { binarise } from "./postprocess.ts";
 
 /** Run i covers the pixels from `start[i]` up to `end[i]` (flat, end exclusive) and belongs to `component[i]`. */
 interface Runs {
@@ -140,7 +141,7 @@ export function fillHoles(
   { width, height, maxArea = 8, value = 0.1 }: FillHolesOptions,
 ): Float32Array {
   const out = logits.slice();
-  const mask = binarise(logits, 0);
+  const mask = binarise(logits);
   checkMask("fillHoles", { width, height, data: mask });
   paintSmall(out, findRuns(mask, { width, height }, false), maxArea, value);
   return out;
@@ -155,11 +156,4 @@ function paintSmall(
   for (let i = 0; i < start.length; i++) {
     if ((areas[component[i] as number] as number) <= maxArea) logits.fill(value, start[i], end[i]);
   }
-}
-
-/** 1 where a logit is above the threshold, else 0. */
-function binarise(logits: Float32Array, threshold: number): Uint8Array {
-  const mask = new Uint8Array(logits.length);
-  for (let i = 0; i < logits.length; i++) mask[i] = (logits[i] as number) > threshold ? 1 : 0;
-  return mask;
 }

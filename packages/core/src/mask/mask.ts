@@ -69,6 +69,13 @@ export function maskBox({ width, height, data }: Mask): Box {
   return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1];
 }
 
+/** The mask as floats: one value outside the object, another inside. */
+export function maskFloats({ data }: Mask, outside: number, inside: number): Float32Array {
+  const floats = new Float32Array(data.length).fill(outside);
+  for (let i = 0; i < data.length; i++) if (data[i] !== 0) floats[i] = inside;
+  return floats;
+}
+
 /** The mask as a black and white RGB image, 0 or 255. */
 export function maskImage(mask: Mask): RawImage {
   checkMask("maskImage", mask);

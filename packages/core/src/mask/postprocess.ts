@@ -11,6 +11,13 @@ export function upsampleLogits(logits: Float32Array, from: Size, to: Size): Floa
   return resizeBilinear(logits, from, to);
 }
 
+/** 1 where a logit is above the threshold, else 0. */
+export function binarise(logits: Float32Array, threshold = 0): Uint8Array {
+  const mask = new Uint8Array(logits.length);
+  for (let i = 0; i < logits.length; i++) mask[i] = (logits[i] as number) > threshold ? 1 : 0;
+  return mask;
+}
+
 /** Options of `upsampleMask`. */
 export interface ThresholdOptions {
   /** The logit above which a pixel belongs to the mask; 0 if not given. */

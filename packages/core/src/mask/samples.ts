@@ -4,7 +4,7 @@ import type { Mask } from "./mask.ts";
 /** A mask drawn in text: `#` inside, anything else outside. */
 export function draw(...rows: readonly string[]): Mask {
   const width = rows[0]?.length ?? 0;
-  return { width, height: rows.length, data: Uint8Array.from(rows.join(""), (c) => (c === "#" ? 1 : 0)) };
+  return { width, height: rows.length, data: Uint8Array.from([...rows.join("")].map((c) => (c === "#" ? 1 : 0))) };
 }
 
 /** xorshift32: numbers in [0, 1). */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { PromptError } from "../errors.ts";
+import { resizeAntialiased } from "../image/resize.ts";
+import { randomMask } from "../mask/samples.ts";
 import { copyPrompt, encodePrompt, type MaskLogits, maskPrompt, type Prompt } from "./prompt.ts";
 
 const context = { image: { width: 200, height: 100 }, imageSize: 64, where: "predict" };
@@ -255,6 +257,12 @@ describe("maskPrompt", () => {
     expect(Array.from(data.subarray(0, 16), Math.sign)).toEqual([...Array(8).fill(1), ...Array(8).fill(-1)]);
     expect([data[0], data[15]]).toEqual([10, -10]);
     expect(encode({ maskInput: { width, height, data } }).maskInput).toHaveLength(256);
+  });
+
+  test("any mask, as if each of its pixels were a logit", () => {
+    const mask = randomMask(61, 37, 0.5, 5);
+    const pixels = Float32Array.from(mask.data, (inside) => (inside === 0 ? -10 : 10));
+    expect(maskPrompt(mask, 64).data).toEqual(resizeAntialiased(pixels, mask, { width: 16, height: 16 }));
   });
 
   test("what is no mask is refused", () => {

@@ -1,7 +1,7 @@
 import { PromptError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { resizeAntialiased } from "../image/resize.ts";
-import { checkMask, type Mask } from "../mask/mask.ts";
+import { checkMask, type Mask, maskFloats } from "../mask/mask.ts";
 
 /** x to the right, y down, from the top left corner of the image. */
 export type Point = readonly [x: number, y: number];
@@ -144,8 +144,7 @@ export function maskPrompt(mask: Mask, imageSize: number): MaskLogits {
   checkMask("maskPrompt", mask);
   const side = imageSize / 4;
   const size = { width: side, height: side };
-  const logits = Float32Array.from(mask.data, (inside) => (inside === 0 ? -10 : 10));
-  return { ...size, data: resizeAntialiased(logits, mask, size) };
+  return { ...size, data: resizeAntialiased(maskFloats(mask, -10, 10), mask, size) };
 }
 
 function checkPoint(what: string, point: Point, { width, height }: Size): void {

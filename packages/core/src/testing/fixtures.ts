@@ -16,7 +16,7 @@ export function ints(dims: readonly number[], ...data: readonly number[]): HostT
 
 /** A bool tensor from its elements. */
 export function bools(dims: readonly number[], ...data: readonly boolean[]): HostTensor<"bool"> {
-  return { dtype: "bool", dims, data: Uint8Array.from(data, Number) };
+  return { dtype: "bool", dims, data: Uint8Array.from(data.map(Number)) };
 }
 
 /** A repeatable source of test data: uniform in [-1, 1), by a 32-bit linear congruential generator. */

@@ -213,13 +213,13 @@ function quantizedLinearGraph(
 }
 
 function wholeNumbers(dims: readonly number[]): HostTensor {
-  return { dtype: "float32", dims, data: Float32Array.from(random.ints(dims, -4, 5).data, Number) };
+  return { dtype: "float32", dims, data: new Float32Array(random.ints(dims, -4, 5).data) };
 }
 
 /** Numbers that rounding to 256 steps leaves as they are, also row by row: so it does not matter whether a backend does it. */
 function steps(dims: readonly number[], least: -128 | -127 = -128): HostTensor {
   const { data } = random.ints(dims, least, 128);
-  const values = Float32Array.from(data, Number);
+  const values = new Float32Array(data);
   for (let row = 0; row < values.length; row += dims.at(-1) ?? 1) values.set([least, 127], row);
   return { dtype: "float32", dims, data: values.map((value) => value / 256) };
 }

@@ -1,8 +1,9 @@
 import type { Size } from "../image/image.ts";
 import type { Mask } from "../mask/mask.ts";
-import { upsampleLogits, upsampleMask } from "../mask/postprocess.ts";
+import { binarise, upsampleLogits, upsampleMask } from "../mask/postprocess.ts";
 import type { MaskLogits } from "../prompt/prompt.ts";
 import type { Decoded } from "./memory-bank.ts";
+import { pixelOwners, suppressOverlaps } from "./overlaps.ts";
 import { noObject } from "./track-step.ts";
 
 /** One object on one frame. */
@@ -34,9 +35,6 @@ export interface FrameResultOptions {
   readonly returnLogits: boolean;
 }
 
-/** Where objects do not win a pixel, their logits are at most this (reference: `_apply_non_overlapping_constraints`). */
-const LOSING_LOGIT = -10;
-
 /** What is known of each object on a frame, at the video's size. */
 export function frameResult(
   frame: number,
@@ -52,11 +50,10 @@ export function frameResult(
     lowResLogits: { ...low, data: decoded?.logits ?? blank },
   }));
   const separate = nonOverlappingMasks && all.length > 1;
-  if (!separate && !returnLogits) {
-    return {
-      frame,
-      objects: all.map((one) => ({ ...one, mask: upsampleMask(one.lowResLogits.data, low, size) })),
-    };
+  if (!returnLogits) {
+    const objects = all.map((one) => ({ ...one, mask: upsampleMask(one.lowResLogits.data, low, size) }));
+    if (separate) removeOverlaps(objects, size);
+    return { frame, objects };
   }
   const logits = all.map(({ lowResLogits }) => upsampleLogits(lowResLogits.data, low, size));
   if (separate) suppressOverlaps(logits);
@@ -64,22 +61,16 @@ export function frameResult(
     frame,
     objects: all.map((one, i) => {
       const own = logits[i] as Float32Array;
-      const mask = { ...size, data: Uint8Array.from(own, (logit) => (logit > 0 ? 1 : 0)) };
-      return { ...one, mask, ...(returnLogits ? { logits: own } : {}) };
+      return { ...one, mask: { ...size, data: binarise(own) }, logits: own };
     }),
   };
 }
 
-/** At each pixel, all but the strongest are pushed down, in place; the first of equals wins. */
-export function suppressOverlaps(logits: readonly Float32Array[]): void {
-  const pixels = logits[0]?.length ?? 0;
-  for (let p = 0; p < pixels; p++) {
-    let winner = 0;
-    for (let i = 1; i < logits.length; i++) {
-      if ((logits[i]?.[p] as number) > (logits[winner]?.[p] as number)) winner = i;
-    }
-    for (const [i, own] of logits.entries()) {
-      if (i !== winner && (own[p] as number) > LOSING_LOGIT) own[p] = LOSING_LOGIT;
-    }
+/** Leaves each pixel to its owner's mask, in place: what `suppressOverlaps` comes to, without logits at the video's size. */
+function removeOverlaps(objects: readonly VideoObject[], size: Size): void {
+  const owners = pixelOwners(objects, size);
+  for (const [i, { mask }] of objects.entries()) {
+    const { data } = mask;
+    for (let p = 0; p < data.length; p++) if (data[p] !== 0 && owners[p] !== i + 1) data[p] = 0;
   }
 }

@@ -126,7 +126,7 @@ export async function pointerEncoding(model: Sam2, limit: number): Promise<Point
     const position = distance / Math.max(limit - 1, 1); // one frame has no distances
     const angles = Array.from({ length: half }, (_, i) => position / 10000 ** ((2 * Math.floor(i / 2)) / half));
     const sine = [...angles.map(Math.sin), ...angles.map(Math.cos)];
-    return Float32Array.from(bias, (b, row) =>
+    return bias.map((b, row) =>
       sine.reduce((sum, value, column) => sum + value * (weight[row * width + column] as number), b),
     );
   };

@@ -13,7 +13,7 @@ import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { preprocessFrame } from "../image/preprocess.ts";
 import { resizeAntialiased } from "../image/resize.ts";
 import { fillHoles } from "../mask/components.ts";
-import type { Mask } from "../mask/mask.ts";
+import { type Mask, maskFloats } from "../mask/mask.ts";
 import { selectSingleMask } from "../mask/score.ts";
 import type { GraphName } from "../model/graphs.ts";
 import { gridSize } from "../model/image-encoder.ts";
@@ -297,7 +297,7 @@ export class Tracker {
     const { maskFilter, maskBias, noObjectPointer } = await this.#weights(context);
     const { imageSize } = this.#model.config;
     const square = { width: imageSize, height: imageSize };
-    const pixels = Float32Array.from(mask.data, (inside) => (inside === 0 ? 0 : 1));
+    const pixels = maskFloats(mask, 0, 1);
     const isSquare = mask.width === imageSize && mask.height === imageSize;
     const resized = isSquare ? pixels : resizeAntialiased(pixels, mask, square).map((value) => (value >= 0.5 ? 1 : 0));
     const side = this.side;
@@ -391,10 +391,7 @@ export class Tracker {
       imageEmbeddings: features.imageEmbeddings,
       maskLogits: float32([objects.length, side, side], maskLogits),
       binarize: { dtype: "bool", dims: [1], data: Uint8Array.of(binarize ? 1 : 0) },
-      objectScores: float32(
-        [objects.length, 1],
-        Float32Array.from(objects, ({ objectScore }) => objectScore),
-      ),
+      objectScores: float32([objects.length, 1], Float32Array.from(objects.map(({ objectScore }) => objectScore))),
     } as const;
     return this.#run("memoryEncoder", feeds, context, async ({ memory }) => {
       const data = (await memory?.read())?.data as Float32Array;

@@ -19,8 +19,14 @@ export interface VideoLimits extends MaskLimits {
   readonly objectScore: number;
 }
 
-/** What float32 arithmetic keeps to, in whatever order it adds. */
+/** What float32 arithmetic keeps to, in whatever order it adds; where the reference itself does not, see `SPREAD`. */
 export const videoLimits: VideoLimits = { maskIou: 0.995, pixels: 4, meanIou: 0.999, meanLogit: 0.1, objectScore: 0.1 };
+
+/**
+ * How far a mask's IoU may lie below the lowest among the reference's own runs, disturbed by less than a pixel's rounding:
+ * where an edge is that undecided, CPUs with other instructions disagree too.
+ */
+const SPREAD = 0.01;
 
 export interface NanoVideoOptions {
   readonly shared: Shared | undefined;
@@ -66,6 +72,8 @@ type LogEntry =
   | { readonly step: "remove"; readonly ids: readonly number[]; readonly updated: readonly number[] }
   | { readonly step: "clear" | "reset" };
 type Goldens = Readonly<Record<string, { readonly log: readonly LogEntry[] }>>;
+/** For each mask of each entry of a scenario's log, the lowest IoU with it among disturbed runs of the reference. */
+type Spread = Readonly<Record<string, readonly (readonly number[])[]>>;
 
 const flagNames: Readonly<Record<string, keyof VideoOptions>> = {
   add_all_frames_to_correct_as_cond: "conditionOnCorrections",
@@ -93,6 +101,7 @@ export async function testNanoVideo(
   const title = `nano video goldens${names === undefined ? "" : `: ${names.join(", ")}${part}`}`;
   if (shared === undefined) return skipSuite(title);
   const goldens = await readJson<Goldens>(shared, "goldens/nano/video.json");
+  const spread = await readJson<Spread>(shared, "goldens/nano/video.spread.json");
   const scenarios = await readJson<readonly Scenario[]>(shared, "media/video.scenarios.json");
   const open = folders(shared);
 
@@ -109,11 +118,16 @@ export async function testNanoVideo(
       await backend?.dispose();
     });
 
-    const expectFrame = ({ frame, objects }: FrameResult, golden: GoldenFrame): void => {
+    const expectFrame = (
+      { frame, objects }: FrameResult,
+      golden: GoldenFrame,
+      itsOwn: readonly number[] | undefined,
+    ): void => {
       expect({ frame, ids: objects.map(({ id }) => id) }).toEqual({ frame: golden.frame, ids: golden.ids });
       for (const [i, object] of objects.entries()) {
         const where = `${golden.step}: frame ${frame}, object ${object.id}`;
-        comparison.expectMask(object.mask, golden.masks[i] as readonly number[], where);
+        const least = Math.min(limits.maskIou, (itsOwn?.[i] as number) - SPREAD);
+        comparison.expectMask(object.mask, golden.masks[i] as readonly number[], where, least);
         const mean = meanLogit(object);
         const expectedMean = golden.mean_logit[i] as number;
         expect(Math.abs(mean - expectedMean), `${where}: mean logit ${mean}, ${expectedMean}`).toBeLessThan(
@@ -136,9 +150,10 @@ export async function testNanoVideo(
       for (const step of scenario.steps) {
         if (at === records) break;
         for await (const result of run(shared, session, step)) {
+          const itsOwn = spread[name]?.[at];
           const golden = log[at++] as LogEntry;
           expect(golden, `${name}: more than the log's ${log.length} records`).toBeDefined();
-          if ("objects" in result) expectFrame(result, golden as GoldenFrame);
+          if ("objects" in result) expectFrame(result, golden as GoldenFrame, itsOwn);
           else expect(result).toEqual(golden);
           if (at === records) break;
         }
