@@ -1,5 +1,5 @@
 /** Video sessions whose model a host holds. */
-import { abortable } from "../abort.ts";
+import { Abort, abortable } from "../abort.ts";
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { checkMask } from "../mask/mask.ts";
@@ -24,7 +24,6 @@ import type {
   SignalOption,
   VideoSession,
 } from "../video/video-session.ts";
-import { Abort } from "./abort.ts";
 import { type Caller, copyOf, type RemoteSam2 } from "./client.ts";
 import { listen, type PortLike } from "./port.ts";
 import {
