@@ -28,6 +28,12 @@ export function checkMask(where: string, { width, height, data }: Mask): void {
   }
 }
 
+/** The mask with pixels of its own, which the caller's later changes do not reach. Throws as `checkMask`. */
+export function copyMask(where: string, mask: Mask): Mask {
+  checkMask(where, mask);
+  return { ...mask, data: mask.data.slice() };
+}
+
 /** Throws a `MaskError` (`mask-size-mismatch`) unless `mask` is a mask of exactly `size`. */
 export function checkMaskFits(where: string, mask: Mask, size: Size): void {
   checkMask(where, mask);

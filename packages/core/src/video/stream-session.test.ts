@@ -136,3 +136,21 @@ test("no tensor outlives its stream", async () => {
   await new Promise((resolve) => setTimeout(resolve, 1));
   expect(backend.tensors).toBe(0);
 });
+
+test("what is pushed and prompted is the caller's again at once", async () => {
+  const track = async (spoil: boolean): Promise<readonly FrameResult[]> => {
+    using live = stream();
+    const image = { ...at(0), data: at(0).data.slice() };
+    const mask = { width: 24, height: 16, data: new Uint8Array(24 * 16).fill(1, 100, 200) };
+    const points: [number, number][] = [[5, 6]];
+    const pushed = live.push(image);
+    if (spoil) image.data.fill(0);
+    const prompted = [live.addMask({ object: 1, mask }), live.addPrompt({ object: 2, points })];
+    if (spoil) {
+      mask.data.fill(0);
+      points[0] = [20, 15];
+    }
+    return await Promise.all([pushed, ...prompted]);
+  };
+  expect(await track(true)).toEqual(await track(false));
+});

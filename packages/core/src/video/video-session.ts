@@ -1,8 +1,8 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
-import { checkMask, type Mask } from "../mask/mask.ts";
-import { encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
+import { copyMask, type Mask } from "../mask/mask.ts";
+import { copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type FrameResult, frameResult } from "./frame-result.ts";
@@ -112,8 +112,9 @@ export class VideoSession {
    * Prompting a frame that has a mask already corrects it: the mask goes in again together with the clicks. Rejects with
    * a `PromptError` as `ImagePredictor.predict`, or "box-keeps-points" for a box that is to follow earlier clicks.
    */
-  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
-    const { frame, object, clearOldPoints = true, ...shown } = prompt;
+  async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    const shown = copyPrompt(prompt, "addPrompt");
+    const { frame, object, clearOldPoints = true } = prompt;
     return this.#calls.run("addPrompt", signal, async () => {
       this.#check("addPrompt", { frame, object });
       if (shown.box !== undefined && !clearOldPoints) {
@@ -136,12 +137,12 @@ export class VideoSession {
   }
 
   /** Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. */
-  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
-    const { frame, object, mask } = prompt;
+  async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    const { frame, object } = prompt;
+    const mask = copyMask("addMask", prompt.mask);
     return this.#calls.run("addMask", signal, async () => {
       this.#check("addMask", { frame, object });
-      checkMask("addMask", mask);
-      return this.#prompt(object, frame, signal, { kind: "mask", mask: { ...mask, data: mask.data.slice() } });
+      return this.#prompt(object, frame, signal, { kind: "mask", mask });
     });
   }
 
