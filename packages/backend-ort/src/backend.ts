@@ -126,6 +126,7 @@ class HostedBackend implements OrtBackend {
     const key = await modelCache?.keyOf(prepared, options.staticDims ?? {});
     if (modelCache === undefined || key === undefined) return this.#build(prepared, options, profiling);
     const kept = await modelCache.find(key);
+    let refused = false;
     if (kept !== undefined) {
       const { model, folder, outputNames } = kept;
       const extra = withSettings(sessionOptions.extra, { [FOLDER]: folder });
@@ -134,7 +135,7 @@ class HostedBackend implements OrtBackend {
         return { outputNames, session: await this.#createSession(prepared.name, model, ready, options.signal) };
       } catch (error) {
         if (!isRefused(error)) throw error;
-        await modelCache.remove(key); // damaged
+        refused = true; // damaged, or there was no memory for it: which one shows when it is built
       }
     }
     const saved = await modelCache.begin(key);
@@ -145,6 +146,7 @@ class HostedBackend implements OrtBackend {
     try {
       const saving = { ...profiling, optimizedModelFilePath: saved.path, extra };
       const built = await this.#build(prepared, options, saving);
+      if (refused) await modelCache.remove(key);
       await saved.commit(built.outputNames);
       return built;
     } catch (error) {
