@@ -1,7 +1,7 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
-import { copyMask, type Mask } from "../mask/mask.ts";
+import { type Box, copyMask, type Mask } from "../mask/mask.ts";
 import { copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -24,7 +24,8 @@ export interface ObjectPrompt {
   readonly points?: readonly Point[];
   /** One for each point; all 1 if not given. */
   readonly labels?: readonly Label[];
-  readonly box?: PromptBox;
+  /** Two corners, or a box as `maskBox` gives it. */
+  readonly box?: PromptBox | Box;
   /** Whether these replace the frame's earlier clicks, or follow them; with a box they must replace. Default true. */
   readonly clearOldPoints?: boolean;
   /** Whether coordinates are fractions of the video's width and height, not its pixels. Default false. */
