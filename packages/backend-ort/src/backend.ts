@@ -6,6 +6,7 @@ import {
   type DeviceTensor,
   DeviceTensors,
   elementCount,
+  freeAll,
   type Graph,
   GraphError,
   type HostTensor,
@@ -110,9 +111,11 @@ class HostedBackend implements OrtBackend {
 
   async dispose(): Promise<void> {
     this.#disposed = true;
-    await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
-    await this.#tensors.dispose();
-    this.#released ??= this.#host.release?.();
+    this.#released ??= freeAll("the ONNX Runtime backend", [
+      ...Array.from(this.#executables, (executable) => () => executable.dispose()),
+      () => this.#tensors.dispose(),
+      () => this.#host.release?.(),
+    ]);
     await this.#released;
   }
 
@@ -216,7 +219,7 @@ class HostedBackend implements OrtBackend {
       lost?.throwIfAborted();
       try {
         const creating = ort.InferenceSession.create(model, { ...sessionOptions, ...settings });
-        return await abortable(creating, lost, (late) => void late.release());
+        return await abortable(creating, lost, (late) => late.release());
       } catch (cause) {
         lost?.throwIfAborted();
         throw new BackendError("compile-failed", `${name}: ONNX Runtime refused the model: ${messageOf(cause)}`, {
@@ -225,7 +228,7 @@ class HostedBackend implements OrtBackend {
         });
       }
     });
-    return abortable(created, signal, (late) => void late.release());
+    return abortable(created, signal, (late) => late.release());
   }
 
   #requireAlive(call: string): void {

@@ -2,8 +2,7 @@
  * Label maps as PNG: the pixel is the object's id, the palette is DAVIS's, so that a viewer shows the ids as colours and
  * a program reads them as they are. Picture libraries turn palettes into colours on the way, which loses the ids.
  */
-import { deflateSync, inflateSync } from "node:zlib";
-import { crc32 } from "../checkpoint/crc32.ts";
+import { crc32, deflateSync, inflateSync } from "node:zlib";
 import { ImageError } from "../errors.ts";
 import type { LabelMap } from "../eval/masklets.ts";
 import { checkSize } from "../image/image.ts";
