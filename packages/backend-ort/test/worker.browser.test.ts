@@ -89,7 +89,7 @@ describe("video", () => {
       name: "VideoError",
       code: "not-a-video",
     });
-    session.dispose();
+    await session.dispose();
   });
 });
 

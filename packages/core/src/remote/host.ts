@@ -353,9 +353,7 @@ export function serveSam2(
       try {
         const session = saved === undefined ? predictor.start(source) : await predictor.load(saved, source);
         const handle = hold<ServedVideo>(session, async () => {
-          session.dispose();
-          // Comes after what `dispose` has queued, and is refused.
-          await session.reset().catch(() => {});
+          await session.dispose();
           await source.close?.();
         });
         const { width, height } = session.size; // which may have more to it

@@ -113,12 +113,12 @@ export class StreamSession {
   }
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => this.#session?.dispose());
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => this.#session?.dispose());
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   #onFrame<T>(

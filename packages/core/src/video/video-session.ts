@@ -71,6 +71,7 @@ export class VideoSession {
   readonly #bank: MemoryBank;
   readonly #model: Sam2;
   readonly #tracker: Tracker;
+  readonly #reader: FrameReader;
   readonly #calls = new CallQueue("the session");
 
   /** For `VideoPredictor`, which knows the settings and what is remembered. */
@@ -78,6 +79,7 @@ export class VideoSession {
     const { count } = source;
     if (count !== undefined) checkInteger("count", count, 0);
     const reader = new FrameReader(source);
+    this.#reader = reader;
     this.#model = model;
     this.#source = source;
     this.#settings = settings;
@@ -219,15 +221,16 @@ export class VideoSession {
   }
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => {
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => {
+      this.#reader.dispose();
       this.#tracker.dispose();
       this.#bank.objects.clear();
     });
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #prompt(

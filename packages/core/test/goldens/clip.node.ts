@@ -17,7 +17,7 @@ export async function trackClip(model: Sam2, files: Shared, options: VideoOption
   const images = await Promise.all(names.map((name) => files.image(`media/clip/${name}`)));
   const truth = names.map((name) => decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${name}`))));
   const [first] = images as [(typeof images)[number]];
-  using session = new VideoPredictor(model, options).start({
+  await using session = new VideoPredictor(model, options).start({
     size: { width: first.width, height: first.height },
     count: images.length,
     frame: async (index) => images[index] ?? first,
