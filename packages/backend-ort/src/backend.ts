@@ -6,6 +6,7 @@ import {
   type DeviceTensor,
   DeviceTensors,
   elementCount,
+  freeAll,
   type Graph,
   GraphError,
   type HostTensor,
@@ -110,9 +111,11 @@ class HostedBackend implements OrtBackend {
 
   async dispose(): Promise<void> {
     this.#disposed = true;
-    await Promise.all(Array.from(this.#executables, (executable) => executable.dispose()));
-    await this.#tensors.dispose();
-    this.#released ??= this.#host.release?.();
+    this.#released ??= freeAll("the ONNX Runtime backend", [
+      ...Array.from(this.#executables, (executable) => () => executable.dispose()),
+      () => this.#tensors.dispose(),
+      () => this.#host.release?.(),
+    ]);
     await this.#released;
   }
 
@@ -126,6 +129,7 @@ class HostedBackend implements OrtBackend {
     const key = await modelCache?.keyOf(prepared, options.staticDims ?? {});
     if (modelCache === undefined || key === undefined) return this.#build(prepared, options, profiling);
     const kept = await modelCache.find(key);
+    let refused = false;
     if (kept !== undefined) {
       const { model, folder, outputNames } = kept;
       const extra = withSettings(sessionOptions.extra, { [FOLDER]: folder });
@@ -134,7 +138,7 @@ class HostedBackend implements OrtBackend {
         return { outputNames, session: await this.#createSession(prepared.name, model, ready, options.signal) };
       } catch (error) {
         if (!isRefused(error)) throw error;
-        await modelCache.remove(key); // damaged
+        refused = true; // damaged, or there was no memory for it: which one shows when it is built
       }
     }
     const saved = await modelCache.begin(key);
@@ -145,6 +149,7 @@ class HostedBackend implements OrtBackend {
     try {
       const saving = { ...profiling, optimizedModelFilePath: saved.path, extra };
       const built = await this.#build(prepared, options, saving);
+      if (refused) await modelCache.remove(key);
       await saved.commit(built.outputNames);
       return built;
     } catch (error) {
@@ -214,7 +219,7 @@ class HostedBackend implements OrtBackend {
       lost?.throwIfAborted();
       try {
         const creating = ort.InferenceSession.create(model, { ...sessionOptions, ...settings });
-        return await abortable(creating, lost, (late) => void late.release());
+        return await abortable(creating, lost, (late) => late.release());
       } catch (cause) {
         lost?.throwIfAborted();
         throw new BackendError("compile-failed", `${name}: ONNX Runtime refused the model: ${messageOf(cause)}`, {
@@ -223,7 +228,7 @@ class HostedBackend implements OrtBackend {
         });
       }
     });
-    return abortable(created, signal, (late) => void late.release());
+    return abortable(created, signal, (late) => late.release());
   }
 
   #requireAlive(call: string): void {

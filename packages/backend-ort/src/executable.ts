@@ -47,7 +47,7 @@ export class CompiledGraph implements OrtExecutable {
   readonly #owner: Owner;
   #disposed: Promise<void> | undefined;
   #profiling: Profiling | undefined;
-  #repeats = false;
+  #broken = false;
 
   constructor(compiled: Compiled, owner: Owner) {
     this.signature = compiled.signature;
@@ -80,6 +80,10 @@ export class CompiledGraph implements OrtExecutable {
       }
     });
     return abortable(turn, signal, disposeAll);
+  }
+
+  get broken(): boolean {
+    return this.#broken;
   }
 
   dispose(): Promise<void> {
@@ -130,7 +134,7 @@ export class CompiledGraph implements OrtExecutable {
     }
     const wanted = outputs.map((output): [string, string] => [output, outputNames[output] as string]);
     const tensors = Object.fromEntries(Object.entries(feeds).map(([input, { tensor }]) => [input, tensor]));
-    if (this.#repeats) {
+    if (this.#broken) {
       const problem = "an earlier run failed, and ONNX Runtime would repeat its inputs: compile the graph again";
       throw new BackendError("run-failed", `${name}: ${problem}`, { details: { graph: name } });
     }
@@ -141,7 +145,7 @@ export class CompiledGraph implements OrtExecutable {
     } catch (cause) {
       lost?.throwIfAborted();
       // Inputs that are bound, as they are where outputs stay on the device, are let go of by a run that succeeds alone.
-      this.#repeats = sessionOptions.preferredOutputLocation !== undefined;
+      this.#broken = sessionOptions.preferredOutputLocation !== undefined;
       throw new BackendError("run-failed", `${name}: ONNX Runtime failed: ${messageOf(cause)}`, {
         cause,
         details: { graph: name },

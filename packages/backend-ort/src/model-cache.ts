@@ -51,8 +51,11 @@ export function modelCache(
           readFile(join(entry, OUTPUTS), "utf8"),
         ]);
         return { model, folder: entry, outputNames: JSON.parse(outputs) as KeptModel["outputNames"] };
-      } catch {
-        await remove(entry); // what is there is damaged
+      } catch (error) {
+        // A file that is not there, or is no JSON. What cannot be read now, because too many files are open for
+        // instance, may be read next time.
+        const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+        if (missing || error instanceof SyntaxError) await remove(entry);
         return undefined;
       }
     },

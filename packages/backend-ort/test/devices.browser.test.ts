@@ -152,6 +152,7 @@ test("webgpu: after a run that failed none answers with its inputs", async () =>
     ...failed,
     message: expect.stringContaining("compile the graph again"),
   });
+  expect(executable.broken).toBe(true);
   const again = await backend.compile(graph, memoryWeights({}));
   const { sum } = await again.run(feeds(2));
   expect((await sum?.read())?.data).toEqual(new Float32Array(4).fill(3));

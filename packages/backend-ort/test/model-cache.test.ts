@@ -1,5 +1,5 @@
 /** Optimised models that are kept in a folder. */
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -98,6 +98,27 @@ test("what is damaged is compiled again", async () => {
     expect([again.how, again.features], file).toEqual(["saved", features]);
     expect((await encode()).how, file).toBe("kept");
   }
+});
+
+test("what cannot be read at the moment, or has no memory at the moment, is kept", async () => {
+  await encode();
+  const outputs = (await readdir(modelCache)).map((key) => join(modelCache, key, "outputs.json"));
+  for (const path of outputs) {
+    await rename(path, `${path}.aside`);
+    await symlink(path, path); // fails with ELOOP, for root too
+  }
+  expect((await encode()).how).toBe("saved");
+  for (const path of outputs) await rename(`${path}.aside`, path);
+  expect((await encode()).how).toBe("kept");
+
+  const create: OrtRuntime["InferenceSession"]["create"] = async () => {
+    throw new Error("bad allocation");
+  };
+  const ort = { ...onnxruntime, InferenceSession: { create } };
+  const backend = await createOrtBackend({ ort, threads: 1, modelCache });
+  await expect(Sam2.load(checkpoint, { backend, config })).rejects.toMatchObject({ code: "compile-failed" });
+  await backend.dispose();
+  expect((await encode()).how).toBe("kept");
 });
 
 test("what a process left behind that was killed is removed in time, what others write is not", async () => {

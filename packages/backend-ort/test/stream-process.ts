@@ -16,7 +16,7 @@ const view = (frame: number): RawImage =>
 const picture = await readImage(new URL("../../../examples/scene.png", import.meta.url));
 const backend = await createOrtBackend();
 const model = await Sam2.load(nanoModel.checkpoint, { backend });
-using stream = new VideoPredictor(model).stream();
+await using stream = new VideoPredictor(model).stream();
 await stream.push(view(0));
 await stream.addPrompt({ object: 1, points: [[100, 110]] });
 const sampler = new Sampler(backend);

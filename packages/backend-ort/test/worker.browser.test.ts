@@ -77,7 +77,7 @@ describe("video", () => {
       const [{ id, mask, objectScore }] = objects as [VideoObject];
       expect([id, objectScore > 0]).toEqual([7, true]);
       expect(maskArea(mask)).toBeGreaterThan(20_000);
-      const [x, , width] = maskBox(mask);
+      const { x, width } = maskBox(mask);
       centres.push(x + width / 2);
     }
     for (const [i, centre] of centres.entries()) {
@@ -89,7 +89,7 @@ describe("video", () => {
       name: "VideoError",
       code: "not-a-video",
     });
-    session.dispose();
+    await session.dispose();
   });
 });
 

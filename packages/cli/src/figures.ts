@@ -148,7 +148,7 @@ export async function* compareFigures(
     const title = `video ${i} (${name})`;
     onCase(title);
     await using video = await openVideo(await locate(name), options);
-    using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(video);
+    await using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(video);
     for (const { id, ...prompt } of objects) await session.addPrompt({ frame: 0, object: id, ...prompt }, options);
     for await (const { frame, objects: found } of session.propagate({ count: frames, ...options })) {
       const { width, height } = video.size;

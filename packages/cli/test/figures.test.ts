@@ -98,7 +98,7 @@ test.skipIf(ffmpeg === undefined)("a clip, fetched and tracked (needs ffmpeg)", 
     const backend = await createOrtBackend();
     await using model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
     await using frames = await openVideo(clip);
-    using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(frames);
+    await using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(frames);
     await session.addPrompt({ frame: 0, object: 3, box });
     for await (const { objects } of session.propagate()) {
       video_res.push(

@@ -117,7 +117,7 @@ test("memory that is bounded changes nothing, both ways through a long clip", as
   const backend = await createOrtBackend();
   await using model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
   const video = await framesFromFolder(long);
-  using session = new VideoPredictor(model, { memoryStride: 2, history: "all" }).start(video);
+  await using session = new VideoPredictor(model, { memoryStride: 2, history: "all" }).start(video);
   await session.addPrompt({ frame: 28, object: 1, points: [[57, 143]] });
   await session.addPrompt({ frame: 28, object: 7, points: [[422, 113]] });
   const expected: Buffer[] = [];

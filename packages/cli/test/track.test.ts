@@ -40,7 +40,7 @@ test("label maps, objects' masks and JSON of all frames agree with the library",
   const backend = await createOrtBackend();
   await using model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
   const video = await framesFromFolder(clip);
-  using session = new VideoPredictor(model, { returnLogits: true }).start(video);
+  await using session = new VideoPredictor(model, { returnLogits: true }).start(video);
   await session.addPrompt({ frame: 0, object: 1, points: [[57, 143]] });
   await session.addPrompt({ frame: 0, object: 7, box: [360, 64, 462, 154] });
   const json = [...savFrames(parseSav(JSON.parse(readFileSync(join(root, "masklets.json"), "utf8"))))];

@@ -39,6 +39,19 @@ test("a signal that is aborted already rejects, and a late failure is nobody's",
   await expect(abortable(Promise.reject(new Error("late")), signal)).rejects.toBe(reason);
 });
 
+test("what cannot free a late result does not end the process", async () => {
+  const { signal, abort, reason } = watched();
+  const unhandled: unknown[] = [];
+  const onUnhandled = (error: unknown): void => void unhandled.push(error);
+  process.on("unhandledRejection", onUnhandled);
+  const outcome = abortable(Promise.resolve(1), signal, () => Promise.reject(new Error("stuck")));
+  abort();
+  await expect(outcome).rejects.toBe(reason);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  process.off("unhandledRejection", onUnhandled);
+  expect(unhandled).toEqual([]);
+});
+
 function watched() {
   const test = new TestAbort();
   return { signal: test.signal, reason: test.reason, abort: () => test.abort(), listeners: () => test.listeners };

@@ -7,14 +7,47 @@ export interface AbortSignalLike {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
+/** An `AbortController`, which the ES library does not have. */
+export class Abort {
+  readonly signal: AbortSignalLike;
+  readonly #listeners = new Set<() => void>();
+  #aborted: { readonly reason: unknown } | undefined;
+
+  constructor() {
+    const aborted = (): { readonly reason: unknown } | undefined => this.#aborted;
+    this.signal = {
+      get aborted() {
+        return aborted() !== undefined;
+      },
+      get reason() {
+        return aborted()?.reason;
+      },
+      throwIfAborted: () => {
+        if (this.#aborted !== undefined) throw this.#aborted.reason;
+      },
+      addEventListener: (_, listener) => void this.#listeners.add(listener),
+      removeEventListener: (_, listener) => void this.#listeners.delete(listener),
+    };
+  }
+
+  abort(reason: unknown): void {
+    if (this.#aborted !== undefined) return;
+    this.#aborted = { reason };
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener();
+  }
+}
+
 /**
  * Settles as `promise` does, or rejects with the signal's reason as soon as it is aborted. Work that cannot be stopped
- * goes on: `abandoned` receives its late result, so that nothing it holds is leaked.
+ * goes on: `abandoned` receives its late result, so that nothing it holds is leaked; nobody is there any more to hear of
+ * its failure.
  */
 export function abortable<T>(
   promise: Promise<T>,
   signal: AbortSignalLike | undefined,
-  abandoned: (late: T) => void = () => {},
+  abandoned: (late: T) => unknown = () => {},
 ): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
@@ -25,16 +58,17 @@ export function abortable<T>(
     };
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(
-      (value) => {
-        signal.removeEventListener("abort", onAbort);
-        if (left) abandoned(value);
-        else resolve(value);
-      },
-      (error) => {
-        signal.removeEventListener("abort", onAbort);
-        reject(error); // no effect once aborted
-      },
-    );
+    promise
+      .then(
+        (value) => {
+          signal.removeEventListener("abort", onAbort);
+          return left ? abandoned(value) : resolve(value);
+        },
+        (error) => {
+          signal.removeEventListener("abort", onAbort);
+          reject(error); // no effect once aborted
+        },
+      )
+      .catch(() => {});
   });
 }

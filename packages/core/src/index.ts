@@ -53,6 +53,7 @@ export {
   type MaskletScore,
   objectMask,
 } from "./eval/masklets.ts";
+export { freeAll } from "./free.ts";
 export { GraphBuilder } from "./graph/builder.ts";
 export { type GraphCost, graphCost } from "./graph/cost.ts";
 export {

@@ -10,7 +10,7 @@ export class Queue {
    * result handed to `abandoned`, and the next job waits for its end. Who awaits the promise itself sees the outcome
    * before the next job begins.
    */
-  run<T>(job: () => Promise<T>, signal?: AbortSignalLike, abandoned?: (late: T) => void): Promise<T> {
+  run<T>(job: () => Promise<T>, signal?: AbortSignalLike, abandoned?: (late: T) => unknown): Promise<T> {
     const turn = this.#tail.then(() => {
       signal?.throwIfAborted();
       return job();
@@ -43,7 +43,7 @@ export class CallQueue {
     where: string,
     signal: AbortSignalLike | undefined,
     job: () => Promise<T>,
-    abandoned?: (late: T) => void,
+    abandoned?: (late: T) => unknown,
   ): Promise<T> {
     const alive = async (): Promise<T> => {
       if (this.#disposed) throw new StateError("disposed", `${where}: ${this.#what} is disposed`);

@@ -341,15 +341,24 @@ describe("dispose", () => {
     expect([source.closes, backend.executables]).toEqual([1, 0]);
   });
 
-  test("a graph that fails to go leaves the source closed", async () => {
+  test("what fails to go leaves nothing else behind", async () => {
     const source = new CountedSource(file);
     const sam2 = await Sam2.load(source, { backend, config });
-    const failure = new Error("lost device");
-    (await sam2.executable("maskDecoder")).dispose = async () => {
-      throw failure;
-    };
-    await expect(sam2.dispose()).rejects.toBe(failure);
-    expect(source.closes).toBe(1);
+    const cause = new Error("lost device");
+    (await sam2.executable("imageEncoder")).dispose = () => Promise.reject(cause);
+    await expect(sam2.dispose()).rejects.toMatchObject({ name: "MaskletError", code: "dispose-failed", cause });
+    expect([source.closes, backend.executables]).toEqual([1, 1]);
+  });
+
+  test("all failures are told", async () => {
+    const sam2 = await Sam2.load(file, { backend, config });
+    const errors = [new Error("first"), new Error("second")];
+    (await sam2.executable("imageEncoder")).dispose = () => Promise.reject(errors[0]);
+    (await sam2.executable("maskDecoder")).dispose = () => Promise.reject(errors[1]);
+    await expect(sam2.dispose()).rejects.toMatchObject({
+      message: "Sam2 (bytes): not all of it could be freed: first; second",
+      cause: { errors },
+    });
   });
 });
 
@@ -374,6 +383,18 @@ describe("graphs on demand", () => {
     expect((await second).signature.outputs).toHaveProperty("imageEmbeddings");
     expect(backend.steps.filter((step) => step === "compile memoryAttention")).toHaveLength(1);
     await sam2.dispose();
+  });
+
+  test("one that a run has broken is compiled anew, once", async () => {
+    const sam2 = await Sam2.load(file, { backend, config });
+    const known = await sam2.executable("maskDecoder");
+    Object.assign(known, { broken: true });
+    const [a, b] = await Promise.all([sam2.executable("maskDecoder"), sam2.executable("maskDecoder")]);
+    expect(a).toBe(b);
+    expect(a).not.toBe(known);
+    expect([await sam2.executable("maskDecoder"), backend.executables]).toEqual([a, 2]);
+    await sam2.dispose();
+    expect(backend.executables).toBe(0);
   });
 
   test("one that failed is tried again", async () => {

@@ -4,6 +4,7 @@ import { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 import { identify, openCheckpoint, recognise } from "./checkpoint/load.ts";
 import { verifyChecksums, type WeightStore } from "./checkpoint/weight-store.ts";
 import { BackendError, StateError } from "./errors.ts";
+import { freeAll } from "./free.ts";
 import type { Graph, Value } from "./graph/graph.ts";
 import type { Sam2Config } from "./model/config.ts";
 import {
@@ -81,12 +82,12 @@ export class Sam2 {
       }
     };
     const loaded = open().then((weights) => Sam2.#load(weights, options));
-    return abortable(loaded, options.signal, (late) => void late.dispose());
+    return abortable(loaded, options.signal, (late) => late.dispose());
   }
 
   /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
   static fromWeights(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
-    return abortable(Sam2.#load(weights, options), options.signal, (late) => void late.dispose());
+    return abortable(Sam2.#load(weights, options), options.signal, (late) => late.dispose());
   }
 
   static async #load(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
@@ -122,13 +123,26 @@ export class Sam2 {
   }
 
   /**
-   * One of the model's graphs, compiled when it is first asked for. Aborting rejects at once; the compilation goes on for
+   * One of the model's graphs, compiled when it is first asked for, and again where a run has broken it. Aborting rejects at once; the compilation goes on for
    * whoever asks next.
    */
   async executable(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
     this.#requireAlive();
-    const compiled = this.#compiled.get(name) ?? this.#compile(name, onProgress && { onProgress });
+    const known = this.#compiled.get(name);
+    const compiled =
+      known === undefined ? this.#compile(name, onProgress && { onProgress }) : this.#working(name, known);
     return abortable(compiled, signal);
+  }
+
+  /** What is compiled, or what replaces it once it is broken. */
+  async #working(name: GraphName, known: Promise<Executable>): Promise<Executable> {
+    const executable = await known;
+    if (executable.broken !== true) return executable;
+    if (this.#compiled.get(name) === known) {
+      executable.dispose().catch(() => {}); // it has failed already
+      this.#compile(name);
+    }
+    return this.#compiled.get(name) ?? this.executable(name);
   }
 
   #compile(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
@@ -159,7 +173,10 @@ export class Sam2 {
     return this.#weights.read(name);
   }
 
-  /** Frees the compiled graphs, after the runs under way, and closes the checkpoint. May be called more than once. */
+  /**
+   * Frees the compiled graphs, after the runs under way, and closes the checkpoint. May be called more than once. Rejects
+   * with a `MaskletError` "dispose-failed" once everything has been tried.
+   */
   dispose(): Promise<void> {
     this.#disposing ??= this.#free();
     return this.#disposing;
@@ -171,13 +188,11 @@ export class Sam2 {
   }
 
   async #free(): Promise<void> {
-    try {
-      for (const executable of await Promise.allSettled(this.#compiled.values())) {
-        if (executable.status === "fulfilled") await executable.value.dispose();
-      }
-    } finally {
-      await this.#weights.close();
-    }
+    const compiled = await Promise.allSettled(this.#compiled.values());
+    await freeAll(`Sam2 (${this.source})`, [
+      ...compiled.map((graph) => () => (graph.status === "fulfilled" ? graph.value.dispose() : undefined)),
+      () => this.#weights.close(),
+    ]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -155,14 +155,14 @@ describe("what a model reads", () => {
     await using sam2 = await Sam2.load(file, { backend, config: toyConfig });
     const predictor = new VideoPredictor(sam2);
     const source = { size: { width: 20, height: 16 }, count: 3, frame: async () => noiseImage(20, 16) };
-    using session = predictor.start(source);
+    await using session = predictor.start(source);
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await session.addMask({ frame: 1, object: 2, mask: { width: 2, height: 2, data: Uint8Array.of(0, 1, 1, 0) } });
     for await (const _ of session.propagate());
     const saved = session.save();
     const length = Number(new DataView(saved.buffer).getBigUint64(0, true));
     const run = async (bytes: Uint8Array): Promise<void> => {
-      using loaded = await predictor.load(bytes, source);
+      await using loaded = await predictor.load(bytes, source);
       loaded.save();
     };
     await run(saved);

@@ -47,11 +47,12 @@ export interface FoundMask {
 export function annotationOf(found: FoundMask): Annotation {
   const { id, multimask, mask, predictedIou, stabilityScore, objectScore, prompt } = found;
   const rle = encodeRle(mask);
+  const { x, y, width, height } = rleBox(rle);
   return {
     id: /^(0|[1-9]\d{0,14})$/.test(id) ? Number(id) : id,
     ...(multimask === undefined ? {} : { multimask }),
     segmentation: compressRle(rle),
-    bbox: rleBox(rle),
+    bbox: [x, y, width, height],
     area: rleArea(rle),
     predicted_iou: rounded(predictedIou),
     stability_score: rounded(stabilityScore),

@@ -27,14 +27,17 @@ export interface PlanOptions {
  * has no frame before it to go back to.
  */
 export function planPasses({ prompted, frames, direction, ...options }: PlanOptions): readonly Pass[] {
-  const { start = direction === "reverse" ? Math.max(...prompted) : Math.min(...prompted) } = options;
-  const { count = frames } = options;
+  const { start = firstOf(prompted, direction), count = frames } = options;
   if (start >= frames) throw new UsageError(`tracking starts at frame ${start}, but the video ends at ${frames - 1}`);
   const forward = { start, last: Math.min(start + count, frames) - 1, reverse: false };
   const backward = { start, last: Math.max(start - count, -1) + 1, reverse: true };
   if (direction === "forward" || (direction === "both" && start === 0)) return [forward];
   if (start === 0) throw new UsageError("--reverse: tracking starts at frame 0, which has none before it");
   return direction === "reverse" ? [backward] : [forward, backward];
+}
+
+function firstOf(prompted: readonly number[], direction: Direction): number {
+  return prompted.reduce((a, b) => (direction === "reverse" ? Math.max(a, b) : Math.min(a, b)));
 }
 
 /** The frame after `frame`. */

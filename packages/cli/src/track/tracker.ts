@@ -83,7 +83,7 @@ export async function track(model: Sam2, run: RunFolder, options: TrackOptions):
       }
       const next = passes[place.pass + 1];
       if (next === undefined) break;
-      session.dispose();
+      await session.dispose();
       session = await predictor.load(await run.readTurn(), clip.frames);
       place = { pass: place.pass + 1, next: next.start };
     }
@@ -97,7 +97,7 @@ export async function track(model: Sam2, run: RunFolder, options: TrackOptions):
     if (error instanceof FrameError && kept && !signal.aborted) return error;
     throw error;
   } finally {
-    session.dispose();
+    await session.dispose();
   }
 }
 

@@ -53,6 +53,8 @@ export interface RunOptions {
 /** A graph made ready to run. Calls may overlap; the executable queues them as its runtime needs. */
 export interface Executable {
   readonly signature: Signature;
+  /** Whether a run that failed has left it unable to run again: `Sam2` compiles the graph anew then. */
+  readonly broken?: boolean;
   /**
    * Runs the graph. Feeds stay the caller's; outputs are new and the caller's to dispose. Throws a `BackendError`:
    * "bad-feeds" for feeds that do not fit the signature, "run-failed" around the runtime's own error, "disposed".

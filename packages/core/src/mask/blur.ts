@@ -10,7 +10,7 @@ export interface Area {
 
 /** What lies within `reach` pixels of the mask's box and in the image; `undefined` for a mask without pixels. */
 export function areaAround(mask: Mask, reach: number): Area | undefined {
-  const [boxX, boxY, boxWidth, boxHeight] = maskBox(mask);
+  const { x: boxX, y: boxY, width: boxWidth, height: boxHeight } = maskBox(mask);
   if (boxWidth === 0) return undefined;
   const [x, y] = [Math.max(0, boxX - reach), Math.max(0, boxY - reach)];
   const right = Math.min(mask.width, boxX + boxWidth + reach);

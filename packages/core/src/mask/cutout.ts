@@ -66,7 +66,7 @@ export function cutout(
 }
 
 function around(mask: Mask, margin: number): Area {
-  const [x, y, width, height] = maskBox(mask);
+  const { x, y, width, height } = maskBox(mask);
   if (width === 0) throw new MaskError("empty-mask", "cutout: the mask is empty, there is nothing to crop to");
   return { x: x - margin, y: y - margin, width: width + 2 * margin, height: height + 2 * margin };
 }

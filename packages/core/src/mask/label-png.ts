@@ -3,7 +3,7 @@
  * a program reads them as they are. Picture libraries and browsers turn palettes into colours on the way, which loses the
  * ids. Hosts bring the compression, and nothing else is theirs.
  */
-import { crc32 } from "../checkpoint/crc32.ts";
+import { crc32 as ownCrc32 } from "../checkpoint/crc32.ts";
 import { ImageError } from "../errors.ts";
 import type { LabelMap } from "../eval/masklets.ts";
 import { checkSize } from "../image/image.ts";
@@ -13,6 +13,8 @@ export interface Zlib {
   readonly deflate: (data: Uint8Array) => Promise<Uint8Array>;
   /** Rejects for data that is broken, and as soon as more than `maxLength` bytes come out. */
   readonly inflate: (data: Uint8Array, maxLength: number) => Promise<Uint8Array>;
+  /** CRC-32; where the host has none, ours. */
+  readonly crc32?: (data: Uint8Array) => number;
 }
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -34,7 +36,7 @@ export function davisPalette(): Uint8Array {
 }
 
 /** A label map as an 8-bit palette PNG. Rejects with an `ImageError`: "image-size", "image-data-length". */
-export async function encodeLabelPng({ width, height, data }: LabelMap, { deflate }: Zlib): Promise<Uint8Array> {
+export async function encodeLabelPng({ width, height, data }: LabelMap, zlib: Zlib): Promise<Uint8Array> {
   checkSize("encodeLabelPng", { width, height });
   if (data.length !== width * height) {
     throw new ImageError(
@@ -52,16 +54,16 @@ export async function encodeLabelPng({ width, height, data }: LabelMap, { deflat
   fields.setUint32(0, width);
   fields.setUint32(4, height);
   header.set([8, PALETTE, 0, 0, 0], 8);
-  return concat([
-    SIGNATURE,
-    chunk("IHDR", header),
-    chunk("PLTE", davisPalette()),
-    chunk("IDAT", await deflate(rows)),
-    chunk("IEND", new Uint8Array(0)),
-  ]);
+  const chunks: readonly [ChunkType, Uint8Array][] = [
+    ["IHDR", header],
+    ["PLTE", davisPalette()],
+    ["IDAT", await zlib.deflate(rows)],
+    ["IEND", new Uint8Array(0)],
+  ];
+  return concat([SIGNATURE, ...chunks.map(([type, content]) => chunk(type, content, zlib))]);
 }
 
-function chunk(type: ChunkType, data: Uint8Array): Uint8Array {
+function chunk(type: ChunkType, data: Uint8Array, { crc32 = ownCrc32 }: Zlib): Uint8Array {
   const out = new Uint8Array(data.length + 12);
   const view = new DataView(out.buffer);
   view.setUint32(0, data.length);
@@ -89,7 +91,11 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
  * The label map of a PNG: palette indices as they are, or 8-bit grey. `name` is how errors call it. Rejects with an
  * `ImageError`: "image-format" for what is no PNG or one of another kind, "image-corrupt", "image-too-large".
  */
-export async function decodeLabelPng(file: Uint8Array, { inflate }: Zlib, name = "bytes"): Promise<LabelMap> {
+export async function decodeLabelPng(
+  file: Uint8Array,
+  { inflate, crc32 = ownCrc32 }: Zlib,
+  name = "bytes",
+): Promise<LabelMap> {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const fail = (code: "image-format" | "image-corrupt", problem: string, cause?: unknown): ImageError =>
     new ImageError(code, `${name}: ${problem}`, { cause, details: { file: name } });

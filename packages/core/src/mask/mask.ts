@@ -6,8 +6,14 @@ export interface Mask extends Size {
   readonly data: Uint8Array;
 }
 
-/** Left, top, width and height in pixels: COCO's box. */
-export type Box = readonly [x: number, y: number, width: number, height: number];
+/** `x` and `y` are its left and top edge, in pixels. COCO's `bbox` is `[x, y, width, height]`. */
+export interface Box extends Size {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Of what has no pixels. */
+export const emptyBox: Box = { x: 0, y: 0, width: 0, height: 0 };
 
 /**
  * Throws a `MaskError` unless `mask` is one: `mask-size` for sizes that are no positive integers, `mask-data-length`
@@ -26,6 +32,12 @@ export function checkMask(where: string, { width, height, data }: Mask): void {
       { details: { width, height, expected: width * height, length: data.length } },
     );
   }
+}
+
+/** The mask with pixels of its own, which the caller's later changes do not reach. Throws as `checkMask`. */
+export function copyMask(where: string, mask: Mask): Mask {
+  checkMask(where, mask);
+  return { ...mask, data: mask.data.slice() };
 }
 
 /** Throws a `MaskError` (`mask-size-mismatch`) unless `mask` is a mask of exactly `size`. */
@@ -47,7 +59,7 @@ export function maskArea({ data }: Mask): number {
   return area;
 }
 
-/** The smallest box around the object; [0, 0, 0, 0] if there is none. */
+/** The smallest box around the object; all 0 if there is none. */
 export function maskBox({ width, height, data }: Mask): Box {
   let left = width;
   let right = -1;
@@ -66,7 +78,7 @@ export function maskBox({ width, height, data }: Mask): Box {
     left = Math.min(left, first - start);
     right = Math.max(right, last - start);
   }
-  return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1];
+  return right < 0 ? emptyBox : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
 /** The mask as floats: one value outside the object, another inside. */

@@ -56,8 +56,8 @@ test.each([
 });
 
 test("runs without length are no object", () => {
-  expect(rleBox({ size: [2, 2], counts: [1, 0, 3] })).toEqual([0, 0, 0, 0]);
-  expect(rleBox({ size: [2, 2], counts: [1, 0, 1, 1, 1] })).toEqual([1, 0, 1, 1]);
+  expect(rleBox({ size: [2, 2], counts: [1, 0, 3] })).toEqual({ x: 0, y: 0, width: 0, height: 0 });
+  expect(rleBox({ size: [2, 2], counts: [1, 0, 1, 1, 1] })).toEqual({ x: 1, y: 0, width: 1, height: 1 });
 });
 
 interface Golden {
@@ -83,9 +83,10 @@ describe.skipIf(!existsSync(goldens))("pycocotools' strings, areas and boxes (ne
           expect(compressRle(rle).counts).toBe(expected.counts);
           expect(decompressRle({ size, counts: expected.counts })).toEqual(rle);
           expect(rleArea(rle)).toBe(expected.area);
-          expect(rleBox(rle)).toEqual(expected.bbox);
+          const [x, y, width, height] = expected.bbox;
+          expect(rleBox(rle)).toEqual({ x, y, width, height });
           expect(maskArea(mask)).toBe(expected.area);
-          expect(maskBox(mask)).toEqual(expected.bbox);
+          expect(maskBox(mask)).toEqual({ x, y, width, height });
           masks++;
         }
       }

@@ -4,7 +4,7 @@
  * Strings, areas and boxes are those of pycocotools (`maskApi.c`).
  */
 import { MaskError } from "../errors.ts";
-import { type Box, checkMask, type Mask } from "./mask.ts";
+import { type Box, checkMask, emptyBox, type Mask } from "./mask.ts";
 
 /** Run lengths as numbers. `size` is [height, width], COCO's order. */
 export interface Rle {
@@ -89,7 +89,7 @@ export function rleArea(rle: Rle | CompressedRle): number {
   return checkRle("rleArea", rle).counts.reduce((area, count, i) => area + (i % 2) * count, 0);
 }
 
-/** The smallest box around the object, [0, 0, 0, 0] if there is none. Throws as `decodeRle`. */
+/** The smallest box around the object; all 0 if there is none. Throws as `decodeRle`. */
 export function rleBox(rle: Rle | CompressedRle): Box {
   const { size, counts } = checkRle("rleBox", rle);
   const [height, width] = size;
@@ -109,7 +109,7 @@ export function rleBox(rle: Rle | CompressedRle): Box {
     }
     at += count;
   }
-  return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1];
+  return right < 0 ? emptyBox : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
 /** Checked, uncompressed run lengths: they come from files as often as from here. */

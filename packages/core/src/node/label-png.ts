@@ -1,11 +1,12 @@
 import { promisify } from "node:util";
-import { deflate, inflate } from "node:zlib";
+import { crc32, deflate, inflate } from "node:zlib";
 import type { LabelMap } from "../eval/masklets.ts";
 import { decodeLabelPng as decode, encodeLabelPng as encode, type Zlib } from "../mask/label-png.ts";
 
 const zlib: Zlib = {
   deflate: promisify<Uint8Array, Uint8Array>(deflate),
   inflate: (data, maxOutputLength) => promisify(inflate)(data, { maxOutputLength }),
+  crc32,
 };
 
 /** A label map as an 8-bit palette PNG. Rejects with an `ImageError`: "image-size", "image-data-length". */

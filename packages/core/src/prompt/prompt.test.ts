@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { PromptError } from "../errors.ts";
 import { resizeAntialiased } from "../image/resize.ts";
+import { maskBox } from "../mask/mask.ts";
 import { randomMask } from "../mask/samples.ts";
 import { copyPrompt, encodePrompt, type MaskLogits, maskPrompt, type Prompt } from "./prompt.ts";
 
@@ -46,6 +47,15 @@ describe("encoding", () => {
       labels: [2, 3, 0, -1],
     });
     expect(encode({ box: [50, 25, 100, 75] }).labels).toEqual([2, 3, -1]);
+  });
+
+  test("a mask's box is where the mask is", () => {
+    const data = new Uint8Array(200 * 100);
+    for (let y = 25; y < 75; y++) data.fill(1, 200 * y + 50, 200 * y + 100);
+    const box = maskBox({ width: 200, height: 100, data });
+    expect(encode({ box })).toEqual(encode({ box: [50, 25, 100, 75] }));
+    expect(encode({ box: { x: 0.25, y: 0.25, width: 0.25, height: 0.5 }, normalized: true })).toEqual(encode({ box }));
+    expect(codeOf({ box: maskBox({ width: 200, height: 100, data: new Uint8Array(20_000) }) })).toBe("bad-box");
   });
 
   test("a box may reach over the image's edge", () => {

@@ -1,7 +1,7 @@
 import { PromptError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { resizeAntialiased } from "../image/resize.ts";
-import { checkMask, type Mask, maskFloats } from "../mask/mask.ts";
+import { type Box, checkMask, type Mask, maskFloats } from "../mask/mask.ts";
 
 /** x to the right, y down, from the top left corner of the image. */
 export type Point = readonly [x: number, y: number];
@@ -9,7 +9,7 @@ export type Point = readonly [x: number, y: number];
 /** 1: the point is on the object; 0: it is not. */
 export type Label = 0 | 1;
 
-/** Two corners, x0 < x1 and y0 < y1. */
+/** A box as two corners, x0 < x1 and y0 < y1. */
 export type PromptBox = readonly [x0: number, y0: number, x1: number, y1: number];
 
 /** Low-resolution logits of one mask, row by row: what the decoder makes, and takes to refine. Above 0 is the object. */
@@ -22,7 +22,8 @@ export interface Prompt {
   readonly points?: readonly Point[];
   /** One for each point; all 1 if not given. */
   readonly labels?: readonly Label[];
-  readonly box?: PromptBox;
+  /** Two corners, or a box as `maskBox` gives it. */
+  readonly box?: PromptBox | Box;
   /** A mask to start from, a quarter of the model's image size: `lowResLogits` of an earlier prediction, or `maskPrompt`. */
   readonly maskInput?: MaskLogits;
   /** Whether coordinates are fractions of the image's width and height, not its pixels. Default false. */
@@ -74,7 +75,7 @@ export function copyPrompt(prompt: Prompt, where: string): Prompt {
   return {
     ...(points && { points: points.map((point) => (isList(point) ? ([...point] as const) : point)) }),
     ...(labels && { labels: [...labels] }),
-    ...(box !== undefined && { box: isList(box) ? ([...box] as const) : box }),
+    ...(box !== undefined && { box: isBox(box) ? { ...box } : isList(box) ? ([...box] as const) : box }),
     ...(maskInput && { maskInput }),
     ...(normalized !== undefined && { normalized }),
   };
@@ -112,16 +113,9 @@ export function encodePrompt(prompt: Prompt, { image, imageSize, where }: Prompt
       });
     }
   }
-  if (box !== undefined) checkBox(`${where}: box`, box, limit);
+  const corners = box === undefined ? [] : cornersOf(`${where}: box`, box, limit);
   if (maskInput !== undefined) checkMaskInput(`${where}: maskInput`, maskInput, imageSize / 4);
 
-  const corners: readonly Point[] =
-    box === undefined
-      ? []
-      : [
-          [box[0], box[1]],
-          [box[2], box[3]],
-        ];
   const scaled = [...corners, ...points].flatMap(([x, y]) => [
     (x / limit.width) * imageSize,
     (y / limit.height) * imageSize,
@@ -165,13 +159,14 @@ function checkPoint(what: string, point: Point, { width, height }: Size): void {
   }
 }
 
-function checkBox(what: string, box: PromptBox, { width, height }: Size): void {
-  const text = show(box);
+function cornersOf(what: string, box: PromptBox | Box, { width, height }: Size): readonly [Point, Point] {
+  const corners = isBox(box) ? ([box.x, box.y, box.x + box.width, box.y + box.height] as const) : box;
   const details = { box, width, height };
-  if (!isList(box) || box.length !== 4 || !box.every(Number.isFinite)) {
-    throw new PromptError("not-finite", `${what} must be four finite numbers, got ${text}`, { details });
+  if (!isList(corners) || corners.length !== 4 || !corners.every(Number.isFinite)) {
+    throw new PromptError("not-finite", `${what} must be four finite numbers, got ${show(box)}`, { details });
   }
-  const [x0, y0, x1, y1] = box;
+  const [x0, y0, x1, y1] = corners;
+  const text = show(corners);
   if (x0 >= x1 || y0 >= y1) {
     throw new PromptError("bad-box", `${what} must have x0 < x1 and y0 < y1, got ${text}`, { details });
   }
@@ -180,6 +175,10 @@ function checkBox(what: string, box: PromptBox, { width, height }: Size): void {
       details,
     });
   }
+  return [
+    [x0, y0],
+    [x1, y1],
+  ];
 }
 
 function checkMaskInput(what: string, { width, height, data }: MaskLogits, side: number): void {
@@ -200,6 +199,7 @@ function badPrompt(what: string, expected: string, got: unknown): PromptError {
 // Without type predicates: callers are typed, and only JavaScript gets past the types.
 const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
 const isList = (value: unknown): boolean => Array.isArray(value);
+const isBox = (box: PromptBox | Box): box is Box => isObject(box) && !isList(box);
 
 function show(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;

@@ -1,4 +1,4 @@
-import { type AbortSignalLike, abortable } from "../abort.ts";
+import { Abort, type AbortSignalLike, abortable } from "../abort.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError, RemoteError, StateError } from "../errors.ts";
@@ -9,7 +9,6 @@ import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { VideoSession } from "../video/video-session.ts";
-import { Abort } from "./abort.ts";
 import { Caller } from "./client.ts";
 import { listen, type PortLike } from "./port.ts";
 import {
@@ -354,9 +353,7 @@ export function serveSam2(
       try {
         const session = saved === undefined ? predictor.start(source) : await predictor.load(saved, source);
         const handle = hold<ServedVideo>(session, async () => {
-          session.dispose();
-          // Comes after what `dispose` has queued, and is refused.
-          await session.reset().catch(() => {});
+          await session.dispose();
           await source.close?.();
         });
         const { width, height } = session.size; // which may have more to it

@@ -1,5 +1,5 @@
 /** Video sessions whose model a host holds. */
-import { abortable } from "../abort.ts";
+import { Abort, abortable } from "../abort.ts";
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { checkMask } from "../mask/mask.ts";
@@ -24,7 +24,6 @@ import type {
   SignalOption,
   VideoSession,
 } from "../video/video-session.ts";
-import { Abort } from "./abort.ts";
 import { type Caller, copyOf, type RemoteSam2 } from "./client.ts";
 import { listen, type PortLike } from "./port.ts";
 import {
@@ -134,7 +133,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   readonly #started: Promise<Handle<ServedVideo> & { readonly state: SessionState }>;
   readonly #freed: () => void;
   #state: SessionState = { objectIds: [], memoryBytes: 0 };
-  #disposed = false;
+  #disposing: Promise<void> | undefined;
 
   /** For `RemoteVideoPredictor`. */
   constructor(
@@ -221,15 +220,16 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   }
 
   /** As `VideoSession.dispose`. */
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    const free = async (): Promise<void> => this.#caller.release(await this.#started);
-    free().then(this.#freed, this.#freed); // nobody waits for it
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#started
+      .then((started) => this.#caller.release(started))
+      .catch(() => {}) // it never was there, or is gone with the port
+      .then(this.#freed);
+    return this.#disposing;
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #call<T>(
@@ -240,7 +240,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
       options: SignalOption & { readonly onEvent: (state: SessionState) => void },
     ) => Promise<T>,
   ): Promise<T> {
-    if (this.#disposed) throw new StateError("disposed", `${where}: the session is disposed`);
+    if (this.#disposing !== undefined) throw new StateError("disposed", `${where}: the session is disposed`);
     // Always one step, so that calls are sent in the order they are made.
     const { handle } = await this.#started;
     signal?.throwIfAborted();

@@ -277,7 +277,7 @@ describe("frames", () => {
     const predictor = new RemoteVideoPredictor(model);
     const session = await predictor.open("toy");
     expect([session.size, session.count, open]).toEqual([size, FRAMES, 1]);
-    using here = new VideoPredictor(near).start(video);
+    await using here = new VideoPredictor(near).start(video);
     for (const each of [here, session]) await each.addPrompt({ frame: 0, object: 1, ...click });
     expect(await collect(session.propagate())).toEqual(await collect(here.propagate()));
     session.dispose();

@@ -99,3 +99,8 @@ test.each([
     expect(attentionReach({ memories, stride, limit })).toBe(furthest);
   }
 });
+
+test("more conditioning frames than a call takes arguments", () => {
+  const stored = Array.from({ length: 300_000 }, (_, frame) => 2 * frame);
+  expect(selectConditioningFrames({ frame: 300_001, stored, max: 2 })).toEqual([300_000, 300_002]);
+});

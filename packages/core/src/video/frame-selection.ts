@@ -36,8 +36,8 @@ export function selectConditioningFrames({ frame, stored, max }: ConditioningOpt
   const before = all.filter((t) => t < frame);
   const after = all.filter((t) => t >= frame);
   const selected = [
-    ...(before.length === 0 ? [] : [Math.max(...before)]),
-    ...(after.length === 0 ? [] : [Math.min(...after)]),
+    ...(before.length === 0 ? [] : [before.reduce((a, b) => Math.max(a, b))]),
+    ...(after.length === 0 ? [] : [after.reduce((a, b) => Math.min(a, b))]),
   ];
   const nearest = all
     .filter((t) => !selected.includes(t))

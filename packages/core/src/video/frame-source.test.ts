@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { noiseImage } from "../../test/toy-sam2.ts";
+import type { AbortSignalLike } from "../abort.ts";
 import { FrameError, FrameForgottenError } from "../errors.ts";
 import type { RawImage } from "../image/image.ts";
 import { TestAbort } from "../testing/fixtures.ts";
@@ -54,6 +55,25 @@ describe("framesFrom", () => {
     await expect(aborted).rejects.toBe(abort.reason);
     expect(await frames.frame(1)).toEqual(image(1));
     expect(await frames.frame(2)).toEqual(image(2));
+  });
+
+  test("a failure sticks: what comes after it is no end", async () => {
+    async function* broken(): AsyncGenerator<RawImage> {
+      yield* [image(0), image(1)];
+      throw new Error("bad block");
+    }
+    const frames = await framesFrom(broken());
+    for (const index of [2, 2, 3]) await expect(frames.frame(index)).rejects.toThrow("bad block");
+    expect(await frames.frame(1)).toEqual(image(1));
+    const reader = new FrameReader(await framesFrom(broken()));
+    await reader.read(1, { ahead: [2, 3] });
+    for (const frame of [2, 3]) {
+      await expect(reader.read(frame)).rejects.toMatchObject({
+        code: "frame-unreadable",
+        details: { frame },
+        cause: { message: "bad block" },
+      });
+    }
   });
 
   test("closing ends the iteration", async () => {
@@ -115,5 +135,29 @@ describe("FrameReader", () => {
     abort.abort();
     await expect(pending).rejects.toBe(abort.reason);
     expect(abort.listeners).toBe(0);
+  });
+
+  test("an abort does not reach what was read ahead", async () => {
+    const pending = new Map<number, { readonly signal: AbortSignalLike; readonly finish: () => void }>();
+    const reader = new FrameReader({
+      ...source,
+      frame: (index, { signal } = {}) =>
+        new Promise((resolve, reject) => {
+          if (signal === undefined) throw new Error("a signal was expected");
+          pending.set(index, { signal, finish: () => resolve(image(index)) });
+          signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    const abort = new TestAbort();
+    const aborted = reader.read(1, { signal: abort.signal, ahead: [2, 3] });
+    abort.abort();
+    await expect(aborted).rejects.toBe(abort.reason);
+    expect(Array.from(pending.values(), ({ signal }) => signal.aborted)).toEqual([true, false, false]);
+    const next = reader.read(2, { ahead: [3] });
+    pending.get(2)?.finish();
+    expect(await next).toEqual(image(2));
+    expect(pending.get(3)?.signal.aborted).toBe(false);
+    reader.dispose();
+    expect(pending.get(3)?.signal.aborted).toBe(true);
   });
 });

@@ -1,5 +1,5 @@
-import { type AbortSignalLike, abortable } from "../abort.ts";
-import { FrameError } from "../errors.ts";
+import { Abort, type AbortSignalLike, abortable } from "../abort.ts";
+import { FrameError, StateError } from "../errors.ts";
 import type { RawImage, Size } from "../image/image.ts";
 import { Queue } from "../queue.ts";
 import { frameForgotten } from "./memory-bank.ts";
@@ -37,8 +37,9 @@ export interface IteratedFrames extends FrameSource {
 
 /**
  * The frames of any iterable, as they come: for prompts near the front. What lies further than `keep` frames behind the
- * newest is dropped; asking for it again is a `FrameForgottenError`. Reads the first frame, for its size; rejects with a
- * `FrameError` "no-such-frame" if there is none.
+ * newest is dropped; asking for it again is a `FrameForgottenError`. Where the iterable fails it is over: the frame that
+ * was to come and all after reject with its error. Reads the first frame, for its size; rejects with a `FrameError`
+ * "no-such-frame" if there is none.
  */
 export async function framesFrom(
   frames: AsyncIterable<RawImage> | Iterable<RawImage>,
@@ -49,21 +50,28 @@ export async function framesFrom(
   const kept = new Map<number, RawImage>();
   let next = 0;
   let ended = false;
+  /** What the iterable threw: if it is asked again, a generator says that it has ended. */
+  let failure: { readonly error: unknown } | undefined;
   /** Takes the next frame; an abort leaves it to the next call. */
   const pull = async (): Promise<void> => {
-    const { done, value } = await iterator.next();
-    if (done === true) {
-      ended = true;
-      return;
+    try {
+      const { done, value } = await iterator.next();
+      if (done === true) {
+        ended = true;
+        return;
+      }
+      kept.set(next, value);
+      kept.delete(next - keep - 1);
+      next++;
+    } catch (error) {
+      failure = { error };
     }
-    kept.set(next, value);
-    kept.delete(next - keep - 1);
-    next++;
   };
   const frame = async (index: number, options: FrameOptions = {}): Promise<RawImage | undefined> =>
     queue.run(async () => {
       while (next <= index && !ended) {
         options.signal?.throwIfAborted();
+        if (failure !== undefined) throw failure.error;
         await pull();
       }
       const found = kept.get(index);
@@ -91,10 +99,15 @@ export interface ReadFrameOptions extends FrameOptions {
   readonly ahead?: readonly number[];
 }
 
+interface Reading {
+  readonly image: Promise<RawImage | undefined>;
+  readonly abort: Abort;
+}
+
 /** Reads frames before they are needed, so that decoding runs beside the model; bounded by what the caller looks ahead. */
 export class FrameReader {
   readonly source: FrameSource;
-  readonly #waiting = new Map<number, Promise<RawImage | undefined>>();
+  readonly #readings = new Map<number, Reading>();
 
   constructor(source: FrameSource) {
     this.source = source;
@@ -102,31 +115,48 @@ export class FrameReader {
 
   /** Rejects with a `FrameError` that names the frame, "frame-unreadable" for what the source says. */
   async read(index: number, { signal, ahead = [] }: ReadFrameOptions = {}): Promise<RawImage | undefined> {
-    const current = this.#start(index, signal);
-    for (const other of this.#waiting.keys()) {
-      if (other !== index && !ahead.includes(other)) this.#waiting.delete(other);
+    const current = this.#start(index);
+    for (const other of this.#readings.keys()) {
+      if (other !== index && !ahead.includes(other)) this.#leave(other);
     }
-    for (const other of ahead) this.#start(other, signal);
+    for (const other of ahead) this.#start(other);
     try {
-      const image = await abortable(current, signal);
-      this.#waiting.delete(index);
-      return image;
+      return await abortable(current, signal);
     } catch (error) {
-      this.#waiting.delete(index);
       signal?.throwIfAborted();
       throw error instanceof FrameError ? error : frameUnreadable(index, error);
+    } finally {
+      this.#leave(index);
     }
   }
 
-  #start(index: number, signal: AbortSignalLike | undefined): Promise<RawImage | undefined> {
-    const known = this.#waiting.get(index);
-    if (known !== undefined) return known;
-    const started = this.source.frame(index, signal === undefined ? {} : { signal });
-    this.#waiting.set(index, started);
-    // A frame read ahead that fails is tried again when it is needed: only then it is anyone's error.
-    started.catch(() => {
-      if (this.#waiting.get(index) === started) this.#waiting.delete(index);
-    });
-    return started;
+  /** Gives up what is being read ahead. */
+  dispose(): void {
+    for (const index of this.#readings.keys()) this.#leave(index);
   }
+
+  /** With a signal of its own: who reads a frame ahead may be another than who will need it. */
+  #start(index: number): Promise<RawImage | undefined> {
+    const known = this.#readings.get(index);
+    if (known !== undefined) return known.image;
+    const abort = new Abort();
+    const reading = { image: readFrame(this.source, index, abort), abort };
+    this.#readings.set(index, reading);
+    // A frame read ahead that fails is tried again when it is needed: only then it is anyone's error.
+    reading.image.catch(() => {
+      if (this.#readings.get(index) === reading) this.#readings.delete(index);
+    });
+    return reading.image;
+  }
+
+  #leave(index: number): void {
+    const reading = this.#readings.get(index);
+    this.#readings.delete(index);
+    reading?.abort.abort(new StateError("superseded", `frame ${index} is not needed any more`));
+  }
+}
+
+/** Also of a source that throws before it gives a promise. */
+async function readFrame(source: FrameSource, index: number, { signal }: Abort): Promise<RawImage | undefined> {
+  return source.frame(index, { signal });
 }

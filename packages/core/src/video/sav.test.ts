@@ -156,3 +156,11 @@ describe("what makes no sense is a typed error", () => {
     );
   });
 });
+
+test("hours of frames", () => {
+  const masklets = new MaskletRecorder({ width: 1, height: 1 });
+  const frameCount = 150_000; // more than a call takes arguments
+  const objects = [{ id: 1, mask: { width: 1, height: 1, data: new Uint8Array([1]) } }];
+  for (let frame = 0; frame < frameCount; frame++) masklets.add({ frame, objects });
+  expect(masklets.annotation({ ...options, frameCount }).masklet_frame_count).toEqual([frameCount]);
+});

@@ -115,7 +115,8 @@ export class MaskletRecorder {
    * no number, or that leaves out recorded ones.
    */
   annotation({ videoId, frameCount, duration, edited = new Map() }: SavOptions): SavAnnotation {
-    const last = Math.max(-1, ...Array.from(this.#masklets.values(), (masklet) => Math.max(...masklet.keys())));
+    let last = -1;
+    for (const masklet of this.#masklets.values()) for (const place of masklet.keys()) last = Math.max(last, place);
     natural("frameCount", frameCount, last * this.#every + 1);
     const { width, height } = this.#size;
     const annotated = Math.ceil(frameCount / this.#every);

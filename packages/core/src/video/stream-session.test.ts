@@ -32,14 +32,14 @@ async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
 const stream = (): StreamSession => new VideoPredictor(model, { fillHoleArea: 0 }).stream();
 
 test("a stream gives what a video of unknown length gives", async () => {
-  using live = stream();
+  await using live = stream();
   expect(live.frame).toBe(-1);
   expect(await live.push(at(0))).toEqual({ frame: 0, objects: [] });
   const results: FrameResult[] = [await live.addPrompt({ object: 3, ...click })];
   for (let i = 1; i < 6; i++) results.push(await live.push(at(i)));
   expect(live.frame).toBe(5);
 
-  using session = new VideoPredictor(model, { fillHoleArea: 0 }).start({
+  await using session = new VideoPredictor(model, { fillHoleArea: 0 }).start({
     size: { width: 24, height: 16 },
     frame: async (index) => (index < 6 ? at(index) : undefined),
   });
@@ -48,7 +48,7 @@ test("a stream gives what a video of unknown length gives", async () => {
 });
 
 test("objects come, are corrected and go while it runs", async () => {
-  using live = stream();
+  await using live = stream();
   const seen: (readonly number[])[] = [];
   for (let i = 0; i < 8; i++) {
     seen.push((await live.push(at(i))).objects.map(({ id }) => id));
@@ -65,14 +65,14 @@ test("objects come, are corrected and go while it runs", async () => {
 });
 
 test("without objects nothing is computed", async () => {
-  using live = stream();
+  await using live = stream();
   backend.steps.length = 0;
   for (let i = 0; i < 3; i++) await live.push(at(i));
   expect(backend.steps).toEqual([]);
 });
 
 test("one encoder run a frame, prompts included", async () => {
-  using live = stream();
+  await using live = stream();
   backend.steps.length = 0;
   await live.push(at(0));
   await live.addPrompt({ object: 1, ...click });
@@ -83,7 +83,7 @@ test("one encoder run a frame, prompts included", async () => {
 });
 
 test("memory and tensors stay as they are", { timeout: 30_000 }, async () => {
-  using live = stream();
+  await using live = stream();
   await live.push(at(0));
   await live.addPrompt({ object: 1, ...click });
   const sizes: (readonly [bytes: number, tensors: number])[] = [];
@@ -97,7 +97,7 @@ test("memory and tensors stay as they are", { timeout: 30_000 }, async () => {
 
 describe("frames left out", () => {
   test("superseded by a newer one", async () => {
-    using live = stream();
+    await using live = stream();
     await live.push(at(0));
     await live.addPrompt({ object: 1, ...click });
     const pushes = [1, 2, 3].map((i) => live.push(at(i), { latest: true }));
@@ -108,7 +108,7 @@ describe("frames left out", () => {
   });
 
   test("aborted, of another size, or no image", async () => {
-    using live = stream();
+    await using live = stream();
     await live.push(at(0));
     await live.addPrompt({ object: 1, ...click });
     const abort = new TestAbort();
@@ -135,4 +135,22 @@ describe("frames left out", () => {
 test("no tensor outlives its stream", async () => {
   await new Promise((resolve) => setTimeout(resolve, 1));
   expect(backend.tensors).toBe(0);
+});
+
+test("what is pushed and prompted is the caller's again at once", async () => {
+  const track = async (spoil: boolean): Promise<readonly FrameResult[]> => {
+    await using live = stream();
+    const image = { ...at(0), data: at(0).data.slice() };
+    const mask = { width: 24, height: 16, data: new Uint8Array(24 * 16).fill(1, 100, 200) };
+    const points: [number, number][] = [[5, 6]];
+    const pushed = live.push(image);
+    if (spoil) image.data.fill(0);
+    const prompted = [live.addMask({ object: 1, mask }), live.addPrompt({ object: 2, points })];
+    if (spoil) {
+      mask.data.fill(0);
+      points[0] = [20, 15];
+    }
+    return await Promise.all([pushed, ...prompted]);
+  };
+  expect(await track(true)).toEqual(await track(false));
 });

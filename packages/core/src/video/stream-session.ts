@@ -1,5 +1,7 @@
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
+import { copyMask } from "../mask/mask.ts";
+import { copyPrompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { FrameResult } from "./frame-result.ts";
 import type { FrameSource } from "./frame-source.ts";
@@ -61,16 +63,20 @@ export class StreamSession {
     return this.#session?.memoryBytes ?? 0;
   }
 
-  /** The next frame, of the first one's size. -> all objects on it; without objects nothing is computed. */
-  push(image: RawImage, { signal, latest = false }: PushOptions = {}): Promise<FrameResult> {
+  /**
+   * The next frame, of the first one's size; its pixels are copied. -> all objects on it; without objects nothing is
+   * computed.
+   */
+  async push(image: RawImage, { signal, latest = false }: PushOptions = {}): Promise<FrameResult> {
+    checkImage("push", image);
+    const taken = { ...image, data: image.data.slice() };
     const checkLatest = this.#calls.ticket("push", latest);
     return this.#calls.run("push", signal, async () => {
       checkLatest();
-      checkImage("push", image);
-      this.#session ??= this.#open(this.#source(image));
+      this.#session ??= this.#open(this.#source(taken));
       // Taken even if the frame fails: its number may have left something in the session's cache.
       this.#frame++;
-      this.#image = image;
+      this.#image = taken;
       const frame = this.#frame;
       if (this.objectIds.length === 0) return { frame, objects: [] };
       const one = this.#session.propagate({ start: frame, count: 1, ...(signal === undefined ? {} : { signal }) });
@@ -80,13 +86,15 @@ export class StreamSession {
   }
 
   /** As `VideoSession.addPrompt`, on the frame pushed last. */
-  addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<FrameResult> {
-    return this.#onFrame("addPrompt", options, (session, frame) => session.addPrompt({ ...prompt, frame }, options));
+  async addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<FrameResult> {
+    const asked = { ...prompt, ...copyPrompt(prompt, "addPrompt") };
+    return this.#onFrame("addPrompt", options, (session, frame) => session.addPrompt({ ...asked, frame }, options));
   }
 
   /** As `VideoSession.addMask`, on the frame pushed last. */
-  addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<FrameResult> {
-    return this.#onFrame("addMask", options, (session, frame) => session.addMask({ ...prompt, frame }, options));
+  async addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<FrameResult> {
+    const asked = { ...prompt, mask: copyMask("addMask", prompt.mask) };
+    return this.#onFrame("addMask", options, (session, frame) => session.addMask({ ...asked, frame }, options));
   }
 
   /** As `VideoSession.clearPrompts`, on the frame pushed last. */
@@ -105,12 +113,12 @@ export class StreamSession {
   }
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => this.#session?.dispose());
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => this.#session?.dispose());
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   #onFrame<T>(

@@ -60,7 +60,7 @@ async function checkUnharmed(session: VideoSession, before: Uint8Array, name: st
   }
   expect(frames).toEqual([2, 3, 4, 5]);
   expect(backend.tensors).toBe(3); // one frame's features
-  session.dispose();
+  await session.dispose();
   await settled();
   expect([backend.tensors, backend.executables]).toEqual([0, 4]);
 }
@@ -78,7 +78,7 @@ async function turns(outcome: Promise<unknown>, limit = 2000): Promise<number> {
 }
 
 async function finish(session: VideoSession): Promise<void> {
-  session.dispose();
+  await session.dispose();
   await settled();
   expect(backend.tensors).toBe(0);
 }

@@ -59,13 +59,13 @@ describe("propagate", () => {
     [{ reverse: true, start: 6, count: 2 }, [6, 5]],
     [{ reverse: true, start: 0 }, []],
   ])("%j", async (options, expected) => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 2, object: 1, ...click });
     expect(numbers(await all(session, options))).toEqual(expected);
   });
 
   test("needs an object, and a prompt of each", async () => {
-    using session = start();
+    await using session = start();
     await expect(all(session)).rejects.toMatchObject({ code: "no-objects" });
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await session.addPrompt({ frame: 0, object: 2, ...click });
@@ -76,7 +76,7 @@ describe("propagate", () => {
   });
 
   test("masks have the video's size, scores and logits go with them", async () => {
-    using session = start({ returnLogits: true });
+    await using session = start({ returnLogits: true });
     const prompted = await session.addPrompt({ frame: 0, object: 9, ...click });
     const frames = await all(session);
     expect(frames[0]).toEqual(prompted);
@@ -90,14 +90,14 @@ describe("propagate", () => {
   });
 
   test("a second pass repeats the first", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 1, object: 1, ...click });
     const first = await all(session);
     expect(await all(session)).toEqual(first);
   });
 
   test("a video of one frame", async () => {
-    using session = start({}, { ...video, count: 1 });
+    await using session = start({}, { ...video, count: 1 });
     await session.addPrompt({ frame: 0, object: 1, ...click });
     expect(numbers(await all(session))).toEqual([0]);
     const corrected = await session.addPrompt({ frame: 0, object: 1, points: [[9, 9]], clearOldPoints: false });
@@ -108,7 +108,7 @@ describe("propagate", () => {
 
   test("a video of unknown length goes on to its end, and reads ahead", async () => {
     const asked: number[] = [];
-    using session = start(
+    await using session = start(
       { readAhead: 3 },
       {
         size,
@@ -128,10 +128,10 @@ describe("propagate", () => {
   });
 
   test("leaving the loop leaves a session that goes on", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 0, object: 1, ...click });
     for await (const { frame } of session.propagate()) if (frame === 3) break;
-    using other = start();
+    await using other = start();
     await other.addPrompt({ frame: 0, object: 1, ...click });
     expect((await all(session, { start: 4 })).at(-1)).toEqual((await all(other)).at(-1));
   });
@@ -142,7 +142,7 @@ describe("objects", () => {
     const prompts = Array.from({ length: 8 }, (_, i) =>
       i % 2 === 0 ? { points: [[2 * i + 1, i + 2]] as const } : { box: [i, i, i + 8, i + 6] as const },
     );
-    using together = start();
+    await using together = start();
     for (const [i, prompt] of prompts.entries()) await together.addPrompt({ frame: 0, object: i, ...prompt });
     backend.steps.length = 0;
     const frames = await all(together);
@@ -151,15 +151,15 @@ describe("objects", () => {
     expect(runs("maskDecoder")).toBe(FRAMES - 1);
     expect(runs("memoryEncoder")).toBe(FRAMES);
     for (const [i, prompt] of prompts.entries()) {
-      using alone = start();
+      await using alone = start();
       await alone.addPrompt({ frame: 0, object: i, ...prompt });
       expect((await all(alone)).map(({ objects }) => objects[0])).toEqual(frames.map(({ objects }) => objects[i]));
     }
   });
 
   test("those that remember differently run apart, and come out the same", async () => {
-    using together = start({ objectsPerRun: 2 });
-    using alone = start();
+    await using together = start({ objectsPerRun: 2 });
+    await using alone = start();
     for (const [object, frame] of [
       [1, 0],
       [2, 0],
@@ -179,7 +179,7 @@ describe("objects", () => {
   });
 
   test("added, corrected and removed between two frames: from the next one on", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 0, object: 5, ...click });
     const seen: (readonly number[])[] = [];
     for await (const result of session.propagate()) {
@@ -193,7 +193,7 @@ describe("objects", () => {
 
   test("a correction between two frames counts in the next", async () => {
     const run = async (correct: boolean): Promise<readonly FrameResult[]> => {
-      using session = start();
+      await using session = start();
       await session.addPrompt({ frame: 0, object: 1, ...click });
       const frames: FrameResult[] = [];
       for await (const result of session.propagate()) {
@@ -208,7 +208,7 @@ describe("objects", () => {
   });
 
   test("removing the last one ends propagation", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 0, object: 1, ...click });
     const seen: number[] = [];
     for await (const { frame } of session.propagate()) {
@@ -221,7 +221,7 @@ describe("objects", () => {
   });
 
   test("removing gives the others on the frames it was prompted on; unknown ids only matter when strict", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await session.addPrompt({ frame: 0, object: 2, ...box });
     const both = await session.addPrompt({ frame: 4, object: 1, ...click });
@@ -241,7 +241,7 @@ describe("objects", () => {
   });
 
   test("ids keep their order, a removed one comes back last", async () => {
-    using session = start();
+    await using session = start();
     for (const object of [9, 4, 6]) await session.addPrompt({ frame: 0, object, ...click });
     await session.removeObject(9);
     expect(ids(await session.addPrompt({ frame: 0, object: 9, ...click }))).toEqual([4, 6, 9]);
@@ -254,10 +254,10 @@ describe("prompts", () => {
   test("clicks follow or replace earlier ones", async () => {
     const first = { points: [[5, 6]] } as const;
     const second = { points: [[14, 9]], labels: [0] } as const;
-    using inTurn = start();
+    await using inTurn = start();
     await inTurn.addPrompt({ frame: 0, object: 1, ...first });
     const added = await inTurn.addPrompt({ frame: 0, object: 1, ...second, clearOldPoints: false });
-    using replaced = start();
+    await using replaced = start();
     await replaced.addPrompt({ frame: 0, object: 1, ...first });
     expect(await replaced.addPrompt({ frame: 0, object: 1, ...second })).not.toEqual(added);
     expect(
@@ -266,7 +266,7 @@ describe("prompts", () => {
   });
 
   test("a box cannot follow clicks", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await expect(session.addPrompt({ frame: 0, object: 1, ...box, clearOldPoints: false })).rejects.toMatchObject({
       code: "box-keeps-points",
@@ -274,8 +274,8 @@ describe("prompts", () => {
   });
 
   test("fractions are pixels of the video divided by its size", async () => {
-    using pixels = start();
-    using fractions = start();
+    await using pixels = start();
+    await using fractions = start();
     expect(await fractions.addPrompt({ frame: 0, object: 1, points: [[5 / 24, 6 / 16]], normalized: true })).toEqual(
       await pixels.addPrompt({ frame: 0, object: 1, points: [[5, 6]] }),
     );
@@ -290,13 +290,13 @@ describe("prompts", () => {
     [{ frame: 0, object: 1, points: [[99, 2]] as const }, "out-of-image"],
     [{ frame: 0, object: 1, points: [[1, 2]] as const, labels: [1, 1] as const }, "labels-mismatch"],
   ])("%j is refused and changes nothing", async (prompt, code) => {
-    using session = start();
+    await using session = start();
     await expect(session.addPrompt(prompt)).rejects.toMatchObject({ code });
     expect(session.objectIds).toEqual([]);
   });
 
   test("an empty mask is an object that is absent", async () => {
-    using session = start();
+    await using session = start();
     const empty = { ...size, data: new Uint8Array(24 * 16) };
     const [object] = (await session.addMask({ frame: 0, object: 1, mask: empty })).objects;
     expect(object).toMatchObject({ objectScore: -10, iouPrediction: 1 });
@@ -305,7 +305,7 @@ describe("prompts", () => {
   });
 
   test("a mask of another size is stretched", async () => {
-    using session = start();
+    await using session = start();
     const half: Mask = { width: 12, height: 8, data: Uint8Array.from({ length: 96 }, (_, i) => (i % 12 < 6 ? 1 : 0)) };
     const [object] = (await session.addMask({ frame: 0, object: 1, mask: half })).objects;
     expect(object?.objectScore).toBe(10);
@@ -335,7 +335,7 @@ describe("options", () => {
       data: Uint8Array.from({ length: 24 * 16 }, (_, i) => (i % 24 >= 6 && i % 24 < 12 && i >= 96 && i < 192 ? 0 : 1)),
     };
     const prompt = { frame: 0, object: 1, mask: holed };
-    using plain = start();
+    await using plain = start();
     const logits = (await plain.addMask(prompt)).objects[0]?.lowResLogits.data ?? new Float32Array();
     const expected = fillHoles(logits, { width: 16, height: 16, maxArea: 16 });
     expect(expected.filter((logit) => logit === Math.fround(0.1))).toHaveLength(16);
@@ -343,13 +343,13 @@ describe("options", () => {
       [15, logits],
       [16, expected],
     ] as const) {
-      using session = start({ fillHoleArea });
+      await using session = start({ fillHoleArea });
       expect((await session.addMask(prompt)).objects[0]?.lowResLogits.data).toEqual(seen);
       const frames = await all(session, { count: 2 });
       expect(frames[0]?.objects[0]?.lowResLogits.data).toEqual(seen);
       expect(frames[1]?.objects[0]?.lowResLogits.data.every(Number.isFinite)).toBe(true);
     }
-    using filled = start({ fillHoleArea: 16 });
+    await using filled = start({ fillHoleArea: 16 });
     await filled.addMask(prompt);
     // the filled logits go in again, so the clicks' answer is another one
     const again = await filled.addPrompt({ frame: 0, object: 1, ...click });
@@ -363,8 +363,8 @@ describe("options", () => {
       { frame: 0, object: 2, ...click },
       { frame: 0, object: 3, points: [[12, 8]] as const },
     ];
-    using overlapping = start(options);
-    using separate = start({ ...options, nonOverlappingMasks: true });
+    await using overlapping = start(options);
+    await using separate = start({ ...options, nonOverlappingMasks: true });
     for (const prompt of prompts) {
       await overlapping.addPrompt(prompt);
       await separate.addPrompt(prompt);
@@ -386,7 +386,7 @@ describe("options", () => {
   });
 
   test("prompts drop what was tracked around them", async () => {
-    using session = start({ forgetAroundPrompts: true });
+    await using session = start({ forgetAroundPrompts: true });
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await all(session, { count: 7 });
     expect(remembered(session)).toEqual([0, 1, 2, 3, 4, 5, 6]);
@@ -397,7 +397,7 @@ describe("options", () => {
 
   test("corrected frames become conditioning frames", async () => {
     const correct = async (options: VideoOptions): Promise<readonly FrameResult[]> => {
-      using session = start(options);
+      await using session = start(options);
       await session.addPrompt({ frame: 0, object: 1, ...click });
       await all(session);
       await session.addPrompt({ frame: 3, object: 1, points: [[20, 3]], labels: [1] });
@@ -405,7 +405,7 @@ describe("options", () => {
     };
     const plain = await correct({});
     const conditioning = await correct({ conditionOnCorrections: true });
-    using untouched = start();
+    await using untouched = start();
     await untouched.addPrompt({ frame: 0, object: 1, ...click });
     const tracked = await all(untouched);
     expect(plain).toEqual(tracked); // tracked over again
@@ -426,7 +426,7 @@ describe("history", () => {
   test("a window gives what everything gives in one pass, and memory stays flat", { timeout: 30_000 }, async () => {
     const long: FrameSource = { size, count: 16, frame: async (index) => images[index % FRAMES] };
     const run = async (options: VideoOptions, reverse: boolean): Promise<readonly [FrameResult[], number[]]> => {
-      using session = start(options, long);
+      await using session = start(options, long);
       const [frames, bytes]: [FrameResult[], number[]] = [[], []];
       await session.addPrompt({ frame: reverse ? 15 : 0, object: 1, ...click });
       for await (const frame of session.propagate({ reverse })) {
@@ -447,7 +447,7 @@ describe("history", () => {
   });
 
   test("what needs a dropped frame says so", async () => {
-    using session = start({ history: 0 });
+    await using session = start({ history: 0 });
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await all(session);
     await expect(session.addPrompt({ frame: 2, object: 1, ...click })).rejects.toThrow(FrameForgottenError);
@@ -463,7 +463,7 @@ describe("history", () => {
 
   test("the estimate is what is used", async () => {
     const predictor = new VideoPredictor(model, { fillHoleArea: 0 });
-    using session = predictor.start(video);
+    await using session = predictor.start(video);
     await session.addPrompt({ frame: 0, object: 1, ...click });
     await session.addPrompt({ frame: 0, object: 2, ...click });
     await all(session);
@@ -483,7 +483,7 @@ describe("frames that fail", () => {
       if (!works) throw new Error("truncated");
       return images[4] as RawImage;
     });
-    using session = start({}, source);
+    await using session = start({}, source);
     await session.addPrompt({ frame: 0, object: 1, ...click });
     const seen: FrameResult[] = [];
     const run = async (): Promise<void> => {
@@ -498,13 +498,13 @@ describe("frames that fail", () => {
     expect(numbers(seen)).toEqual([0, 1, 2, 3]);
     works = true;
     seen.push(...(await all(session, { start: 4 })));
-    using whole = start();
+    await using whole = start();
     await whole.addPrompt({ frame: 0, object: 1, ...click });
     expect(seen).toEqual(await all(whole));
   });
 
   test("a frame of another size is named", async () => {
-    using session = start(
+    await using session = start(
       {},
       broken(2, async () => noiseImage(16, 24)),
     );
@@ -517,7 +517,7 @@ describe("frames that fail", () => {
   });
 
   test("so is one that is no image", async () => {
-    using session = start(
+    await using session = start(
       {},
       broken(1, async () => ({ ...(images[1] as RawImage), data: new Uint8Array(5) })),
     );
@@ -538,9 +538,9 @@ describe("save and load", () => {
   };
 
   test.each<VideoOptions>([{}, { history: 0 }])("a loaded session goes on bit by bit: %j", async (options) => {
-    using session = await busy(options);
+    await using session = await busy(options);
     const bytes = session.save();
-    using loaded = await new VideoPredictor(model, { fillHoleArea: 0, ...options }).load(bytes, video);
+    await using loaded = await new VideoPredictor(model, { fillHoleArea: 0, ...options }).load(bytes, video);
     expect(loaded.objectIds).toEqual([8, 3]);
     expect(loaded.memoryBytes).toBe(session.memoryBytes);
     expect(loaded.save()).toEqual(bytes);
@@ -551,26 +551,26 @@ describe("save and load", () => {
   });
 
   test("between two frames", async () => {
-    using session = start();
+    await using session = start();
     await session.addPrompt({ frame: 0, object: 1, ...click });
     const steps = session.propagate();
     for (let i = 0; i < 4; i++) await steps.next();
-    using loaded = await new VideoPredictor(model, { fillHoleArea: 0 }).load(session.save(), video);
+    await using loaded = await new VideoPredictor(model, { fillHoleArea: 0 }).load(session.save(), video);
     expect(await all(loaded, { start: 4 })).toEqual(await collect(steps));
   });
 
   test("as files are read in Node, in a Buffer amid a pool", async () => {
-    using session = await busy();
+    await using session = await busy();
     const bytes = session.save();
     const read = Buffer.alloc(bytes.length + 1).subarray(1);
     read.set(bytes);
-    using loaded = await new VideoPredictor(model, { fillHoleArea: 0 }).load(read, video);
+    await using loaded = await new VideoPredictor(model, { fillHoleArea: 0 }).load(read, video);
     read.fill(0);
     expect(loaded.save()).toEqual(bytes);
   });
 
   test("another video or model", async () => {
-    using session = await busy();
+    await using session = await busy();
     const bytes = session.save();
     const predictor = new VideoPredictor(model);
     const mismatch = { code: "session-mismatch" };
@@ -585,7 +585,7 @@ describe("save and load", () => {
   });
 
   test("damaged files are errors, never crashes", async () => {
-    using session = await busy();
+    await using session = await busy();
     const bytes = session.save();
     const predictor = new VideoPredictor(model);
     const codes = new Set<string>();
@@ -622,7 +622,7 @@ test("calls that overlap are queued, and after dispose they reject", async () =>
   const second = session.addPrompt({ frame: 0, object: 2, ...click });
   expect(ids(await second)).toEqual([1, 2]);
   expect(ids(await first)).toEqual([1]);
-  session.dispose();
+  await session.dispose();
   await expect(session.addPrompt({ frame: 0, object: 3, ...click })).rejects.toMatchObject({ code: "disposed" });
   await expect(all(session)).rejects.toMatchObject({ code: "disposed" });
 });

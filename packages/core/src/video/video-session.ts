@@ -1,8 +1,8 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
-import { checkMask, type Mask } from "../mask/mask.ts";
-import { encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
+import { type Box, copyMask, type Mask } from "../mask/mask.ts";
+import { copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type FrameResult, frameResult } from "./frame-result.ts";
@@ -24,7 +24,8 @@ export interface ObjectPrompt {
   readonly points?: readonly Point[];
   /** One for each point; all 1 if not given. */
   readonly labels?: readonly Label[];
-  readonly box?: PromptBox;
+  /** Two corners, or a box as `maskBox` gives it. */
+  readonly box?: PromptBox | Box;
   /** Whether these replace the frame's earlier clicks, or follow them; with a box they must replace. Default true. */
   readonly clearOldPoints?: boolean;
   /** Whether coordinates are fractions of the video's width and height, not its pixels. Default false. */
@@ -70,6 +71,7 @@ export class VideoSession {
   readonly #bank: MemoryBank;
   readonly #model: Sam2;
   readonly #tracker: Tracker;
+  readonly #reader: FrameReader;
   readonly #calls = new CallQueue("the session");
 
   /** For `VideoPredictor`, which knows the settings and what is remembered. */
@@ -77,6 +79,7 @@ export class VideoSession {
     const { count } = source;
     if (count !== undefined) checkInteger("count", count, 0);
     const reader = new FrameReader(source);
+    this.#reader = reader;
     this.#model = model;
     this.#source = source;
     this.#settings = settings;
@@ -112,8 +115,9 @@ export class VideoSession {
    * Prompting a frame that has a mask already corrects it: the mask goes in again together with the clicks. Rejects with
    * a `PromptError` as `ImagePredictor.predict`, or "box-keeps-points" for a box that is to follow earlier clicks.
    */
-  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
-    const { frame, object, clearOldPoints = true, ...shown } = prompt;
+  async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    const shown = copyPrompt(prompt, "addPrompt");
+    const { frame, object, clearOldPoints = true } = prompt;
     return this.#calls.run("addPrompt", signal, async () => {
       this.#check("addPrompt", { frame, object });
       if (shown.box !== undefined && !clearOldPoints) {
@@ -136,12 +140,12 @@ export class VideoSession {
   }
 
   /** Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. */
-  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
-    const { frame, object, mask } = prompt;
+  async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    const { frame, object } = prompt;
+    const mask = copyMask("addMask", prompt.mask);
     return this.#calls.run("addMask", signal, async () => {
       this.#check("addMask", { frame, object });
-      checkMask("addMask", mask);
-      return this.#prompt(object, frame, signal, { kind: "mask", mask: { ...mask, data: mask.data.slice() } });
+      return this.#prompt(object, frame, signal, { kind: "mask", mask });
     });
   }
 
@@ -217,15 +221,16 @@ export class VideoSession {
   }
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => {
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => {
+      this.#reader.dispose();
       this.#tracker.dispose();
       this.#bank.objects.clear();
     });
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #prompt(

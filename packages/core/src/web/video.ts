@@ -217,7 +217,9 @@ class VideoFile implements VideoFrames {
   readonly info: VideoInfo;
   readonly #options: VideoFileOptions;
   readonly #queue = new Queue();
-  readonly #onAbort = (): void => void this.close();
+  readonly #onAbort = (): void => {
+    this.close().catch(() => {}); // whoever calls `close` hears of it
+  };
   /** Least recently asked for first. */
   readonly #kept = new Map<number, RawImage>();
   #drawing: ReturnType<typeof canvas> | undefined;

@@ -18,7 +18,7 @@ export async function trackClip(model: Sam2, files: Shared, options: VideoOption
   const label = (name: string) => decodeLabelPng(readFileSync(sharedPath(`media/clip.labels/${name}`)));
   const truth = await Promise.all(names.map(label));
   const [first] = images as [(typeof images)[number]];
-  using session = new VideoPredictor(model, options).start({
+  await using session = new VideoPredictor(model, options).start({
     size: { width: first.width, height: first.height },
     count: images.length,
     frame: async (index) => images[index] ?? first,

@@ -108,7 +108,8 @@ export async function testNanoImage(
             const { counts, area, bbox } = golden.coco[i] as GoldenCase["coco"][number];
             const rle = encodeRle(mask);
             if (compressRle(rle).counts !== counts) continue; // a few pixels apart, as the limits allow
-            expect([rleArea(rle), ...rleBox(rle)]).toEqual([area, ...bbox]);
+            const { x, y, width, height } = rleBox(rle);
+            expect([rleArea(rle), x, y, width, height]).toEqual([area, ...bbox]);
           }
           const { refine } = golden.prompt;
           if (refine === undefined || golden.refined === undefined) return;

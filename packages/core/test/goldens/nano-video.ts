@@ -144,7 +144,7 @@ export async function testNanoVideo(
 
     test.each(names ?? scenarios.map(({ name }) => name))("%s", async (name) => {
       const scenario = scenarios.find((other) => other.name === name) as Scenario;
-      using session = new VideoPredictor(model, optionsOf(scenario)).start(await open(scenario.frames));
+      await using session = new VideoPredictor(model, optionsOf(scenario)).start(await open(scenario.frames));
       const log = goldens[name]?.log.slice(0, records) ?? [];
       let at = 0;
       for (const step of scenario.steps) {
@@ -176,7 +176,7 @@ export async function testNanoVideo(
           [400, 200],
         ];
         const track = async (objects: readonly number[]): Promise<readonly FrameResult[]> => {
-          using session = predictor.start(clip);
+          await using session = predictor.start(clip);
           for (const object of objects)
             await session.addPrompt({ frame: 0, object, points: [clicks[object] as Point] });
           const frames: FrameResult[] = [];

@@ -46,7 +46,9 @@ class FolderWriter implements VideoWriter {
   readonly encoder = "png";
   readonly #options: FolderWriterOptions;
   readonly #queue = new Queue();
-  readonly #onAbort = (): void => void this.abort();
+  readonly #onAbort = (): void => {
+    this.abort().catch(() => {}); // whoever calls `abort` hears of it
+  };
   readonly #written: string[] = [];
   #ended: Promise<void> | undefined;
 

@@ -255,7 +255,9 @@ class FileWriter implements VideoWriter {
   readonly encoder: string;
   readonly #options: FileWriterOptions;
   readonly #queue = new Queue();
-  readonly #onAbort = (): void => void this.abort();
+  readonly #onAbort = (): void => {
+    this.abort().catch(() => {}); // whoever calls `abort` hears of it
+  };
   /** Of the frames, where they are written with them. */
   #times: readonly number[] | undefined;
   #frames = 0;
