@@ -9,7 +9,7 @@ import { root } from "./host.mjs";
 const { outputFiles, metafile } = await build({
   stdin: {
     contents:
-      'export * from "./index.js"; export * from "./remote/index.js"; export { createReferenceBackend } from "./testing/index.js";',
+      'export * from "./index.js"; export * from "./remote/index.js"; export * from "./backend/index.js"; export { createReferenceBackend } from "./testing/index.js";',
     resolveDir: join(root, "packages", "core", "dist"),
   },
   bundle: true,
