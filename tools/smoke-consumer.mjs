@@ -10,6 +10,8 @@ const scope = join("node_modules", "@masklet");
 for (const name of readdirSync(scope)) {
   const { exports = {}, bin } = JSON.parse(readFileSync(join(scope, name, "package.json"), "utf8"));
   for (const [subpath, target] of Object.entries(exports)) {
+    // Helpers of tests are for Masklet's repository alone.
+    if (subpath === "./test/*") continue;
     // Files of data are looked for, modules imported. A module for the web imports too: it touches nothing until called.
     if (typeof target === "string") {
       if (!existsSync(join(scope, name, target))) throw new Error(`@masklet/${name}: ${target} is not in the package`);
