@@ -94,14 +94,14 @@ export {
   type SavOptions,
   savFrames,
 } from "./video/sav.ts";
-export { type PushOptions, StreamSession } from "./video/stream-session.ts";
+export type { PushOptions, StreamSession } from "./video/stream-session.ts";
 export { VideoPredictor } from "./video/video-predictor.ts";
-export {
-  type ObjectMask,
-  type ObjectPrompt,
-  type OnFrame,
-  type PropagateOptions,
-  type RemoveOptions,
-  type SignalOption,
+export type {
+  ObjectMask,
+  ObjectPrompt,
+  OnFrame,
+  PropagateOptions,
+  RemoveOptions,
+  SignalOption,
   VideoSession,
 } from "./video/video-session.ts";

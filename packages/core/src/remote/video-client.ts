@@ -136,7 +136,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   #state: SessionState = { objectIds: [], memoryBytes: 0 };
   #disposed = false;
 
-  /** For `RemoteVideoPredictor`. */
+  /** @internal For `RemoteVideoPredictor`. */
   constructor(
     caller: Caller<Sam2Methods>,
     { size, count }: Pick<FrameSource, "size" | "count">,
