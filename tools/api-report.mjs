@@ -1,7 +1,7 @@
 // API reports: the public surface of every entry of every published package, committed as packages/*/etc/*.api.md, so
 // that a change of it shows in review. `check` compares with the built declarations, `update` writes them anew.
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from "@microsoft/api-extractor";
 import { root } from "./host.mjs";
@@ -12,10 +12,21 @@ if (mode !== "check" && mode !== "update") {
   process.exit(2);
 }
 
-/** The declaration files that a package's exports name. @param {unknown} target @returns {string[]} */
-function declarations(target) {
-  if (typeof target !== "object" || target === null) return [];
-  return Object.entries(target).flatMap(([key, value]) => (key === "types" ? [value] : declarations(value)));
+/**
+ * The declaration files that a package's exports name, and the entry of each.
+ *
+ * @param {Record<string, unknown>} exports
+ * @returns {Map<string, string>}
+ */
+function declarations(exports) {
+  /** @type {Map<string, string>} */
+  const entries = new Map();
+  // An entry of its own for Node has a subpath of its own too.
+  for (const [subpath, target] of Object.entries(exports)) {
+    if (typeof target === "object" && target !== null && "types" in target)
+      entries.set(String(target.types), subpath === "." ? "index" : subpath.slice(2).replaceAll("/", "-"));
+  }
+  return entries;
 }
 
 let changed = 0;
@@ -24,8 +35,7 @@ for (const name of readdirSync(join(root, "packages"))) {
   const packageJson = join(folder, "package.json");
   if (!existsSync(packageJson)) continue;
   const { exports } = JSON.parse(readFileSync(packageJson, "utf8"));
-  for (const types of new Set(declarations(exports))) {
-    const entry = basename(types, ".d.ts");
+  for (const [types, entry] of declarations(exports ?? {})) {
     mkdirSync(join(folder, "etc"), { recursive: true });
     const config = ExtractorConfig.prepare({
       configObjectFullPath: undefined,

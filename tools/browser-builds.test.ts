@@ -25,7 +25,7 @@ import { installPackages } from "./pack.mjs";
 
 const built = readdirSync(join(root, "packages")).every(
   (name) =>
-    !existsSync(join(root, "packages", name, "tsup.config.ts")) || existsSync(join(root, "packages", name, "dist")),
+    !existsSync(join(root, "packages", name, "package.json")) || existsSync(join(root, "packages", name, "dist")),
 );
 
 /** What Meta's code answers under these weights (goldens/nano/image.json, first case of scene). */

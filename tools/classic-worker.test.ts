@@ -11,7 +11,7 @@ import { chromium, root } from "./host.mjs";
 
 const packages = join(root, "packages");
 const script = join(packages, "backend-ort", "dist", "classic-worker.js");
-const remote = join(packages, "core", "dist", "remote.js");
+const remote = join(packages, "core", "dist", "remote", "index.js");
 const built = existsSync(script) && existsSync(remote);
 
 /** What Meta's code answers under these weights (goldens/nano/image.json, first case of scene). */
@@ -22,7 +22,7 @@ const policy = `default-src 'none'; script-src 'nonce-${nonce}' 'wasm-unsafe-eva
 
 /** Runs in the frame: all it needs comes by message, the result goes the same way. */
 const inFrame = `
-  import { createWorkerPredictor } from "./remote.js";
+  import { createWorkerPredictor } from "./remote/index.js";
 
   addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
     parent.postMessage({ failed: "policy: " + violatedDirective + " " + blockedURI }, "*"));

@@ -9,7 +9,7 @@ import { root } from "./host.mjs";
 const { outputFiles, metafile } = await build({
   stdin: {
     contents:
-      'export * from "./index.js"; export * from "./remote.js"; export { createReferenceBackend } from "./testing.js";',
+      'export * from "./index.js"; export * from "./remote/index.js"; export * from "./backend/index.js"; export { createReferenceBackend } from "./testing/index.js";',
     resolveDir: join(root, "packages", "core", "dist"),
   },
   bundle: true,
@@ -20,8 +20,6 @@ const { outputFiles, metafile } = await build({
   write: false,
   metafile: true,
   logLevel: "warning",
-  // Entries name the chunks of others that they need nothing of.
-  logOverride: { "ignored-bare-import": "silent" },
 });
 const outside = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
 if (outside.length > 0) throw new Error(`@masklet/core: imports ${outside.join(", ")}`);

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import process from "node:process";
 import { expect, test } from "vitest";
 import { environment, quiet, root } from "./host.mjs";
@@ -41,6 +41,19 @@ test("the environment of every stage opts out of every telemetry", () => {
 test("the lockfile names no host, and nothing runs an install script", () => {
   expect(text("pnpm-lock.yaml")).not.toMatch(/https?:\/\/|tarball:/);
   expect(text("pnpm-workspace.yaml")).toMatch(/^onlyBuiltDependencies: \[\]$/m);
+});
+
+test("no package reaches into another's folder", () => {
+  const reached = readdirSync(join(root, "packages"), { recursive: true, encoding: "utf8" })
+    .filter((path) => /^[^/\\]+[/\\](src|test)[/\\].*\.ts$/.test(path))
+    .flatMap((path) => {
+      const [home = ""] = path.split(sep);
+      return [...text(join("packages", path)).matchAll(/\b(?:from|import\(|import) ?"(\.[^"]+)"/g)]
+        .map(([, imported = ""]) => imported)
+        .filter((imported) => !join("packages", path, "..", imported).startsWith(join("packages", home) + sep))
+        .map((imported) => `packages/${path}: ${imported}`);
+    });
+  expect(reached).toEqual([]);
 });
 
 test.each(packages.filter((one) => !one.private).map((one) => [one.name, one] as const))(

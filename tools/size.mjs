@@ -26,6 +26,8 @@ for (const folder of readdirSync(join(root, "packages"))) {
   if (!existsSync(packageJson)) continue;
   const { name, exports = {}, private: unpublished = false } = JSON.parse(readFileSync(packageJson, "utf8"));
   for (const [subpath, target] of Object.entries(unpublished ? {} : exports)) {
+    // Helpers of tests are for this repository alone.
+    if (subpath === "./test/*") continue;
     // An entry of its own for Node has a subpath of its own too.
     const path = typeof target === "string" ? target : (target.default.default ?? target.default);
     if (path.endsWith(".js")) files.set(name + subpath.slice(1), join(root, "packages", folder, path));

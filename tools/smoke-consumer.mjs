@@ -4,18 +4,27 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
+/** A class is the same from whichever entry it comes. @type {Map<string, unknown>} */
+const errors = new Map();
 const scope = join("node_modules", "@masklet");
 for (const name of readdirSync(scope)) {
   const { exports = {}, bin } = JSON.parse(readFileSync(join(scope, name, "package.json"), "utf8"));
   for (const [subpath, target] of Object.entries(exports)) {
+    // Helpers of tests are for Masklet's repository alone.
+    if (subpath === "./test/*") continue;
     // Files of data are looked for, modules imported. A module for the web imports too: it touches nothing until called.
     if (typeof target === "string") {
       if (!existsSync(join(scope, name, target))) throw new Error(`@masklet/${name}: ${target} is not in the package`);
       continue;
     }
     const specifier = join("@masklet", name, subpath).replaceAll("\\", "/");
-    const names = Object.keys(await import(specifier));
+    const module = await import(specifier);
+    const names = Object.keys(module);
     if (names.length === 0) throw new Error(`${specifier} exports nothing`);
+    for (const error of names.filter((exported) => exported.endsWith("Error"))) {
+      if (module[error] !== (errors.get(error) ?? module[error])) throw new Error(`${specifier}: another ${error}`);
+      errors.set(error, module[error]);
+    }
     console.log(`${specifier}: ${names.length} exports`);
   }
   for (const path of Object.values(bin ?? {})) {

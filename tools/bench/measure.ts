@@ -8,18 +8,15 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createOrtBackend } from "@masklet/backend-ort/node";
+import { type GraphName, type Precision, precisions, type Sam2Config } from "@masklet/core";
 import {
   GraphBuilder,
-  type GraphName,
   graphCost,
   imageEncoderGraph,
   maskDecoderGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
-  type Precision,
-  precisions,
-  type Sam2Config,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import { Sam2 as NodeSam2 } from "@masklet/core/node";
 import { hashedTensor, memoryWeights } from "@masklet/core/testing";
 import { modelFiles } from "./model-files.ts";

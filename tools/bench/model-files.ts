@@ -1,7 +1,8 @@
 /** The models that are measured: nano, and the full-size ones with hashed weights. */
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { float32, type HostTensor, isPresetName, presets, writeSafetensors } from "@masklet/core";
+import { type HostTensor, isPresetName, presets, writeSafetensors } from "@masklet/core";
+import { float32 } from "@masklet/core/backend";
 import { hashedWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { pickle, torchTensor } from "../../packages/core/test/checkpoint-files.ts";
+import { pickle, torchTensor } from "@masklet/core/test/checkpoint-files";
 
 /** Values that repeat after so many. */
 const PERIOD = 1 << 18;

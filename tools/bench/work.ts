@@ -2,17 +2,13 @@
 import {
   type Backend,
   type DeviceTensor,
-  type DimBindings,
-  type Executable,
-  float32,
   type GraphName,
   type HostTensor,
-  int32,
   type Precision,
   type Sam2,
-  type Tensor,
   VideoPredictor,
 } from "@masklet/core";
+import { type DimBindings, type Executable, float32, int32, type Tensor } from "@masklet/core/backend";
 import { hashedTensor } from "@masklet/core/testing";
 
 const PROMPTS = 64;

@@ -15,7 +15,7 @@ import {
   prepareGraph,
   validateGraph,
   type WeightStore,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
@@ -49,6 +49,7 @@ interface Opened {
 
 class HostedBackend implements OrtBackend {
   readonly name = "ort";
+  readonly contract = 1;
   readonly capabilities: Capabilities;
   readonly #host: OrtHost;
   readonly #tensors = new DeviceTensors<OrtTensor>();

@@ -6,7 +6,7 @@
  *     const worker = new Worker(URL.createObjectURL(new Blob([script])));
  *     const predictor = await createWorkerPredictor(worker, checkpoint, { backend: { wasm } });
  */
-import { BackendError } from "@masklet/core";
+import { BackendError } from "@masklet/core/backend";
 import { type PortLike, serveSam2 } from "@masklet/core/remote";
 import * as ort from "onnxruntime-web/wasm";
 import { createOrtBackend } from "./web.ts";

@@ -1,4 +1,4 @@
-import { BackendError } from "@masklet/core";
+import { BackendError } from "@masklet/core/backend";
 
 /** The error for a device that is not there; says what is. */
 export function deviceUnavailable(

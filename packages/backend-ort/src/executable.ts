@@ -13,7 +13,7 @@ import {
   type Signature,
   type SignatureEntry,
   type Tensor,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import type { Profile, Profiling } from "./profile.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { precisions, Queue } from "@masklet/core";
+import { precisions, Queue } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";

@@ -8,7 +8,7 @@ import {
   elementCount,
   formatDims,
   type PreparedGraph,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { Scratch } from "./onnx/emitter.ts";
 
 /** Whether a graph's tensors fit the device, whose kernels read only the first part of one that does not. */

@@ -6,7 +6,7 @@ import type {
   Executable,
   PreparedGraph,
   Queue,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { env, InferenceSession, Tensor } from "onnxruntime-common";
 import type { AttentionOptions, Target } from "./onnx/lower.ts";
 import type { SharedFolder } from "./onnx/weights.ts";

@@ -7,7 +7,7 @@ import {
   RuntimeTensor,
   type TensorData,
   type ValueDType,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { Tensor } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import type { OrtHost } from "./runtime.ts";

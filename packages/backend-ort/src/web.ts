@@ -1,4 +1,4 @@
-import { type OpKind, precisions, Queue } from "@masklet/core";
+import { type OpKind, precisions, Queue } from "@masklet/core/backend";
 import type { InferenceSession } from "onnxruntime-common";
 import { createBackend } from "./backend.ts";
 import { deviceLost, deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";

@@ -1,4 +1,4 @@
-import { float32, GraphBuilder, Queue, type Value } from "@masklet/core";
+import { float32, GraphBuilder, Queue, type Value } from "@masklet/core/backend";
 import { conformanceCases, memoryWeights, testBackend } from "@masklet/core/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createBackend } from "../src/backend.ts";

@@ -1,8 +1,9 @@
 /** Which device a page gets, and what becomes of it. */
-import { type DeviceTensor, float32, GraphBuilder, ImagePredictor, Sam2, writeSafetensors } from "@masklet/core";
+import { type DeviceTensor, ImagePredictor, Sam2, writeSafetensors } from "@masklet/core";
+import { float32, GraphBuilder } from "@masklet/core/backend";
+import { toyConfig, toyTensors } from "@masklet/core/test/toy-sam2";
 import { memoryWeights, RandomTensors, toyEncoderGraph, toyWeights } from "@masklet/core/testing";
 import { afterEach, expect, test, vi } from "vitest";
-import { toyConfig, toyTensors } from "../../core/test/toy-sam2.ts";
 import type { GpuAdapter, GpuDevice } from "../src/gpu.ts";
 import type { OrtBackend } from "../src/runtime.ts";
 import { availableDevices, createOrtBackend } from "../src/web.ts";

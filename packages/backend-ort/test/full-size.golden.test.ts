@@ -1,5 +1,5 @@
-import { testFullSize } from "../../core/test/goldens/full-size.ts";
-import { shared } from "../../core/test/goldens/shared.node.ts";
+import { testFullSize } from "@masklet/core/test/goldens/full-size";
+import { shared } from "@masklet/core/test/goldens/shared.node";
 import { createOrtBackend } from "../src/node.ts";
 
 testFullSize(createOrtBackend, { shared });

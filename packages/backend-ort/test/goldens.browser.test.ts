@@ -1,8 +1,8 @@
+import { testFullSize } from "@masklet/core/test/goldens/full-size";
+import { testNanoImage } from "@masklet/core/test/goldens/nano-image";
+import { testNanoVideo } from "@masklet/core/test/goldens/nano-video";
+import { shared } from "@masklet/core/test/goldens/shared.web";
 import { describe, inject } from "vitest";
-import { testFullSize } from "../../core/test/goldens/full-size.ts";
-import { testNanoImage } from "../../core/test/goldens/nano-image.ts";
-import { testNanoVideo } from "../../core/test/goldens/nano-video.ts";
-import { shared } from "../../core/test/goldens/shared.web.ts";
 import { findAdapter, isSoftware } from "../src/gpu.ts";
 import { createOrtBackend } from "../src/web.ts";
 

@@ -1,6 +1,7 @@
+import type { TestedBackend } from "@masklet/core/test/goldens/shared";
+import { useForLong } from "@masklet/core/test/long-use.web";
+import { nanoModel } from "@masklet/model-nano";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { TestedBackend } from "../../core/test/goldens/shared.ts";
-import { useForLong } from "../../core/test/long-use.web.ts";
 import { createOrtBackend } from "../src/web.ts";
 
 /** What the page has made: wasm memories, and GPU buffers that are not destroyed. */
@@ -50,10 +51,10 @@ afterEach(() => {
 });
 
 test.each([
-  { device: "wasm", model: "nano", images: 50 },
-  { device: "webgpu", model: "toy", images: 20 }, // a software adapter takes its time
-] as const)("$device, $model model: $images images with 4 clicks each", { timeout: 600_000 }, async (tested) => {
-  const { device, ...use } = tested;
+  { device: "wasm", name: "nano", model: nanoModel, images: 50 },
+  { device: "webgpu", name: "toy", model: "toy", images: 20 }, // a software adapter takes its time
+] as const)("$device, $name model: $images images with 4 clicks each", { timeout: 600_000 }, async (tested) => {
+  const { device, name: _, ...use } = tested;
   const used = ({ liveTensors }: TestedBackend) => {
     const wasmBytes = [...memories].map(({ buffer }) => buffer.byteLength);
     expect(wasmBytes.length).toBeGreaterThan(0);

@@ -1,10 +1,10 @@
 /** A shorter memory against the model's own: J&F of what is tracked with both. */
 import { VideoPredictor } from "@masklet/core";
 import { Sam2 } from "@masklet/core/node";
+import { trackClip } from "@masklet/core/test/goldens/clip.node";
+import type { Shared } from "@masklet/core/test/goldens/shared";
+import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { trackClip } from "../../core/test/goldens/clip.node.ts";
-import { shared, sharedPath } from "../../core/test/goldens/shared.node.ts";
-import type { Shared } from "../../core/test/goldens/shared.ts";
 import { createOrtBackend } from "../src/node.ts";
 
 describe.skipIf(shared === undefined)("fewer memories (needs ../shared)", () => {

@@ -1,6 +1,5 @@
 /** What a page's module worker looks like. */
-import { openVideo } from "../../core/src/web/video.ts";
-import { serveWorker } from "../../core/src/web/worker.ts";
+import { openVideo, serveWorker } from "@masklet/core/web";
 import { createOrtBackend } from "../src/web.ts";
 
 serveWorker({

@@ -1,8 +1,8 @@
 import { ImagePredictor, type Mask, type RawImage } from "@masklet/core";
 import { readImage, Sam2 } from "@masklet/core/node";
+import { imageLimits, testNanoImage } from "@masklet/core/test/goldens/nano-image";
+import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
 import { expect, test } from "vitest";
-import { imageLimits, testNanoImage } from "../../core/test/goldens/nano-image.ts";
-import { shared, sharedPath } from "../../core/test/goldens/shared.node.ts";
 import { createOrtBackend } from "../src/node.ts";
 
 await testNanoImage(createOrtBackend, { shared, limits: { ...imageLimits, maskIou: 0.999, pixels: 4 } });

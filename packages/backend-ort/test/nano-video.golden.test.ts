@@ -1,5 +1,5 @@
-import { testNanoVideo } from "../../core/test/goldens/nano-video.ts";
-import { shared } from "../../core/test/goldens/shared.node.ts";
+import { testNanoVideo } from "@masklet/core/test/goldens/nano-video";
+import { shared } from "@masklet/core/test/goldens/shared.node";
 import { createOrtBackend } from "../src/node.ts";
 
 await testNanoVideo(createOrtBackend, { shared });

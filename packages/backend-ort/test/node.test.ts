@@ -1,14 +1,8 @@
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  BackendError,
-  type ByteSource,
-  type Graph,
-  GraphBuilder,
-  type WeightEntry,
-  type WeightStore,
-} from "@masklet/core";
+import { BackendError, type ByteSource, type WeightEntry, type WeightStore } from "@masklet/core";
+import { type Graph, GraphBuilder } from "@masklet/core/backend";
 import { floats, memoryWeights, TestAbort } from "@masklet/core/testing";
 import * as onnxruntime from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

@@ -2,26 +2,22 @@
 
 import {
   decodeRle,
-  float32,
   ImagePredictor,
-  imageEncoderGraph,
-  int32,
   type Label,
   type Mask,
-  maskDecoderGraph,
   maskIou,
   type Point,
   type Precision,
   type PromptBox,
   presets,
-  withPrecision,
 } from "@masklet/core";
+import { float32, imageEncoderGraph, int32, maskDecoderGraph, withPrecision } from "@masklet/core/backend";
 import { openCheckpoint, Sam2 } from "@masklet/core/node";
+import { trackClip } from "@masklet/core/test/goldens/clip.node";
+import { readJson, type Shared } from "@masklet/core/test/goldens/shared";
+import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { trackClip } from "../../core/test/goldens/clip.node.ts";
-import { shared, sharedPath } from "../../core/test/goldens/shared.node.ts";
-import { readJson, type Shared } from "../../core/test/goldens/shared.ts";
 import { createOrtBackend } from "../src/node.ts";
 
 interface Limits {

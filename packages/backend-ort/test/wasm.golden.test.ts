@@ -1,6 +1,6 @@
 /** onnxruntime-web's wasm, which Node runs as a page does. */
-import { testFullSize } from "../../core/test/goldens/full-size.ts";
-import { shared } from "../../core/test/goldens/shared.node.ts";
+import { testFullSize } from "@masklet/core/test/goldens/full-size";
+import { shared } from "@masklet/core/test/goldens/shared.node";
 import { createOrtBackend } from "../src/web.ts";
 
 testFullSize(() => createOrtBackend({ device: "wasm" }), {

@@ -12,7 +12,7 @@ import {
   prepareGraph,
   validateGraph,
   type WeightStore,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { Engine } from "./engine.ts";
 import { messageOf, noRoundedWeights, tfDtype } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
@@ -27,6 +27,7 @@ export function createBackend(engine: Engine, pause: () => Promise<void>): TfjsB
 
 class EngineBackend implements TfjsBackend {
   readonly name = "tfjs";
+  readonly contract = 1;
   readonly capabilities: Capabilities;
   readonly #engine: Engine;
   readonly #pause: () => Promise<void>;

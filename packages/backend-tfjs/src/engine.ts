@@ -1,4 +1,4 @@
-import { BackendError, byteSize, elementCount, formatDims, Queue, type ValueDType } from "@masklet/core";
+import { BackendError, byteSize, elementCount, formatDims, Queue, type ValueDType } from "@masklet/core/backend";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { deviceLost, messageOf, tfDtype } from "./errors.ts";
 import type { TfjsEngine, TfOps, TfRuntime } from "./runtime.ts";

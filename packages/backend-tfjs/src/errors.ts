@@ -1,4 +1,4 @@
-import { BackendError, type ValueDType } from "@masklet/core";
+import { BackendError, type ValueDType } from "@masklet/core/backend";
 
 /** The error for an engine that does not start; says which do. */
 export function engineUnavailable(

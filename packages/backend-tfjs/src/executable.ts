@@ -15,7 +15,7 @@ import {
   type Signature,
   type Tensor,
   type Value,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import type { Engine } from "./engine.ts";
 import { messageOf, tfDtype } from "./errors.ts";

@@ -11,7 +11,7 @@ import {
   type Inputs,
   type OpKind,
   type OpTable,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { attention } from "./attention.ts";
 import { noRoundedWeights, tfDtype } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { OpKind, OpNode } from "@masklet/core";
+import type { OpKind, OpNode } from "@masklet/core/backend";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Engine } from "./engine.ts";
 import type { TfOps } from "./runtime.ts";

@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder, prepareGraph, type Value } from "@masklet/core";
+import { type Graph, GraphBuilder, prepareGraph, type Value } from "@masklet/core/backend";
 import { memoryWeights } from "@masklet/core/testing";
 import { expect, test } from "vitest";
 import { planRun, type Step } from "./plan.ts";

@@ -9,7 +9,7 @@ import {
   resolveNode,
   type Value,
   type ValueDType,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 
 /** One operation of a run, every size known. */
 export interface Step {

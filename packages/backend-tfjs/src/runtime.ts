@@ -1,4 +1,4 @@
-import type { Backend } from "@masklet/core";
+import type { Backend } from "@masklet/core/backend";
 
 type Tfjs = typeof import("@tensorflow/tfjs-core");
 

@@ -1,4 +1,4 @@
-import { GraphBuilder, type HostTensor, type Value } from "@masklet/core";
+import { GraphBuilder, type HostTensor, type Value } from "@masklet/core/backend";
 import { evaluateGraph, memoryWeights, RandomTensors } from "@masklet/core/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";

@@ -1,4 +1,4 @@
-import type { BackendError } from "@masklet/core";
+import type { BackendError } from "@masklet/core/backend";
 import { Engine, lockOf } from "./engine.ts";
 import { engineUnavailable, messageOf } from "./errors.ts";
 import type { TfjsEngine, TfRuntime } from "./runtime.ts";

@@ -1,4 +1,10 @@
-import { checkHostTensor, type HostTensor, RuntimeTensor, type TensorData, type ValueDType } from "@masklet/core";
+import {
+  checkHostTensor,
+  type HostTensor,
+  RuntimeTensor,
+  type TensorData,
+  type ValueDType,
+} from "@masklet/core/backend";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Engine } from "./engine.ts";
 

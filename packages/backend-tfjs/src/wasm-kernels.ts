@@ -5,7 +5,7 @@
  * Its `slice` copies the whole tensor that it takes a part of, its products of batches run without SIMD, and GELU and
  * layer normalisation are five to seven passes of single operations.
  */
-import { float32, GraphBuilder } from "@masklet/core";
+import { float32, GraphBuilder } from "@masklet/core/backend";
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import type { TfRuntime } from "./runtime.ts";
 

@@ -1,4 +1,4 @@
-import { BackendError } from "@masklet/core";
+import { BackendError } from "@masklet/core/backend";
 import type * as WasmPackage from "@tensorflow/tfjs-backend-wasm";
 import type { TfRuntime } from "./runtime.ts";
 

@@ -11,7 +11,7 @@ import {
   type Value,
   type ValueDType,
   type WeightStore,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Engine } from "./engine.ts";
 import { messageOf } from "./errors.ts";

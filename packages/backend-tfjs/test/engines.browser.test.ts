@@ -1,5 +1,6 @@
 /** Which engine a page gets, and what becomes of it. */
-import { type DeviceTensor, float32 } from "@masklet/core";
+import type { DeviceTensor } from "@masklet/core";
+import { float32 } from "@masklet/core/backend";
 import { toyEncoderGraph, toyWeights } from "@masklet/core/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, expect, test, vi } from "vitest";

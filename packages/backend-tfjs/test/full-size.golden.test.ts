@@ -1,5 +1,5 @@
-import { testFullSize } from "../../core/test/goldens/full-size.ts";
-import { shared } from "../../core/test/goldens/shared.node.ts";
+import { testFullSize } from "@masklet/core/test/goldens/full-size";
+import { shared } from "@masklet/core/test/goldens/shared.node";
 import { createTfjsBackend } from "../src/node.ts";
 
 testFullSize(() => createTfjsBackend({ engine: "wasm" }), { shared, variants: ["sam2.1-hiera-tiny"] });

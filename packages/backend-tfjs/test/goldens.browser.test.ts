@@ -1,7 +1,7 @@
+import { testNanoImage } from "@masklet/core/test/goldens/nano-image";
+import { testNanoVideo } from "@masklet/core/test/goldens/nano-video";
+import { shared } from "@masklet/core/test/goldens/shared.web";
 import { describe } from "vitest";
-import { testNanoImage } from "../../core/test/goldens/nano-image.ts";
-import { testNanoVideo } from "../../core/test/goldens/nano-video.ts";
-import { shared } from "../../core/test/goldens/shared.web.ts";
 import { createTfjsBackend } from "../src/web.ts";
 
 /** Where the test's server has the engine's files. */

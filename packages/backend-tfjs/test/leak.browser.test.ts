@@ -1,6 +1,7 @@
+import { useForLong } from "@masklet/core/test/long-use.web";
+import { nanoModel } from "@masklet/model-nano";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { useForLong } from "../../core/test/long-use.web.ts";
 import { createTfjsBackend } from "../src/web.ts";
 
 /** Where the test's server has the engine's files. */
@@ -14,9 +15,9 @@ function used(): object {
 }
 
 test.each([
-  { engine: "wasm", model: "nano" },
-  { engine: "webgl", model: "toy" },
-] as const)("$engine, $model model: 50 images with 4 clicks each", { timeout: 600_000 }, async ({ engine, model }) => {
+  { engine: "wasm", name: "nano", model: nanoModel },
+  { engine: "webgl", name: "toy", model: "toy" },
+] as const)("$engine, $name model: 50 images with 4 clicks each", { timeout: 600_000 }, async ({ engine, model }) => {
   const create = () => createTfjsBackend({ engine, wasmPaths });
   await (await create()).dispose(); // starts the engine
   const { numTensors } = tf.memory();

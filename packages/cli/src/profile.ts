@@ -1,25 +1,27 @@
 /** Where the time of a model's graphs goes, operation by operation. */
 import type { OrtExecutable, ProfiledNode } from "@masklet/backend-ort/node";
 import {
-  type Backend,
-  BackendError,
   bindDim,
   type DimBindings,
   type Executable,
   elementCount,
   type Graph,
-  type GraphName,
   graphCost,
-  type HostTensor,
   imageEncoderGraph,
   maskDecoderGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
+  type Signature,
+  withPrecision,
+} from "@masklet/core/backend";
+import {
+  type Backend,
+  BackendError,
+  type GraphName,
+  type HostTensor,
   type Precision,
   type Sam2Config,
-  type Signature,
   type WeightStore,
-  withPrecision,
 } from "@masklet/core/node";
 import { type Cell, renderTable, right } from "./table.ts";
 

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import { findFfmpeg, openVideo, Sam2, VideoPredictor } from "@masklet/core/node";
+import { ModelServer } from "@masklet/core/test/model-server";
 import { nanoModel } from "@masklet/model-nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ModelServer } from "../../core/test/model-server.ts";
 import type { Figures } from "../src/figures.ts";
 import { cli, scene, temporaryFolder } from "./cli.ts";
 

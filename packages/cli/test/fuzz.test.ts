@@ -1,7 +1,7 @@
 /** Prompts that were damaged on the way; see `core/test/fuzz.ts`. */
 import { PromptError } from "@masklet/core/node";
+import { fuzz, mutateBytes, mutateJson } from "@masklet/core/test/fuzz";
 import { expect, test, vi } from "vitest";
-import { fuzz, mutateBytes, mutateJson } from "../../core/test/fuzz.ts";
 import { imageSyntax, type PromptOption, parsePrompts, videoSyntax } from "../src/prompts.ts";
 import { parsePromptsFile } from "../src/track/prompts-file.ts";
 import { UsageError } from "../src/usage.ts";

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { commit, ModelServer } from "@masklet/core/test/model-server";
 import { nanoModel } from "@masklet/model-nano";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { commit, ModelServer } from "../../core/test/model-server.ts";
 import { cli, records, scene, temporaryFolder } from "./cli.ts";
 
 const name = "sam2.1-hiera-tiny";

@@ -101,6 +101,7 @@ export class GraphError extends MaskletError<GraphErrorCode> {
 export type BackendErrorCode =
   | "bad-feeds"
   | "compile-failed"
+  | "contract-mismatch"
   | "device-lost"
   | "device-unavailable"
   | "disposed"

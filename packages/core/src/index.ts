@@ -1,18 +1,6 @@
 export type { AbortSignalLike } from "./abort.ts";
-export { abortable } from "./abort.ts";
-export type {
-  Backend,
-  Capabilities,
-  CompileOptions,
-  Executable,
-  RunOptions,
-  Signature,
-  SignatureEntry,
-} from "./backend/backend.ts";
-export { checkHostTensor, DeviceTensors, disposeAll, RuntimeTensor } from "./backend/device-tensors.ts";
-export { type ResolvedNode, resolveNode } from "./backend/reference-kernels.ts";
+export type { Backend, Capabilities } from "./backend/backend.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
-export { toFloat16 } from "./checkpoint/convert.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
 export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
@@ -53,30 +41,6 @@ export {
   type MaskletScore,
   objectMask,
 } from "./eval/masklets.ts";
-export { freeAll } from "./free.ts";
-export { GraphBuilder } from "./graph/builder.ts";
-export { type GraphCost, graphCost } from "./graph/cost.ts";
-export {
-  addDims,
-  bindDim,
-  broadcastDims,
-  type Dim,
-  type DimBindings,
-  dimNames,
-  divDims,
-  formatDims,
-  isOptional,
-  mulDims,
-  sizeOf,
-} from "./graph/dim.ts";
-export { bindFeeds, checkOutputs, signatureOf } from "./graph/feeds.ts";
-export type { AnyOpNode, Graph, OpNode, OpValue, Value, ValueSource, ValueType } from "./graph/graph.ts";
-export { liveness, neededFor } from "./graph/liveness.ts";
-export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType, WeightBits } from "./graph/ops.ts";
-export { type Initializer, type PreparedGraph, type PrepareOptions, prepareGraph } from "./graph/prepare.ts";
-export { printGraph } from "./graph/print.ts";
-export { type QuantizedWeight, quantizeWeight, WEIGHT_BLOCK } from "./graph/quantize.ts";
-export { validateGraph } from "./graph/validate.ts";
 export {
   defaultMaxPixels,
   flatten,
@@ -105,15 +69,8 @@ export {
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export { isPresetName, type PresetName, parseConfig, presets, type Sam2Config } from "./model/config.ts";
-export {
-  type GraphName,
-  imageEncoderGraph,
-  maskDecoderGraph,
-  memoryAttentionGraph,
-  memoryEncoderGraph,
-} from "./model/graphs.ts";
-export { checkInventory } from "./model/inventory.ts";
-export { type Precision, precisions, withPrecision } from "./model/precision.ts";
+export type { GraphName } from "./model/graphs.ts";
+export { type Precision, precisions } from "./model/precision.ts";
 export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./predict/image-embedding.ts";
 export {
   type ImagePrediction,
@@ -126,10 +83,9 @@ export {
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
-export { Queue } from "./queue.ts";
 export { type LoadOptions, Sam2 } from "./sam2.ts";
-export { byteSize, type DType, type TensorData } from "./tensor/dtype.ts";
-export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "./tensor/tensor.ts";
+export type { DType, TensorData } from "./tensor/dtype.ts";
+export type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
 export type { FrameResult, VideoObject } from "./video/frame-result.ts";
 export {
   type FrameOptions,
@@ -151,14 +107,14 @@ export {
   type SavOptions,
   savFrames,
 } from "./video/sav.ts";
-export { type PushOptions, StreamSession } from "./video/stream-session.ts";
+export type { PushOptions, StreamSession } from "./video/stream-session.ts";
 export { VideoPredictor } from "./video/video-predictor.ts";
-export {
-  type ObjectMask,
-  type ObjectPrompt,
-  type OnFrame,
-  type PropagateOptions,
-  type RemoveOptions,
-  type SignalOption,
+export type {
+  ObjectMask,
+  ObjectPrompt,
+  OnFrame,
+  PropagateOptions,
+  RemoveOptions,
+  SignalOption,
   VideoSession,
 } from "./video/video-session.ts";

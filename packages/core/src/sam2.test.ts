@@ -106,6 +106,24 @@ describe("load", () => {
     expect(source.closes).toBe(1);
   });
 
+  test.each([
+    { contract: 2, said: "version 2", update: "@masklet/core" },
+    { contract: 0, said: "version 0", update: "the backend" },
+    { contract: undefined, said: "no version", update: "the backend" },
+  ])("a backend that keeps to $said of the contract", async ({ contract, said, update }) => {
+    const source = new CountedSource(file);
+    const other = new Proxy(backend, {
+      get: (target, key) => (key === "contract" ? contract : Reflect.get(target, key, target)),
+    });
+    await expect(Sam2.load(source, { backend: other, config })).rejects.toMatchObject({
+      name: "BackendError",
+      code: "contract-mismatch",
+      message: `load: the observed backend keeps to ${said} of the contract of backends, @masklet/core to 1: update ${update}`,
+      details: { backend: "observed", contract, expected: 1 },
+    });
+    expect(source.closes).toBe(1);
+  });
+
   test("the same checkpoint twice, side by side", async () => {
     const both = await Promise.all([Sam2.load(file, { backend, config }), Sam2.load(file, { backend, config })]);
     const [a, b] = await Promise.all(both.map(predict));

@@ -1,5 +1,6 @@
 import { type AbortSignalLike, abortable } from "./abort.ts";
 import type { Backend, Executable } from "./backend/backend.ts";
+import { requireContract } from "./backend/contract.ts";
 import { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 import { identify, openCheckpoint, recognise } from "./checkpoint/load.ts";
 import { verifyChecksums, type WeightStore } from "./checkpoint/weight-store.ts";
@@ -67,8 +68,9 @@ export class Sam2 {
    * Loads a checkpoint: Meta's `.pt`, `.safetensors`, or transformers' `model.safetensors`, recognised by its bytes.
    *
    * Rejects with a `CheckpointError` for a file that is damaged or is another model, and a `BackendError` where the
-   * runtime fails or does not compute in `dtype` ("dtype-unsupported"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what was
-   * opened is closed when the step under way has ended.
+   * runtime fails, does not compute in `dtype` ("dtype-unsupported") or was written for another version of core
+   * ("contract-mismatch"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what
+   * was opened is closed when the step under way has ended.
    */
   static load(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
     const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
@@ -94,6 +96,7 @@ export class Sam2 {
     const { backend, config: given, dtype = "fp32", signal, onProgress } = options;
     let model: Sam2 | undefined;
     try {
+      requireContract(backend);
       requireDtype(backend, dtype);
       const config = typeof given === "function" ? (recognise(weights) ?? (await given())) : identify(weights, given);
       checkInventory(weights, config);

@@ -1,7 +1,6 @@
 /** A page that is used for long: images and clicks leave nothing behind. */
 
 import { expect } from "vitest";
-import { nanoModel } from "../../model-nano/src/index.ts";
 import { writeSafetensors } from "../src/checkpoint/safetensors.ts";
 import type { RawImage } from "../src/image/image.ts";
 import { parseConfig } from "../src/model/config.ts";
@@ -12,20 +11,9 @@ import { toyJson, toyTensors } from "./toy-sam2.ts";
 
 const MiB = 2 ** 20;
 
-/** Checkpoints and configs. The toy has as many nodes as nano, and less to compute. */
-const models = {
-  nano: async (): Promise<readonly [checkpoint: Uint8Array, config: unknown]> => [
-    new Uint8Array(await (await fetch(nanoModel.checkpoint)).arrayBuffer()),
-    await (await fetch(nanoModel.config)).json(),
-  ],
-  toy: async (): Promise<readonly [checkpoint: Uint8Array, config: unknown]> => [
-    writeSafetensors(await toyTensors()),
-    toyJson,
-  ],
-};
-
 export interface LongUseOptions {
-  readonly model: keyof typeof models;
+  /** Where a model's files are, or the toy, which has as many nodes as nano, and less to compute. */
+  readonly model: { readonly checkpoint: URL; readonly config: URL } | "toy";
   /** Default 50. */
   readonly images?: number;
   /** What the backend's runtime has taken: tensors, bytes, buffers. */
@@ -35,9 +23,12 @@ export interface LongUseOptions {
 /** Sets images and clicks four times in each: after the first ten of them nothing grows, the page's heap included. */
 export async function useForLong(
   createBackend: CreateBackend,
-  { model: name, images = 50, used }: LongUseOptions,
+  { model: files, images = 50, used }: LongUseOptions,
 ): Promise<void> {
-  const [checkpoint, config] = await models[name]();
+  const [checkpoint, config]: readonly [Uint8Array, unknown] =
+    files === "toy"
+      ? [writeSafetensors(await toyTensors()), toyJson]
+      : [new Uint8Array(await (await fetch(files.checkpoint)).arrayBuffer()), await (await fetch(files.config)).json()];
   const backend = await createBackend();
   const model = await Sam2.load(checkpoint, { backend, config: parseConfig(config) });
   const predictor = new ImagePredictor(model);

@@ -27,6 +27,7 @@ export interface ObservedBackendOptions {
  */
 export class ObservedBackend implements Backend {
   readonly name = "observed";
+  readonly contract = 1;
   readonly capabilities: Capabilities;
   /** Awaited before each step. */
   intervene: (step: Step) => Promise<void> = async () => {};

@@ -10,7 +10,7 @@ import {
   toFloat16,
   type Value,
   type ValueDType,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import type { OnnxAttribute, OnnxDType, OnnxNode, OnnxTensor } from "./schema.ts";
 
 /** A tensor of the model under construction, with what is known of its shape: -1 is a size without a name. */

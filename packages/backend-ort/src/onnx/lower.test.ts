@@ -1,4 +1,4 @@
-import { GraphBuilder, prepareGraph, type Value } from "@masklet/core";
+import { GraphBuilder, prepareGraph, type Value } from "@masklet/core/backend";
 import { floats, memoryWeights } from "@masklet/core/testing";
 import { expect, test } from "vitest";
 import { type LowerOptions, lowerGraph } from "./lower.ts";

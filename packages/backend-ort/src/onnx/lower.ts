@@ -16,7 +16,7 @@ import {
   type Value,
   type ValueDType,
   WEIGHT_BLOCK,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import { Emitter, type Scratch, type Sized } from "./emitter.ts";
 import { DATA_TYPE, float, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from "./schema.ts";
 import type { PlacedWeights } from "./weights.ts";

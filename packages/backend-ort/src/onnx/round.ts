@@ -1,4 +1,4 @@
-import { type HostTensor, quantizeWeight, type TensorData, WEIGHT_BLOCK, type WeightBits } from "@masklet/core";
+import { type HostTensor, quantizeWeight, type TensorData, WEIGHT_BLOCK, type WeightBits } from "@masklet/core/backend";
 import type { OnnxTensor } from "./schema.ts";
 
 /** What becomes of a rounded weight in the model. */

@@ -9,7 +9,7 @@ import {
   type Value,
   type ValueDType,
   type WeightBits,
-} from "@masklet/core";
+} from "@masklet/core/backend";
 import { type InMemory, type RoundedFormat, type RoundedNames, roundWeight } from "./round.ts";
 import type { OnnxExternalData, OnnxTensor } from "./schema.ts";
 

@@ -1,13 +1,11 @@
 /** `masklet inspect`: what a model is, what running it takes, and where its time goes. */
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { checkInventory, type GraphCost, graphCost } from "@masklet/core/backend";
 import {
   CheckpointError,
-  checkInventory,
   fileSource,
-  type GraphCost,
   type GraphName,
-  graphCost,
   identify,
   isPresetName,
   openCheckpoint,

@@ -5,6 +5,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { OpKind, ValueDType } from "../graph/ops.ts";
 import type { Precision } from "../model/precision.ts";
 import type { DeviceTensor, HostTensor, Tensor } from "../tensor/tensor.ts";
+import type { backendContract } from "./contract.ts";
 
 /** What a backend says about itself; the conformance suite skips by these alone. */
 export interface Capabilities {
@@ -67,6 +68,11 @@ export interface Executable {
 /** A runtime that compiles and runs graphs: the driver contract. `testBackend` of core/testing checks it. */
 export interface Backend {
   readonly name: string;
+  /**
+   * The version of this contract that the backend was written for: a literal, not `backendContract`, so that a core that
+   * counts on another version can tell.
+   */
+  readonly contract: typeof backendContract;
   readonly capabilities: Capabilities;
   /** Throws a `BackendError` ("compile-failed", "unsupported"), a `CheckpointError` for a weight it cannot read. */
   compile(graph: Graph, weights: WeightStore, options?: CompileOptions): Promise<Executable>;

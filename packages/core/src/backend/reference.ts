@@ -34,6 +34,7 @@ export function createReferenceBackend(options: ReferenceBackendOptions = {}): R
 
 class Reference implements ReferenceBackend {
   readonly name = "reference";
+  readonly contract = 1;
   readonly capabilities: Capabilities = {
     device: "cpu",
     deviceTensors: true,

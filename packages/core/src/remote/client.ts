@@ -330,7 +330,7 @@ export class RemoteSam2 {
   readonly #model: Handle<ServedModel>;
   #disposed = false;
 
-  /** For `RemoteClient.load`. */
+  /** @internal For `RemoteClient.load`. */
   constructor(caller: Caller<Sam2Methods>, { handle, ...model }: Sam2Methods["load"]["result"]) {
     this.#caller = caller;
     this.#model = { handle };
@@ -346,7 +346,7 @@ export class RemoteSam2 {
     return new RemoteImagePredictor(this, caller, await caller.call("imagePredictor", { model, options }));
   }
 
-  /** For predictors: how to call the host about this model. */
+  /** @internal For predictors: how to call the host about this model. */
   reach(): { readonly caller: Caller<Sam2Methods>; readonly model: Handle<ServedModel> } {
     if (this.#disposed) throw new StateError("disposed", `Sam2 (${this.source}) is disposed`);
     return { caller: this.#caller, model: this.#model };
@@ -383,7 +383,7 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
   #sizes: readonly Size[] = [];
   readonly #onDispose: () => Promise<void>;
 
-  /** For `RemoteSam2.imagePredictor` and `createWorkerPredictor`. */
+  /** @internal For `RemoteSam2.imagePredictor` and `createWorkerPredictor`. */
   constructor(
     model: RemoteSam2,
     caller: Caller<Sam2Methods>,

@@ -2,13 +2,13 @@ export { RemoteError } from "../errors.ts";
 export {
   createWorkerPredictor,
   RemoteClient,
-  RemoteImagePredictor,
+  type RemoteImagePredictor,
   type RemoteLoadOptions,
-  RemoteSam2,
+  type RemoteSam2,
   type RemoteSetImageOptions,
   type WorkerPredictorOptions,
 } from "./client.ts";
 export { type ClosableFrames, type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
 export type { PortLike } from "./port.ts";
 export { protocolVersion } from "./protocol.ts";
-export { type RemoteOpenOptions, RemoteVideoPredictor, RemoteVideoSession } from "./video-client.ts";
+export { type RemoteOpenOptions, RemoteVideoPredictor, type RemoteVideoSession } from "./video-client.ts";

@@ -135,7 +135,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   #state: SessionState = { objectIds: [], memoryBytes: 0 };
   #disposing: Promise<void> | undefined;
 
-  /** For `RemoteVideoPredictor`. */
+  /** @internal For `RemoteVideoPredictor`. */
   constructor(
     caller: Caller<Sam2Methods>,
     { size, count }: Pick<FrameSource, "size" | "count">,

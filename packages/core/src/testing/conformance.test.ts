@@ -17,6 +17,7 @@ function broken({
   const real = createReferenceBackend();
   return {
     name: "broken",
+    contract: 1,
     capabilities: real.capabilities,
     compile: async (...args) => {
       const compiled = await real.compile(...args);

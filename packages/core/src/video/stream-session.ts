@@ -43,7 +43,7 @@ export class StreamSession {
   #frame = -1;
   #image: RawImage | undefined;
 
-  /** For `VideoPredictor`, which opens the session when the first frame has shown its size. */
+  /** @internal For `VideoPredictor`, which opens the session when the first frame has shown its size. */
   constructor(open: (source: FrameSource) => StreamedSession) {
     this.#open = open;
   }

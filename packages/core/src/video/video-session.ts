@@ -74,7 +74,7 @@ export class VideoSession {
   readonly #reader: FrameReader;
   readonly #calls = new CallQueue("the session");
 
-  /** For `VideoPredictor`, which knows the settings and what is remembered. */
+  /** @internal For `VideoPredictor`, which knows the settings and what is remembered. */
   constructor(model: Sam2, source: FrameSource, settings: VideoSettings, bank: MemoryBank) {
     const { count } = source;
     if (count !== undefined) checkInteger("count", count, 0);

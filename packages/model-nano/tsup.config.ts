@@ -1,4 +1,0 @@
-import { defineConfig } from "tsup";
-import { library } from "../../tools/tsup-base.ts";
-
-export default defineConfig(library({ entry: { index: "src/index.ts" } }));
