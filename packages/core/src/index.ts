@@ -101,9 +101,14 @@ export {
 } from "./model/graphs.ts";
 export { checkInventory } from "./model/inventory.ts";
 export { type Precision, precisions, withPrecision } from "./model/precision.ts";
-export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./predict/image-embedding.ts";
+export type { ImagePrediction } from "./predict/finish.ts";
 export {
-  type ImagePrediction,
+  type CachedImageOptions,
+  type EmbeddingCache,
+  MemoryEmbeddingCache,
+  type MemoryEmbeddingCacheOptions,
+} from "./predict/image-embedding.ts";
+export {
   ImagePredictor,
   type ImagePredictorOptions,
   type PredictOptions,
