@@ -39,7 +39,7 @@ for (const [i, mask] of masks.entries()) {
   await save(`${name}.object${i + 1}.png`, cutout(image, mask, { crop: true, padding: 8, feather: 1 }));
 }
 
-predictor.dispose();
+await predictor.dispose();
 await model.dispose();
 await backend.dispose();
 

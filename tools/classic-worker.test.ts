@@ -37,7 +37,7 @@ const inFrame = `
       await predictor.setImage(image);
       const { masks, iouPredictions } = await predictor.predict(prompt);
       const wrong = await predictor.predict({}).catch((error) => error);
-      predictor.dispose();
+      await predictor.dispose();
       const areas = masks.map(({ data }) => data.reduce((sum, pixel) => sum + pixel, 0));
       parent.postMessage({
         origin: self.origin, areas, iouPredictions, graphs: [...new Set(steps)], refused: refused.code, wrong: wrong.code,

@@ -46,9 +46,9 @@ const segment = `(async (bytes, json) => {
   const data = new Uint8Array(width * height * 3);
   for (let y = 12; y < 36; y++) data.fill(230, 3 * (y * width + 16), 3 * (y * width + 48)); // a bright block on black
   await predictor.setImage({ width, height, channels: 3, data });
-  const { masks, best } = await predictor.predict({ box: [16, 12, 48, 36] });
-  const area = core.maskArea(masks[best]);
-  predictor.dispose();
+  const { best } = await predictor.predict({ box: [16, 12, 48, 36] });
+  const area = core.maskArea(best);
+  await predictor.dispose();
   await model.dispose();
   await backend.dispose();
   return area;

@@ -86,7 +86,7 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
       await predictor.predict({ points: [[width / 2, height / 2]] });
       levels.push(anonymous());
     }
-    predictor.dispose();
+    await predictor.dispose();
     await model.dispose();
     await backend.dispose();
     // The least of many, as garbage comes and goes.

@@ -38,7 +38,7 @@ async function measure({ backend: name, device, threads, checkpoint, config }: P
   const predictor = new ImagePredictor(model);
   await predictor.setImage(frame);
   const click = await median("one click", () => predictor.predict({ points: [[320, 200]] }));
-  predictor.dispose();
+  await predictor.dispose();
   return [encoding, click, await trackedFrame(model, encoding.milliseconds)];
 }
 

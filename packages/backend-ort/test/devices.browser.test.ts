@@ -200,7 +200,7 @@ test("webgpu: a predictor reports the loss, and one made anew works", async () =
 
   const backend = await createOrtBackend({ device: "webgpu" });
   const again = await Sam2.load(checkpoint, { backend, config });
-  using next = new ImagePredictor(again);
+  await using next = new ImagePredictor(again);
   await next.setImage(picture);
   const after = await next.predict({ points: [[20, 20]] });
   expect(after.iouPredictions).toEqual(before.iouPredictions);

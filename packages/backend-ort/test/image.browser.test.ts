@@ -17,7 +17,7 @@ test("wasm", async () => {
   const backend = await createOrtBackend({ device: "wasm" });
   const model = await Sam2.load(checkpoint, { backend, config });
   {
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     await predictor.setImage(image);
     const prediction = await predictor.predict({ points: [[581, 532]] });
     for (const [i, iou] of prediction.iouPredictions.entries()) {

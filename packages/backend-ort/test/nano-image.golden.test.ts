@@ -15,7 +15,7 @@ test.skipIf(shared === undefined).each(["sam2.1_hiera_nano.safetensors", "transf
     const predict = async (name: string): Promise<readonly Mask[]> => {
       const model = await Sam2.load(sharedPath(`nano/${name}`), { backend });
       try {
-        using predictor = new ImagePredictor(model);
+        await using predictor = new ImagePredictor(model);
         await predictor.setImage(image);
         return (await predictor.predict({ points: [[581, 532]] })).masks;
       } finally {

@@ -75,7 +75,7 @@ describe.skipIf(shared === undefined)("precision (needs ../shared)", () => {
       for (const [name, { size, cases }] of Object.entries(
         await readJson<Readonly<Record<string, Picture>>>(files, "goldens/nano/image.json"),
       )) {
-        using predictor = new ImagePredictor(model);
+        await using predictor = new ImagePredictor(model);
         await predictor.setImage(await files.image(`media/${name}.png`));
         for (const { prompt, masks } of cases) {
           const { multimask, ...what } = prompt;

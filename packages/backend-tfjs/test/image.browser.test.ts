@@ -33,7 +33,7 @@ test.each([{ engine: "webgpu" }, { engine: "webgl" }, { engine: "wasm", wasmPath
     const { numTensors } = tf.memory();
     const model = await Sam2.load(checkpoint, { backend, config });
     {
-      using predictor = new ImagePredictor(model);
+      await using predictor = new ImagePredictor(model);
       await predictor.setImage(image);
       expectAnswer(await predictor.predict({ points: [[581, 532]] }));
       const used = tf.memory();

@@ -120,7 +120,7 @@ export async function* compareFigures(
 
   const images = new Map<string, RawImage>();
   const masks: MaskLogits[] = [];
-  using predictor = new ImagePredictor(model);
+  await using predictor = new ImagePredictor(model);
   for (const [i, { image: name, multimask, mask_from, iou_sorted, low_res, ...prompt }] of figures.image.entries()) {
     const title = `image ${i} (${name})`;
     onCase(title);
@@ -134,7 +134,7 @@ export async function* compareFigures(
       ...(mask_from === undefined ? {} : { maskInput: masks[mask_from] as MaskLogits }),
     };
     const found = await predictor.predict(asked, { multimaskOutput: multimask, ...options });
-    const best = found.lowResLogits[found.best] as MaskLogits;
+    const best = found.bestLogits;
     masks.push(best);
     const sorted = found.iouPredictions.toSorted((a, b) => b - a);
     yield [

@@ -71,9 +71,14 @@ export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export { isPresetName, type PresetName, parseConfig, presets, type Sam2Config } from "./model/config.ts";
 export type { GraphName } from "./model/graphs.ts";
 export { type Precision, precisions } from "./model/precision.ts";
-export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./predict/image-embedding.ts";
+export type { ImagePrediction } from "./predict/finish.ts";
 export {
-  type ImagePrediction,
+  type CachedImageOptions,
+  type EmbeddingCache,
+  MemoryEmbeddingCache,
+  type MemoryEmbeddingCacheOptions,
+} from "./predict/image-embedding.ts";
+export {
   ImagePredictor,
   type ImagePredictorOptions,
   type PredictOptions,

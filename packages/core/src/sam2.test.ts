@@ -58,7 +58,7 @@ class CountedSource implements ByteSource {
 }
 
 async function predict(sam2: Sam2) {
-  using predictor = new ImagePredictor(sam2);
+  await using predictor = new ImagePredictor(sam2);
   await predictor.setImage(noiseImage(20, 20));
   return await predictor.predict({ points: [[10, 10]] });
 }

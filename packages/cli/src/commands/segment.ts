@@ -1,7 +1,7 @@
 /** `masklet segment`: images and prompts in, cutouts, masks, overlays and records out. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type ImagePredictorOptions, type RawImage, writeFileAtomic } from "@masklet/core/node";
+import { type ImagePredictorOptions, type Sam2, segmentMany, writeFileAtomic } from "@masklet/core/node";
 import { folded, listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
@@ -11,7 +11,7 @@ import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from ".
 import { findInputs, type Input } from "../segment/inputs.ts";
 import { checkCollisions, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
-import { maskIds, readInput, Segmenter, type Work } from "../segment/segmenter.ts";
+import { inputJobs, maskIds, resultsOf, segmentOptions, type Work } from "../segment/segmenter.ts";
 import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
 
 const promptOptions = {
@@ -216,12 +216,7 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
     if (skipped > 0) progress.keep(`${skipped} of ${job.inputs.length} images have their results already`);
     if (inputs.length === 0) return 0;
     return await withModel(job, { host, progress, quiet }, async (model) => {
-      const segmenter = new Segmenter(model, job);
-      try {
-        return await segmentAll({ ...job, inputs }, host, segmenter, progress);
-      } finally {
-        segmenter.dispose();
-      }
+      return segmentAll({ ...job, inputs }, host, model, progress);
     });
   } finally {
     progress.clear();
@@ -243,24 +238,24 @@ async function prepare(
   return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));
 }
 
-async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: Progress): Promise<ExitCode> {
+async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress): Promise<ExitCode> {
   const { inputs, folder, json, outputs, quiet } = job;
-  let failed = 0;
-  const read = (input: Input): Promise<RawImage> => {
-    const image = readInput(input, host);
-    image.catch(() => {}); // told when its turn comes
-    return image;
+  const { signal } = host;
+  let [done, failed] = [0, 0];
+  const announce = (): void => {
+    const input = inputs[done];
+    if (input === undefined) return;
+    progress.show(`${inputs.length === 1 ? "" : `[${done + 1}/${inputs.length}] `}${input.source}`);
   };
-  const [first] = inputs;
-  let next = first && read(first);
-  for (const [i, input] of inputs.entries()) {
-    const image = next as Promise<RawImage>;
-    // Decoded beside the model, which blocks this thread but no other.
-    const after = inputs[i + 1];
-    next = after && read(after);
-    progress.show(`${inputs.length === 1 ? "" : `[${i + 1}/${inputs.length}] `}${input.source}`);
+  announce();
+  for await (const result of segmentMany(model, inputJobs(job, inputs, model, host), segmentOptions(job, signal))) {
+    const { input } = result.job;
     try {
-      const { record, files } = await segmenter.segment(input, await image, outputs, host.signal);
+      if ("error" in result) throw result.error;
+      const { record, files } = await resultsOf(
+        { ...result, input },
+        { work: job, outputs, model: model.config.name, signal },
+      );
       progress.clear();
       for (const { name, bytes } of files) {
         if (folder === undefined) {
@@ -273,11 +268,13 @@ async function segmentAll(job: Job, host: Host, segmenter: Segmenter, progress: 
       if (json) await print(host, `${JSON.stringify(record)}\n`);
       progress.keep(`${input.source}: ${summary(record)}`);
     } catch (error) {
-      if (host.signal.aborted || isBrokenPipe(error)) throw error;
+      if (signal.aborted || isBrokenPipe(error)) throw error;
       progress.clear();
       host.stderr.write(`masklet segment: ${input.source}: ${describeError(error)}\n`);
       failed++;
     }
+    done++;
+    announce();
   }
   if (failed === 0) return 0;
   return failed === inputs.length ? 1 : 3;

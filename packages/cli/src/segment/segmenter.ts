@@ -1,8 +1,8 @@
-/** One image at a time: read, find the objects, make the results. Nothing is written here. */
+/** From images to results: the jobs for the model, and what is made of its answers. Nothing is written here. */
 import { basename } from "node:path";
 import {
+  type ImageJob,
   type ImagePrediction,
-  ImagePredictor,
   type ImagePredictorOptions,
   type Mask,
   MaskError,
@@ -12,6 +12,7 @@ import {
   readImage,
   readMask,
   type Sam2,
+  type SegmentManyOptions,
 } from "@masklet/core/node";
 import type { Host } from "../host.ts";
 import { type ObjectPrompt, promptFor } from "../prompts.ts";
@@ -38,90 +39,35 @@ export function maskIds(objects: readonly ObjectPrompt[], multimask: boolean): r
   );
 }
 
-/** An image's results, ready to be written. */
-export interface Segmented {
-  readonly record: ImageRecord;
-  readonly files: readonly Output[];
+/** An input for `segmentMany`. */
+export interface InputJob extends ImageJob {
+  readonly input: Input;
 }
 
-/** Rejects as `readImage`, and with the signal's reason. */
-export async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<RawImage> {
-  const { signal } = host;
-  return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
+/** What `segmentMany` does for the work. */
+export function segmentOptions({ multimask, refine, predictor }: Work, signal: AbortSignal): SegmentManyOptions {
+  return {
+    ...predictor,
+    multimaskOutput: multimask,
+    ...(refine === 0 ? {} : { refine: { iterations: refine } }),
+    readAhead: 1,
+    signal,
+  };
 }
 
-export class Segmenter {
-  readonly #work: Work;
-  readonly #model: Sam2;
-  readonly #predictor: ImagePredictor;
-  /** Prompt masks by path; all images share them. */
-  readonly #masks = new Map<string, Mask>();
-
-  constructor(model: Sam2, work: Work) {
-    this.#work = work;
-    this.#model = model;
-    this.#predictor = new ImagePredictor(model, work.predictor);
-  }
-
-  /** Rejects as `readMask`, `ImagePredictor` and the encoders do, and with the signal's reason. */
-  async segment(input: Input, image: RawImage, outputs: OutputSettings, signal: AbortSignal): Promise<Segmented> {
-    await this.#predictor.setImage(image, { signal });
-    const found = await this.#find(image, signal);
-    const record: ImageRecord = {
-      image: {
-        file_name: input.source === "-" ? "-" : basename(input.source),
-        width: image.width,
-        height: image.height,
-      },
-      annotations: found.map(annotationOf),
-      model: this.#model.config.name,
-      version,
-    };
-    const files: Output[] = [];
-    for (const format of outputs.formats) {
-      signal.throwIfAborted();
-      files.push(...(await render(format, input, { image, found, record }, outputs)));
-    }
-    return { record, files };
-  }
-
-  dispose(): void {
-    this.#predictor.dispose();
-  }
-
-  async #find(image: RawImage, signal: AbortSignal): Promise<readonly FoundMask[]> {
-    const { objects, multimask } = this.#work;
-    const prompts = await Promise.all(objects.map((object) => this.#promptFor(object, image, signal)));
-    const predictions = await this.#predict(prompts, signal);
-    const ids = maskIds(objects, multimask);
-    return predictions.flatMap(({ masks, iouPredictions, stabilityScores, objectScore, best }, i) =>
-      masks.map((mask, k) => ({
-        ...(ids[i * masks.length + k] as MaskId),
-        mask,
-        best: k === best,
-        predictedIou: iouPredictions[k] as number,
-        stabilityScore: stabilityScores[k] as number,
-        objectScore,
-        prompt: recordedPrompt(objects[i] as ObjectPrompt, image),
-      })),
-    );
-  }
-
-  async #predict(prompts: readonly Prompt[], signal: AbortSignal): Promise<readonly ImagePrediction[]> {
-    const { multimask, refine } = this.#work;
-    if (refine === 0) return this.#predictor.predictMany(prompts, { multimaskOutput: multimask, signal });
-    const predictions: ImagePrediction[] = [];
-    for (const prompt of prompts) {
-      predictions.push(await this.#predictor.refine(prompt, { multimaskOutput: false, iterations: refine, signal }));
-    }
-    return predictions;
-  }
-
-  async #promptFor(object: ObjectPrompt, image: RawImage, signal: AbortSignal): Promise<Prompt> {
+/** The inputs as jobs, whose images are read when their turn is near. Prompt masks are read once for all of them. */
+export function inputJobs(
+  { objects }: Work,
+  inputs: readonly Input[],
+  { config: { imageSize } }: Sam2,
+  host: Pick<Host, "stdin" | "signal">,
+): readonly InputJob[] {
+  const masks = new Map<string, Mask>();
+  const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
-    const mask = this.#masks.get(object.mask) ?? (await readMask(object.mask, { signal }));
-    this.#masks.set(object.mask, mask);
+    const mask = masks.get(object.mask) ?? (await readMask(object.mask, host));
+    masks.set(object.mask, mask);
     if (mask.width !== image.width || mask.height !== image.height) {
       throw new MaskError(
         "mask-size-mismatch",
@@ -129,8 +75,86 @@ export class Segmenter {
         { details: { mask: [mask.width, mask.height], image: [image.width, image.height] } },
       );
     }
-    return { ...prompt, maskInput: maskPrompt(mask, this.#model.config.imageSize) };
+    return { ...prompt, maskInput: maskPrompt(mask, imageSize) };
+  };
+  return inputs.map((input) => ({
+    input,
+    image: () => readInput(input, host),
+    prompts: (image) => Promise.all(objects.map((object) => promptOf(object, image))),
+  }));
+}
+
+async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<RawImage> {
+  const { signal } = host;
+  return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
+}
+
+/** An image's results, ready to be written. */
+export interface Results {
+  readonly record: ImageRecord;
+  readonly files: readonly Output[];
+}
+
+/** What was found in an image. */
+export interface Found {
+  readonly input: Input;
+  readonly image: RawImage;
+  /** One for each object. */
+  readonly predictions: readonly ImagePrediction[];
+}
+
+/** Rejects as the encoders do, and with the signal's reason. */
+export async function resultsOf(
+  { input, image, predictions }: Found,
+  {
+    work,
+    outputs,
+    model,
+    signal,
+  }: {
+    readonly work: Work;
+    readonly outputs: OutputSettings;
+    /** Its name. */
+    readonly model: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<Results> {
+  const found = foundMasks(work, image, predictions);
+  const record: ImageRecord = {
+    image: {
+      file_name: input.source === "-" ? "-" : basename(input.source),
+      width: image.width,
+      height: image.height,
+    },
+    annotations: found.map(annotationOf),
+    model,
+    version,
+  };
+  const files: Output[] = [];
+  for (const format of outputs.formats) {
+    signal.throwIfAborted();
+    files.push(...(await render(format, input, { image, found, record }, outputs)));
   }
+  return { record, files };
+}
+
+function foundMasks(
+  { objects, multimask }: Work,
+  image: RawImage,
+  predictions: readonly ImagePrediction[],
+): readonly FoundMask[] {
+  const ids = maskIds(objects, multimask);
+  return predictions.flatMap(({ masks, iouPredictions, stabilityScores, objectScore, best }, i) =>
+    masks.map((mask, k) => ({
+      ...(ids[i * masks.length + k] as MaskId),
+      mask,
+      best: mask === best,
+      predictedIou: iouPredictions[k] as number,
+      stabilityScore: stabilityScores[k] as number,
+      objectScore,
+      prompt: recordedPrompt(objects[i] as ObjectPrompt, image),
+    })),
+  );
 }
 
 function recordedPrompt(object: ObjectPrompt, image: RawImage): FoundMask["prompt"] {

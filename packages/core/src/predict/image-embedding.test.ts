@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { ObservedBackend } from "../../test/observed-backend.ts";
 import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
@@ -7,7 +7,7 @@ import { bytesSource } from "../index.ts";
 import { Sam2 } from "../sam2.ts";
 import { float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 import { TestAbort } from "../testing/fixtures.ts";
-import { EmbeddingCache } from "./image-embedding.ts";
+import { MemoryEmbeddingCache } from "./image-embedding.ts";
 import { ImagePredictor } from "./image-predictor.ts";
 import { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";
 
@@ -30,25 +30,25 @@ const click = { points: [[5, 8]] as const };
 
 describe("batches", () => {
   test.each([1, 2, 3, 5])("%i images in a run of the encoder give what each gives alone", async (imagesPerRun) => {
-    using predictor = new ImagePredictor(model, { imagesPerRun });
+    await using predictor = new ImagePredictor(model, { imagesPerRun });
     await predictor.setImages(images);
     expect(encodes()).toBe(Math.ceil(3 / imagesPerRun));
     expect(predictor.imageSizes.map(({ width }) => width)).toEqual([20, 9, 32]);
     for (const [i, image] of images.entries()) {
-      using alone = new ImagePredictor(model);
+      await using alone = new ImagePredictor(model);
       await alone.setImage(image);
       const together = await predictor.predict(click, { image: i, returnLogits: true });
       expect(together).toEqual(await alone.predict(click, { returnLogits: true }));
     }
   });
 
-  test("by default small images share a run", () => {
-    using predictor = new ImagePredictor(model);
+  test("by default small images share a run", async () => {
+    await using predictor = new ImagePredictor(model);
     expect(predictor.imagesPerRun).toBe(4);
   });
 
   test("a run that fails leaves what was set before", async () => {
-    using predictor = new ImagePredictor(model, { imagesPerRun: 2 });
+    await using predictor = new ImagePredictor(model, { imagesPerRun: 2 });
     await predictor.setImage(noiseImage(7, 7));
     const alive = backend.tensors;
     backend.intervene = async (step) => {
@@ -64,14 +64,31 @@ describe("batches", () => {
 
 describe("saved images", () => {
   const saved = async (): Promise<readonly Uint8Array[]> => {
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     await predictor.setImages(images);
     return await Promise.all(images.map((_, i) => predictor.saveImage(i)));
   };
 
+  test("an upload that fails half way leaks nothing", async () => {
+    const [file] = (await saved()) as [Uint8Array];
+    await using predictor = new ImagePredictor(model);
+    const alive = backend.tensors;
+    const upload = vi.spyOn(backend, "upload");
+    try {
+      upload.mockImplementationOnce((tensor) => ObservedBackend.prototype.upload.call(backend, tensor));
+      upload.mockImplementationOnce(() => {
+        throw new Error("no memory");
+      });
+      await expect(predictor.loadImages([file])).rejects.toThrow("no memory");
+    } finally {
+      upload.mockRestore();
+    }
+    expect(backend.tensors).toBe(alive);
+  });
+
   test("another predictor goes on from them, without the encoder", async () => {
-    using local = new ImagePredictor(model);
-    using loaded = new ImagePredictor(model);
+    await using local = new ImagePredictor(model);
+    await using loaded = new ImagePredictor(model);
     const files = (await saved()).map((file) => Buffer.from(file)); // as they are read in Node
     await local.setImages(images);
     const before = encodes();
@@ -110,7 +127,7 @@ describe("saved images", () => {
       [header(1, 20, 16, weights + 1), "embedding-mismatch"],
       [tensors((name) => (name === "highRes0" ? float32([2], new Float32Array(2)) : undefined)), "embedding-malformed"],
     ];
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     await predictor.loadImages([file]);
     const alive = backend.tensors;
     for (const [bytes, code] of wrong) {
@@ -120,10 +137,10 @@ describe("saved images", () => {
   });
 });
 
-describe("EmbeddingCache", () => {
+describe("MemoryEmbeddingCache", () => {
   test("an image with a key is encoded once", async () => {
-    const cache = new EmbeddingCache();
-    using predictor = new ImagePredictor(model);
+    const cache = new MemoryEmbeddingCache();
+    await using predictor = new ImagePredictor(model);
     const [first, second] = images as [RawImage, RawImage];
     await predictor.setImage(first, { cache, key: "first" });
     const before = await predictor.predict(click);
@@ -133,8 +150,57 @@ describe("EmbeddingCache", () => {
     expect([encodes(), cache.keys]).toEqual([2, ["second", "first"]]);
   });
 
+  test("of two images set at once each is kept under its own key", async () => {
+    const cache = new MemoryEmbeddingCache();
+    await using predictor = new ImagePredictor(model);
+    const [first, second] = images as [RawImage, RawImage];
+    await Promise.all([
+      predictor.setImage(first, { cache, key: "first" }),
+      predictor.setImage(second, { cache, key: "second" }),
+    ]);
+    await using alone = new ImagePredictor(model);
+    for (const [key, image] of [
+      ["first", first],
+      ["second", second],
+    ] as const) {
+      await alone.setImage(image);
+      expect(cache.get(key)).toEqual(await alone.saveImage());
+    }
+  });
+
+  test.each(["an abort", "a cache that fails"])("%s before the end leaves the image set before", async (what) => {
+    const abort = new TestAbort();
+    const cache = {
+      get: () => undefined,
+      set: async () => {
+        if (what === "a cache that fails") throw new Error("disk full");
+        abort.abort();
+      },
+    };
+    await using predictor = new ImagePredictor(model);
+    await predictor.setImage(noiseImage(7, 7));
+    const alive = backend.tensors;
+    const setting = predictor.setImage(images[0] as RawImage, { cache, key: "first", signal: abort.signal });
+    await expect(setting).rejects.toThrow(what === "an abort" ? "aborted by the test" : "disk full");
+    expect([predictor.imageSizes, backend.tensors]).toEqual([[{ width: 7, height: 7 }], alive]);
+  });
+
+  test("a file that cannot stand for the image is replaced", async () => {
+    const [image, other] = images as [RawImage, RawImage];
+    await using predictor = new ImagePredictor(model);
+    await predictor.setImage(other);
+    const others = await predictor.saveImage();
+    for (const wrong of [new Uint8Array(9), others.subarray(0, 100), others]) {
+      const cache = new MemoryEmbeddingCache();
+      cache.set("key", wrong);
+      await predictor.setImage(image, { cache, key: "key" });
+      expect(cache.get("key")).toEqual(await predictor.saveImage());
+      expect(predictor.imageSizes).toEqual([{ width: image.width, height: image.height }]);
+    }
+  });
+
   test("is bounded, and what was used longest ago goes first", () => {
-    const cache = new EmbeddingCache({ maxBytes: 10 });
+    const cache = new MemoryEmbeddingCache({ maxBytes: 10 });
     for (const key of ["a", "b", "c"]) cache.set(key, new Uint8Array(3));
     cache.get("a");
     cache.set("d", new Uint8Array(4));
@@ -143,7 +209,7 @@ describe("EmbeddingCache", () => {
     expect([cache.keys, cache.bytes]).toEqual([["a", "d"], 7]);
     cache.delete("a");
     expect([cache.get("a"), cache.bytes]).toEqual([undefined, 4]);
-    expect(() => new EmbeddingCache({ maxBytes: -1 })).toThrow("maxBytes must be a number from 0, got -1");
+    expect(() => new MemoryEmbeddingCache({ maxBytes: -1 })).toThrow("maxBytes must be a number from 0, got -1");
   });
 });
 
@@ -159,13 +225,38 @@ describe("segmentMany", () => {
       (image): ImageJob => ({ image: async () => image, prompts: [click, { box: [1, 1, 6, 9] }] }),
     );
     const results = await collect(jobs, { imagesPerRun, multimaskOutput: false });
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     for (const [i, image] of images.entries()) {
       await predictor.setImage(image);
       const predictions = await predictor.predictMany([click, { box: [1, 1, 6, 9] }], { multimaskOutput: false });
-      const { width, height } = image;
-      expect(results[i]).toEqual({ job: jobs[i], size: { width, height }, predictions });
+      expect(results[i]).toEqual({ job: jobs[i], image, predictions });
     }
+  });
+
+  test("refines, and takes from the cache what has a key", async () => {
+    const image = images[0] as RawImage;
+    const cache = new MemoryEmbeddingCache();
+    const jobs = [image, image].map((image): ImageJob => ({ image, key: "first", prompts: [click] }));
+    const results = await collect(jobs, { cache, refine: { iterations: 2 } });
+    expect(encodes()).toBe(1);
+    await using predictor = new ImagePredictor(model);
+    await predictor.setImage(image);
+    const predictions = [await predictor.refine(click, { iterations: 2 })];
+    expect(results).toEqual(jobs.map((job) => ({ job, image, predictions })));
+  });
+
+  test("a run of the encoder that fails is the result of its images alone", async () => {
+    backend.intervene = async (step) => {
+      if (step === "run imageEncoder" && encodes() === 1) throw new Error("no memory");
+    };
+    const jobs = images.map((image) => ({ image, prompts: [click] }));
+    const results = await collect(jobs, { imagesPerRun: 2 });
+    backend.intervene = async () => {};
+    expect(results.map((result) => ("error" in result ? `${result.error}` : result.predictions.length))).toEqual([
+      "Error: no memory",
+      "Error: no memory",
+      1,
+    ]);
   });
 
   test("decodes ahead, but no further than it was told", async () => {

@@ -6,8 +6,9 @@ import { bytesSource } from "../checkpoint/byte-source.ts";
 import { toFloat32 } from "../checkpoint/convert.ts";
 import { crc32 } from "../checkpoint/crc32.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
-import { CheckpointError, PromptError } from "../errors.ts";
+import { CheckpointError } from "../errors.ts";
 import type { RawImage, Size } from "../image/image.ts";
+import { checkOption } from "../options.ts";
 import type { Sam2 } from "../sam2.ts";
 import { elementCount, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 
@@ -62,6 +63,21 @@ export async function readEmbedding(model: Sam2, bytes: Uint8Array): Promise<Hos
   return { size: { width, height }, features };
 }
 
+/** A cache's file for an image of this size; `undefined` where it cannot stand for the image. */
+export async function readCached(
+  model: Sam2,
+  file: Uint8Array,
+  { width, height }: Size,
+): Promise<HostFeatures | undefined> {
+  try {
+    const found = await readEmbedding(model, file);
+    return found.size.width === width && found.size.height === height ? found : undefined;
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
+}
+
 function malformed(problem: string): CheckpointError {
   return new CheckpointError("embedding-malformed", `embedding: the file ${problem}`);
 }
@@ -89,24 +105,30 @@ function fingerprint(model: Sam2): Promise<number> {
   }
 }
 
-export interface EmbeddingCacheOptions {
+/**
+ * Encoded images by a key of the caller's, as `saveImage` writes them. A file that is malformed, of an image of another
+ * size or of other weights counts as none: the image is encoded anew and the file replaced. What `get` or `set` throws,
+ * `setImage` rejects with.
+ */
+export interface EmbeddingCache {
+  get(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  set(key: string, file: Uint8Array): void | Promise<void>;
+}
+
+export interface MemoryEmbeddingCacheOptions {
   /** Bytes that are kept; the files used longest ago go first. Default 256 MiB: 16 images of a full-size model. */
   readonly maxBytes?: number;
 }
 
-/** Encoded images by a key of the caller's, as `saveImage` writes them: a folder's images, a page's, a server's users'. */
-export class EmbeddingCache {
+/** Encoded images in memory: a folder's images, a page's, a server's users'. */
+export class MemoryEmbeddingCache implements EmbeddingCache {
   readonly #maxBytes: number;
   readonly #files = new Map<string, Uint8Array>();
   #bytes = 0;
 
   /** Throws a `PromptError` "bad-option". */
-  constructor({ maxBytes = 2 ** 28 }: EmbeddingCacheOptions = {}) {
-    if (!(maxBytes >= 0)) {
-      throw new PromptError("bad-option", `EmbeddingCache: maxBytes must be a number from 0, got ${maxBytes}`, {
-        details: { option: "maxBytes", got: maxBytes },
-      });
-    }
+  constructor({ maxBytes = 2 ** 28 }: MemoryEmbeddingCacheOptions = {}) {
+    checkOption("MemoryEmbeddingCache", { maxBytes }, "a number from 0", maxBytes >= 0);
     this.#maxBytes = maxBytes;
   }
 
@@ -167,10 +189,10 @@ export async function setCachedImage<O>(
   options: O & CachedImageOptions,
 ): Promise<void> {
   const { cache, key } = options;
-  const known = key === undefined ? undefined : cache?.get(key);
+  const known = key === undefined ? undefined : await cache?.get(key);
   if (known !== undefined) return predictor.loadImages([known], options);
   await predictor.setImages([image], options);
-  if (cache !== undefined && key !== undefined) cache.set(key, await predictor.saveImage(0, options));
+  if (cache !== undefined && key !== undefined) await cache.set(key, await predictor.saveImage(0, options));
 }
 
 /** Cuts a batch's outputs into one image's each. */

@@ -11,7 +11,8 @@ import { Sam2 } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import { memoryWeights } from "../testing/fixtures.ts";
 import { hashedWeights } from "../testing/hashed-weights.ts";
-import { type ImagePrediction, ImagePredictor, type ImagePredictorOptions } from "./image-predictor.ts";
+import type { ImagePrediction } from "./finish.ts";
+import { ImagePredictor, type ImagePredictorOptions } from "./image-predictor.ts";
 
 const picture = noiseImage(50, 40);
 const click: Prompt = { points: [[20, 20]] };
@@ -50,7 +51,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve
 
 describe("a prediction", () => {
   test("has three masks, or one, at the image's size, and a score for each", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     for (const [multimaskOutput, count] of [
       [undefined, 3],
       [true, 3],
@@ -64,14 +65,17 @@ describe("a prediction", () => {
       for (const list of [masks, iouPredictions, stabilityScores, meanLogitMagnitudes, lowResLogits]) {
         expect(list).toHaveLength(count);
       }
-      expect(prediction.best).toBe(iouPredictions.indexOf(Math.max(...iouPredictions)));
+      const best = iouPredictions.indexOf(Math.max(...iouPredictions));
+      expect(prediction.best).toBe(masks[best]);
+      expect(prediction.bestIou).toBe(iouPredictions[best]);
+      expect(prediction.bestLogits).toBe(lowResLogits[best]);
       expect(Number.isFinite(prediction.objectScore)).toBe(true);
       expect("logits" in prediction).toBe(false);
     }
   });
 
   test("raw logits at the image's size, whose sign is the mask", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const { logits = [], masks, lowResLogits } = await predictor.predict(click, { returnLogits: true });
     expect(logits).toHaveLength(3);
     for (const [i, values] of logits.entries()) {
@@ -81,12 +85,12 @@ describe("a prediction", () => {
   });
 
   test("one mask is the best alternative where the single one is unsure", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     for (const points of [[[20, 20]], [[1, 39]], [[49, 3]]] as const) {
       const three = await predictor.predict({ points });
       const one = await predictor.predict({ points }, { multimaskOutput: false });
-      expect(one.masks).toEqual([three.masks[three.best]]);
-      expect(one.iouPredictions).toEqual([three.iouPredictions[three.best]]);
+      expect(one.masks).toEqual([three.best]);
+      expect(one.iouPredictions).toEqual([three.bestIou]);
     }
   });
 
@@ -109,7 +113,7 @@ describe("a prediction", () => {
   });
 
   test("scores are of the raw logits, around the threshold", async () => {
-    using predictor = await predictorOf(picture, { maskThreshold: 0.25 });
+    await using predictor = await predictorOf(picture, { maskThreshold: 0.25 });
     const { masks, lowResLogits, stabilityScores, meanLogitMagnitudes, logits } = await predictor.predict(click, {
       returnLogits: true,
     });
@@ -124,7 +128,7 @@ describe("a prediction", () => {
     const other = await Sam2.fromWeights(hashedWeights(toyConfig), { backend, config: toyConfig });
     const answers: ImagePrediction[] = [];
     for (const sam2 of [model, model, other]) {
-      using predictor = await predictorOf(picture, {}, sam2);
+      await using predictor = await predictorOf(picture, {}, sam2);
       answers.push(await predictor.predict({ ...click, box: [1, 2, 30, 30] }, { returnLogits: true }));
     }
     expect(answers[1]).toEqual(answers[0]);
@@ -140,7 +144,7 @@ describe("small regions", () => {
   test("holes and specks up to an area are gone from mask and logits, and are still there one below", async () => {
     const image = noiseImage(sharp.width, sharp.height, { seed: 3 });
     const prompts: Prompt[] = [{ points: [[3, 3]] }, { points: [[12, 9]] }, { box: [2, 2, 12, 12] }];
-    using plain = await predictorOf(image);
+    await using plain = await predictorOf(image);
     let found = 0;
     for (const prompt of prompts) {
       const before = await plain.predict(prompt);
@@ -154,7 +158,7 @@ describe("small regions", () => {
           const smallest = sizes[0];
           if (smallest === undefined || sizes.length < 2) continue;
           found++;
-          using removing = await predictorOf(image, { [option]: smallest });
+          await using removing = await predictorOf(image, { [option]: smallest });
           const after = await removing.predict(prompt, { returnLogits: true });
           const left = after.masks[i] as Mask;
           expect(areas(of(left)).every((area) => area > smallest)).toBe(true);
@@ -165,7 +169,7 @@ describe("small regions", () => {
           expect(after.logits?.[i]).toEqual(logits);
           expect(after.lowResLogits).toEqual(before.lowResLogits); // what refines is as the decoder made it
           if (smallest > 1) {
-            using keeping = await predictorOf(image, { [option]: smallest - 1 });
+            await using keeping = await predictorOf(image, { [option]: smallest - 1 });
             expect((await keeping.predict(prompt)).masks[i]).toEqual(mask);
           }
         }
@@ -208,7 +212,7 @@ describe("many prompts", () => {
   ];
 
   test.each([64, 2, 1])("give, in their order, what each gives alone (%i in a run)", async (promptsPerRun) => {
-    using predictor = await predictorOf(picture, { promptsPerRun });
+    await using predictor = await predictorOf(picture, { promptsPerRun });
     for (const multimaskOutput of [true, false]) {
       const together = await predictor.predictMany(prompts, { multimaskOutput, returnLogits: true });
       for (const [i, prompt] of prompts.entries()) {
@@ -225,21 +229,21 @@ describe("many prompts", () => {
     [3, 4],
     [1, 10],
   ])("ten clicks, %i in a run, are %i runs", async (promptsPerRun, runs) => {
-    using predictor = await predictorOf(picture, { promptsPerRun });
+    await using predictor = await predictorOf(picture, { promptsPerRun });
     backend.steps.length = 0;
     await predictor.predictMany(Array.from({ length: 10 }, (_, i): Prompt => ({ points: [[5 * i, 4 * i]] })));
     expect(backend.steps.filter((step) => step === "run maskDecoder")).toHaveLength(runs);
   });
 
   test("none at all are no run", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     backend.steps.length = 0;
     expect(await predictor.predictMany([])).toEqual([]);
     expect(backend.steps).toEqual([]);
   });
 
   test("a bad one is named and nothing runs", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     backend.steps.length = 0;
     await expect(predictor.predictMany([click, { points: [[51, 2]] }])).rejects.toMatchObject({
       name: "PromptError",
@@ -256,7 +260,7 @@ describe("many prompts", () => {
   });
 
   test("a prompt is read when it is given", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const points: [number, number][] = [[20, 20]];
     const first = predictor.predict({ points });
     points.push([1, 1]);
@@ -278,9 +282,9 @@ describe("images", () => {
     const rgba = noiseImage(31, 17, { channels: 4, seed: 5 });
     const rgb: RawImage = { ...rgba, channels: 3, data: rgba.data.filter((_, i) => i % 4 !== 3) };
     const clamped: RawImage = { ...rgb, data: new Uint8ClampedArray(rgb.data) };
-    using a = await predictorOf(rgba);
-    using b = await predictorOf(rgb);
-    using c = await predictorOf(clamped);
+    await using a = await predictorOf(rgba);
+    await using b = await predictorOf(rgb);
+    await using c = await predictorOf(clamped);
     const prompt: Prompt = { points: [[20, 10]] };
     expect(await a.predict(prompt)).toEqual(await b.predict(prompt));
     expect(await c.predict(prompt)).toEqual(await b.predict(prompt));
@@ -292,7 +296,7 @@ describe("images", () => {
     [5000, 1],
     [3, 7],
   ])("%i x %i", async (width, height) => {
-    using predictor = await predictorOf(noiseImage(width, height));
+    await using predictor = await predictorOf(noiseImage(width, height));
     const { masks } = await predictor.predict({ points: [[width / 2, height / 2]] }, { returnLogits: true });
     expect(masks.map(({ data }) => data.length)).toEqual(Array(3).fill(width * height));
     expect(predictor.imageSizes).toEqual([{ width, height }]);
@@ -312,7 +316,7 @@ describe("images", () => {
     ["more than maxPixels", picture, "image-too-large", { maxPixels: 1999 }],
   ])("%s is an ImageError, and the image before stays", async (_, image, code, options = {}) => {
     const before = noiseImage(10, 10, { seed: 9 });
-    using predictor = await predictorOf(before, options);
+    await using predictor = await predictorOf(before, options);
     const answer = await predictor.predict({ points: [[5, 5]] });
     await expect(predictor.setImage(image as RawImage)).rejects.toMatchObject({ name: "ImageError", code });
     await expect(predictor.setImages([before, image as RawImage])).rejects.toMatchObject({ name: "ImageError", code });
@@ -322,20 +326,20 @@ describe("images", () => {
   });
 
   test("exactly maxPixels is accepted", async () => {
-    using predictor = await predictorOf(picture, { maxPixels: 2000 });
+    await using predictor = await predictorOf(picture, { maxPixels: 2000 });
     expect(predictor.imageSizes).toHaveLength(1);
   });
 
   test("several, chosen by index", async () => {
     const others = [noiseImage(20, 30, { seed: 7 }), picture];
-    using several = new ImagePredictor(model);
+    await using several = new ImagePredictor(model);
     await several.setImages(others);
     expect(several.imageSizes).toEqual([
       { width: 20, height: 30 },
       { width: 50, height: 40 },
     ]);
     for (const [image, other] of others.entries()) {
-      using alone = await predictorOf(other);
+      await using alone = await predictorOf(other);
       const prompt: Prompt = { points: [[10, 10]] };
       expect(await several.predict(prompt, { image })).toEqual(await alone.predict(prompt));
       expect(await several.imageEmbedding(image)).toEqual(await alone.imageEmbedding());
@@ -353,7 +357,7 @@ describe("images", () => {
   });
 
   test("the embedding is the stride-16 map, and a copy", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const { dims, data } = await predictor.imageEmbedding();
     expect(dims).toEqual([1, 16, 32]);
     (data as Float32Array).fill(0);
@@ -363,11 +367,11 @@ describe("images", () => {
 
 describe("options", () => {
   test.each<[ImagePredictorOptions, string]>([
-    [{ promptsPerRun: 0 }, "ImagePredictor: promptsPerRun must be a positive integer, got 0"],
-    [{ promptsPerRun: -1 }, "ImagePredictor: promptsPerRun must be a positive integer, got -1"],
-    [{ promptsPerRun: 1.5 }, "ImagePredictor: promptsPerRun must be a positive integer, got 1.5"],
-    [{ promptsPerRun: Number.NaN }, "ImagePredictor: promptsPerRun must be a positive integer, got NaN"],
-    [{ promptsPerRun: "64" as never }, "ImagePredictor: promptsPerRun must be a positive integer, got 64"],
+    [{ promptsPerRun: 0 }, "ImagePredictor: promptsPerRun must be an integer from 1, got 0"],
+    [{ promptsPerRun: -1 }, "ImagePredictor: promptsPerRun must be an integer from 1, got -1"],
+    [{ promptsPerRun: 1.5 }, "ImagePredictor: promptsPerRun must be an integer from 1, got 1.5"],
+    [{ promptsPerRun: Number.NaN }, "ImagePredictor: promptsPerRun must be an integer from 1, got NaN"],
+    [{ promptsPerRun: "64" as never }, "ImagePredictor: promptsPerRun must be an integer from 1, got 64"],
     [{ maskThreshold: Number.NaN }, "ImagePredictor: maskThreshold must be a finite number, got NaN"],
     [{ maxHoleArea: -1 }, "ImagePredictor: maxHoleArea must be a number from 0, got -1"],
     [{ maxSpeckArea: Number.NaN }, "ImagePredictor: maxSpeckArea must be a number from 0, got NaN"],
@@ -385,8 +389,8 @@ describe("options", () => {
 
   test("undefined means the default", async () => {
     const undefinedOptions = { promptsPerRun: undefined, maskThreshold: undefined, maxPixels: undefined };
-    using predictor = await predictorOf(picture, undefinedOptions as never);
-    using plain = await predictorOf(picture);
+    await using predictor = await predictorOf(picture, undefinedOptions as never);
+    await using plain = await predictorOf(picture);
     expect(await predictor.predict(click)).toEqual(await plain.predict(click));
   });
 
@@ -396,7 +400,7 @@ describe("options", () => {
     [{ until: Number.NaN }, "refine: until must be an IoU, 0 to 1, got NaN"],
     [{ until: 1.1 }, "refine: until must be an IoU, 0 to 1, got 1.1"],
   ])("refine %j", async (options, message) => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     await expect(predictor.refine(click, options)).rejects.toMatchObject({
       name: "PromptError",
       code: "bad-option",
@@ -407,7 +411,7 @@ describe("options", () => {
 
 describe("too early, too late", () => {
   test("before setImage", async () => {
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     await expect(predictor.predict(click)).rejects.toMatchObject({
       name: "StateError",
       code: "no-image",
@@ -420,8 +424,8 @@ describe("too early, too late", () => {
 
   test("after dispose, which may be called again", async () => {
     const predictor = await predictorOf(picture);
-    predictor.dispose();
-    predictor.dispose();
+    await predictor.dispose();
+    await predictor.dispose();
     for (const [call, name] of [
       [() => predictor.setImage(picture), "setImage"],
       [() => predictor.predict(click), "predict"],
@@ -440,11 +444,10 @@ describe("too early, too late", () => {
 
   test("using frees the image", async () => {
     {
-      using predictor = await predictorOf(picture);
+      await using predictor = await predictorOf(picture);
       await predictor.predict(click);
       expect(backend.tensors).toBe(3);
     }
-    await settled();
     expect(backend.tensors).toBe(0);
   });
 
@@ -477,7 +480,7 @@ describe("too early, too late", () => {
   });
 
   test("reset forgets the images after the calls before it", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const before = predictor.predict(click);
     const reset = predictor.reset();
     const after = predictor.predict(click);
@@ -505,7 +508,7 @@ describe("calls that overlap", () => {
   const prompts: readonly Prompt[] = Array.from({ length: 6 }, (_, i) => ({ points: [[8 * i, 39 - 6 * i]] }));
 
   test("give what they give one after another", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const alone: ImagePrediction[] = [];
     for (const prompt of prompts) alone.push(await predictor.predict(prompt));
     expect(await Promise.all(prompts.map((prompt) => predictor.predict(prompt)))).toEqual(alone);
@@ -513,7 +516,7 @@ describe("calls that overlap", () => {
 
   test("each sees the image that was set before it", async () => {
     const images = [1, 2, 3].map((seed) => noiseImage(10 * seed, 15, { seed }));
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     const calls = images.flatMap((image) => {
       const set = predictor.setImage(image);
       return [
@@ -524,7 +527,7 @@ describe("calls that overlap", () => {
     });
     const answers = await Promise.all(calls);
     for (const [i, image] of images.entries()) {
-      using alone = await predictorOf(image);
+      await using alone = await predictorOf(image);
       expect(answers[3 * i + 1]).toEqual(await alone.predict({ points: [[5, 5]] }));
       expect(answers[3 * i + 2]).toEqual(await alone.refine({ points: [[5, 5]] }));
     }
@@ -533,7 +536,7 @@ describe("calls that overlap", () => {
   });
 
   test("one that fails does not stop the next", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const calls = [predictor.predict(click), predictor.predict({ points: [[99, 0]] }), predictor.predict(click)];
     expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual([
       "fulfilled",
@@ -543,8 +546,8 @@ describe("calls that overlap", () => {
   });
 
   test("two predictors on one model do not mix", async () => {
-    using a = await predictorOf(picture);
-    using b = await predictorOf(noiseImage(50, 40, { seed: 2 }));
+    await using a = await predictorOf(picture);
+    await using b = await predictorOf(noiseImage(50, 40, { seed: 2 }));
     const [fromA, fromB] = [await a.predict(click), await b.predict(click)];
     expect(await Promise.all([a.predict(click), b.predict(click)])).toEqual([fromA, fromB]);
     expect(fromA).not.toEqual(fromB);
@@ -555,7 +558,7 @@ describe("latest", () => {
   const superseded = { name: "StateError", code: "superseded" };
 
   test("drops what waits and what runs, and answers the newest", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const expected = await predictor.predict({ points: [[30, 30]] });
     const gate = gated("run maskDecoder");
     const running = predictor.predict(click, { latest: true });
@@ -572,7 +575,7 @@ describe("latest", () => {
   });
 
   test("leaves calls without it alone, and the order as it is", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const log: string[] = [];
     const note = (name: string, call: Promise<unknown>): Promise<unknown> =>
       call.then(
@@ -590,7 +593,7 @@ describe("latest", () => {
   });
 
   test("between the runs of many prompts", async () => {
-    using predictor = await predictorOf(picture, { promptsPerRun: 1 });
+    await using predictor = await predictorOf(picture, { promptsPerRun: 1 });
     const gate = gated("run maskDecoder");
     const many = predictor.predictMany([click, click, click], { latest: true });
     await gate.reached;
@@ -603,7 +606,7 @@ describe("latest", () => {
   });
 
   test("a refinement is one call: a newer click ends it, and is not dropped by its next step", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     let newest: Promise<ImagePrediction> | undefined;
     const refined = predictor.refine(click, {
       latest: true,
@@ -619,7 +622,7 @@ describe("latest", () => {
 
 describe("refine", () => {
   test("feeds the best mask back, with the same prompt", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const steps: ImagePrediction[] = [];
     const last = await predictor.refine(click, { iterations: 2, until: 1, onStep: (step) => steps.push(step) });
     const first = await predictor.predict(click);
@@ -630,7 +633,7 @@ describe("refine", () => {
   });
 
   test("ends when the mask no longer changes", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const seen: number[] = [];
     await predictor.refine(click, { iterations: 50, until: 1, onStep: (_, i) => seen.push(i) });
     expect(seen).toEqual(seen.map((_, i) => i));
@@ -642,12 +645,12 @@ describe("refine", () => {
   });
 
   test("no iterations are one prediction", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     expect(await predictor.refine(click, { iterations: 0 })).toEqual(await predictor.predict(click));
   });
 
   test("multimaskOutput is about the first run, the other options about all", async () => {
-    using predictor = new ImagePredictor(model);
+    await using predictor = new ImagePredictor(model);
     await predictor.setImages([noiseImage(9, 9), picture]);
     const steps: ImagePrediction[] = [];
     const options = {
@@ -668,7 +671,7 @@ describe("refine", () => {
   });
 
   test("an onStep that throws ends it, and nothing is lost", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const stop = new Error("enough");
     let steps = 0;
     const refined = predictor.refine(click, {
@@ -685,7 +688,7 @@ describe("refine", () => {
   });
 
   test("another image set meanwhile waits for its end", async () => {
-    using predictor = await predictorOf(picture);
+    await using predictor = await predictorOf(picture);
     const expected = await predictor.refine(click, { until: 1 });
     const refined = predictor.refine(click, { until: 1 });
     const set = predictor.setImage(noiseImage(5, 5));
@@ -693,8 +696,8 @@ describe("refine", () => {
     await set;
   });
 
-  async function again(predictor: ImagePredictor, { lowResLogits, best }: ImagePrediction): Promise<ImagePrediction> {
-    return predictor.predict({ ...click, maskInput: lowResLogits[best] as MaskLogits }, { multimaskOutput: false });
+  async function again(predictor: ImagePredictor, { bestLogits }: ImagePrediction): Promise<ImagePrediction> {
+    return predictor.predict({ ...click, maskInput: bestLogits }, { multimaskOutput: false });
   }
 });
 

@@ -1,30 +1,25 @@
 import type { AbortSignalLike } from "../abort.ts";
+import { disposeAll } from "../backend/device-tensors.ts";
 import { PromptError, StateError } from "../errors.ts";
 import { graphCost } from "../graph/cost.ts";
 import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image/image.ts";
 import { preprocessImage } from "../image/preprocess.ts";
-import { removeSmallRegions } from "../mask/components.ts";
-import { type Mask, maskIou } from "../mask/mask.ts";
-import { upsampleLogits, upsampleMask } from "../mask/postprocess.ts";
-import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "../mask/score.ts";
+import { maskIou } from "../mask/mask.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
 import { gridSize } from "../model/image-encoder.ts";
-import {
-  checkPrompts,
-  copyPrompt,
-  type EncodedPrompt,
-  encodePrompt,
-  type MaskLogits,
-  type Prompt,
-} from "../prompt/prompt.ts";
+import { checkInteger, checkOption } from "../options.ts";
+import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
-import { type DeviceTensor, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
+import { type DeviceTensor, float32, type HostTensor } from "../tensor/tensor.ts";
+import { type Candidates, decodeMany, type Features, featureNames } from "./decode.ts";
+import { finishPrediction, type ImagePrediction } from "./finish.ts";
 import {
   type CachedImageOptions,
+  type EmbeddingCache,
   type HostFeatures,
+  readCached,
   readEmbedding,
-  setCachedImage,
   splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
@@ -83,42 +78,10 @@ export interface RefineOptions extends PredictOptions {
   readonly onStep?: (prediction: ImagePrediction, iteration: number) => void;
 }
 
-/** The masks of one prompt: 3 with `multimaskOutput`, else 1. All arrays have one entry for each. */
-export interface ImagePrediction {
-  /** At the image's size. */
-  readonly masks: readonly Mask[];
-  /** The model's own estimate of each mask's IoU with the true one, 0 to 1. */
-  readonly iouPredictions: readonly number[];
-  /** IoU of the masks at logits +1 and -1 around the threshold, at low resolution: how firm the edge is. */
-  readonly stabilityScores: readonly number[];
-  /** Mean of |logit| at low resolution: near 0 where the model guesses. */
-  readonly meanLogitMagnitudes: readonly number[];
-  /** Whether there is an object, as a logit; above 0 says yes. */
-  readonly objectScore: number;
-  /** Logits at a quarter of the model's image size, clamped to -32 to 32: the `maskInput` of the next call. */
-  readonly lowResLogits: readonly MaskLogits[];
-  /** Logits at the image's size, row by row, with `returnLogits`. */
-  readonly logits?: readonly Float32Array[];
-  /** Index of the mask with the highest predicted IoU. */
-  readonly best: number;
-}
-
-const MULTIMASKS = 3;
-const LOGIT_LIMIT = 32;
-const STABILITY_DELTA = 1;
-const FEATURES = ["imageEmbeddings", "highRes1", "highRes0"] as const;
-
 /** One encoded image. */
 interface Encoded {
   readonly size: Size;
-  readonly features: Readonly<Record<(typeof FEATURES)[number], DeviceTensor>>;
-}
-
-/** What the decoder returned for one prompt. */
-interface Decoded {
-  readonly logits: Float32Array;
-  readonly iou: Float32Array;
-  readonly objectScore: number;
+  readonly features: Features;
 }
 
 /**
@@ -148,9 +111,8 @@ export class ImagePredictor {
     checkOption("ImagePredictor", { maxHoleArea }, "a number from 0", maxHoleArea >= 0);
     checkOption("ImagePredictor", { maxSpeckArea }, "a number from 0", maxSpeckArea >= 0);
     checkOption("ImagePredictor", { maxPixels }, "a number from 1", maxPixels >= 1);
-    const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
-    checkOption("ImagePredictor", { promptsPerRun }, "a positive integer", isCount(promptsPerRun));
-    checkOption("ImagePredictor", { imagesPerRun }, "a positive integer", isCount(imagesPerRun ?? 1));
+    checkInteger("ImagePredictor", { promptsPerRun }, 1);
+    if (imagesPerRun !== undefined) checkInteger("ImagePredictor", { imagesPerRun }, 1);
     this.model = model;
     this.#options = { maskThreshold, maxHoleArea, maxSpeckArea, maxPixels, promptsPerRun };
     this.#imagesPerRun = imagesPerRun;
@@ -169,10 +131,16 @@ export class ImagePredictor {
 
   /**
    * Encodes an image of any size, RGB or RGBA (alpha is dropped), in place of those set before. Rejects with an
-   * `ImageError` for pixels that do not fit their size.
+   * `ImageError` for pixels that do not fit their size, and with what the cache throws; the image set before stays then.
+   *
+   * With `cache` and `key` the encoder runs only where the cache has no file for the key, or one that is malformed, of
+   * another size or of other weights, which is replaced.
    */
-  setImage(image: RawImage, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
-    return setCachedImage(this, image, options);
+  async setImage(image: RawImage, { signal, cache, key }: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+    if (cache === undefined || key === undefined) return this.setImages([image], signal && { signal });
+    const encode = (): Promise<readonly Encoded[]> =>
+      collect(signal, (encoded) => this.#encodeCached(image, { cache, key, signal, encoded }));
+    await this.#replace("setImage", encode, signal);
   }
 
   /**
@@ -198,13 +166,7 @@ export class ImagePredictor {
    * full-size model.
    */
   saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
-    const save = async (): Promise<Uint8Array> => {
-      const { size, features } = this.#image("saveImage", index);
-      const read: Record<string, HostTensor<"float32">> = {};
-      for (const name of FEATURES) read[name] = (await features[name].read()) as HostTensor<"float32">;
-      return writeEmbedding(this.model, { size, features: read });
-    };
-    return this.#calls.run("saveImage", signal, save);
+    return this.#calls.run("saveImage", signal, () => this.#save(this.#image("saveImage", index)));
   }
 
   /**
@@ -241,7 +203,7 @@ export class ImagePredictor {
    */
   async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
     const { iterations = 3, until = 0.995, onStep } = options;
-    checkOption("refine", { iterations }, "an integer from 0", Number.isSafeInteger(iterations) && iterations >= 0);
+    checkInteger("refine", { iterations }, 0);
     checkOption("refine", { until }, "an IoU, 0 to 1", until >= 0 && until <= 1);
     const asked = copyPrompt(prompt, "predict");
     const checkLatest = this.#calls.ticket("predict", options.latest);
@@ -249,12 +211,11 @@ export class ImagePredictor {
       let [prediction] = (await this.#predict([asked], options, checkLatest)) as [ImagePrediction];
       onStep?.(prediction, 0);
       for (let i = 1; i <= iterations; i++) {
-        const before = prediction.masks[prediction.best] as Mask;
-        const maskInput = prediction.lowResLogits[prediction.best] as MaskLogits;
+        const { best: before, bestLogits: maskInput } = prediction;
         const again = { ...options, multimaskOutput: false };
         [prediction] = (await this.#predict([{ ...asked, maskInput }], again, checkLatest)) as [ImagePrediction];
         onStep?.(prediction, i);
-        if (maskIou(before, prediction.masks[0] as Mask) >= until) break;
+        if (maskIou(before, prediction.best) >= until) break;
       }
       return prediction;
     };
@@ -272,13 +233,16 @@ export class ImagePredictor {
     return this.#calls.run("reset", undefined, async () => this.#forget());
   }
 
-  /** Frees the images once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => this.#forget());
+  /**
+   * Frees the images once the call under way has ended, and resolves then; calls still queued reject. May be called more
+   * than once.
+   */
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => this.#forget());
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #replace(
@@ -323,18 +287,56 @@ export class ImagePredictor {
     try {
       // A device's tensor cannot be cut: through the host, and back.
       const read: Record<string, HostTensor> = {};
-      for (const name of FEATURES) read[name] = (await outputs[name]?.read()) as HostTensor;
-      return splitFeatures(read, images.length).map((features, i) =>
-        this.#upload({ size: sizes[i] as Size, features }),
-      );
+      for (const name of featureNames) read[name] = (await outputs[name]?.read()) as HostTensor;
+      return await collect(undefined, async (encoded) => {
+        for (const [i, features] of splitFeatures(read, images.length).entries()) {
+          encoded.push(this.#upload({ size: sizes[i] as Size, features }));
+        }
+      });
     } finally {
       for (const tensor of Object.values(outputs)) tensor.dispose();
     }
   }
 
+  /** Adds the image to `encoded`, from the cache if it is there, else into it. */
+  async #encodeCached(
+    image: RawImage,
+    {
+      cache,
+      key,
+      signal,
+      encoded,
+    }: { cache: EmbeddingCache; key: string; signal: AbortSignalLike | undefined; encoded: Encoded[] },
+  ): Promise<void> {
+    checkImage("setImage", image, { maxPixels: this.#options.maxPixels });
+    const file = await cache.get(key);
+    const known = file && (await readCached(this.model, file, image));
+    if (known !== undefined) {
+      encoded.push(this.#upload(known));
+      return;
+    }
+    const [fresh] = (await this.#encode([image], signal)) as [Encoded];
+    encoded.push(fresh);
+    const made = await this.#save(fresh);
+    signal?.throwIfAborted();
+    await cache.set(key, made);
+  }
+
+  async #save({ size, features }: Encoded): Promise<Uint8Array> {
+    const read: Record<string, HostTensor<"float32">> = {};
+    for (const name of featureNames) read[name] = (await features[name].read()) as HostTensor<"float32">;
+    return writeEmbedding(this.model, { size, features: read });
+  }
+
   #upload({ size, features }: HostFeatures): Encoded {
-    const uploaded = Object.entries(features).map(([name, tensor]) => [name, this.model.upload(tensor)]);
-    return { size, features: Object.fromEntries(uploaded) as Encoded["features"] };
+    const uploaded: Record<string, DeviceTensor> = {};
+    try {
+      for (const [name, tensor] of Object.entries(features)) uploaded[name] = this.model.upload(tensor);
+    } catch (error) {
+      disposeAll(uploaded);
+      throw error;
+    }
+    return { size, features: uploaded as Encoded["features"] };
   }
 
   async #predict(
@@ -343,146 +345,30 @@ export class ImagePredictor {
     checkLatest: () => void,
   ): Promise<readonly ImagePrediction[]> {
     checkLatest();
-    const { signal } = options;
-    const image = this.#image("predict", options.image ?? 0);
+    const { signal, multimaskOutput = true, returnLogits = false } = options;
+    const { size, features } = this.#image("predict", options.image ?? 0);
     const { imageSize } = this.model.config;
     const encoded = prompts.map((prompt, i) =>
-      encodePrompt(prompt, { image: image.size, imageSize, where: nameOf(i, prompts) }),
+      encodePrompt(prompt, { image: size, imageSize, where: nameOf(i, prompts) }),
     );
+    const side = 4 * gridSize(this.model.config);
+    const finishing = { ...this.#options, size, side, multimaskOutput, returnLogits };
     const predictions = new Array<ImagePrediction>(prompts.length);
-    for (const run of this.#runs(encoded)) {
-      const inputs = run.map((i) => encoded[i] as EncodedPrompt);
-      const decoded = await this.#decode(image, inputs, signal);
+    const { promptsPerRun } = this.#options;
+    for await (const run of decodeMany(this.model, features, encoded, { promptsPerRun, signal })) {
       signal?.throwIfAborted();
       checkLatest();
-      for (const [j, i] of run.entries()) predictions[i] = this.#finish(decoded[j] as Decoded, image.size, options);
+      for (const [j, i] of run.prompts.entries()) {
+        predictions[i] = finishPrediction(run.candidates[j] as Candidates, finishing);
+      }
     }
     return predictions;
-  }
-
-  /** Indices of the prompts that share a run: equally many points, at most `promptsPerRun`. */
-  #runs(prompts: readonly EncodedPrompt[]): readonly (readonly number[])[] {
-    const byPoints = new Map<number, number[][]>();
-    for (const [i, { labels }] of prompts.entries()) {
-      const runs = byPoints.get(labels.length) ?? [[]];
-      byPoints.set(labels.length, runs);
-      const open = runs.at(-1) as number[];
-      if (open.length < this.#options.promptsPerRun) open.push(i);
-      else runs.push([i]);
-    }
-    return [...byPoints.values()].flat();
-  }
-
-  async #decode(
-    image: Encoded,
-    prompts: readonly EncodedPrompt[],
-    signal: AbortSignalLike | undefined,
-  ): Promise<readonly Decoded[]> {
-    const decoder = await this.model.executable("maskDecoder");
-    const outputs = await decoder.run(decoderFeeds(image, prompts, 4 * gridSize(this.model.config)), {
-      outputs: ["lowResMasks", "iouPredictions", "objectScores"],
-      ...(signal && { signal }),
-    });
-    try {
-      const read = async (name: string): Promise<Float32Array> => (await outputs[name]?.read())?.data as Float32Array;
-      const logits = await read("lowResMasks");
-      const iou = await read("iouPredictions");
-      const objectScores = await read("objectScores");
-      const size = logits.length / prompts.length;
-      return prompts.map((_, i) => ({
-        logits: logits.subarray(i * size, (i + 1) * size),
-        iou: iou.subarray(i * 4, i * 4 + 4),
-        objectScore: objectScores[i] as number,
-      }));
-    } finally {
-      for (const tensor of Object.values(outputs)) tensor.dispose();
-    }
-  }
-
-  /** Chooses among the decoder's four masks and brings them to the image's size. */
-  #finish(decoded: Decoded, size: Size, options: PredictOptions): ImagePrediction {
-    const { maskThreshold: threshold, maxHoleArea, maxSpeckArea } = this.#options;
-    const { multimaskOutput = true, returnLogits = false } = options;
-    const side = 4 * gridSize(this.model.config);
-    const low = { width: side, height: side };
-    const chosen = multimaskOutput
-      ? Array.from({ length: MULTIMASKS }, (_, i) => i + 1)
-      : [selectSingleMask({ logits: decoded.logits, iou: decoded.iou })];
-    const raw = chosen.map((i) => decoded.logits.subarray(i * side * side, (i + 1) * side * side));
-    const cleaned = raw.map((logits) =>
-      maxHoleArea > 0 || maxSpeckArea > 0
-        ? removeSmallRegions(logits, { ...low, maxHoleArea, maxSpeckArea, threshold })
-        : logits,
-    );
-    const iouPredictions = chosen.map((i) => decoded.iou[i] as number);
-    return {
-      masks: cleaned.map((logits) => upsampleMask(logits, low, size, { threshold })),
-      iouPredictions,
-      stabilityScores: raw.map((logits) => stabilityScore(logits, { delta: STABILITY_DELTA, threshold })),
-      meanLogitMagnitudes: raw.map(meanLogitMagnitude),
-      objectScore: decoded.objectScore,
-      lowResLogits: raw.map((logits) => ({ ...low, data: clampLogits(logits) })),
-      ...(returnLogits ? { logits: cleaned.map((logits) => upsampleLogits(logits, low, size)) } : {}),
-      best: iouPredictions.reduce((best, iou, i) => (iou > (iouPredictions[best] as number) ? i : best), 0),
-    };
   }
 }
 
 /** How errors call a prompt. */
 const nameOf = (index: number, { length }: readonly Prompt[]): string =>
   length === 1 ? "predict" : `predict: prompt ${index}`;
-
-/** `option` is one option by its name. */
-export function checkOption(
-  where: string,
-  option: Readonly<Record<string, unknown>>,
-  expected: string,
-  holds: boolean,
-): void {
-  if (holds) return;
-  const [name, value] = Object.entries(option)[0] as [string, unknown];
-  throw new PromptError("bad-option", `${where}: ${name} must be ${expected}, got ${String(value)}`, {
-    details: { option: name, expected, got: value },
-  });
-}
-
-function clampLogits(logits: Float32Array): Float32Array {
-  const clamped = logits.slice();
-  for (let i = 0; i < clamped.length; i++) {
-    const logit = clamped[i] as number;
-    if (logit > LOGIT_LIMIT) clamped[i] = LOGIT_LIMIT;
-    else if (logit < -LOGIT_LIMIT) clamped[i] = -LOGIT_LIMIT;
-  }
-  return clamped;
-}
-
-/** One image's features for all prompts; masks only where some prompt has one. */
-function decoderFeeds(
-  { features }: Encoded,
-  prompts: readonly EncodedPrompt[],
-  side: number,
-): Readonly<Record<string, DeviceTensor | HostTensor>> {
-  const points = prompts[0]?.labels.length ?? 0;
-  const masked = prompts.some(({ maskInput }) => maskInput !== undefined);
-  const masks = masked ? prompts.length : 1;
-  const maskInput = new Float32Array(masks * side * side);
-  const hasMask = new Uint8Array(masks);
-  for (const [i, prompt] of prompts.entries()) {
-    if (prompt.maskInput === undefined) continue;
-    maskInput.set(prompt.maskInput, i * side * side);
-    hasMask[i] = 1;
-  }
-  return {
-    imageEmbeddings: features.imageEmbeddings,
-    highRes1: features.highRes1,
-    highRes0: features.highRes0,
-    points: float32([prompts.length, points, 2], Float32Array.from(prompts.flatMap((prompt) => prompt.points))),
-    labels: int32([prompts.length, points], Int32Array.from(prompts.flatMap((prompt) => prompt.labels))),
-    maskInput: float32([masks, side, side], maskInput),
-    hasMask: { dtype: "bool", dims: [masks], data: hasMask },
-    noMemory: float32([1], Float32Array.of(1)),
-  };
-}
 
 /** What `fill` has collected, or nothing at all. */
 async function collect(
@@ -508,5 +394,5 @@ function defaultImagesPerRun({ config }: Sam2): number {
 }
 
 function release(images: readonly Encoded[]): void {
-  for (const { features } of images) for (const name of FEATURES) features[name].dispose();
+  for (const { features } of images) for (const name of featureNames) features[name].dispose();
 }

@@ -3,9 +3,9 @@ import { type MaskletError, RemoteError, StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
+import type { ImagePrediction } from "../predict/finish.ts";
 import { type CachedImageOptions, setCachedImage } from "../predict/image-embedding.ts";
 import type {
-  ImagePrediction,
   ImagePredictor,
   ImagePredictorOptions,
   PredictOptions,
@@ -477,17 +477,17 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
   }
 
   /** As `ImagePredictor.dispose`. */
-  dispose(): void {
+  async dispose(): Promise<void> {
     const free = async (): Promise<void> => {
       this.#sizes = [];
       this.#caller.abandon(this.#images);
       await this.#onDispose();
     };
-    this.#calls.dispose(free).catch(() => {}); // nobody waits for it
+    await this.#calls.dispose(free);
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #replace(

@@ -486,9 +486,7 @@ class ServedPredictor {
   }
 
   /** Resolves when its images are freed. */
-  async free(): Promise<void> {
-    this.predictor.dispose();
-    // Comes after what `dispose` has queued, and is refused.
-    await this.predictor.reset().catch(() => {});
+  free(): Promise<void> {
+    return this.predictor.dispose();
   }
 }

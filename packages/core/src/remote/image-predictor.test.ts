@@ -6,13 +6,9 @@ import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { BackendError, CheckpointError, MaskletError } from "../errors.ts";
 import type { RawImage } from "../image/image.ts";
-import { EmbeddingCache } from "../predict/image-embedding.ts";
-import {
-  type ImagePrediction,
-  ImagePredictor,
-  type PredictOptions,
-  type RefineOptions,
-} from "../predict/image-predictor.ts";
+import type { ImagePrediction } from "../predict/finish.ts";
+import { MemoryEmbeddingCache } from "../predict/image-embedding.ts";
+import { ImagePredictor, type PredictOptions, type RefineOptions } from "../predict/image-predictor.ts";
 import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import { Sam2 } from "../sam2.ts";
@@ -110,8 +106,7 @@ describe("the same as an ImagePredictor", () => {
   test("in what it predicts", async () => {
     expect(remote.imageSizes).toEqual(local.imageSizes);
     const prompts: Prompt[] = [click, { box: [1, 2, 25, 19] }, { points: [[0.5, 0.5]], labels: [0], normalized: true }];
-    const { lowResLogits, best } = await both((predictor) => predictor.predict(click));
-    const [maskInput] = lowResLogits.slice(best);
+    const { bestLogits: maskInput } = await both((predictor) => predictor.predict(click));
     if (maskInput === undefined) throw new Error("no logits");
     for (const options of [
       {},
@@ -334,10 +329,10 @@ describe("loading", () => {
     await remote.setImage(picture);
     const before = await remote.predict(click);
     const saved = await remote.saveImage();
-    using local = new ImagePredictor(near);
+    await using local = new ImagePredictor(near);
     await local.loadImages([saved]);
     expect(await local.predict(click)).toEqual(before);
-    const cache = new EmbeddingCache();
+    const cache = new MemoryEmbeddingCache();
     cache.set("picture", saved);
     backend.steps.length = 0;
     await remote.setImage(picture, { cache, key: "picture" });
@@ -419,7 +414,7 @@ describe("createWorkerPredictor", () => {
       predictor: { maskThreshold: 0.1 },
     });
     await predictor.setImage(picture);
-    using local = new ImagePredictor(near, { maskThreshold: 0.1 });
+    await using local = new ImagePredictor(near, { maskThreshold: 0.1 });
     await local.setImage(picture);
     expect(await predictor.predict(click)).toEqual(await local.predict(click));
     expect(predictor.model.config).toEqual(toyConfig);

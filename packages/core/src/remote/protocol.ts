@@ -11,12 +11,8 @@ import { RemoteError } from "../errors.ts";
 import type { RawImage, Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
-import type {
-  ImagePrediction,
-  ImagePredictorOptions,
-  PredictOptions,
-  RefineOptions,
-} from "../predict/image-predictor.ts";
+import type { ImagePrediction } from "../predict/finish.ts";
+import type { ImagePredictorOptions, PredictOptions, RefineOptions } from "../predict/image-predictor.ts";
 import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import type { HostTensor } from "../tensor/tensor.ts";

@@ -1,5 +1,5 @@
-import { PromptError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
+import { checkInteger } from "../options.ts";
 import { attentionReach, pointerLimit } from "./frame-selection.ts";
 import { estimateMemory, type FrameHistory, type MemoryEstimate } from "./memory-bank.ts";
 
@@ -59,30 +59,16 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
     returnLogits: false,
     ...options,
   };
-  checkInteger("fillHoleArea", settings.fillHoleArea, 0);
-  checkInteger("memoryStride", settings.memoryStride, 1);
-  checkInteger("memories", settings.memories, 1, config.memories);
-  checkInteger("objectsPerRun", settings.objectsPerRun, 1);
-  checkInteger("cachedFrames", settings.cachedFrames, 1);
-  checkInteger("readAhead", settings.readAhead, 0);
-  if (settings.history !== "all") checkInteger("history", settings.history, 0);
-  const { maxConditioningFrames: max } = settings;
-  if (max !== undefined) checkInteger("maxConditioningFrames", max, 2);
+  checkInteger("video", { fillHoleArea: settings.fillHoleArea }, 0);
+  checkInteger("video", { memoryStride: settings.memoryStride }, 1);
+  checkInteger("video", { memories: settings.memories }, 1, config.memories);
+  checkInteger("video", { objectsPerRun: settings.objectsPerRun }, 1);
+  checkInteger("video", { cachedFrames: settings.cachedFrames }, 1);
+  checkInteger("video", { readAhead: settings.readAhead }, 0);
+  if (settings.history !== "all") checkInteger("video", { history: settings.history }, 0);
+  const { maxConditioningFrames } = settings;
+  if (maxConditioningFrames !== undefined) checkInteger("video", { maxConditioningFrames }, 2);
   return settings;
-}
-
-/** Throws a `PromptError` "bad-option" unless `value` is an integer from `least` to `most`. */
-export function checkInteger(
-  option: string,
-  value: number,
-  least: number,
-  most: number = Number.POSITIVE_INFINITY,
-): void {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
-  const range = most === Number.POSITIVE_INFINITY ? `from ${least}` : `from ${least} to ${most}`;
-  throw new PromptError("bad-option", `video: ${option} must be an integer ${range}, got ${value}`, {
-    details: { option, value, least, ...(most === Number.POSITIVE_INFINITY ? {} : { most }) },
-  });
 }
 
 /** How far from the frame tracked last frames are remembered, for a video of so many (`undefined`: not known). */

@@ -17,8 +17,9 @@ import { type Mask, maskFloats } from "../mask/mask.ts";
 import { selectSingleMask } from "../mask/score.ts";
 import type { GraphName } from "../model/graphs.ts";
 import { gridSize } from "../model/image-encoder.ts";
+import { decodeObjects, type Features, type PointedCandidates } from "../predict/decode.ts";
 import type { Sam2 } from "../sam2.ts";
-import { type DeviceTensor, float32, int32, type Tensor } from "../tensor/tensor.ts";
+import { type DeviceTensor, float32, type Tensor } from "../tensor/tensor.ts";
 import { toBfloat16 } from "./bfloat16.ts";
 import { pointerLimit } from "./frame-selection.ts";
 import type { Decoded, FramePrompt, MemoryBank, ObjectMemory, Pending, Remembered } from "./memory-bank.ts";
@@ -64,8 +65,6 @@ export interface StepContext {
   /** Frames that will be wanted next. */
   readonly ahead?: readonly number[] | undefined;
 }
-
-type Features = Readonly<Record<"imageEmbeddings" | "highRes1" | "highRes0", DeviceTensor>>;
 
 /** The weights that the host computes with. */
 interface HostWeights {
@@ -342,39 +341,19 @@ export class Tracker {
     return this.#run("memoryAttention", feeds, context, ({ imageEmbeddings }) => use(imageEmbeddings as DeviceTensor));
   }
 
-  async #decode(features: Features, options: DecodeOptions, context: StepContext): Promise<readonly Decoded[]> {
+  async #decode(features: Features, options: DecodeOptions, { signal }: StepContext): Promise<readonly Decoded[]> {
     const { embeddings, noMemory, count, prompt, maskInput, multimask } = options;
-    const side = this.side;
     // The reference pads what has no points with one of its own, and its prompt encoder pads once more.
     const { points, labels } = prompt ?? { points: [0, 0], labels: [PADDING] };
-    const every = <T>(values: readonly T[]): readonly T[] => Array.from({ length: count }, () => values).flat();
-    const feeds = {
-      imageEmbeddings: embeddings,
-      highRes1: features.highRes1,
-      highRes0: features.highRes0,
-      points: float32([count, labels.length + 1, 2], Float32Array.from(every([...points, 0, 0]))),
-      labels: int32([count, labels.length + 1], Int32Array.from(every([...labels, PADDING]))),
-      maskInput: float32([1, side, side], maskInput ?? new Float32Array(side * side)),
-      hasMask: { dtype: "bool", dims: [1], data: Uint8Array.of(maskInput === undefined ? 0 : 1) },
-      noMemory: float32([1], Float32Array.of(noMemory)),
-    } as const;
-    return this.#run("maskDecoder", feeds, context, async (outputs) => {
-      const read = async (name: string): Promise<Float32Array> => (await outputs[name]?.read())?.data as Float32Array;
-      const logits = await read("lowResMasks");
-      const iou = await read("iouPredictions");
-      const scores = await read("objectScores");
-      const pointers = await read("objectPointers");
-      return Array.from({ length: count }, (_, i) => {
-        const part = (data: Float32Array): Float32Array => {
-          const size = data.length / count;
-          return data.subarray(i * size, (i + 1) * size);
-        };
-        return chooseMask(
-          { logits: part(logits), iou: part(iou), pointers: part(pointers), objectScore: scores[i] as number },
-          multimask,
-        );
-      });
-    });
+    const encoded = {
+      points: [...points, 0, 0],
+      labels: [...labels, PADDING],
+      ...(maskInput && { maskInput }),
+    };
+    const prompts = Array.from({ length: count }, () => encoded);
+    const conditioned = { ...features, imageEmbeddings: embeddings };
+    const decoded = await decodeObjects(this.#model, conditioned, prompts, { noMemory, signal });
+    return decoded.map((candidates) => chooseMask(candidates, multimask));
   }
 
   /** -> [cells, memoryWidth] of each object, bfloat16. */
@@ -502,19 +481,11 @@ export function noSuchFrame(where: string, frame: number, count?: number): Frame
   });
 }
 
-/** The decoder's answer about one object, four of each but the score. */
-interface Masks {
-  readonly logits: Float32Array;
-  readonly iou: Float32Array;
-  readonly pointers: Float32Array;
-  readonly objectScore: number;
-}
-
 /**
  * One mask of four. The pointer is that of the token asked: mask 0's in single mode, even where another mask answers.
  * Absent objects have no mask. The arrays are copies: what they are cut from is not kept alive.
  */
-function chooseMask({ logits, iou, pointers, objectScore }: Masks, multimask: boolean): Decoded {
+function chooseMask({ logits, iou, pointers, objectScore }: PointedCandidates, multimask: boolean): Decoded {
   const best = [1, 2, 3].reduce((a, b) => ((iou[b] as number) > (iou[a] as number) ? b : a));
   const chosen = multimask ? best : selectSingleMask({ logits, iou });
   const token = multimask ? best : 0;

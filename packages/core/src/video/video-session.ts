@@ -2,13 +2,14 @@ import type { AbortSignalLike } from "../abort.ts";
 import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { type Box, copyMask, type Mask } from "../mask/mask.ts";
+import { checkInteger } from "../options.ts";
 import { copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type FrameResult, frameResult } from "./frame-result.ts";
 import { FrameReader, type FrameSource } from "./frame-source.ts";
 import type { FramePrompt, MemoryBank, ObjectMemory } from "./memory-bank.ts";
-import { checkInteger, type VideoSettings } from "./options.ts";
+import type { VideoSettings } from "./options.ts";
 import { writeSession } from "./session-file.ts";
 import { noSuchFrame, type StepContext, Tracker } from "./track-step.ts";
 
@@ -77,7 +78,7 @@ export class VideoSession {
   /** @internal For `VideoPredictor`, which knows the settings and what is remembered. */
   constructor(model: Sam2, source: FrameSource, settings: VideoSettings, bank: MemoryBank) {
     const { count } = source;
-    if (count !== undefined) checkInteger("count", count, 0);
+    if (count !== undefined) checkInteger("video", { count }, 0);
     const reader = new FrameReader(source);
     this.#reader = reader;
     this.#model = model;
@@ -190,7 +191,7 @@ export class VideoSession {
     const step = reverse ? -1 : 1;
     const start = await this.#calls.run("propagate", signal, async () => {
       if (options.start !== undefined) this.#checkFrame("propagate", options.start);
-      if (count !== Number.POSITIVE_INFINITY) checkInteger("count", count, 0);
+      if (count !== Number.POSITIVE_INFINITY) checkInteger("video", { count }, 0);
       if (this.#bank.objects.size === 0)
         throw new StateError("no-objects", "propagate: no object has been prompted yet");
       await this.#tracker.settle({ signal });

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Mask } from "../../src/mask/mask.ts";
 import { compressRle, encodeRle, rleArea, rleBox } from "../../src/mask/rle.ts";
-import { type ImagePrediction, ImagePredictor } from "../../src/predict/image-predictor.ts";
+import type { ImagePrediction } from "../../src/predict/finish.ts";
+import { ImagePredictor } from "../../src/predict/image-predictor.ts";
 import type { Label, Point, Prompt, PromptBox } from "../../src/prompt/prompt.ts";
 import type { Sam2 } from "../../src/sam2.ts";
 import { MaskComparison, type MaskLimits, pixelsApart } from "./masks.ts";
@@ -117,7 +118,7 @@ export async function testNanoImage(
             ...prompt,
             points: [...(prompt.points ?? []), ...refine.points],
             labels: [...(prompt.labels ?? []), ...refine.labels],
-            maskInput: prediction.lowResLogits[prediction.best] as NonNullable<Prompt["maskInput"]>,
+            maskInput: prediction.bestLogits,
           };
           expectAnswer(await predictor.predict(again, { multimaskOutput: false }), golden.refined);
         },
