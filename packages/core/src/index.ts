@@ -101,7 +101,12 @@ export {
 } from "./model/graphs.ts";
 export { checkInventory } from "./model/inventory.ts";
 export { type Precision, precisions, withPrecision } from "./model/precision.ts";
-export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./predict/image-embedding.ts";
+export {
+  type CachedImageOptions,
+  type EmbeddingCache,
+  type EmbeddingCacheOptions,
+  MemoryEmbeddingCache,
+} from "./predict/image-embedding.ts";
 export {
   type ImagePrediction,
   ImagePredictor,
@@ -110,6 +115,7 @@ export {
   type RefineOptions,
   type SetImageOptions,
 } from "./predict/image-predictor.ts";
+export type { ImageSegmenter } from "./predict/image-segmenter.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
 export { Queue } from "./queue.ts";
@@ -148,3 +154,4 @@ export {
   type SignalOption,
   VideoSession,
 } from "./video/video-session.ts";
+export type { TrackingSession, VideoTracker } from "./video/video-tracker.ts";

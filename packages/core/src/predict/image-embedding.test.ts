@@ -7,7 +7,7 @@ import { bytesSource } from "../index.ts";
 import { Sam2 } from "../sam2.ts";
 import { float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 import { TestAbort } from "../testing/fixtures.ts";
-import { EmbeddingCache } from "./image-embedding.ts";
+import { MemoryEmbeddingCache } from "./image-embedding.ts";
 import { ImagePredictor } from "./image-predictor.ts";
 import { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./segment-many.ts";
 
@@ -120,9 +120,9 @@ describe("saved images", () => {
   });
 });
 
-describe("EmbeddingCache", () => {
+describe("MemoryEmbeddingCache", () => {
   test("an image with a key is encoded once", async () => {
-    const cache = new EmbeddingCache();
+    const cache = new MemoryEmbeddingCache();
     using predictor = new ImagePredictor(model);
     const [first, second] = images as [RawImage, RawImage];
     await predictor.setImage(first, { cache, key: "first" });
@@ -134,7 +134,7 @@ describe("EmbeddingCache", () => {
   });
 
   test("is bounded, and what was used longest ago goes first", () => {
-    const cache = new EmbeddingCache({ maxBytes: 10 });
+    const cache = new MemoryEmbeddingCache({ maxBytes: 10 });
     for (const key of ["a", "b", "c"]) cache.set(key, new Uint8Array(3));
     cache.get("a");
     cache.set("d", new Uint8Array(4));
@@ -143,7 +143,7 @@ describe("EmbeddingCache", () => {
     expect([cache.keys, cache.bytes]).toEqual([["a", "d"], 7]);
     cache.delete("a");
     expect([cache.get("a"), cache.bytes]).toEqual([undefined, 4]);
-    expect(() => new EmbeddingCache({ maxBytes: -1 })).toThrow("maxBytes must be a number from 0, got -1");
+    expect(() => new MemoryEmbeddingCache({ maxBytes: -1 })).toThrow("maxBytes must be a number from 0, got -1");
   });
 });
 

@@ -94,8 +94,14 @@ export interface EmbeddingCacheOptions {
   readonly maxBytes?: number;
 }
 
-/** Encoded images by a key of the caller's, as `saveImage` writes them: a folder's images, a page's, a server's users'. */
-export class EmbeddingCache {
+/** Encoded images by a key of the caller's, as `saveImage` writes them. */
+export interface EmbeddingCache {
+  get(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  set(key: string, file: Uint8Array): void | Promise<void>;
+}
+
+/** An `EmbeddingCache` in memory: a folder's images, a page's, a server's users'. */
+export class MemoryEmbeddingCache implements EmbeddingCache {
   readonly #maxBytes: number;
   readonly #files = new Map<string, Uint8Array>();
   #bytes = 0;
@@ -103,7 +109,7 @@ export class EmbeddingCache {
   /** Throws a `PromptError` "bad-option". */
   constructor({ maxBytes = 2 ** 28 }: EmbeddingCacheOptions = {}) {
     if (!(maxBytes >= 0)) {
-      throw new PromptError("bad-option", `EmbeddingCache: maxBytes must be a number from 0, got ${maxBytes}`, {
+      throw new PromptError("bad-option", `MemoryEmbeddingCache: maxBytes must be a number from 0, got ${maxBytes}`, {
         details: { option: "maxBytes", got: maxBytes },
       });
     }
@@ -167,10 +173,10 @@ export async function setCachedImage<O>(
   options: O & CachedImageOptions,
 ): Promise<void> {
   const { cache, key } = options;
-  const known = key === undefined ? undefined : cache?.get(key);
+  const known = key === undefined ? undefined : await cache?.get(key);
   if (known !== undefined) return predictor.loadImages([known], options);
   await predictor.setImages([image], options);
-  if (cache !== undefined && key !== undefined) cache.set(key, await predictor.saveImage(0, options));
+  if (cache !== undefined && key !== undefined) await cache.set(key, await predictor.saveImage(0, options));
 }
 
 /** Cuts a batch's outputs into one image's each. */

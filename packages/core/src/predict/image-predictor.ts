@@ -28,6 +28,7 @@ import {
   splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
+import type { ImageSegmenter } from "./image-segmenter.ts";
 
 /** Settings of an `ImagePredictor` (reference: `SAM2ImagePredictor`). */
 export interface ImagePredictorOptions {
@@ -127,7 +128,7 @@ interface Decoded {
  *
  * Calls may overlap: they are queued. A call that fails or is aborted changes nothing; the image set before stays.
  */
-export class ImagePredictor {
+export class ImagePredictor implements ImageSegmenter {
   readonly model: Sam2;
   readonly #options: Required<Omit<ImagePredictorOptions, "imagesPerRun">>;
   #imagesPerRun: number | undefined;
@@ -273,12 +274,16 @@ export class ImagePredictor {
   }
 
   /** Frees the images once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => this.#forget());
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => this.#forget());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   [Symbol.dispose](): void {
-    this.dispose();
+    void this.dispose();
   }
 
   async #replace(

@@ -11,6 +11,7 @@ import type { FramePrompt, MemoryBank, ObjectMemory } from "./memory-bank.ts";
 import { checkInteger, type VideoSettings } from "./options.ts";
 import { writeSession } from "./session-file.ts";
 import { noSuchFrame, type StepContext, Tracker } from "./track-step.ts";
+import type { TrackingSession } from "./video-tracker.ts";
 
 export interface SignalOption {
   /** Aborting rejects at once with the signal's reason; the session goes on as if the call had not been made. */
@@ -64,7 +65,7 @@ export interface RemoveOptions extends SignalOption {
  * that name a frame reject with a `FrameError`: "no-such-frame", "frame-unreadable", "frame-size", or a
  * `FrameForgottenError` for what the session's history has dropped.
  */
-export class VideoSession {
+export class VideoSession implements TrackingSession {
   readonly #source: FrameSource;
   readonly #settings: VideoSettings;
   readonly #bank: MemoryBank;
@@ -217,15 +218,19 @@ export class VideoSession {
   }
 
   /** Frees what it holds once the call under way has ended; calls still queued reject. May be called more than once. */
-  dispose(): void {
-    void this.#calls.dispose(async () => {
+  dispose(): Promise<void> {
+    return this.#calls.dispose(async () => {
       this.#tracker.dispose();
       this.#bank.objects.clear();
     });
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   [Symbol.dispose](): void {
-    this.dispose();
+    void this.dispose();
   }
 
   async #prompt(
