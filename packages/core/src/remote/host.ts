@@ -328,8 +328,7 @@ export function serveSam2(
           onProgress: emit,
         });
         const handle = hold<ServedModel>(new LoadedModel(model), async () => {
-          await model.dispose();
-          await made?.dispose();
+          await model.dispose().finally(() => made?.dispose());
         });
         const { config, dtype, source: name, backendName } = model;
         return { ...handle, config, dtype, source: name, backendName };
@@ -365,8 +364,7 @@ export function serveSam2(
       try {
         const session = saved === undefined ? predictor.start(source) : await predictor.load(saved, source);
         const handle = hold<ServedVideo>(session, async () => {
-          await session.dispose();
-          await source.close?.();
+          await session.dispose().finally(() => source.close?.());
         });
         const { width, height } = session.size; // which may have more to it
         const { count } = session;
