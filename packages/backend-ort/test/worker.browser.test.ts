@@ -44,7 +44,7 @@ test("a Blob's model segments in the worker", async () => {
     name: "PromptError",
     code: "out-of-image",
   });
-  predictor.dispose();
+  await predictor.dispose();
 });
 
 describe("video", () => {
@@ -101,7 +101,7 @@ test("the worker fetches a checkpoint by its address", async () => {
   const address = String(new URL(nanoModel.checkpoint, location.href));
   const predictor = await createWorkerPredictor(worker, address, { config });
   expect(predictor.model.config.name).toBe(config.name);
-  predictor.dispose();
+  await predictor.dispose();
   expect(await caches.delete("masklet")).toBe(true); // where it is kept
 });
 
@@ -116,7 +116,7 @@ test("aborting rejects at once, and the worker serves the next", async () => {
   await expect(loading).rejects.toBe(reason);
   const predictor = await createWorkerPredictor(worker, checkpoint, { config });
   expect(predictor.imageSizes).toEqual([]);
-  predictor.dispose();
+  await predictor.dispose();
 });
 
 test("a checkpoint the worker does not take is refused", async () => {

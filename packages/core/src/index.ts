@@ -85,6 +85,7 @@ export {
   type RefineOptions,
   type SetImageOptions,
 } from "./predict/image-predictor.ts";
+export type { ImageSegmenter } from "./predict/image-segmenter.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
@@ -123,3 +124,4 @@ export type {
   SignalOption,
   VideoSession,
 } from "./video/video-session.ts";
+export type { TrackingSession, VideoTracker } from "./video/video-tracker.ts";

@@ -7,7 +7,7 @@ import { toFloat32 } from "../checkpoint/convert.ts";
 import { crc32 } from "../checkpoint/crc32.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
 import { CheckpointError } from "../errors.ts";
-import type { RawImage, Size } from "../image/image.ts";
+import type { Size } from "../image/image.ts";
 import { checkOption } from "../options.ts";
 import type { Sam2 } from "../sam2.ts";
 import { elementCount, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
@@ -173,26 +173,6 @@ export interface CachedImageOptions {
   readonly cache?: EmbeddingCache;
   /** What tells the image from others: a file's path and date, a hash of its bytes. */
   readonly key?: string;
-}
-
-/** The part of a predictor that sets one image. */
-interface ImageSetter<O> {
-  setImages(images: readonly RawImage[], options: O): Promise<void>;
-  loadImages(files: readonly Uint8Array[], options: O): Promise<void>;
-  saveImage(index: number, options: O): Promise<Uint8Array>;
-}
-
-/** From the cache if it is there, else into it. */
-export async function setCachedImage<O>(
-  predictor: ImageSetter<O>,
-  image: RawImage,
-  options: O & CachedImageOptions,
-): Promise<void> {
-  const { cache, key } = options;
-  const known = key === undefined ? undefined : await cache?.get(key);
-  if (known !== undefined) return predictor.loadImages([known], options);
-  await predictor.setImages([image], options);
-  if (cache !== undefined && key !== undefined) await cache.set(key, await predictor.saveImage(0, options));
 }
 
 /** Cuts a batch's outputs into one image's each. */

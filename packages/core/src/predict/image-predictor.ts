@@ -23,6 +23,7 @@ import {
   splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
+import type { ImageSegmenter } from "./image-segmenter.ts";
 
 /** Settings of an `ImagePredictor` (reference: `SAM2ImagePredictor`). */
 export interface ImagePredictorOptions {
@@ -90,7 +91,7 @@ interface Encoded {
  *
  * Calls may overlap: they are queued. A call that fails or is aborted changes nothing; the image set before stays.
  */
-export class ImagePredictor {
+export class ImagePredictor implements ImageSegmenter {
   readonly model: Sam2;
   readonly #options: Required<Omit<ImagePredictorOptions, "imagesPerRun">>;
   #imagesPerRun: number | undefined;

@@ -1,227 +1,24 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
-import { type MaskletError, RemoteError, StateError } from "../errors.ts";
+import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
 import type { ImagePrediction } from "../predict/finish.ts";
-import { type CachedImageOptions, setCachedImage } from "../predict/image-embedding.ts";
+import type { CachedImageOptions } from "../predict/image-embedding.ts";
 import type {
-  ImagePredictor,
   ImagePredictorOptions,
   PredictOptions,
   RefineOptions,
   SetImageOptions,
 } from "../predict/image-predictor.ts";
+import type { ImageSegmenter } from "../predict/image-segmenter.ts";
 import type { LoadProgress } from "../progress.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
-import { listen, type PortLike } from "./port.ts";
-import {
-  type CommonMethods,
-  type Handle,
-  type Methods,
-  message,
-  protocolVersion,
-  type Sam2Methods,
-  type ServedImages,
-  type ServedModel,
-  type ToClient,
-  type ToHost,
-  versionMismatch,
-  versionOf,
-} from "./protocol.ts";
-import { fromWire, toWire } from "./wire-error.ts";
-
-interface CallOptions<E = unknown> {
-  readonly signal?: AbortSignalLike | undefined;
-  readonly onEvent?: ((event: E) => void) | undefined;
-  /** Buffers of the parameters to hand over instead of copying them. */
-  readonly transfer?: readonly ArrayBuffer[] | undefined;
-}
-
-interface Pending {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  readonly event: (value: unknown) => void;
-}
-
-/** Ids are unique in this realm, so that a client may follow another on one port while that one's last answers come. */
-let calls = 0;
-
-/** Calls the methods of the host at the other end of a port, and gives each answer to who asked. */
-export class Caller<M extends Methods<M>> {
-  readonly #port: PortLike;
-  readonly #unlisten: (() => void)[];
-  readonly #pending = new Map<number, Pending>();
-  #ended: MaskletError | undefined;
-  #closing: Promise<void> | undefined;
-
-  constructor(port: PortLike) {
-    this.#port = port;
-    const unlisten = listen(port, {
-      message: (data) => this.#receive(data),
-      lost: (why, cause) => this.end(new RemoteError("lost", `the host is lost: ${why}`, { cause })),
-    });
-    this.#unlisten = [unlisten];
-  }
-
-  /** Listens on the port too, until there is nobody at its other end; `listening` returns what ends that. */
-  beside(listening: (port: PortLike) => () => void): void {
-    this.#unlisten.push(listening(this.#port));
-  }
-
-  /** Calls without an answer yet. */
-  get pending(): number {
-    return this.#pending.size;
-  }
-
-  /**
-   * Settles as the host answers; an abort is passed on to it. Rejects with a `RemoteError` "lost" or "protocol-version"
-   * when no answer can come any more, "not-sendable" for parameters that cannot be cloned.
-   */
-  call<K extends keyof (M & CommonMethods) & string>(
-    method: K,
-    params: (M & CommonMethods)[K]["params"],
-    { signal, onEvent, transfer = [] }: CallOptions<(M & CommonMethods)[K]["event"]> = {},
-  ): Promise<(M & CommonMethods)[K]["result"]> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) throw this.#ended;
-      const id = ++calls;
-      const abort = (reason: unknown): void => this.#post({ type: "abort", id, reason: toWire(reason) });
-      const onAbort = (): void => abort(signal?.reason);
-      const settled = (): void => {
-        this.#pending.delete(id);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      this.#pending.set(id, {
-        resolve: (value) => {
-          settled();
-          resolve(value as (M & CommonMethods)[K]["result"]); // the host is typed by the same table
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-        event: (value) => {
-          try {
-            onEvent?.(value as (M & CommonMethods)[K]["event"]);
-          } catch (error) {
-            reject(error);
-            abort(error);
-          }
-        },
-      });
-      try {
-        this.#post({ type: "call", id, method, params }, [...transfer]);
-      } catch (cause) {
-        settled();
-        throw new RemoteError("not-sendable", `${method}: what was given cannot be sent to the host`, { cause });
-      }
-      if (signal?.aborted) onAbort();
-      else signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  }
-
-  /**
-   * The items of an iterable that a method opens. The host computes an item when it is asked for; `ahead` of them are
-   * asked for before they are needed. Leaving the loop ends the iterable on the host.
-   */
-  async *iterate<T>(
-    open: () => Promise<Handle<AsyncIterable<T>>>,
-    { signal, ahead = 0 }: { readonly signal?: AbortSignalLike | undefined; readonly ahead?: number } = {},
-  ): AsyncGenerator<T, void, void> {
-    signal?.throwIfAborted();
-    const handle = await abortable(open(), signal, (late) => this.abandon(late));
-    const asked: Promise<IteratorResult<unknown, unknown>>[] = [];
-    let done = false;
-    try {
-      for (;;) {
-        while (asked.length <= ahead) {
-          const next = this.call("next", { handle: handle.handle }, { signal });
-          next.catch(() => {}); // seen when its turn comes, or not needed any more
-          asked.push(next);
-        }
-        const result = await abortable(asked.shift() as Promise<IteratorResult<unknown, unknown>>, signal);
-        if (result.done === true) {
-          done = true;
-          return;
-        }
-        yield result.value as T; // as the handle says
-      }
-    } finally {
-      // An abort does not wait for the host.
-      if (signal?.aborted) this.abandon(handle);
-      else if (!done) await this.release(handle);
-    }
-  }
-
-  /** Has the host free what it keeps; a host that is gone has. */
-  async release({ handle }: Handle<unknown>): Promise<void> {
-    if (this.#ended === undefined) await this.call("release", { handle }).catch(ignoreLoss);
-  }
-
-  /** As `release`, where nobody waits for it. */
-  abandon(handle: Handle<unknown>): void {
-    this.release(handle).catch(() => {});
-  }
-
-  /** Has the host free all that it keeps for this client; calls without an answer reject. The port stays open. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    if (this.#ended !== undefined) return;
-    const unanswered = [...this.#pending.values()];
-    const closed = this.call("close", undefined);
-    this.#ended = new StateError("disposed", "the client of the remote model is disposed");
-    for (const pending of unanswered) pending.reject(this.#ended);
-    try {
-      await closed.catch(ignoreLoss);
-    } finally {
-      this.#leave();
-    }
-  }
-
-  /** Rejects all calls, those to come too. */
-  end(why: MaskletError): void {
-    this.#ended ??= why;
-    this.#leave();
-    for (const pending of [...this.#pending.values()]) pending.reject(why);
-  }
-
-  #leave(): void {
-    for (const unlisten of this.#unlisten.splice(0)) unlisten();
-  }
-
-  #receive(data: unknown): void {
-    const version = versionOf(data);
-    if (version === undefined) return;
-    if (version !== protocolVersion) {
-      this.end(versionMismatch("host", version));
-      return;
-    }
-    const answer = data as ToClient;
-    if (answer.type === "lost") this.end(fromWire(answer.error) as MaskletError);
-    else {
-      // Calls come here too, the other side's own.
-      const pending = this.#pending.get(answer.id);
-      if (answer.type === "event") pending?.event(answer.value);
-      else if (answer.type === "result") pending?.resolve(answer.value);
-      else if (answer.type === "error") pending?.reject(fromWire(answer.error));
-    }
-  }
-
-  #post(content: ToHost, transfer: ArrayBuffer[] = []): void {
-    this.#port.postMessage(message(content), transfer);
-  }
-}
-
-function ignoreLoss(error: unknown): void {
-  if (!(error instanceof RemoteError)) throw error;
-}
+import { Caller } from "./caller.ts";
+import { type Handle, type Sam2Methods, type ServedImages, type ServedModel, sam2Methods } from "./methods.ts";
+import type { PortLike } from "./port.ts";
 
 /** Options of `RemoteClient.load`. */
 export interface RemoteLoadOptions {
@@ -249,7 +46,7 @@ export class RemoteClient {
   readonly #caller: Caller<Sam2Methods>;
 
   constructor(port: PortLike) {
-    this.#caller = new Caller(port);
+    this.#caller = new Caller(port, sam2Methods);
   }
 
   /** Calls that the host has not answered yet. */
@@ -278,16 +75,10 @@ export class RemoteClient {
 async function loadModel(
   caller: Caller<Sam2Methods>,
   source: unknown,
-  { config, dtype, backend, transfer, signal, onProgress }: RemoteLoadOptions,
+  { transfer, signal, onProgress, ...options }: RemoteLoadOptions,
 ): Promise<Sam2Methods["load"]["result"]> {
   signal?.throwIfAborted();
-  const params = {
-    source,
-    ...(config && { config }),
-    ...(dtype && { dtype }),
-    ...(backend !== undefined && { backend }),
-  };
-  const loaded = caller.call("load", params, { signal, onEvent: onProgress, transfer });
+  const loaded = caller.call("load", { source, ...options }, { signal, onEvent: onProgress, transfer });
   return abortable(loaded, signal, (late) => caller.abandon(late));
 }
 
@@ -306,7 +97,7 @@ export async function createWorkerPredictor(
   source: unknown,
   { predictor: options = {}, ...load }: WorkerPredictorOptions = {},
 ): Promise<RemoteImagePredictor> {
-  const caller = new Caller<Sam2Methods>(worker);
+  const caller = new Caller(worker, sam2Methods);
   try {
     const model = await loadModel(caller, source, load);
     const images = await caller.call("imagePredictor", { model: { handle: model.handle }, options });
@@ -363,6 +154,9 @@ export class RemoteSam2 {
   }
 }
 
+type Encoded = Sam2Methods["setImages"]["result"];
+type Step = Sam2Methods["refine"]["event"];
+
 /** Options of `RemoteImagePredictor.setImage`. */
 export interface RemoteSetImageOptions extends SetImageOptions {
   /** Hands the pixels over to the host instead of copying them: the image is empty afterwards. Default false. */
@@ -375,25 +169,26 @@ export interface RemoteSetImageOptions extends SetImageOptions {
  * Calls wait on this side for those before them, so that a click that is aborted or superseded costs the host nothing,
  * even where a run blocks it.
  */
-export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "imagesPerRun"> {
+export class RemoteImagePredictor implements ImageSegmenter {
   readonly model: RemoteSam2;
   readonly #caller: Caller<Sam2Methods>;
   readonly #calls = new CallQueue("the predictor");
   #images: Handle<ServedImages>;
   #sizes: readonly Size[] = [];
-  readonly #onDispose: () => Promise<void>;
+  readonly #free: (images: Handle<ServedImages>) => Promise<void>;
+  #disposed: Promise<void> | undefined;
 
   /** @internal For `RemoteSam2.imagePredictor` and `createWorkerPredictor`. */
   constructor(
     model: RemoteSam2,
     caller: Caller<Sam2Methods>,
     images: Handle<ServedImages>,
-    onDispose: () => Promise<void> = async () => {},
+    free: (images: Handle<ServedImages>) => Promise<void> = (held) => caller.release(held),
   ) {
     this.model = model;
     this.#caller = caller;
     this.#images = images;
-    this.#onDispose = onDispose;
+    this.#free = free;
   }
 
   get imageSizes(): readonly Size[] {
@@ -401,35 +196,40 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
   }
 
   /** As `ImagePredictor.setImage`. */
-  setImage(image: RawImage, options: RemoteSetImageOptions & CachedImageOptions = {}): Promise<void> {
-    return setCachedImage(this, image, options);
+  setImage(
+    image: RawImage,
+    { cache, key, ...options }: RemoteSetImageOptions & CachedImageOptions = {},
+  ): Promise<void> {
+    return this.#replace("setImage", options.signal, async () => {
+      if (cache === undefined || key === undefined) return this.#encode([image], options);
+      const known = await cache.get(key);
+      if (known !== undefined) return this.#load([known], options);
+      const encoded = await this.#encode([image], options);
+      try {
+        const file = await this.#save(encoded, 0, options);
+        options.signal?.throwIfAborted();
+        await cache.set(key, file);
+        return encoded;
+      } catch (error) {
+        this.#caller.abandon(encoded);
+        throw error;
+      }
+    });
   }
 
   /** As `ImagePredictor.setImages`. */
-  async setImages(
-    images: readonly RawImage[],
-    { signal, transfer = false }: RemoteSetImageOptions = {},
-  ): Promise<void> {
-    const encode = (): Promise<Sam2Methods["setImages"]["result"]> => {
-      // The host checks how large they may be.
-      for (const image of images) checkImage("setImage", image, { maxPixels: Number.POSITIVE_INFINITY });
-      const sent = transfer ? images : images.map((image) => ({ ...image, data: copyOf(image.data) }));
-      const buffers = new Set(sent.map(({ data }) => data.buffer as ArrayBuffer));
-      return this.#caller.call("setImages", { images: sent, like: this.#images }, { signal, transfer: [...buffers] });
-    };
-    await this.#replace("setImage", encode, signal);
+  setImages(images: readonly RawImage[], options: RemoteSetImageOptions = {}): Promise<void> {
+    return this.#replace("setImage", options.signal, () => this.#encode(images, options));
   }
 
   /** As `ImagePredictor.saveImage`. */
-  saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
-    const save = () => this.#caller.call("saveImage", { images: this.#images, index }, { signal });
-    return this.#calls.run("saveImage", signal, save);
+  saveImage(index = 0, options: SetImageOptions = {}): Promise<Uint8Array> {
+    return this.#calls.run("saveImage", options.signal, () => this.#save(this.#images, index, options));
   }
 
   /** As `ImagePredictor.loadImages`. */
-  async loadImages(files: readonly Uint8Array[], { signal }: SetImageOptions = {}): Promise<void> {
-    const load = () => this.#caller.call("loadImages", { files, like: this.#images }, { signal });
-    await this.#replace("loadImages", load, signal);
+  loadImages(files: readonly Uint8Array[], options: SetImageOptions = {}): Promise<void> {
+    return this.#replace("loadImages", options.signal, () => this.#load(files, options));
   }
 
   /** As `ImagePredictor.predict`. */
@@ -444,22 +244,18 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
     const asked = prompts.map((prompt, i) =>
       copyPrompt(prompt, prompts.length === 1 ? "predict" : `predict: prompt ${i}`),
     );
-    const { signal, latest, ...rest } = options;
     return this.#predict(options, () =>
-      this.#caller.call("predict", { images: this.#images, prompts: asked.map(compact), options: rest }, { signal }),
+      this.#caller.call("predict", { images: this.#images, prompts: asked, options }, { signal: options.signal }),
     );
   }
 
   /** As `ImagePredictor.refine`. */
   async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
     const asked = copyPrompt(prompt, "predict");
-    const { signal, latest, onStep, ...rest } = options;
+    const { signal, onStep } = options;
+    const onEvent = onStep && (({ prediction, iteration }: Step) => onStep(prediction, iteration));
     return this.#predict(options, () =>
-      this.#caller.call(
-        "refine",
-        { images: this.#images, prompt: compact(asked), options: rest },
-        { signal, onEvent: onStep && (({ prediction, iteration }) => onStep(prediction, iteration)) },
-      ),
+      this.#caller.call("refine", { images: this.#images, prompt: asked, options }, { signal, onEvent }),
     );
   }
 
@@ -477,24 +273,37 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
   }
 
   /** As `ImagePredictor.dispose`. */
-  async dispose(): Promise<void> {
-    const free = async (): Promise<void> => {
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#calls.dispose(() => {
       this.#sizes = [];
-      this.#caller.abandon(this.#images);
-      await this.#onDispose();
-    };
-    await this.#calls.dispose(free);
+      return this.#free(this.#images);
+    });
+    return this.#disposed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
-  async #replace(
-    where: string,
-    encode: () => Promise<Sam2Methods["setImages"]["result"]>,
-    signal: AbortSignalLike | undefined,
-  ): Promise<void> {
+  async #encode(images: readonly RawImage[], { signal, transfer }: RemoteSetImageOptions): Promise<Encoded> {
+    // The host checks how large they may be.
+    for (const image of images) checkImage("setImage", image, { maxPixels: Number.POSITIVE_INFINITY });
+    const buffers = transfer
+      ? images.map(({ data }) => data.buffer).filter((buffer) => buffer instanceof ArrayBuffer)
+      : [];
+    return this.#caller.call("setImages", { images, like: this.#images }, { signal, transfer: buffers });
+  }
+
+  #load(files: readonly Uint8Array[], { signal }: SetImageOptions): Promise<Encoded> {
+    return this.#caller.call("loadImages", { files, like: this.#images }, { signal });
+  }
+
+  #save(images: Handle<ServedImages>, index: number, { signal }: SetImageOptions): Promise<Uint8Array> {
+    return this.#caller.call("saveImage", { images, index }, { signal });
+  }
+
+  /** All of `encode` is one call in the queue, and what was set before stays until it has ended well. */
+  async #replace(where: string, signal: AbortSignalLike | undefined, encode: () => Promise<Encoded>): Promise<void> {
     const { handle, sizes } = await this.#calls.run(where, signal, encode, (late) => this.#caller.abandon(late));
     this.#caller.abandon(this.#images);
     this.#images = { handle };
@@ -511,13 +320,4 @@ export class RemoteImagePredictor implements Omit<ImagePredictor, "model" | "ima
     };
     return this.#calls.run("predict", signal, job);
   }
-}
-
-/** A clone of a view copies all of its buffer, and a shared one is refused. `slice` of Node's `Buffer` is no copy. */
-export const copyOf = (data: RawImage["data"]): RawImage["data"] =>
-  data instanceof Uint8ClampedArray ? new Uint8ClampedArray(data) : new Uint8Array(data);
-
-function compact(prompt: Prompt): Prompt {
-  const { maskInput } = prompt;
-  return maskInput === undefined ? prompt : { ...prompt, maskInput: { ...maskInput, data: maskInput.data.slice() } };
 }

@@ -5,31 +5,31 @@ import { PromptError, RemoteError, StateError } from "../errors.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
 import { Queue } from "../queue.ts";
 import { Sam2 } from "../sam2.ts";
-import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { VideoSession } from "../video/video-session.ts";
-import { Caller } from "./client.ts";
-import { listen, type PortLike } from "./port.ts";
+import { Caller } from "./caller.ts";
 import {
   type ClientMethods,
   type CommonMethods,
+  type Crossing,
+  clientMethods,
+  commonMethods,
   type Handle,
   type Methods,
-  message,
-  protocolVersion,
   type Sam2Methods,
   type ServedImages,
   type ServedModel,
   type ServedVideo,
   type SessionState,
-  type ToClient,
-  type ToHost,
+  sam2Methods,
+  type Table,
+  trackedFrame,
   type VideoFrames,
-  versionMismatch,
-  versionOf,
-} from "./protocol.ts";
-import { fromWire, toWire, type WireError } from "./wire-error.ts";
+} from "./methods.ts";
+import { listen, type PortLike } from "./port.ts";
+import { badMessage, message, protocolVersion, type ToClient, versionMismatch, versionOf } from "./protocol.ts";
+import { fromWire, toWire } from "./wire-error.ts";
 
 /** What a method may do besides answering. */
 export interface CallContext<E> {
@@ -68,35 +68,42 @@ interface Held {
  * Answers what comes on the port with the handlers; one client at a time. A client may close and another begin on the
  * same port. When the port closes, all that was held for the client is freed.
  */
-export function serve<M extends Methods<M>>(port: PortLike, handlers: Handlers<M>): RemoteHost {
-  return new Host(port, handlers as Readonly<Record<string, AnyHandler>>);
+export function serve<M extends Methods<M>>(port: PortLike, methods: Table<M>, handlers: Handlers<M>): RemoteHost {
+  return new Host(port, methods, handlers as Readonly<Record<string, AnyHandler>>);
 }
 
-/** A handler with its types forgotten: who calls it over the port has to have them right. */
+/** A handler with its types forgotten: what it is called with has the kind that the table says. */
 type AnyHandler = (params: unknown, context: CallContext<unknown>) => Promise<unknown>;
 
 class Host implements RemoteHost {
   readonly #port: PortLike;
+  readonly #methods: Readonly<Record<string, Crossing>>;
   readonly #handlers: Readonly<Record<string, AnyHandler>>;
   readonly #unlisten: () => void;
-  readonly #running = new Map<number, { readonly abort: Abort; readonly answered: Promise<void> }>();
+  readonly #running = new Map<unknown, { readonly abort: Abort; readonly answered: Promise<void> }>();
   readonly #held = new Map<number, Held>();
   #handles = 0;
   #closing: Promise<void> = Promise.resolve();
   #disposed = false;
 
-  constructor(port: PortLike, handlers: Readonly<Record<string, AnyHandler>>) {
+  constructor(
+    port: PortLike,
+    methods: Readonly<Record<string, Crossing>>,
+    handlers: Readonly<Record<string, AnyHandler>>,
+  ) {
     this.#port = port;
     const common: Handlers<CommonMethods> = {
       next: async (handle, { signal, held }) => held(handle, Items).next(signal),
       release: ({ handle }) => this.#release(handle),
       close: async () => {}, // never gets here
     };
+    this.#methods = { ...methods, ...commonMethods };
     this.#handlers = { ...handlers, ...(common as Readonly<Record<string, AnyHandler>>) };
     this.#unlisten = listen(port, {
       message: (data) => this.#receive(data),
-      // Nobody is left to be told what fails then.
-      lost: (why) => void this.#end(new RemoteError("lost", `the host ended: ${why}`)).catch(() => {}),
+      lost: (why) => {
+        this.#end(new RemoteError("lost", `the host ended: ${why}`)).catch(() => {}); // nobody is left to be told
+      },
     });
   }
 
@@ -112,7 +119,7 @@ class Host implements RemoteHost {
     if (!this.#disposed) {
       this.#disposed = true;
       this.#unlisten();
-      this.#post({ type: "lost", error: toWire(why) });
+      this.#tell({ type: "lost", error: toWire(why) });
       this.#close(why);
     }
     await this.#closing;
@@ -121,45 +128,49 @@ class Host implements RemoteHost {
   #receive(data: unknown): void {
     const version = versionOf(data);
     if (version === undefined) return;
-    const { id, type } = data as ToHost;
+    const { id, type, method, params, reason } = data as Readonly<Record<string, unknown>>;
     if (version !== protocolVersion) {
-      this.#post({ type: "error", id, error: toWire(versionMismatch("client", version)) });
+      this.#refuse(id, versionMismatch("client", version));
     } else if (type === "abort") {
-      this.#running.get(id)?.abort.abort(fromWire((data as ToHost & { readonly reason: WireError }).reason));
+      this.#running.get(id)?.abort.abort(fromWire(reason));
     } else if (type === "call") {
-      const { method, params } = data as ToHost & { readonly type: "call" };
       if (method === "close") this.#closeFor(id);
+      else if (this.#running.has(id)) this.#refuse(id, badMessage("there is such a call already", { id }));
       else {
         const abort = new Abort();
         this.#running.set(id, { abort, answered: this.#call(id, method, params, abort) });
       }
+    } else if (!toClient.has(type)) {
+      this.#refuse(id, badMessage(`the host takes no message of type ${String(type)}`, { type }));
     }
   }
 
   /** Never rejects. */
-  async #call(id: number, method: string, params: unknown, abort: Abort): Promise<void> {
-    let answer: ToClient;
+  async #call(id: unknown, method: unknown, params: unknown, abort: Abort): Promise<void> {
     try {
       await this.#closing;
-      const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
-      if (handler === undefined) {
-        throw new RemoteError("bad-message", `the host has no method "${method}"`, { details: { method } });
+      if (typeof method !== "string" || !Object.hasOwn(this.#handlers, method)) {
+        throw badMessage(`the host has no method "${String(method)}"`, { method });
       }
+      const { takes, answers } = this.#methods[method] as Crossing;
+      if (!takes.fits(params)) throw badMessage(`what ${method} was called with does not fit it`, { method });
       abort.signal.throwIfAborted();
-      answer = { type: "result", id, value: await handler(params, this.#context(id, abort)) };
+      const result = await (this.#handlers[method] as AnyHandler)(params, this.#context(id, abort));
+      const transfer = new Set<ArrayBuffer>();
+      const value = answers.send(result, transfer);
+      try {
+        this.#post({ type: "result", id, value }, [...transfer]);
+      } catch (cause) {
+        throw new RemoteError("not-sendable", `the result of ${method} cannot be sent`, { cause });
+      }
     } catch (error) {
-      answer = { type: "error", id, error: toWire(error) };
-    }
-    this.#running.delete(id);
-    try {
-      this.#post(answer, buffersOf(answer));
-    } catch (cause) {
-      const error = new RemoteError("not-sendable", `the result of ${method} cannot be sent`, { cause });
-      this.#post({ type: "error", id, error: toWire(error) });
+      this.#refuse(id, error);
+    } finally {
+      this.#running.delete(id);
     }
   }
 
-  #context(id: number, { signal }: Abort): CallContext<unknown> {
+  #context(id: unknown, { signal }: Abort): CallContext<unknown> {
     const keep = (held: Held): { readonly handle: number } => {
       const handle = ++this.#handles;
       this.#held.set(handle, held);
@@ -177,9 +188,7 @@ class Host implements RemoteHost {
       held: ({ handle }, type) => {
         const value = this.#held.get(handle)?.value;
         if (value instanceof type) return value;
-        throw new RemoteError("bad-message", `the host holds nothing of that kind as ${handle}`, {
-          details: { handle },
-        });
+        throw badMessage(`the host holds nothing of that kind as ${handle}`, { handle });
       },
     };
   }
@@ -190,11 +199,11 @@ class Host implements RemoteHost {
     await held?.free();
   }
 
-  #closeFor(id: number): void {
+  #closeFor(id: unknown): void {
     this.#close(new StateError("disposed", "the client has closed"));
     const closed = this.#closing.then(
-      () => this.#post({ type: "result", id, value: undefined }),
-      (error) => this.#post({ type: "error", id, error: toWire(error) }),
+      () => this.#tell({ type: "result", id, value: undefined }),
+      (error) => this.#refuse(id, error),
     );
     this.#closing = closed;
   }
@@ -212,10 +221,24 @@ class Host implements RemoteHost {
     });
   }
 
+  #refuse(id: unknown, error: unknown): void {
+    this.#tell({ type: "error", id, error: toWire(error) });
+  }
+
+  /** Of a port that takes nothing more nobody is left to be told. */
+  #tell(content: ToClient): void {
+    try {
+      this.#post(content);
+    } catch {}
+  }
+
   #post(content: ToClient, transfer: ArrayBuffer[] = []): void {
     this.#port.postMessage(message(content), transfer);
   }
 }
+
+/** Types of what a client gets: a host's own calls are answered on the same port. */
+const toClient: ReadonlySet<unknown> = new Set<ToClient["type"]>(["event", "result", "error", "lost"]);
 
 /** An iterable's items, one at a time, however fast they are asked for. */
 class Items {
@@ -260,17 +283,6 @@ class Items {
   }
 }
 
-/** The buffers that a result brings and nobody else sees: handed over instead of copied. */
-function buffersOf(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
-  if (ArrayBuffer.isView(value)) {
-    const { buffer, byteLength } = value;
-    if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) found.add(buffer);
-  } else if (typeof value === "object" && value !== null) {
-    for (const field of Object.values(value)) buffersOf(field, found);
-  }
-  return [...found];
-}
-
 /** Where a host takes its models from. */
 export interface Sam2HostOptions {
   /**
@@ -301,26 +313,24 @@ export function serveSam2(
   let asking: Caller<ClientMethods> | undefined;
   /** What asks the client for frames. */
   const client = (): Caller<ClientMethods> => {
-    asking ??= new Caller<ClientMethods>(port);
+    asking ??= new Caller(port, clientMethods);
     return asking;
   };
-  const host = serve<Sam2Methods>(port, {
-    load: async ({ source, config, dtype, backend: asked }, { signal, emit, hold }) => {
+  const host = serve(port, sam2Methods, {
+    load: async ({ source, backend: asked, ...options }, { signal, emit, hold }) => {
       const made = typeof backend === "function" ? await backend(asked) : undefined;
       try {
         const model = await Sam2.load(await open(source, { signal }), {
           backend: made ?? (backend as Backend),
-          ...(config && { config }),
-          ...(dtype && { dtype }),
+          ...options,
           signal,
           onProgress: emit,
         });
         const handle = hold<ServedModel>(new LoadedModel(model), async () => {
-          await model.dispose();
-          await made?.dispose();
+          await model.dispose().finally(() => made?.dispose());
         });
-        const { config: found, dtype: computed, source: name, backendName } = model;
-        return { ...handle, config: found, dtype: computed, source: name, backendName };
+        const { config, dtype, source: name, backendName } = model;
+        return { ...handle, config, dtype, source: name, backendName };
       } catch (error) {
         await made?.dispose();
         throw error;
@@ -328,7 +338,7 @@ export function serveSam2(
     },
     imagePredictor: async ({ model, options }, { hold, held }) => {
       const served = new ServedPredictor(held(model, LoadedModel).model, options);
-      return hold(served, () => served.free());
+      return hold(served, () => served.predictor.dispose());
     },
     setImages: ({ images, like }, context) =>
       beside(like, context, (predictor) => predictor.setImages(images, { signal: context.signal })),
@@ -353,8 +363,7 @@ export function serveSam2(
       try {
         const session = saved === undefined ? predictor.start(source) : await predictor.load(saved, source);
         const handle = hold<ServedVideo>(session, async () => {
-          await session.dispose();
-          await source.close?.();
+          await session.dispose().finally(() => source.close?.());
         });
         const { width, height } = session.size; // which may have more to it
         const { count } = session;
@@ -364,24 +373,19 @@ export function serveSam2(
         throw error;
       }
     },
-    addPrompt: ({ prompt, ...params }, context) =>
-      onSession(params, context, async (session) => toSend(await session.addPrompt(prompt, context))),
-    addMask: ({ prompt, ...params }, context) =>
-      onSession(params, context, async (session) => toSend(await session.addMask(prompt, context))),
-    clearPrompts: ({ prompt, ...params }, context) =>
-      onSession(params, context, async (session) => toSend(await session.clearPrompts(prompt, context))),
-    removeObject: ({ object, strict, ...params }, context) =>
-      onSession(params, context, async (session) => {
-        const { signal } = context;
-        return (await session.removeObject(object, { ...(strict !== undefined && { strict }), signal })).map(toSend);
-      }),
-    resetVideo: (params, context) => onSession(params, context, (session) => session.reset()),
-    saveVideo: (params, context) => onSession(params, context, async (session) => session.save()),
+    addPrompt: ({ session, prompt }, context) => onSession(session, context, (on) => on.addPrompt(prompt, context)),
+    addMask: ({ session, prompt }, context) => onSession(session, context, (on) => on.addMask(prompt, context)),
+    clearPrompts: ({ session, prompt }, context) =>
+      onSession(session, context, (on) => on.clearPrompts(prompt, context)),
+    removeObject: ({ session, object, strict }, context) =>
+      onSession(session, context, (on) => on.removeObject(object, { strict, signal: context.signal })),
+    resetVideo: ({ session }, context) => onSession(session, context, (on) => on.reset()),
+    saveVideo: ({ session }, context) => onSession(session, context, async (on) => on.save()),
     propagate: async ({ session: handle, options }, { held, holdIterable }) => {
       const session = held(handle, VideoSession);
       return holdIterable(async function* (signal) {
         for await (const frame of session.propagate({ ...options, signal })) {
-          yield { frame: toSend(frame), state: stateOf(session) };
+          yield trackedFrame.send({ frame, state: stateOf(session) }, new Set());
         }
       });
     },
@@ -396,7 +400,7 @@ export function serveSam2(
 
 /** Calls a session, and tells the client what became of it. */
 async function onSession<T>(
-  { session: handle }: { readonly session: Handle<ServedVideo> },
+  handle: Handle<ServedVideo>,
   { held, emit }: CallContext<SessionState>,
   call: (session: VideoSession) => Promise<T>,
 ): Promise<T> {
@@ -409,17 +413,6 @@ async function onSession<T>(
 }
 
 const stateOf = ({ objectIds, memoryBytes }: VideoSession): SessionState => ({ objectIds, memoryBytes });
-
-/** What is sent is handed over, and these logits are the session's own. */
-function toSend({ frame, objects }: FrameResult): FrameResult {
-  return {
-    frame,
-    objects: objects.map((object) => ({
-      ...object,
-      lowResLogits: { ...object.lowResLogits, data: object.lowResLogits.data.slice() },
-    })),
-  };
-}
 
 /** Frames that the client reads when they are needed here. */
 function pull(
@@ -453,10 +446,10 @@ async function beside(
   try {
     await set(served.predictor);
   } catch (error) {
-    await served.free();
+    await served.predictor.dispose();
     throw error;
   }
-  return { ...hold<ServedImages>(served, () => served.free()), sizes: served.predictor.imageSizes };
+  return { ...hold<ServedImages>(served, () => served.predictor.dispose()), sizes: served.predictor.imageSizes };
 }
 
 async function openBytes(source: unknown): Promise<Uint8Array> {
@@ -483,10 +476,5 @@ class ServedPredictor {
     this.model = model;
     this.options = options;
     this.predictor = new ImagePredictor(model, options);
-  }
-
-  /** Resolves when its images are freed. */
-  free(): Promise<void> {
-    return this.predictor.dispose();
   }
 }

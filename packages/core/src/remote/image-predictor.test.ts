@@ -159,8 +159,8 @@ describe("the same as an ImagePredictor", () => {
       expect((there as Error).constructor).toBe((here as Error).constructor);
     }
     expect(remote.imageSizes).toEqual([]);
-    remote.dispose();
-    local.dispose();
+    await remote.dispose();
+    await local.dispose();
     for (const call of [calls[0], calls[11]]) {
       const [here, there] = await Promise.all(
         [local, remote].map((predictor) => call?.(predictor).catch((e: unknown) => e)),
@@ -338,7 +338,38 @@ describe("loading", () => {
     await remote.setImage(picture, { cache, key: "picture" });
     expect(await remote.predict(click)).toEqual(before);
     expect(backend.steps).not.toContain("run imageEncoder");
-    remote.dispose();
+    await remote.dispose();
+  });
+
+  test("a cached image is the one of its key, of calls that overlap too", async () => {
+    const remote = await remotePredictor();
+    const cache = new MemoryEmbeddingCache();
+    const set = (image: RawImage, key: string): Promise<void> => remote.setImage(image, { cache, key });
+    await Promise.all([set(picture, "picture"), set(other, "other")]);
+    expect(remote.imageSizes).toEqual([{ width: 30, height: 20 }]);
+    for (const [key, { width, height }] of [["picture", picture] as const, ["other", other] as const]) {
+      await remote.loadImages([cache.get(key) as Uint8Array]);
+      expect(remote.imageSizes).toEqual([{ width, height }]);
+    }
+  });
+
+  test("an image that is not cached in the end is not set either", async () => {
+    const remote = await remotePredictor();
+    const abort = new TestAbort();
+    const cache = new MemoryEmbeddingCache();
+    const waiting: (() => void)[] = [];
+    backend.intervene = async (step) => {
+      if (step.startsWith("read")) await new Promise<void>((resolve) => waiting.push(resolve));
+    };
+    const call = remote.setImage(other, { cache, key: "other", signal: abort.signal });
+    await vi.waitFor(() => expect(waiting.length).toBeGreaterThan(0));
+    abort.abort();
+    await expect(call).rejects.toBe(abort.reason);
+    backend.intervene = async () => {};
+    for (const letGo of waiting) letGo();
+    await holds(2, 3);
+    expect(remote.imageSizes).toEqual([{ width: 50, height: 40 }]);
+    expect(cache.keys).toEqual([]);
   });
 
   test("tells of the model and of its progress", async () => {
@@ -421,10 +452,11 @@ describe("createWorkerPredictor", () => {
     const held = hold("run maskDecoder");
     const last = predictor.predict(click);
     await held.reached;
-    predictor.dispose();
+    const disposed = predictor.dispose();
     held.letGo();
     expect((await last).masks).toHaveLength(3); // the call under way is finished
-    await holds(0, 0);
+    await disposed;
+    expect([host.live, backend.tensors]).toEqual([0, 0]);
     expect(backend.executables).toBe(0);
     await expect(predictor.predict(click)).rejects.toMatchObject({ code: "disposed" });
   });
@@ -435,17 +467,17 @@ describe("createWorkerPredictor", () => {
     await expect(failing).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });
     const predictor = await createWorkerPredictor(channel.port2, file, { config: toyConfig });
     await holds(2, 0);
-    predictor.dispose();
-    await holds(0, 0);
+    await predictor.dispose();
+    expect([host.live, backend.executables]).toEqual([0, 0]);
   });
 });
 
 test("a predictor that is disposed of frees its images, and its model goes on", async () => {
   const [first, second] = [await remotePredictor(), await remotePredictor(other)];
   await holds(3, 6);
-  first.dispose();
-  first.dispose();
-  await holds(2, 3);
+  expect(first.dispose()).toBe(first.dispose());
+  await first.dispose();
+  expect([host.live, backend.tensors]).toEqual([2, 3]);
   expect((await second.predict({ points: [[3, 3]] })).masks).toHaveLength(3);
   await model.dispose();
   await expect(second.predict({ points: [[3, 3]] })).rejects.toMatchObject({ name: "StateError", code: "disposed" });

@@ -4,10 +4,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AbortSignalLike } from "../abort.ts";
 import { RemoteError, StateError } from "../errors.ts";
 import { TestAbort } from "../testing/fixtures.ts";
-import { Caller } from "./client.ts";
+import { Caller } from "./caller.ts";
 import { type RemoteHost, serve } from "./host.ts";
+import { data, handle, integer } from "./kind.ts";
+import type { Handle, Method, Table } from "./methods.ts";
 import type { PortLike } from "./port.ts";
-import { type Handle, protocolVersion } from "./protocol.ts";
+import { protocolVersion } from "./protocol.ts";
 
 interface Toy {
   double: { params: number; result: number; event: never };
@@ -17,6 +19,15 @@ interface Toy {
   count: { params: number; result: Handle<AsyncIterable<number>>; event: never };
   plain: { params: undefined; result: Handle<AsyncIterable<number>>; event: never };
 }
+
+const toy: Table<Toy> = {
+  double: { takes: data(), answers: data() },
+  steps: { takes: integer, answers: data(), reports: integer },
+  hang: { takes: data(), answers: data() },
+  odd: { takes: data(), answers: data() },
+  count: { takes: integer, answers: handle() },
+  plain: { takes: data(), answers: handle() },
+};
 
 let channel: InstanceType<typeof MessageChannel>;
 let host: RemoteHost;
@@ -39,7 +50,7 @@ const untilAborted = (signal: AbortSignalLike): Promise<never> =>
   });
 
 function serveToy(port: PortLike): RemoteHost {
-  return serve<Toy>(port, {
+  return serve(port, toy, {
     double: async (x) => 2 * x,
     steps: async (count, { emit }) => {
       for (let i = 0; i < count; i++) emit(i);
@@ -81,7 +92,7 @@ beforeEach(() => {
   channel = new MessageChannel();
   [produced, reasons, ended, pause] = [[], [], 0, async () => {}];
   host = serveToy(channel.port1);
-  client = new Caller<Toy>(channel.port2);
+  client = new Caller(channel.port2, toy);
 });
 afterEach(async () => {
   await settled();
@@ -91,8 +102,8 @@ afterEach(async () => {
   channel.port1.close();
 });
 
-const numbers = (limit: number, options?: Parameters<Caller<Toy>["iterate"]>[1]): AsyncGenerator<number, void, void> =>
-  client.iterate(() => client.call("count", limit), options);
+const numbers = (limit: number, options?: Parameters<Caller<Toy>["iterate"]>[2]): AsyncGenerator<number, void, void> =>
+  client.iterate(() => client.call("count", limit), integer, options);
 
 describe("a call", () => {
   test("gets its own answer, however many are under way", async () => {
@@ -128,9 +139,13 @@ describe("a call", () => {
   });
 
   test("of a method that is none", async () => {
-    const other = client as unknown as Caller<{ missing: { params: undefined; result: undefined; event: never } }>;
+    const row = { takes: data(), answers: data() };
+    const other = new Caller<Record<"missing" | "constructor", Method<unknown, unknown, never>>>(channel.port2, {
+      missing: row,
+      constructor: row,
+    });
     for (const method of ["missing", "constructor"] as const) {
-      await expect(other.call(method as "missing", undefined)).rejects.toMatchObject({
+      await expect(other.call(method, undefined)).rejects.toMatchObject({
         name: "RemoteError",
         code: "bad-message",
         details: { method },
@@ -177,9 +192,10 @@ describe("an iterable", () => {
 
   test("that is no generator is never asked twice at once", async () => {
     const seen: number[] = [];
-    for await (const item of client.iterate(() => client.call("plain", undefined), { ahead: 5 })) seen.push(item);
+    for await (const item of client.iterate(() => client.call("plain", undefined), integer, { ahead: 5 }))
+      seen.push(item);
     expect(seen).toEqual([0, 1, 2]);
-    for await (const item of client.iterate(() => client.call("plain", undefined))) {
+    for await (const item of client.iterate(() => client.call("plain", undefined), integer)) {
       expect(item).toBe(0);
       break;
     }
@@ -263,7 +279,7 @@ describe("the end", () => {
     await items.return(); // its release is the host's already
     await client.close();
 
-    const next = new Caller<Toy>(channel.port2);
+    const next = new Caller(channel.port2, toy);
     expect(await next.call("double", 4)).toBe(8);
     await next.close();
   });
@@ -271,7 +287,7 @@ describe("the end", () => {
   test("of a client does not disturb the next one on the same port", async () => {
     const hanging = client.call("hang", undefined).catch((error: unknown) => error);
     void client.close();
-    const next = new Caller<Toy>(channel.port2);
+    const next = new Caller(channel.port2, toy);
     expect(await next.call("double", 4)).toBe(8);
     expect(await hanging).toMatchObject({ code: "disposed" });
     await next.close();
@@ -304,11 +320,14 @@ describe("the end", () => {
 
   test("of a worker that fails is told from its error event, or Node's", async () => {
     const target = new EventTarget();
-    const web = new Caller<Toy>({
-      postMessage: () => {},
-      addEventListener: (type, listener) => target.addEventListener(type, listener),
-      removeEventListener: (type, listener) => target.removeEventListener(type, listener),
-    });
+    const web = new Caller<Toy>(
+      {
+        postMessage: () => {},
+        addEventListener: (type, listener) => target.addEventListener(type, listener),
+        removeEventListener: (type, listener) => target.removeEventListener(type, listener),
+      },
+      toy,
+    );
     const call = web.call("double", 1);
     target.dispatchEvent(Object.assign(new Event("error"), { message: "boom" }));
     await expect(call).rejects.toMatchObject({ code: "lost", message: "the host is lost: the worker failed: boom" });
@@ -319,11 +338,14 @@ describe("the end", () => {
       ["messageerror", new Error("unreadable"), "the host is lost: a message cannot be read here"],
     ] as const) {
       const listeners = new Map<string, (value: unknown) => void>();
-      const node = new Caller<Toy>({
-        postMessage: () => {},
-        on: (event, listener) => listeners.set(event, listener),
-        off: (event) => listeners.delete(event),
-      });
+      const node = new Caller<Toy>(
+        {
+          postMessage: () => {},
+          on: (event, listener) => listeners.set(event, listener),
+          off: (event) => listeners.delete(event),
+        },
+        toy,
+      );
       const call = node.call("double", 1);
       listeners.get(event)?.(value);
       await expect(call).rejects.toMatchObject({ code: "lost", message });
@@ -348,7 +370,7 @@ describe("the version", () => {
     await host.dispose();
     const { port1, port2 } = new MessageChannel();
     port1.on("message", ({ id }: { id: number }) => port1.postMessage({ masklet: 99, type: "future", id }));
-    const caller = new Caller<Toy>(port2);
+    const caller = new Caller(port2, toy);
     await expect(caller.call("double", 1)).rejects.toMatchObject({
       name: "RemoteError",
       code: "protocol-version",
@@ -357,6 +379,91 @@ describe("the version", () => {
     await expect(caller.call("double", 1)).rejects.toMatchObject({ code: "protocol-version" });
     port1.close();
   });
+});
+
+describe("what cannot be understood", () => {
+  const bad = { name: "RemoteError", code: "bad-message" };
+
+  test.each([
+    { type: "call", method: "steps", params: "three" },
+    { type: "call", method: "next", params: undefined },
+    { type: "call", method: "release", params: { handle: {} } },
+    { type: "call", method: { name: "steps" }, params: 1 },
+    { type: "call", params: 1 },
+    { type: "future" },
+    {},
+  ])("is answered by the host as such: %j", async (content) => {
+    for (const id of [-1, undefined, "x"]) {
+      const answer = new Promise((resolve) => channel.port2.once("message", resolve));
+      channel.port2.postMessage({ masklet: protocolVersion, id, ...content });
+      expect(await answer).toMatchObject({ type: "error", error: { class: "RemoteError", code: "bad-message" } });
+    }
+  });
+
+  test("of two calls with one id is the second", async () => {
+    const hang = { masklet: protocolVersion, type: "call", id: -1, method: "hang" };
+    const answer = new Promise((resolve) => channel.port2.once("message", resolve));
+    channel.port2.postMessage(hang);
+    channel.port2.postMessage(hang);
+    expect(await answer).toMatchObject({ type: "error", id: -1, error: { code: "bad-message" } });
+    channel.port2.postMessage({ masklet: protocolVersion, type: "abort", id: -1, reason: "no such thing" });
+  });
+
+  /** A client whose host answers each call with that. */
+  const answeredBy = (content: object): Caller<Toy> => {
+    const { port1, port2 } = new MessageChannel();
+    port1.once("message", ({ id }: { id: number }) => {
+      port1.postMessage({ masklet: protocolVersion, id, ...content });
+      port1.close();
+    });
+    return new Caller(port2, toy);
+  };
+
+  test.each([
+    { type: "result" },
+    { type: "result", value: { handle: "1" } },
+    { type: "event", value: 1 },
+    { type: "error" },
+    { type: "error", error: { kind: "error", message: 7 } },
+    { type: "error", error: { kind: "error", class: "StateError", name: "x", message: "x", details: 3 } },
+    { type: "lost", error: null },
+    { type: "future" },
+    {},
+  ])("of what a host sends rejects the call: %j", async (content) => {
+    await expect(answeredBy(content).call("count", 1)).rejects.toMatchObject(bad);
+  });
+
+  test("an event of another kind rejects its call", async () => {
+    await expect(answeredBy({ type: "event", value: "one" }).call("steps", 1)).rejects.toMatchObject(bad);
+  });
+
+  test("an error that is its own cause has an end", async () => {
+    const error: Record<string, unknown> = { kind: "error", class: "Error", name: "Error", message: "round" };
+    error["cause"] = error;
+    await expect(answeredBy({ type: "error", error }).call("count", 1)).rejects.toThrow("round");
+  });
+});
+
+test("a port that takes no more messages does not keep the host from freeing what it holds", async () => {
+  let receive: (data: unknown) => void = () => {};
+  let lose: (value: unknown) => void = () => {};
+  const broken = serveToy({
+    postMessage: () => {
+      throw new Error("the port is closed");
+    },
+    on: (event, listener) => {
+      if (event === "message") receive = listener;
+      if (event === "close") lose = listener;
+    },
+    off: () => {},
+  });
+  receive({ masklet: protocolVersion, type: "call", id: 1, method: "hang" });
+  receive({ masklet: protocolVersion, type: "call", id: 2, method: "count", params: 3 });
+  await settled();
+  expect(broken.live).toBe(2);
+  lose(undefined);
+  await broken.dispose();
+  expect([broken.live, reasons.length]).toEqual([0, 1]);
 });
 
 test("other messages on the port are left alone, and late answers too", async () => {

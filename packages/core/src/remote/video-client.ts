@@ -14,7 +14,6 @@ import {
   videoSettings,
 } from "../video/options.ts";
 import { StreamSession } from "../video/stream-session.ts";
-import type { VideoPredictor } from "../video/video-predictor.ts";
 import type {
   ObjectMask,
   ObjectPrompt,
@@ -22,23 +21,23 @@ import type {
   PropagateOptions,
   RemoveOptions,
   SignalOption,
-  VideoSession,
 } from "../video/video-session.ts";
-import { type Caller, copyOf, type RemoteSam2 } from "./client.ts";
-import { listen, type PortLike } from "./port.ts";
+import type { TrackingSession, VideoTracker } from "../video/video-tracker.ts";
+import type { Caller } from "./caller.ts";
+import type { RemoteSam2 } from "./client.ts";
+import { type Kind, objectMask, objectPrompt } from "./kind.ts";
 import {
   type ClientMethods,
+  clientMethods,
   type Handle,
-  message,
-  protocolVersion,
   type Sam2Methods,
   type ServedVideo,
   type SessionState,
-  type ToClient,
-  type ToHost,
+  trackedFrame,
   type VideoFrames,
-  versionOf,
-} from "./protocol.ts";
+} from "./methods.ts";
+import { listen, type PortLike } from "./port.ts";
+import { badMessage, message, protocolVersion, type ToClient, versionOf } from "./protocol.ts";
 import { fromWire, toWire } from "./wire-error.ts";
 
 /** Options of `RemoteVideoPredictor.open`. */
@@ -50,7 +49,7 @@ export interface RemoteOpenOptions extends SignalOption {
 }
 
 /** A `VideoPredictor` whose model a host holds: the same calls with the same results and errors, and `RemoteError`s. */
-export class RemoteVideoPredictor implements Omit<VideoPredictor, "model" | "start" | "load"> {
+export class RemoteVideoPredictor implements VideoTracker {
   readonly model: RemoteSam2;
   readonly #options: VideoOptions;
   readonly #settings: VideoSettings;
@@ -58,7 +57,7 @@ export class RemoteVideoPredictor implements Omit<VideoPredictor, "model" | "sta
   /** As `new VideoPredictor`: throws a `PromptError` "bad-option" for a setting that is none. */
   constructor(model: RemoteSam2, options: VideoOptions = {}) {
     this.model = model;
-    this.#options = options;
+    this.#options = { ...options };
     this.#settings = videoSettings(options, model.config);
   }
 
@@ -125,7 +124,7 @@ let sources = 0;
  * A `VideoSession` on a host: the same calls with the same results and errors, and `RemoteError`s. `save` alone has to be
  * awaited. A call settles when the host has done it or has stopped; an aborted one has changed nothing if it rejects.
  */
-export class RemoteVideoSession implements Omit<VideoSession, "save"> {
+export class RemoteVideoSession implements TrackingSession {
   readonly size: Size;
   /** Frames of the video, where that is known. */
   readonly count: number | undefined;
@@ -133,7 +132,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   readonly #started: Promise<Handle<ServedVideo> & { readonly state: SessionState }>;
   readonly #freed: () => void;
   #state: SessionState = { objectIds: [], memoryBytes: 0 };
-  #disposing: Promise<void> | undefined;
+  #disposed: Promise<void> | undefined;
 
   /** @internal For `RemoteVideoPredictor`. */
   constructor(
@@ -169,31 +168,35 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   }
 
   /** As `VideoSession.addPrompt`. */
-  addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+  async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    const asked = objectPrompt.send(prompt, new Set());
     return this.#call("addPrompt", signal, (session, options) =>
-      this.#caller.call("addPrompt", { session, prompt }, options),
+      this.#caller.call("addPrompt", { session, prompt: asked }, options),
     );
   }
 
   /** As `VideoSession.addMask`. */
-  addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
-    return this.#call("addMask", signal, (session, options) => {
-      const { mask } = prompt;
-      checkMask("addMask", mask);
-      const sent = { ...prompt, mask: { ...mask, data: new Uint8Array(mask.data) } };
-      return this.#caller.call("addMask", { session, prompt: sent }, { ...options, transfer: [sent.mask.data.buffer] });
-    });
+  async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    checkMask("addMask", prompt.mask);
+    const transfer = new Set<ArrayBuffer>();
+    const asked = objectMask.send(prompt, transfer);
+    return this.#call("addMask", signal, (session, options) =>
+      this.#caller.call("addMask", { session, prompt: asked }, { ...options, transfer }),
+    );
   }
 
   /** As `VideoSession.clearPrompts`. */
-  clearPrompts(prompt: { readonly object: number } & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+  clearPrompts(
+    { object, frame }: { readonly object: number } & OnFrame,
+    { signal }: SignalOption = {},
+  ): Promise<FrameResult> {
     return this.#call("clearPrompts", signal, (session, options) =>
-      this.#caller.call("clearPrompts", { session, prompt }, options),
+      this.#caller.call("clearPrompts", { session, prompt: { object, frame } }, options),
     );
   }
 
   /** As `VideoSession.removeObject`. */
-  removeObject(object: number, { strict, signal }: RemoveOptions = {}): Promise<readonly FrameResult[]> {
+  removeObject(object: number, { strict = false, signal }: RemoveOptions = {}): Promise<readonly FrameResult[]> {
     return this.#call("removeObject", signal, (session, options) =>
       this.#caller.call("removeObject", { session, object, strict }, options),
     );
@@ -208,7 +211,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
   async *propagate({ signal, ...options }: PropagateOptions = {}): AsyncGenerator<FrameResult, void, void> {
     const open = () =>
       this.#call("propagate", signal, (session) => this.#caller.call("propagate", { session, options }, { signal }));
-    for await (const { frame, state } of this.#caller.iterate(open, { signal })) {
+    for await (const { frame, state } of this.#caller.iterate(open, trackedFrame, { signal })) {
       this.#state = state;
       yield frame;
     }
@@ -221,15 +224,21 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
 
   /** As `VideoSession.dispose`. */
   dispose(): Promise<void> {
-    this.#disposing ??= this.#started
-      .then((started) => this.#caller.release(started))
-      .catch(() => {}) // it never was there, or is gone with the port
-      .then(this.#freed);
-    return this.#disposing;
+    this.#disposed ??= this.#free();
+    return this.#disposed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  async #free(): Promise<void> {
+    try {
+      const started = await this.#started.catch(() => undefined);
+      if (started !== undefined) await this.#caller.release(started);
+    } finally {
+      this.#freed();
+    }
   }
 
   async #call<T>(
@@ -240,7 +249,7 @@ export class RemoteVideoSession implements Omit<VideoSession, "save"> {
       options: SignalOption & { readonly onEvent: (state: SessionState) => void },
     ) => Promise<T>,
   ): Promise<T> {
-    if (this.#disposing !== undefined) throw new StateError("disposed", `${where}: the session is disposed`);
+    if (this.#disposed !== undefined) throw new StateError("disposed", `${where}: the session is disposed`);
     // Always one step, so that calls are sent in the order they are made.
     const { handle } = await this.#started;
     signal?.throwIfAborted();
@@ -265,12 +274,12 @@ function serverOf(caller: Caller<Sam2Methods>): FrameServer {
 /** Answers the host's calls for frames. Those for sources it does not know are another client's on the same port. */
 class FrameServer {
   readonly sources = new Map<number, FrameSource>();
-  readonly #running = new Map<number, Abort>();
+  readonly #running = new Map<unknown, Abort>();
 
   listen(port: PortLike): () => void {
     const unlisten = listen(port, {
       message: (data) => {
-        if (versionOf(data) === protocolVersion) this.#receive(port, data as ToHost);
+        if (versionOf(data) === protocolVersion) this.#receive(port, data);
       },
       lost: () => {}, // the client sees to it
     });
@@ -282,39 +291,49 @@ class FrameServer {
     };
   }
 
-  #receive(port: PortLike, asked: ToHost): void {
-    if (asked.type === "abort") this.#running.get(asked.id)?.abort(fromWire(asked.reason));
-    if (asked.type !== "call" || asked.method !== ("frame" satisfies keyof ClientMethods)) return;
-    const { source: id, index } = asked.params as ClientMethods["frame"]["params"];
-    const source = this.sources.get(id);
-    if (source !== undefined) void this.#answer(port, asked.id, source, index);
+  #receive(port: PortLike, data: unknown): void {
+    const { type, id, method, params, reason } = data as Readonly<Record<string, unknown>>;
+    if (type === "abort") this.#running.get(id)?.abort(fromWire(reason));
+    if (type !== "call" || method !== ("frame" satisfies keyof ClientMethods)) return;
+    if (fits(clientMethods.frame.takes, params)) {
+      const source = this.sources.get(params.source);
+      if (source !== undefined) this.#answer(port, id, source, params.index);
+    } else {
+      tell(port, {
+        type: "error",
+        id,
+        error: toWire(badMessage("frame was called with what does not fit it", { method })),
+      });
+    }
   }
 
   /** Never rejects. */
-  async #answer(port: PortLike, id: number, source: FrameSource, index: number): Promise<void> {
+  async #answer(port: PortLike, id: unknown, source: FrameSource, index: number): Promise<void> {
     const abort = new Abort();
     this.#running.set(id, abort);
-    const post = (answer: ToClient, transfer: ArrayBuffer[] = []): void => port.postMessage(message(answer), transfer);
     try {
-      const { signal } = abort;
-      const image = await abortable(read(source, index, abort), signal);
-      const value = image && copyImage(index, image);
-      post({ type: "result", id, value }, value && [value.data.buffer as ArrayBuffer]);
+      const image = await abortable(read(source, index, abort), abort.signal);
+      if (image !== undefined) checkImage(`frame ${index}`, image);
+      const transfer = new Set<ArrayBuffer>();
+      const value = clientMethods.frame.answers.send(image, transfer);
+      port.postMessage(message({ type: "result", id, value } satisfies ToClient), [...transfer]);
     } catch (error) {
-      post({ type: "error", id, error: toWire(error) });
+      tell(port, { type: "error", id, error: toWire(error) });
     } finally {
       this.#running.delete(id);
     }
   }
 }
 
+const fits = <T>(kind: Kind<T>, value: unknown): value is T => kind.fits(value);
+
+/** Of a port that takes nothing more nobody is left to be told. */
+function tell(port: PortLike, content: ToClient): void {
+  try {
+    port.postMessage(message(content), []);
+  } catch {}
+}
+
 /** Also of a source that throws before it gives a promise. */
 const read = async (source: FrameSource, index: number, { signal }: Abort): Promise<RawImage | undefined> =>
   source.frame(index, { signal });
-
-/** The source may keep its own, and have more fields. */
-function copyImage(index: number, image: RawImage): RawImage {
-  checkImage(`frame ${index}`, image);
-  const { width, height, channels, data } = image;
-  return { width, height, channels, data: copyOf(data) };
-}

@@ -15,6 +15,7 @@ import { VideoPredictor } from "../video/video-predictor.ts";
 import type { VideoSession } from "../video/video-session.ts";
 import { RemoteClient, type RemoteSam2 } from "./client.ts";
 import { type ClosableFrames, type RemoteHost, serveSam2 } from "./host.ts";
+import { protocolVersion } from "./protocol.ts";
 import { RemoteVideoPredictor, type RemoteVideoSession } from "./video-client.ts";
 
 const FRAMES = 6;
@@ -119,7 +120,7 @@ describe("the same as a VideoSession", () => {
     await both(async (session) => session.save());
     await both((session) => session.reset());
     expect(there.objectIds).toEqual([]);
-    here.dispose();
+    await here.dispose();
   });
 
   test("in corrections between two frames", async () => {
@@ -134,7 +135,7 @@ describe("the same as a VideoSession", () => {
       }
       return frames;
     });
-    here.dispose();
+    await here.dispose();
   });
 
   test("in what it refuses", async () => {
@@ -158,7 +159,7 @@ describe("the same as a VideoSession", () => {
       expect((got as Error).constructor).toBe((expected as Error).constructor);
     };
     for (const call of calls) await check(call);
-    for (const session of [here, there]) session.dispose();
+    for (const session of [here, there]) await session.dispose();
     for (const call of calls.slice(0, 2)) await check(call);
     expect(() => new RemoteVideoPredictor(model, bad({ objectsPerRun: 0 }))).toThrow("objectsPerRun");
   });
@@ -183,7 +184,7 @@ describe("the same as a VideoSession", () => {
       expect(session.objectIds).toEqual([1]);
       expect(session.memoryBytes).toBeGreaterThan(0);
       expect(await collect(session.propagate({ start: 3 }))).toEqual(rest);
-      session.dispose();
+      await session.dispose();
     }
     const cut = saved.slice(0, 100);
     const refused = await here.load(cut, video).catch((error: unknown) => error);
@@ -249,7 +250,7 @@ describe("frames", () => {
     expect(outcomes[1]).toBeInstanceOf(FrameError);
     expect(outcomes[1]).toEqual(outcomes[0]);
     expect(await collect(there.propagate({ start: 3 }))).toEqual(await collect(here.propagate({ start: 3 })));
-    here.dispose();
+    await here.dispose();
   });
 
   test("of a source that throws at once, and of one that never answers", async () => {
@@ -273,6 +274,14 @@ describe("frames", () => {
     await vi.waitFor(() => expect(unanswered.size).toBe(1));
   });
 
+  test("are not asked for in what cannot be understood: it is answered as such", async () => {
+    await remoteSession().addPrompt({ frame: 0, object: 1, ...click });
+    const answer = new Promise((resolve) => channel.port1.once("message", resolve));
+    const params = { source: "video", index: 0 };
+    channel.port1.postMessage({ masklet: protocolVersion, type: "call", id: -1, method: "frame", params });
+    expect(await answer).toMatchObject({ type: "error", id: -1, error: { code: "bad-message" } });
+  });
+
   test("of a video that the host opens never cross the port, and it is closed with its session", async () => {
     const predictor = new RemoteVideoPredictor(model);
     const session = await predictor.open("toy");
@@ -280,7 +289,7 @@ describe("frames", () => {
     await using here = new VideoPredictor(near).start(video);
     for (const each of [here, session]) await each.addPrompt({ frame: 0, object: 1, ...click });
     expect(await collect(session.propagate())).toEqual(await collect(here.propagate()));
-    session.dispose();
+    await session.dispose();
     await vi.waitFor(() => expect(open).toBe(0));
     await expect(predictor.open("other")).rejects.toEqual(new VideoError("not-found", "there is no other"));
     await expect(predictor.open("toy", { saved: Uint8Array.of(1) })).rejects.toBeInstanceOf(MaskletError);
@@ -326,7 +335,7 @@ describe("propagation", () => {
   test("aborted at any step rejects at once, and goes on as if it had not been", async () => {
     const untouched = await prompted();
     const expected = await collect(untouched.propagate());
-    untouched.dispose();
+    await untouched.dispose();
     for (const step of ["run imageEncoder", "run memoryAttention", "run maskDecoder", "run memoryEncoder"] as const) {
       const session = await prompted();
       const abort = new TestAbort();
@@ -342,7 +351,7 @@ describe("propagation", () => {
       expect(seen.length).toBeLessThan(FRAMES);
       expect(await collect(session.propagate())).toEqual(expected);
       expect(abort.listeners).toBe(0);
-      session.dispose();
+      await session.dispose();
     }
     await vi.waitFor(() => expect([host.live, client.pending]).toEqual([1, 0]));
   });
@@ -376,6 +385,21 @@ describe("propagation", () => {
     expect(await collect(session.propagate())).toHaveLength(FRAMES);
   });
 
+  test("a prompt and a mask are those of the moment they are given", async () => {
+    const session = remoteSession();
+    const points: [number, number][] = [[5, 6]];
+    const data = mask.data.slice();
+    const calls = [
+      session.addPrompt({ frame: 0, object: 1, points }),
+      session.addMask({ frame: 0, object: 2, mask: { ...size, data } }),
+    ];
+    points[0] = [999, 999];
+    data.fill(0);
+    await calls[0];
+    expect((await calls[1])?.objects[1]?.objectScore).toBeGreaterThan(0);
+    expect(data).toHaveLength(mask.data.length);
+  });
+
   test("calls overlap in the order they are made", async () => {
     const session = remoteSession();
     const calls = [
@@ -396,16 +420,17 @@ describe("the end", () => {
     for (const session of [first, second]) await session.addPrompt({ frame: 0, object: 1, ...click });
     expect(host.live).toBe(3);
     const stages: string[] = [];
+    let disposed: Promise<void> | undefined;
     backend.intervene = async (step) => {
       stages.push(step);
-      first.dispose();
-      first.dispose();
+      disposed ??= first.dispose();
     };
     const running = first.addPrompt({ frame: 1, object: 1, ...click });
     expect((await running).objects).toHaveLength(1);
     expect(stages).toContain("run maskDecoder");
     backend.intervene = async () => {};
-    await vi.waitFor(() => expect([host.live, client.pending]).toEqual([2, 0]));
+    await disposed;
+    expect([host.live, client.pending]).toEqual([2, 0]);
     await expect(first.save()).rejects.toMatchObject({ name: "StateError", code: "disposed" });
     expect(await collect(second.propagate())).toHaveLength(FRAMES);
   });
@@ -418,7 +443,7 @@ describe("the end", () => {
     expect(() => remoteSession()).toThrow("is disposed");
     await client.dispose();
     await expect(session.save()).rejects.toMatchObject({ name: "StateError", code: "disposed" });
-    session.dispose();
+    await session.dispose();
   });
 
   test("of the client in the middle of tracking leaves nothing", async () => {

@@ -68,11 +68,15 @@ export function toWire(thrown: unknown, depth: number = DEPTH): WireError {
   };
 }
 
-/** The error again: of the same class if it is Masklet's or the language's own, with the other side's stack. */
-export function fromWire(wire: WireError): unknown {
+/**
+ * The error again: of the same class if it is Masklet's or the language's own, with the other side's stack. What is no
+ * `WireError` gives a `RemoteError` "bad-message".
+ */
+export function fromWire(wire: unknown, depth: number = DEPTH): unknown {
+  if (!isWireError(wire)) return new RemoteError("bad-message", "the other side sent an error that is none");
   if (wire.kind === "value") return wire.value;
   const { message, details, name, stack } = wire;
-  const cause = wire.cause && fromWire(wire.cause);
+  const cause = wire.cause && depth > 0 ? fromWire(wire.cause, depth - 1) : undefined;
   const error =
     wire.code === undefined
       ? new (lookUp(builtins, wire.class) ?? Error)(message, cause === undefined ? undefined : { cause })
@@ -86,6 +90,14 @@ export function fromWire(wire: WireError): unknown {
     Object.defineProperty(error, key, { value, configurable: true, writable: true });
   }
   return error;
+}
+
+function isWireError(wire: unknown): wire is WireError {
+  if (typeof wire !== "object" || wire === null) return false;
+  const { kind, class: leaf, name, message, code, details } = wire as Readonly<Record<string, unknown>>;
+  if (kind === "value") return true;
+  const isText = [leaf, name, message, code ?? ""].every((field) => typeof field === "string");
+  return kind === "error" && isText && (details === undefined || (typeof details === "object" && details !== null));
 }
 
 const lookUp = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>

@@ -41,7 +41,7 @@ test.each(["worker", "port"] as const)("segments as this thread does, over the %
     await local.predict(click, { returnLogits: true }),
   );
   await expect(remote.predict({})).rejects.toMatchObject({ name: "PromptError", code: "empty" });
-  remote.dispose();
+  await remote.dispose();
 });
 
 test("tracks as this thread does, with frames that are read here", async () => {
@@ -55,7 +55,7 @@ test("tracks as this thread does, with frames that are read here", async () => {
     const session = predictor.start(video);
     const masks = [await session.addPrompt({ frame: 0, object: 1, ...click })];
     for await (const frame of session.propagate()) masks.push(frame);
-    session.dispose();
+    await session.dispose();
     return masks;
   });
   const [here, there] = await Promise.all(tracked);

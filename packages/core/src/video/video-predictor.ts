@@ -12,12 +12,13 @@ import {
 import { readSession } from "./session-file.ts";
 import { StreamSession } from "./stream-session.ts";
 import { VideoSession } from "./video-session.ts";
+import type { VideoTracker } from "./video-tracker.ts";
 
 /**
  * Tracks objects through videos (reference: sam2_video_predictor.py, `SAM2VideoPredictor`). Sessions share the model,
  * which must outlive them.
  */
-export class VideoPredictor {
+export class VideoPredictor implements VideoTracker {
   readonly model: Sam2;
   readonly #options: VideoOptions;
   readonly #settings: VideoSettings;

@@ -12,6 +12,7 @@ import type { FramePrompt, MemoryBank, ObjectMemory } from "./memory-bank.ts";
 import type { VideoSettings } from "./options.ts";
 import { writeSession } from "./session-file.ts";
 import { noSuchFrame, type StepContext, Tracker } from "./track-step.ts";
+import type { TrackingSession } from "./video-tracker.ts";
 
 export interface SignalOption {
   /** Aborting rejects at once with the signal's reason; the session goes on as if the call had not been made. */
@@ -66,7 +67,7 @@ export interface RemoveOptions extends SignalOption {
  * that name a frame reject with a `FrameError`: "no-such-frame", "frame-unreadable", "frame-size", or a
  * `FrameForgottenError` for what the session's history has dropped.
  */
-export class VideoSession {
+export class VideoSession implements TrackingSession {
   readonly #source: FrameSource;
   readonly #settings: VideoSettings;
   readonly #bank: MemoryBank;
