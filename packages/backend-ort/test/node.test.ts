@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BackendError, type ByteSource, type WeightEntry, type WeightStore } from "@masklet/core";
 import { type Graph, GraphBuilder } from "@masklet/core/backend";
-import { floats, memoryWeights, TestAbort } from "@masklet/core/testing";
+import { floats, memoryWeights, RandomTensors, TestAbort } from "@masklet/core/testing";
 import * as onnxruntime from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { availableDevices, createOrtBackend, type OrtBackend, type OrtRuntime } from "../src/node.ts";
@@ -197,6 +197,23 @@ describe("sessions", () => {
     await backend.compile(affine(), weights);
     await backend.dispose();
     expect(await profiles()).toEqual(before);
+  });
+
+  test("what depends on no input is computed when the graph is compiled, however large", async () => {
+    const random = new RandomTensors(1);
+    const g = new GraphBuilder("constants");
+    const [rows, columns] = [g.weight("rows", [512, 2]), g.weight("columns", [512, 2])];
+    const [x, bias] = [g.input("x", [1, 512]), g.weight("bias", [512])];
+    g.output("linear", g.add(x, g.linear(rows, columns, bias)));
+    g.output("matmul", g.add(x, g.matmul(rows, columns, { transposeB: true })));
+    const [matrix, vector] = [random.floats([512, 2]), random.floats([512])];
+    const weights = memoryWeights({ rows: matrix, columns: matrix, bias: vector });
+    const backend = await createOrtBackend({ threads: 1, profile: true });
+    const executable = await backend.compile(g.build(), weights);
+    await executable.run({ x: random.floats([1, 512]) });
+    const { nodes } = await executable.endProfile();
+    expect(nodes.map(({ op }) => op)).toEqual(["Add", "Add"]);
+    await backend.dispose();
   });
 
   const profiles = async (): Promise<readonly string[]> =>

@@ -211,15 +211,41 @@ test("attention as products: blocks of queries share the keys, heads apart or on
     q [1,5,4]
     attention#2 = Slice(q, int64[0], int64[3], int64[1])
     attention#2.1 = FusedMatMul(attention#2, k) transB=1 alpha=0.5
-    attention#2.2 = Softmax(attention#2.1) axis=-1
-    attention#2.3 = MatMul(attention#2.2, k)
-    attention#2.4 = Slice(q, int64[3], int64[5], int64[1])
-    attention#2.5 = FusedMatMul(attention#2.4, k) transB=1 alpha=0.5
-    attention#2.6 = Softmax(attention#2.5) axis=-1
-    attention#2.7 = MatMul(attention#2.6, k)
-    attention#2.8 = Concat(attention#2.3, attention#2.7) axis=1
-    -> attention#2.8"
+    attention#2.2 = ReduceMax(attention#2.1, int64[-1])
+    attention#2.3 = Sub(attention#2.2, float32 60)
+    attention#2.4 = Max(attention#2.1, attention#2.3)
+    attention#2.5 = Softmax(attention#2.4) axis=-1
+    attention#2.6 = MatMul(attention#2.5, k)
+    attention#2.7 = Slice(q, int64[3], int64[5], int64[1])
+    attention#2.8 = FusedMatMul(attention#2.7, k) transB=1 alpha=0.5
+    attention#2.9 = ReduceMax(attention#2.8, int64[-1])
+    attention#2.10 = Sub(attention#2.9, float32 60)
+    attention#2.11 = Max(attention#2.8, attention#2.10)
+    attention#2.12 = Softmax(attention#2.11) axis=-1
+    attention#2.13 = MatMul(attention#2.12, k)
+    attention#2.14 = Concat(attention#2.6, attention#2.13) axis=1
+    -> attention#2.14"
   `);
+});
+
+test("attention of few queries with one head: products, whose scores stay clear of subnormal exponentials", async () => {
+  const build = (rows: number) => (g: GraphBuilder) => {
+    const k = g.input("k", [1, "m", 4]);
+    return g.attention(g.input("q", [1, rows, 4]), k, k, { heads: 1, scale: 0.5 });
+  };
+  expect(await lowered(build(256))).toMatchInlineSnapshot(`
+    "k [1,m,4]
+    q [1,256,4]
+    attention#2 = FusedMatMul(q, k) transB=1 alpha=0.5
+    attention#2.1 = ReduceMax(attention#2, int64[-1])
+    attention#2.2 = Sub(attention#2.1, float32 60)
+    attention#2.3 = Max(attention#2, attention#2.2)
+    attention#2.4 = Softmax(attention#2.3) axis=-1
+    attention#2.5 = MatMul(attention#2.4, k)
+    -> attention#2.5"
+  `);
+  expect(await lowered(build(257))).toContain("MultiHeadAttention");
+  expect(await lowered(build(256), { target: "gpu" })).toContain("MultiHeadAttention");
 });
 
 test("attention in one node on a GPU: values as wide as keys", async () => {

@@ -55,6 +55,12 @@ const SIZE_TO_EXPECT = 8;
 /** Scores of fewer keys gain nothing by being made of bytes. */
 const KEYS_TO_ROUND = 1024;
 
+/** e^-60 is far below what float32 adds to 1, also when a million of them are summed. */
+const LOG_OF_NEGLIGIBLE = 60;
+
+/** Queries of which the CPU's attention kernel makes one block, as far as is known. */
+const QUERIES_OF_A_BLOCK = 256;
+
 /** Queries whose scores are made of bytes at a time: fewer rearrange the keys too often, more take memory. */
 const QUERIES_TO_ROUND = 256;
 
@@ -99,10 +105,14 @@ export function lowerGraph(
   const names = new Map(initializerNames);
   for (const [name, value] of Object.entries(graph.inputs)) names.set(value, name);
   const emitter = new Emitter({ graphName: graph.name, inputs: graph.inputs, names, staticDims });
+  const constants = new Set(initializerNames.keys());
   for (const value of graph.values) {
     const { node } = value.source;
+    const isConstant =
+      node.inputs.every((input) => constants.has(input)) && value.dims.every((dim) => typeof dim === "number");
+    if (isConstant) constants.add(value);
     emitter.begin(node.scope, `${node.kind}#${value.id}`);
-    emitter.define(value, lowerNode({ emitter, target, attention, value, rounded, multipliesBytes }, node));
+    emitter.define(value, lowerNode({ emitter, target, attention, value, isConstant, rounded, multipliesBytes }, node));
   }
   const computed = new Set<Value>(graph.values);
   const outputs = new Map<string, OnnxValueInfo>();
@@ -141,6 +151,8 @@ interface Context {
   readonly multipliesBytes: boolean;
   /** The node's result. */
   readonly value: OpValue;
+  /** Whether it depends on no input. The runtime computes that once if it is made of ONNX's operators, not of its own. */
+  readonly isConstant: boolean;
 }
 
 type LowerTable = OpTable<{ readonly [K in OpKind]: (context: Context, node: OpNode<K>) => string }>;
@@ -178,15 +190,15 @@ const lowerings: LowerTable = {
   where: plain("Where"),
   cast: ({ emitter }, { inputs: [x], attributes: { dtype } }) =>
     emitter.emit("Cast", [emitter.name(x)], { to: DATA_TYPE[dtype satisfies ValueDType] }),
-  matmul: ({ emitter, target }, { inputs: [a, b], attributes: { transposeB } }) => {
+  matmul: ({ emitter, target, isConstant }, { inputs: [a, b], attributes: { transposeB } }) => {
     if (!transposeB) return emitter.emit("MatMul", [emitter.name(a), emitter.name(b)]);
-    if (target === "cpu") return fusedMatMul(emitter, emitter.name(a), emitter.name(b));
+    if (target === "cpu" && !isConstant) return fusedMatMul(emitter, emitter.name(a), emitter.name(b));
     const axes = b.dims.map((_, axis) => axis);
     const perm = [...axes.slice(0, -2), b.dims.length - 1, b.dims.length - 2];
     return emitter.emit("MatMul", [emitter.name(a), emitter.emit("Transpose", [emitter.name(b)], { perm })]);
   },
-  linear: ({ emitter, target, value }, { inputs: [x, weight, bias] }) => {
-    if (target === "cpu") {
+  linear: ({ emitter, target, value, isConstant }, { inputs: [x, weight, bias] }) => {
+    if (target === "cpu" && !isConstant) {
       // Faster than Gemm, which fills in the bias on one thread; the matrix is packed as it lies.
       const product = fusedMatMul(emitter, emitter.name(x), emitter.name(weight));
       return bias === undefined ? product : emitter.emit("Add", [product, emitter.name(bias)]);
@@ -312,7 +324,7 @@ function sine(emitter: Emitter, x: string, shift: 0 | 0.5): string {
 }
 
 function lowerAttention(context: Context, { inputs, attributes }: OpNode<"attention">): string {
-  const { emitter, attention, multipliesBytes } = context;
+  const { emitter, target, attention, multipliesBytes } = context;
   const [q, k, v] = inputs.map((input) => emitter.sized(input)) as [Sized, Sized, Sized];
   const [batch, rows, width] = q.dims as readonly [Dim, Dim, number];
   const [, keys] = k.dims as readonly [Dim, Dim, number];
@@ -320,10 +332,17 @@ function lowerAttention(context: Context, { inputs, attributes }: OpNode<"attent
   const bytes = 4 * attributes.heads * sizeToExpect(batch) * scores;
   const { fuses = () => true, scoreBytes = Number.POSITIVE_INFINITY } = attention;
   const rounds = attributes.scoreBits === 8 && multipliesBytes && sizeToExpect(keys) >= KEYS_TO_ROUND;
-  if (!rounds && fuses({ headWidth: width / attributes.heads, scores, bytes })) {
+  // The CPU's kernel shares out blocks of queries of one head: of few there is nothing to share.
+  const isOneBlock =
+    !rounds &&
+    target === "cpu" &&
+    inputs[0].dtype === "float32" &&
+    attributes.heads === 1 &&
+    sizeToExpect(rows) <= QUERIES_OF_A_BLOCK;
+  if (!rounds && !isOneBlock && fuses({ headWidth: width / attributes.heads, scores, bytes })) {
     return withKeysOf(context, q, k, (queries) => fusedAttention(context, [queries, k, v], attributes)).name;
   }
-  const attend = composedAttention(context, [q, k, v], attributes, rounds ? "bytes" : inputs[0].dtype);
+  const attend = composedAttention(context, [q, k, v], attributes, rounds ? "bytes" : inputs[0].dtype, isOneBlock);
   const most = rounds ? QUERIES_TO_ROUND : Number.POSITIVE_INFINITY;
   const size =
     typeof rows === "number" ? Math.max(1, Math.min(most, Math.ceil(rows / Math.ceil(bytes / scoreBytes)))) : 0;
@@ -375,6 +394,7 @@ function composedAttention(
   [, k, v]: readonly [Sized, Sized, Sized],
   { heads, scale }: Attributes<"attention">,
   dtype: ValueDType | "bytes",
+  floors = false,
 ): (queries: Sized) => Sized {
   const scoresOf =
     dtype === "bytes"
@@ -385,7 +405,8 @@ function composedAttention(
   const values = splitHeads(emitter, v, heads, TO_HEADS);
   return (queries) => {
     const [batch = 1, rows = 1] = queries.dims;
-    const scores = scoresOf(splitHeads(emitter, queries, heads, TO_HEADS));
+    const all = scoresOf(splitHeads(emitter, queries, heads, TO_HEADS));
+    const scores = floors ? floored(emitter, all) : all;
     const attended = emitter.emit("MatMul", [emitter.emit("Softmax", [scores], { axis: -1 }), values]);
     const width = v.dims[2] as number;
     if (heads === 1) return { name: attended, dims: [batch, rows, width] };
@@ -407,6 +428,16 @@ function columns(emitter: Emitter, x: Sized, heads: number): string {
   return heads === 1
     ? emitter.emit("Transpose", [x.name], { perm: [0, 2, 1] })
     : splitHeads(emitter, x, heads, [0, 2, 3, 1]);
+}
+
+/**
+ * Scores no further below their row's largest than makes a difference: from 87 on their exponentials are subnormal
+ * numbers, and a processor takes a hundred cycles for each product with one.
+ */
+function floored(emitter: Emitter, scores: string): string {
+  const largest = emitter.emit("ReduceMax", [scores, emitter.ints(-1)]);
+  const least = emitter.emit("Sub", [largest, emitter.scalar(LOG_OF_NEGLIGIBLE)]);
+  return emitter.emit("Max", [scores, least]);
 }
 
 type Scores = (queries: string) => string;

@@ -60,10 +60,13 @@ function maskDownSampler(
     const objects = maskLogits.dims[0] as Dim;
     const map = g.reshape(maskLogits, [...maskLogits.dims, 1]);
     const size = c.imageSize;
-    const logits = g.resample2d(map, { sizes: [size, size], mode: "linear" });
+    const enlarged = g.resample2d(map, { sizes: [size, size], mode: "linear" });
+    // Rows of pixels: what is done to each is far slower along a last axis of one.
+    const logits = g.reshape(enlarged, [objects, size, size]);
     const yesNo = g.cast(g.greater(logits, g.scalar(0)), "float32");
-    const probability = g.where(g.reshape(binarize, [...binarize.dims, 1, 1, 1]), yesNo, g.sigmoid(logits));
-    let x = g.add(g.mul(probability, g.scalar(MASK_SCALE)), g.scalar(MASK_BIAS));
+    const probability = g.where(g.reshape(binarize, [...binarize.dims, 1, 1]), yesNo, g.sigmoid(logits));
+    const scaled = g.add(g.mul(probability, g.scalar(MASK_SCALE)), g.scalar(MASK_BIAS));
+    let x = g.reshape(scaled, [objects, size, size, 1]);
     for (let i = 0; i < 4; i++) {
       const conv = w.at(3 * i);
       const [input, out] = [4 ** i, 4 ** (i + 1)];

@@ -3,13 +3,13 @@
  * (SAM, section A; reference: sam/transformer.py, `TwoWayTransformer`).
  *
  * The image's side is [prompts, cells, width], far larger than the tokens', so as little as possible is done to it:
- * - As long as nothing of a prompt has reached it its batch is `prompts?`, one map for all prompts or one for each, and
- *   the first layer's projections of it are computed once.
- * - The positions that are added before a projection are projected by themselves, when the graph is compiled.
+ * - As long as nothing of a prompt has reached it its batch is `prompts?`, one map for all prompts or one for each.
+ * - Where tokens attend to it, it is not projected: see `tokensToImage`.
  * - What all keys have in common changes no softmax, so keys need no bias; and since a softmax's rows sum to one, the
  *   values' bias goes through the output projection once, as part of its bias.
  */
 import type { GraphBuilder } from "../graph/builder.ts";
+import { type Dim, mulDims } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
 import { layerNorm, linear, mlp, type ProjectedAttention, projectedAttention, width } from "../nn/layers.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
@@ -49,47 +49,47 @@ export function twoWayTransformer(
     }
     queries = layerNorm(g, l.at("norm1"), queries);
 
-    const seen = tokensToImage(
-      g,
-      l.at("cross_attn_token_to_image"),
-      g.add(queries, tokens),
-      { keys, positions },
-      cross,
-    );
+    const map = { keys: g.add(keys, positions), values: keys };
+    const seen = tokensToImage(g, l.at("cross_attn_token_to_image"), g.add(queries, tokens), map, cross);
     queries = layerNorm(g, l.at("norm2"), g.add(queries, seen));
 
     queries = layerNorm(g, l.at("norm3"), g.add(queries, mlp(g, l.at("mlp"), queries, [mlpWidth, outer])));
 
     const toTokens = { k: g.add(queries, tokens), v: queries };
-    const back = imageToTokens(g, l.at("cross_attn_image_to_token"), { keys, positions }, toTokens, cross);
+    const back = imageToTokens(g, l.at("cross_attn_image_to_token"), map.keys, toTokens, cross);
     keys = layerNorm(g, l.at("norm4"), g.add(keys, back));
   }
   const last = w.at("final_attn_token_to_image");
-  queries = g.add(queries, tokensToImage(g, last, g.add(queries, tokens), { keys, positions }, cross));
+  const map = { keys: g.add(keys, positions), values: keys };
+  queries = g.add(queries, tokensToImage(g, last, g.add(queries, tokens), map, cross));
   return { tokens: layerNorm(g, w.at("norm_final_attn"), queries), image: keys };
 }
 
-interface PlacedImage {
-  /** [prompts?, cells, width] or [prompts, cells, width] */
-  readonly keys: Value;
-  /** [cells, width] */
-  readonly positions: Value;
-}
-
+/**
+ * With the queries q_h of a head, its rows K_h and V_h of the projections and the image x, q_h (x K_h^T)^T is
+ * (q_h K_h) x^T, and a (x V_h^T) is (a x) V_h^T: the tokens are projected to the image's width and back, and all heads
+ * become rows of one. For fewer than `innerWidth` rows, 16 tokens, that is less work than to project the image; a click
+ * has 8 tokens, a box 9.
+ */
 function tokensToImage(
   g: GraphBuilder,
   w: WeightScope,
   tokens: Value,
-  { keys, positions }: PlacedImage,
+  { keys, values }: { readonly keys: Value; readonly values: Value },
   { heads, innerWidth }: ProjectedAttention,
 ): Value {
   return g.scope(w.path, () => {
     const outer = width(tokens);
-    const matrix = (name: string): Value => w.at(name).tensor("weight", [innerWidth, outer]);
-    const query = linear(g, w.at("q_proj"), tokens, innerWidth);
-    const key = g.add(g.linear(keys, matrix("k_proj")), g.linear(positions, matrix("k_proj")));
-    const value = g.linear(keys, matrix("v_proj"));
-    const attended = g.attention(query, key, value, { heads, scale: (innerWidth / heads) ** -0.5 });
+    const [prompts, count] = tokens.dims as readonly [Dim, Dim, number];
+    const headWidth = innerWidth / heads;
+    const ofHeads = (name: string): Value =>
+      g.reshape(w.at(name).tensor("weight", [innerWidth, outer]), [heads, headWidth, outer]);
+    const query = g.reshape(linear(g, w.at("q_proj"), tokens, innerWidth), [prompts, count, heads, headWidth]);
+    const asked = g.matmul(g.transpose(query, [0, 2, 1, 3]), ofHeads("k_proj")); // [prompts, heads, tokens, width]
+    const rows = g.reshape(asked, [prompts, mulDims(count, heads), outer]);
+    const seen = g.attention(rows, keys, values, { heads: 1, scale: headWidth ** -0.5 });
+    const perHead = g.matmul(g.reshape(seen, asked.dims), ofHeads("v_proj"), { transposeB: true });
+    const attended = g.reshape(g.transpose(perHead, [0, 2, 1, 3]), [prompts, count, innerWidth]);
     const out = w.at("out_proj");
     const outMatrix = out.tensor("weight", [outer, innerWidth]);
     const valueBias = g.reshape(w.at("v_proj").tensor("bias", [innerWidth]), [1, innerWidth]);
@@ -101,15 +101,13 @@ function tokensToImage(
 function imageToTokens(
   g: GraphBuilder,
   w: WeightScope,
-  { keys, positions }: PlacedImage,
+  placed: Value,
   { k, v }: { readonly k: Value; readonly v: Value },
   { heads, innerWidth }: ProjectedAttention,
 ): Value {
   return g.scope(w.path, () => {
     const outer = width(k);
-    const queryMatrix = w.at("q_proj").tensor("weight", [innerWidth, outer]);
-    const placed = linear(g, w.at("q_proj"), positions, innerWidth);
-    const query = g.add(g.linear(keys, queryMatrix), placed);
+    const query = linear(g, w.at("q_proj"), placed, innerWidth);
     const key = linear(g, w.at("k_proj"), k, innerWidth);
     const value = linear(g, w.at("v_proj"), v, innerWidth);
     const [prompts, cells] = [key.dims[0] ?? 1, query.dims[1] ?? 1];

@@ -619,6 +619,22 @@ export const opCases: { readonly [K in OpKind]: readonly OpCase[] } = {
       runs: [{ q: rand([1, 4, 8], { scale: 30 }), k: rand([1, 6, 8], { scale: 30 }), v: rand([1, 6, 8]) }],
     },
     {
+      name: "scores of one query hundreds apart, a row for each of several batches",
+      graph: attentionGraph(
+        [
+          ["n", 3, 8],
+          ["n?", 70, 8],
+          ["n?", 70, 8],
+        ],
+        { heads: 1, scale: 1 },
+      ),
+      runs: [1, 2].map((batch) => ({
+        q: rand([2, 3, 8], { scale: 20 }),
+        k: rand([batch, 70, 8], { scale: 10 }),
+        v: rand([batch, 70, 8]),
+      })),
+    },
+    {
       name: "one batch of keys for all queries",
       graph: attentionGraph(
         [
