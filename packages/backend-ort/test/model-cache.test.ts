@@ -3,7 +3,14 @@ import { mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type HostTensor, openCheckpoint, type Precision, writeSafetensors } from "@masklet/core";
+import {
+  type HostTensor,
+  int32,
+  memoryAttentionGraph,
+  openCheckpoint,
+  type Precision,
+  writeSafetensors,
+} from "@masklet/core";
 import { fileSource, readConfig, Sam2 } from "@masklet/core/node";
 import { RandomTensors } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
@@ -139,4 +146,48 @@ test("when there is no room for the model, it is built all the same", async () =
 test("a checkpoint in memory is not told by its file, and not kept", async () => {
   const { how } = await encode({ modelCache }, { source: bytes });
   expect(how).toBe("built");
+});
+
+test("the keys of a layer's memory are computed after the layer before, also of a kept model", async () => {
+  const order = async (options: OrtNodeOptions): Promise<readonly string[]> => {
+    const profile = join(folder, `profile-${Math.random()}`);
+    const sessions: onnxruntime.InferenceSession[] = [];
+    const create: OrtRuntime["InferenceSession"]["create"] = async (bytes, settings) => {
+      const profiled = { ...settings, enableProfiling: true, profileFilePrefix: profile };
+      const session = await onnxruntime.InferenceSession.create(bytes, profiled);
+      sessions.push(session);
+      return session;
+    };
+    const ort: OrtRuntime = { ...onnxruntime, InferenceSession: { create } };
+    const backend = await createOrtBackend({ ort, threads: 1, ...options });
+    const weights = await openCheckpoint(await fileSource(checkpoint));
+    const attention = await backend.compile(memoryAttentionGraph(config), weights);
+    const random = new RandomTensors(7);
+    const { cells, memoryWidth, width } = { cells: (config.imageSize / 16) ** 2, ...config };
+    const outputs = await attention.run({
+      imageEmbeddings: random.floats([1, cells, width]),
+      memories: random.floats([2, 1, cells, memoryWidth]),
+      slots: int32([1], Int32Array.of(0)),
+      pointers: random.floats([2, 2, memoryWidth]),
+      pointerPositions: random.floats([2, 2, memoryWidth]),
+    });
+    for (const tensor of Object.values(outputs)) tensor.dispose();
+    for (const session of sessions) session.endProfiling();
+    await backend.dispose();
+    await weights.close();
+    const [file = ""] = (await readdir(folder)).filter((name) => join(folder, name).startsWith(profile));
+    const events = JSON.parse(await readFile(join(folder, file), "utf8")) as { name: string; ts: number }[];
+    return events
+      .sort((first, second) => first.ts - second.ts)
+      .map(({ name }) => name)
+      .filter((name) => name.endsWith("_kernel_time"));
+  };
+  await order({ modelCache });
+  for (const options of [{}, { modelCache }]) {
+    const names = await order(options);
+    const attended = names.findIndex((name) => name.includes("layers.0.cross_attn_image/attention"));
+    const keys = names.findIndex((name) => name.includes("layers.1.cross_attn_image.k_proj"));
+    expect(attended).toBeGreaterThan(0);
+    expect(keys).toBeGreaterThan(attended);
+  }
 });
