@@ -44,7 +44,9 @@ if (options.browser) {
   if (options.json) console.log(JSON.stringify(reports, null, 2));
   else for (const report of reports) printBrowser(report);
 } else if (options.memory) {
-  const uses = ["load large", "encode tiny", "eight objects", "many images"].map((work) => child("memory.ts", work) as MemoryUse);
+  const uses = ["load large", "encode tiny", "eight objects", "many images"].map(
+    (work) => child("memory.ts", work) as MemoryUse,
+  );
   if (options.json) console.log(JSON.stringify(uses, null, 2));
   else {
     for (const { name, bytes, mark } of uses) {
