@@ -8,14 +8,14 @@ import { basename, extname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { createOrtBackend } from "@masklet/backend-ort";
-import { cutout, encodePng, ImagePredictor, overlay, readImage, Sam2, writeFileAtomic } from "@masklet/core/node";
+import { cutout, encodePng, ImagePredictor, loadSam2, overlay, readImage, writeFileAtomic } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 
 const [file = fileURLToPath(new URL("scene.png", import.meta.url)), source = nanoModel.checkpoint] =
   process.argv.slice(2);
 
 const backend = await createOrtBackend();
-const model = await Sam2.load(source, { backend });
+const model = await loadSam2(source, { backend });
 const predictor = new ImagePredictor(model);
 const image = await readImage(file);
 await predictor.setImage(image);

@@ -64,7 +64,9 @@ if (options.browser) {
   if (!options.json) for (const report of reports) printBrowser(report);
   printJson({ reports });
 } else if (options.memory) {
-  const uses = ["load large", "encode tiny", "many images"].map((what) => child("memory.ts", what) as MemoryUse);
+  const uses = ["load large", "encode tiny", "eight objects", "many images"].map(
+    (what) => child("memory.ts", what) as MemoryUse,
+  );
   if (!options.json) for (const use of uses) printMemory(use);
   printJson({ uses });
 } else if (options.host) {

@@ -7,7 +7,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { createOrtBackend } from "@masklet/backend-ort/node";
-import { presets } from "@masklet/core";
+import { presets, VideoPredictor } from "@masklet/core";
 import { ImagePredictor, Sam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
@@ -73,6 +73,24 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
       await backend.dispose();
     });
     return { name: "loading tiny and encoding images, peak", bytes, mark: 1.2e9 };
+  },
+  "eight objects": async () => {
+    const weights = hashedWeights(presets["sam2.1-hiera-tiny"]);
+    for (const { source } of weights.entries.values()) void source.bytes;
+    const frame = { width: 640, height: 480, channels: 3, data: new Uint8Array(640 * 480 * 3).fill(90) } as const;
+    const bytes = await peakOf(async () => {
+      const backend = await createOrtBackend();
+      const model = await Sam2.fromWeights(weights, { backend });
+      const session = new VideoPredictor(model).stream();
+      await session.push(frame);
+      for (let object = 0; object < 8; object++) {
+        await session.addPrompt({ object, points: [[40 + 70 * object, 200]] });
+      }
+      for (let i = 0; i < model.config.memories; i++) await session.push(frame);
+      await model.dispose();
+      await backend.dispose();
+    });
+    return { name: "tracking eight objects with tiny until their memory is full, peak", bytes, mark: 1.5e9 };
   },
   "many images": async () => {
     const backend = await createOrtBackend();

@@ -20,6 +20,7 @@ import type { InferenceSession } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
 import { lowerGraph, opsets } from "./onnx/lower.ts";
+import { orderForRuntime } from "./onnx/order.ts";
 import { placeWeights } from "./onnx/weights.ts";
 import { writeModel } from "./onnx/writer.ts";
 import { saturates } from "./probe.ts";
@@ -172,7 +173,7 @@ class HostedBackend implements OrtBackend {
       ...(shareFolder && { shareFolder }),
       ...(signal && { signal }),
     });
-    const { constants, outputNames, scratch, ...lowered } = lowerGraph(prepared, {
+    const { nodes, constants, outputNames, scratch, ...lowered } = lowerGraph(prepared, {
       target,
       ...(attention && { attention }),
       staticDims,
@@ -180,7 +181,9 @@ class HostedBackend implements OrtBackend {
       rounded: placed.rounded,
       multipliesBytes: bytes === "int8",
     });
-    const graph = { name: prepared.name, ...lowered, initializers: [...placed.tensors, ...constants] };
+    // What is saved is in the order of running, which is turned once more when it is loaded.
+    const ordered = settings?.optimizedModelFilePath === undefined ? orderForRuntime(nodes) : nodes;
+    const graph = { name: prepared.name, nodes: ordered, ...lowered, initializers: [...placed.tensors, ...constants] };
     const model = writeModel({ irVersion: IR_VERSION, opsets, producer: "masklet", graph });
     const { maxTensorBytes } = this.capabilities;
     const room = maxTensorBytes === undefined ? undefined : new Room(prepared, scratch, maxTensorBytes);

@@ -1,7 +1,7 @@
 /** For `long-use.golden.test.ts`: a thousand pictures of many sizes in one batch under the nano weights. */
 import process from "node:process";
 import { type ImageJob, maskArea, type RawImage, segmentMany } from "@masklet/core";
-import { readImage, Sam2 } from "@masklet/core/node";
+import { loadSam2, readImage } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 import { createOrtBackend } from "../src/node.ts";
 import { part, Sampler } from "./long-use.ts";
@@ -22,7 +22,7 @@ function* jobs(): Generator<ImageJob> {
 }
 
 const backend = await createOrtBackend();
-const model = await Sam2.load(nanoModel.checkpoint, { backend });
+const model = await loadSam2(nanoModel.checkpoint, { backend });
 const sampler = new Sampler(backend);
 for await (const result of segmentMany(model, jobs(), { multimaskOutput: false })) {
   sampler.add("predictions" in result && result.predictions.every(({ masks: [mask] }) => mask && maskArea(mask) > 0));

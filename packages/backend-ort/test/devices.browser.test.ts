@@ -1,5 +1,5 @@
 /** Which device a page gets, and what becomes of it. */
-import { type DeviceTensor, ImagePredictor, Sam2, writeSafetensors } from "@masklet/core";
+import { type DeviceTensor, ImagePredictor, loadSam2, writeSafetensors } from "@masklet/core";
 import { float32, GraphBuilder } from "@masklet/core/backend";
 import { toyConfig, toyTensors } from "@masklet/core/test/toy-sam2";
 import { memoryWeights, RandomTensors, toyEncoderGraph, toyWeights } from "@masklet/core/testing";
@@ -187,7 +187,7 @@ test("webgpu: a predictor reports the loss, and one made anew works", async () =
   const config = toyConfig;
   const picture = { width: 60, height: 40, channels: 3, data: new Uint8Array(7200).fill(90) } as const;
   const first = await createOnGpu();
-  const model = await Sam2.load(checkpoint, { backend: first.backend, config });
+  const model = await loadSam2(checkpoint, { backend: first.backend, config });
   const predictor = new ImagePredictor(model);
   await predictor.setImage(picture);
   const before = await predictor.predict({ points: [[20, 20]] });
@@ -199,7 +199,7 @@ test("webgpu: a predictor reports the loss, and one made anew works", async () =
   await first.backend.dispose();
 
   const backend = await createOrtBackend({ device: "webgpu" });
-  const again = await Sam2.load(checkpoint, { backend, config });
+  const again = await loadSam2(checkpoint, { backend, config });
   await using next = new ImagePredictor(again);
   await next.setImage(picture);
   const after = await next.predict({ points: [[20, 20]] });

@@ -1,5 +1,5 @@
 /** A page segments a picture: decoded by the browser, computed by onnxruntime-web, nothing fetched from elsewhere. */
-import { ImagePredictor, parseConfig, Sam2 } from "@masklet/core";
+import { ImagePredictor, loadSam2, parseConfig } from "@masklet/core";
 import { imageFrom } from "@masklet/core/web";
 import { nanoModel } from "@masklet/model-nano";
 import { expect, test } from "vitest";
@@ -15,7 +15,7 @@ test("wasm", async () => {
   const checkpoint = new Uint8Array(await (await fetch(nanoModel.checkpoint)).arrayBuffer());
   const config = parseConfig(await (await fetch(nanoModel.config)).json());
   const backend = await createOrtBackend({ device: "wasm" });
-  const model = await Sam2.load(checkpoint, { backend, config });
+  const model = await loadSam2(checkpoint, { backend, config });
   {
     await using predictor = new ImagePredictor(model);
     await predictor.setImage(image);

@@ -1,6 +1,6 @@
 /** A shorter memory against the model's own: J&F of what is tracked with both. */
 import { VideoPredictor } from "@masklet/core";
-import { Sam2 } from "@masklet/core/node";
+import { loadSam2, type Sam2 } from "@masklet/core/node";
 import { trackClip } from "@masklet/core/test/goldens/clip.node";
 import type { Shared } from "@masklet/core/test/goldens/shared";
 import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
@@ -13,7 +13,7 @@ describe.skipIf(shared === undefined)("fewer memories (needs ../shared)", () => 
   let exact: readonly number[];
   beforeAll(async () => {
     backend = await createOrtBackend();
-    model = await Sam2.load(sharedPath("nano/sam2.1_hiera_nano.pt"), { backend });
+    model = await loadSam2(sharedPath("nano/sam2.1_hiera_nano.pt"), { backend });
     exact = await trackClip(model, shared as Shared);
   });
   afterAll(async () => {

@@ -3,8 +3,15 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utime
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type HostTensor, openCheckpoint, type Precision, writeSafetensors } from "@masklet/core";
-import { fileSource, readConfig, Sam2 } from "@masklet/core/node";
+import {
+  type HostTensor,
+  int32,
+  memoryAttentionGraph,
+  openCheckpoint,
+  type Precision,
+  writeSafetensors,
+} from "@masklet/core";
+import { fileSource, loadSam2, readConfig } from "@masklet/core/node";
 import { RandomTensors } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
 import * as onnxruntime from "onnxruntime-node";
@@ -56,7 +63,7 @@ async function encode(
   };
   const ort: OrtRuntime = { ...onnxruntime, InferenceSession: { create } };
   const backend = await createOrtBackend({ ort, threads: 1, ...options });
-  const model = await Sam2.load(source, { backend, dtype, config });
+  const model = await loadSam2(source, { backend, dtype, config });
   const encoder = await model.executable("imageEncoder");
   const features = await encoder.run({ image });
   const { data } = (await features["imageEmbeddings"]?.read()) ?? {};
@@ -116,7 +123,7 @@ test("what cannot be read at the moment, or has no memory at the moment, is kept
   };
   const ort = { ...onnxruntime, InferenceSession: { create } };
   const backend = await createOrtBackend({ ort, threads: 1, modelCache });
-  await expect(Sam2.load(checkpoint, { backend, config })).rejects.toMatchObject({ code: "compile-failed" });
+  await expect(loadSam2(checkpoint, { backend, config })).rejects.toMatchObject({ code: "compile-failed" });
   await backend.dispose();
   expect((await encode()).how).toBe("kept");
 });
@@ -151,7 +158,7 @@ test("when there is no room for the model, it is built all the same", async () =
     threads: 1,
     modelCache,
   });
-  const model = await Sam2.load(checkpoint, { backend, config });
+  const model = await loadSam2(checkpoint, { backend, config });
   await model.executable("imageEncoder");
   await backend.dispose();
   expect(await readdir(modelCache)).toEqual([]);
@@ -160,4 +167,48 @@ test("when there is no room for the model, it is built all the same", async () =
 test("a checkpoint in memory is not told by its file, and not kept", async () => {
   const { how } = await encode({ modelCache }, { source: bytes });
   expect(how).toBe("built");
+});
+
+test("the keys of a layer's memory are computed after the layer before, also of a kept model", async () => {
+  const order = async (options: OrtNodeOptions): Promise<readonly string[]> => {
+    const profile = join(folder, `profile-${Math.random()}`);
+    const sessions: onnxruntime.InferenceSession[] = [];
+    const create: OrtRuntime["InferenceSession"]["create"] = async (bytes, settings) => {
+      const profiled = { ...settings, enableProfiling: true, profileFilePrefix: profile };
+      const session = await onnxruntime.InferenceSession.create(bytes, profiled);
+      sessions.push(session);
+      return session;
+    };
+    const ort: OrtRuntime = { ...onnxruntime, InferenceSession: { create } };
+    const backend = await createOrtBackend({ ort, threads: 1, ...options });
+    const weights = await openCheckpoint(await fileSource(checkpoint));
+    const attention = await backend.compile(memoryAttentionGraph(config), weights);
+    const random = new RandomTensors(7);
+    const { cells, memoryWidth, width } = { cells: (config.imageSize / 16) ** 2, ...config };
+    const outputs = await attention.run({
+      imageEmbeddings: random.floats([1, cells, width]),
+      memories: random.floats([2, 1, cells, memoryWidth]),
+      slots: int32([1], Int32Array.of(0)),
+      pointers: random.floats([2, 2, memoryWidth]),
+      pointerPositions: random.floats([2, 2, memoryWidth]),
+    });
+    for (const tensor of Object.values(outputs)) tensor.dispose();
+    for (const session of sessions) session.endProfiling();
+    await backend.dispose();
+    await weights.close();
+    const [file = ""] = (await readdir(folder)).filter((name) => join(folder, name).startsWith(profile));
+    const events = JSON.parse(await readFile(join(folder, file), "utf8")) as { name: string; ts: number }[];
+    return events
+      .sort((first, second) => first.ts - second.ts)
+      .map(({ name }) => name)
+      .filter((name) => name.endsWith("_kernel_time"));
+  };
+  await order({ modelCache });
+  for (const options of [{}, { modelCache }]) {
+    const names = await order(options);
+    const attended = names.findIndex((name) => name.includes("layers.0.cross_attn_image/attention"));
+    const keys = names.findIndex((name) => name.includes("layers.1.cross_attn_image.k_proj"));
+    expect(attended).toBeGreaterThan(0);
+    expect(keys).toBeGreaterThan(attended);
+  }
 });

@@ -1,5 +1,5 @@
 import { ImagePredictor, type Mask, type RawImage } from "@masklet/core";
-import { readImage, Sam2 } from "@masklet/core/node";
+import { loadSam2, readImage } from "@masklet/core/node";
 import { imageLimits, testNanoImage } from "@masklet/core/test/goldens/nano-image";
 import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
 import { expect, test } from "vitest";
@@ -13,7 +13,7 @@ test.skipIf(shared === undefined).each(["sam2.1_hiera_nano.safetensors", "transf
     const backend = await createOrtBackend();
     const image: RawImage = await readImage(sharedPath("media/scene.png"));
     const predict = async (name: string): Promise<readonly Mask[]> => {
-      const model = await Sam2.load(sharedPath(`nano/${name}`), { backend });
+      const model = await loadSam2(sharedPath(`nano/${name}`), { backend });
       try {
         await using predictor = new ImagePredictor(model);
         await predictor.setImage(image);

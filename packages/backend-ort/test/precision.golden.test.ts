@@ -12,7 +12,7 @@ import {
   presets,
 } from "@masklet/core";
 import { float32, imageEncoderGraph, int32, maskDecoderGraph, withPrecision } from "@masklet/core/backend";
-import { openCheckpoint, Sam2 } from "@masklet/core/node";
+import { loadSam2, openCheckpoint, type Sam2 } from "@masklet/core/node";
 import { trackClip } from "@masklet/core/test/goldens/clip.node";
 import { readJson, type Shared } from "@masklet/core/test/goldens/shared";
 import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
@@ -57,7 +57,7 @@ describe.skipIf(shared === undefined)("precision (needs ../shared)", () => {
   const files = shared as Shared;
   let backend: Awaited<ReturnType<typeof createOrtBackend>>;
   const load = (dtype: Precision): Promise<Sam2> =>
-    Sam2.load(sharedPath("nano/sam2.1_hiera_nano.pt"), { backend, dtype });
+    loadSam2(sharedPath("nano/sam2.1_hiera_nano.pt"), { backend, dtype });
   let exact: readonly number[];
   beforeAll(async () => {
     backend = await createOrtBackend();

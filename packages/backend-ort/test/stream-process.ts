@@ -1,7 +1,7 @@
 /** For `long-use.golden.test.ts`: a thousand frames of a moving picture under the nano weights. */
 import process from "node:process";
 import { maskArea, type RawImage, VideoPredictor } from "@masklet/core";
-import { readImage, Sam2 } from "@masklet/core/node";
+import { loadSam2, readImage } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 import { createOrtBackend } from "../src/node.ts";
 import { part, Sampler } from "./long-use.ts";
@@ -15,7 +15,7 @@ const view = (frame: number): RawImage =>
 
 const picture = await readImage(new URL("../../../examples/scene.png", import.meta.url));
 const backend = await createOrtBackend();
-const model = await Sam2.load(nanoModel.checkpoint, { backend });
+const model = await loadSam2(nanoModel.checkpoint, { backend });
 await using stream = new VideoPredictor(model).stream();
 await stream.push(view(0));
 await stream.addPrompt({ object: 1, points: [[100, 110]] });

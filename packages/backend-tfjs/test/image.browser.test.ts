@@ -1,5 +1,5 @@
 /** A page segments a picture: decoded by the browser, computed by TensorFlow.js, nothing fetched from elsewhere. */
-import { type ImagePrediction, ImagePredictor, parseConfig, Sam2 } from "@masklet/core";
+import { type ImagePrediction, ImagePredictor, loadSam2, parseConfig } from "@masklet/core";
 import { imageFrom } from "@masklet/core/web";
 import { nanoModel } from "@masklet/model-nano";
 import * as tf from "@tensorflow/tfjs-core";
@@ -31,7 +31,7 @@ test.each([{ engine: "webgpu" }, { engine: "webgl" }, { engine: "wasm", wasmPath
     const backend = await createTfjsBackend(options);
     expect(backend.capabilities.device).toBe(options.engine);
     const { numTensors } = tf.memory();
-    const model = await Sam2.load(checkpoint, { backend, config });
+    const model = await loadSam2(checkpoint, { backend, config });
     {
       await using predictor = new ImagePredictor(model);
       await predictor.setImage(image);

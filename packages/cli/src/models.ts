@@ -8,11 +8,12 @@ import {
   type Environment,
   fileSource,
   listCachedModels,
+  loadSam2,
   type ModelFiles,
   obtainModel,
   readConfig,
   resolveModel,
-  Sam2,
+  type Sam2,
   type Sam2Config,
 } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
@@ -73,7 +74,7 @@ export interface ModelHost {
 
 /**
  * Loads a model, hands it to `use`, and disposes of it and its backend when that is over. Rejects as `obtainModel`,
- * `createBackend`, `Sam2.load` and `use` do.
+ * `createBackend`, `loadSam2` and `use` do.
  */
 export async function withModel<T>(
   { model: name, config: given, dtype, backend: settings }: ModelSettings,
@@ -86,7 +87,7 @@ export async function withModel<T>(
   const backend = await createBackend(settings);
   try {
     const config = await configOf(found, given);
-    const model = await Sam2.load(await fileSource(found.checkpoint), {
+    const model = await loadSam2(await fileSource(found.checkpoint), {
       backend,
       dtype,
       signal,

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createOrtBackend } from "@masklet/backend-ort/node";
-import { findFfmpeg, openVideo, Sam2, VideoPredictor } from "@masklet/core/node";
+import { findFfmpeg, loadSam2, openVideo, VideoPredictor } from "@masklet/core/node";
 import { ModelServer } from "@masklet/core/test/model-server";
 import { nanoModel } from "@masklet/model-nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -96,7 +96,7 @@ test.skipIf(ffmpeg === undefined)("a clip, fetched and tracked (needs ffmpeg)", 
   const video_res: number[][][][] = [];
   {
     const backend = await createOrtBackend();
-    await using model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
+    await using model = await loadSam2(fileURLToPath(nanoModel.checkpoint), { backend });
     await using frames = await openVideo(clip);
     await using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(frames);
     await session.addPrompt({ frame: 0, object: 3, box });

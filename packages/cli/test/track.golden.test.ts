@@ -16,10 +16,10 @@ import {
   findFfmpeg,
   framesFromFolder,
   labelMap,
+  loadSam2,
   maskIou,
   openVideo,
   readMask,
-  Sam2,
   VideoPredictor,
 } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
@@ -115,7 +115,7 @@ test("memory that is bounded changes nothing, both ways through a long clip", as
   expect((await track(long, "bounded", ...args)).code).toBe(0);
 
   const backend = await createOrtBackend();
-  await using model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
+  await using model = await loadSam2(fileURLToPath(nanoModel.checkpoint), { backend });
   const video = await framesFromFolder(long);
   await using session = new VideoPredictor(model, { memoryStride: 2, history: "all" }).start(video);
   await session.addPrompt({ frame: 28, object: 1, points: [[57, 143]] });

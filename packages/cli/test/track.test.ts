@@ -11,11 +11,11 @@ import {
   encodeMaskPng,
   framesFromFolder,
   labelMap,
+  loadSam2,
   maskArea,
   parseSav,
   readImage,
   readMask,
-  Sam2,
   savFrames,
   VideoPredictor,
 } from "@masklet/core/node";
@@ -38,7 +38,7 @@ test("label maps, objects' masks and JSON of all frames agree with the library",
   );
 
   const backend = await createOrtBackend();
-  await using model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
+  await using model = await loadSam2(fileURLToPath(nanoModel.checkpoint), { backend });
   const video = await framesFromFolder(clip);
   await using session = new VideoPredictor(model, { returnLogits: true }).start(video);
   await session.addPrompt({ frame: 0, object: 1, points: [[57, 143]] });

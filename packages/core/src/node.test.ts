@@ -8,7 +8,7 @@ import { ObservedBackend } from "../test/observed-backend.ts";
 import { toyConfig, toyJson, toyTensors } from "../test/toy-sam2.ts";
 import { bytesSource } from "./checkpoint/byte-source.ts";
 import { writeSafetensors } from "./checkpoint/safetensors.ts";
-import { readConfig, Sam2 } from "./node.ts";
+import { loadSam2, readConfig, type Sam2 } from "./node.ts";
 import type { LoadProgress } from "./progress.ts";
 import { TestAbort } from "./testing/fixtures.ts";
 
@@ -35,11 +35,11 @@ async function put(name: string, content: Uint8Array | string): Promise<string> 
 }
 
 async function loadedConfig(...args: Parameters<typeof Sam2.load>) {
-  await using sam2 = await Sam2.load(...args);
+  await using sam2 = await loadSam2(...args);
   return sam2.config;
 }
 
-describe("Sam2.load", () => {
+describe("loadSam2", () => {
   test("a path, with the config beside it", async () => {
     await put("toy.json", JSON.stringify(toyJson));
     expect(await loadedConfig(path, { backend })).toEqual(toyConfig);
@@ -60,7 +60,7 @@ describe("Sam2.load", () => {
   });
 
   test("the model's name is its path", async () => {
-    await using sam2 = await Sam2.load(path, { backend, config: toyConfig });
+    await using sam2 = await loadSam2(path, { backend, config: toyConfig });
     expect(sam2.source).toBe(path);
   });
 
@@ -82,7 +82,7 @@ describe("Sam2.load", () => {
     ],
   ])("%s in the config beside it", async (_, json, code, message) => {
     await put("toy.json", json);
-    await expect(Sam2.load(path, { backend })).rejects.toMatchObject({
+    await expect(loadSam2(path, { backend })).rejects.toMatchObject({
       name: "CheckpointError",
       code,
       message: expect.stringMatching(message),
@@ -90,7 +90,7 @@ describe("Sam2.load", () => {
   });
 
   test("no config at all", async () => {
-    await expect(Sam2.load(path, { backend })).rejects.toMatchObject({ code: "config-missing" });
+    await expect(loadSam2(path, { backend })).rejects.toMatchObject({ code: "config-missing" });
   });
 
   test("a name that is not on this machine is downloaded, with progress", async () => {
@@ -103,7 +103,7 @@ describe("Sam2.load", () => {
       vi.stubEnv("HF_ENDPOINT", server.endpoint);
       const told: LoadProgress[] = [];
       for (let time = 0; time < 2; time++) {
-        await using sam2 = await Sam2.load("sam2.1-hiera-tiny", {
+        await using sam2 = await loadSam2("sam2.1-hiera-tiny", {
           backend: new ObservedBackend(), // one that computes, and so reads weights
           config: toyConfig,
           onProgress: (progress) => told.push(progress),
@@ -131,7 +131,7 @@ describe("Sam2.load", () => {
   test("a name that is not on this machine, offline", async () => {
     vi.stubEnv("HF_HUB_CACHE", root);
     vi.stubEnv("HF_HUB_OFFLINE", "1");
-    await expect(Sam2.load("sam2.1-hiera-tiny", { backend })).rejects.toMatchObject({
+    await expect(loadSam2("sam2.1-hiera-tiny", { backend })).rejects.toMatchObject({
       name: "DownloadError",
       code: "offline",
       message: expect.stringContaining(root),
@@ -139,14 +139,14 @@ describe("Sam2.load", () => {
   });
 
   test("no such file", async () => {
-    await expect(Sam2.load(join(root, "none.pt"), { backend })).rejects.toMatchObject({ code: "not-found" });
-    await expect(Sam2.load(pathToFileURL(join(root, "none.pt")), { backend })).rejects.toMatchObject({
+    await expect(loadSam2(join(root, "none.pt"), { backend })).rejects.toMatchObject({ code: "not-found" });
+    await expect(loadSam2(pathToFileURL(join(root, "none.pt")), { backend })).rejects.toMatchObject({
       code: "not-found",
     });
   });
 
   test("an address on the web", async () => {
-    await expect(Sam2.load(new URL("https://example.com/sam2.pt"), { backend })).rejects.toMatchObject({
+    await expect(loadSam2(new URL("https://example.com/sam2.pt"), { backend })).rejects.toMatchObject({
       name: "CheckpointError",
       code: "not-found",
       message: "https://example.com/sam2.pt: only file: URLs are opened; download it, and give its path",
@@ -156,7 +156,7 @@ describe("Sam2.load", () => {
   test("aborted before it begins looks for nothing", async () => {
     const abort = new TestAbort();
     abort.abort();
-    await expect(Sam2.load(join(root, "none.pt"), { backend, signal: abort.signal })).rejects.toBe(abort.reason);
+    await expect(loadSam2(join(root, "none.pt"), { backend, signal: abort.signal })).rejects.toBe(abort.reason);
   });
 });
 

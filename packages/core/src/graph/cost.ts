@@ -115,7 +115,7 @@ export function graphCost(graph: Graph, bindings: DimBindings = {}): GraphCost {
     flops: sum.products,
     elementwiseFlops: sum.others,
     parameters: [...weights.values()].reduce((total, size) => total + size, 0),
-    peakActivationBytes: peakBytes(graph, bindings),
+    peakActivationBytes: peakActivationBytes(graph, bindings),
     operations,
     operationFlops,
   };
@@ -126,7 +126,8 @@ function countFlops(node: AnyOpNode, sizes: Sizes): number {
   return count(sizes, node.attributes);
 }
 
-function peakBytes(graph: Graph, bindings: DimBindings): number {
+/** `GraphCost.peakActivationBytes` alone. */
+export function peakActivationBytes(graph: Graph, bindings: DimBindings): number {
   const { runtime } = partition(graph);
   const computed = new Set<Value>(runtime);
   const bytes = (value: Value): number => {

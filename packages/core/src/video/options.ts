@@ -22,7 +22,10 @@ export interface VideoOptions {
    * fewer are faster, 3 attend to less than half of the default. Pointers are not counted. Default the model's own, 7.
    */
   readonly memories?: number;
-  /** Objects in one run of the model; more are run in turns. Default 8. */
+  /**
+   * Objects in one run of the model; more are run in turns. Objects share little arithmetic, so that more take memory
+   * and gain hardly any time. Default as many as hold 200 MB while they run: two of the full models' with all memories.
+   */
   readonly objectsPerRun?: number;
   /**
    * How far behind the frame tracked last a session can go back, in frames. What is further is dropped once no frame can
@@ -38,8 +41,9 @@ export interface VideoOptions {
 }
 
 /** All of them, with their defaults. */
-export type VideoSettings = Required<Omit<VideoOptions, "maxConditioningFrames">> & {
+export type VideoSettings = Required<Omit<VideoOptions, "maxConditioningFrames" | "objectsPerRun">> & {
   readonly maxConditioningFrames: number | undefined;
+  readonly objectsPerRun: number | undefined;
 };
 
 /** Throws a `PromptError` "bad-option" for a setting that is none. */
@@ -52,7 +56,7 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
     memoryStride: 1,
     maxConditioningFrames: undefined,
     memories: config.memories,
-    objectsPerRun: 8,
+    objectsPerRun: undefined,
     history: "all",
     cachedFrames: 4,
     readAhead: 2,
@@ -62,11 +66,11 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
   checkInteger("video", { fillHoleArea: settings.fillHoleArea }, 0);
   checkInteger("video", { memoryStride: settings.memoryStride }, 1);
   checkInteger("video", { memories: settings.memories }, 1, config.memories);
-  checkInteger("video", { objectsPerRun: settings.objectsPerRun }, 1);
   checkInteger("video", { cachedFrames: settings.cachedFrames }, 1);
   checkInteger("video", { readAhead: settings.readAhead }, 0);
   if (settings.history !== "all") checkInteger("video", { history: settings.history }, 0);
-  const { maxConditioningFrames } = settings;
+  const { maxConditioningFrames, objectsPerRun } = settings;
+  if (objectsPerRun !== undefined) checkInteger("video", { objectsPerRun }, 1);
   if (maxConditioningFrames !== undefined) checkInteger("video", { maxConditioningFrames }, 2);
   return settings;
 }

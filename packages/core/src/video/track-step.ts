@@ -31,6 +31,7 @@ import {
   type PointerEncoding,
   pointerEncoding,
 } from "./memory-tokens.ts";
+import { RunSizes } from "./run-sizes.ts";
 
 /** The logit of all pixels, and the score, of an object that is absent. */
 export const noObject = -1024;
@@ -48,7 +49,7 @@ export interface TrackingOptions {
   readonly memoryStride: number;
   readonly maxConditioningFrames: number | undefined;
   readonly memories: number;
-  readonly objectsPerRun: number;
+  readonly objectsPerRun: number | undefined;
   readonly cachedFrames: number;
 }
 
@@ -95,6 +96,7 @@ export class Tracker {
   readonly #video: TrackedVideo;
   readonly #options: TrackingOptions;
   readonly #pointerLimit: number;
+  readonly #runSizes: RunSizes;
   readonly #features = new Map<number, Features>();
   #hostWeights: HostWeights | undefined;
 
@@ -103,6 +105,7 @@ export class Tracker {
     this.#video = video;
     this.bank = bank;
     this.#options = options;
+    this.#runSizes = new RunSizes(model.config, options.objectsPerRun);
     this.#pointerLimit = pointerLimit(video.source.count, model.config.maxObjectPointers);
   }
 
@@ -161,7 +164,7 @@ export class Tracker {
     for (const [frame, made] of byFrame) {
       const features = await this.#featuresOf(frame, context);
       if (features === undefined) throw noSuchFrame("propagate", frame);
-      for (const part of chunks(made, this.#options.objectsPerRun)) {
+      for (const part of chunks(made, this.#runSizes.encoding(made.length))) {
         const encoded = await this.#encodeMemories(
           features,
           part.map(([, { decoded }]) => decoded),
@@ -203,7 +206,8 @@ export class Tracker {
         batches.set(key, [...(batches.get(key) ?? []), i]);
       }
       for (const batch of batches.values()) {
-        for (const part of chunks(batch, this.#options.objectsPerRun)) {
+        const size = this.#runSizes.attending(batch.length, attended[batch[0] as number] as Attended);
+        for (const part of chunks(batch, size)) {
           const entries = await this.#trackBatch(
             features,
             part.map((i) => attended[i] as Attended),
