@@ -40,7 +40,7 @@ const names = vm.runInContext("Object.keys(core)", context).length;
 const segment = `(async (bytes, json) => {
   const backend = core.createReferenceBackend();
   const config = core.parseConfig(JSON.parse(json));
-  const model = await core.Sam2.load(Uint8Array.from(bytes), { backend, config });
+  const model = await core.loadSam2(Uint8Array.from(bytes), { backend, config });
   const predictor = new core.ImagePredictor(model);
   const [width, height] = [64, 48];
   const data = new Uint8Array(width * height * 3);

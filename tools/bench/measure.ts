@@ -17,7 +17,7 @@ import {
   memoryAttentionGraph,
   memoryEncoderGraph,
 } from "@masklet/core/backend";
-import { Sam2 as NodeSam2 } from "@masklet/core/node";
+import { loadSam2 } from "@masklet/core/node";
 import { hashedTensor, memoryWeights } from "@masklet/core/testing";
 import { modelFiles } from "./model-files.ts";
 import type { Comparison, Row, Start } from "./report.ts";
@@ -40,13 +40,13 @@ const { checkpoint: source } = modelFiles(name);
 
 async function start(): Promise<Start> {
   const started = performance.now();
-  await using model = await NodeSam2.load(source, { backend });
+  await using model = await loadSam2(source, { backend });
   const load = { milliseconds: performance.now() - started, bytes: statSync(source).size };
   return { model: model.config.name, load, firstMask: firstMask() };
 }
 
 async function measure({ name: what, tiny, mark, graphs, prepare }: Work): Promise<Row> {
-  await using model = await NodeSam2.load(source, { backend });
+  await using model = await loadSam2(source, { backend });
   const run = await prepare(model);
   await run();
   const memory = { baseline, peak: process.resourceUsage().maxRSS * 1024 };
@@ -65,8 +65,8 @@ async function measure({ name: what, tiny, mark, graphs, prepare }: Work): Promi
 }
 
 async function compare({ name: what, speedups, prepare }: Work, dtype: Precision): Promise<Comparison> {
-  await using model = await NodeSam2.load(source, { backend });
-  await using other = await NodeSam2.load(source, { backend, dtype });
+  await using model = await loadSam2(source, { backend });
+  await using other = await loadSam2(source, { backend, dtype });
   const runs = [await prepare(model), await prepare(other)] as const;
   for (const run of runs) await run();
   const [fp32, fewer] = await inTurns(runs);

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import { presets, VideoPredictor } from "@masklet/core";
-import { ImagePredictor, Sam2 } from "@masklet/core/node";
+import { ImagePredictor, loadSam2, Sam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
 import type { MemoryUse } from "./report.ts";
@@ -54,7 +54,7 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
     }
     const bytes = await peakOf(async () => {
       const backend = await createOrtBackend();
-      const model = await Sam2.load(path, { backend });
+      const model = await loadSam2(path, { backend });
       await model.dispose();
       await backend.dispose();
     });
@@ -94,7 +94,7 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
   },
   "many images": async () => {
     const backend = await createOrtBackend();
-    const model = await Sam2.load(fileURLToPath(nanoModel.checkpoint), { backend });
+    const model = await loadSam2(fileURLToPath(nanoModel.checkpoint), { backend });
     const predictor = new ImagePredictor(model);
     const levels: number[] = [];
     for (let i = 0; i < IMAGES; i++) {

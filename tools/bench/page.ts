@@ -1,7 +1,7 @@
 /** Runs in a page: measures one model on one backend. */
 import { createOrtBackend } from "@masklet/backend-ort/web";
 import { createTfjsBackend } from "@masklet/backend-tfjs/web";
-import { type Backend, ImagePredictor, parseConfig, Sam2, VideoPredictor } from "@masklet/core";
+import { type Backend, ImagePredictor, loadSam2, parseConfig, type Sam2, VideoPredictor } from "@masklet/core";
 import { hashedTensor } from "@masklet/core/testing";
 import type { PageJob, PageRow } from "./report.ts";
 
@@ -23,7 +23,7 @@ async function measure({ backend: name, device, threads, checkpoint, config }: P
       : await createTfjsBackend({ ...settings, engine: device });
   const bytes = new Uint8Array(await (await fetch(checkpoint)).arrayBuffer());
   const sizes = config === undefined ? {} : { config: parseConfig(await (await fetch(config)).json()) };
-  const model = await Sam2.load(bytes, { backend, ...sizes });
+  const model = await loadSam2(bytes, { backend, ...sizes });
 
   const { imageSize } = model.config;
   const encoder = await model.executable("imageEncoder");

@@ -3,14 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utime
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type HostTensor,
-  int32,
-  memoryAttentionGraph,
-  openCheckpoint,
-  type Precision,
-  writeSafetensors,
-} from "@masklet/core";
+import { openCheckpoint, writeSafetensors } from "@masklet/core";
+import { type HostTensor, int32, memoryAttentionGraph, type Precision } from "@masklet/core/backend";
 import { fileSource, loadSam2, readConfig } from "@masklet/core/node";
 import { RandomTensors } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";

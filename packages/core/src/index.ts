@@ -89,7 +89,7 @@ export type { ImageSegmenter } from "./predict/image-segmenter.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
-export { type LoadOptions, Sam2 } from "./sam2.ts";
+export { type LoadOptions, loadSam2, Sam2 } from "./sam2.ts";
 export type { DType, TensorData } from "./tensor/dtype.ts";
 export type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
 export type { FrameResult, VideoObject } from "./video/frame-result.ts";

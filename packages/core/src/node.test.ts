@@ -8,7 +8,7 @@ import { ObservedBackend } from "../test/observed-backend.ts";
 import { toyConfig, toyJson, toyTensors } from "../test/toy-sam2.ts";
 import { bytesSource } from "./checkpoint/byte-source.ts";
 import { writeSafetensors } from "./checkpoint/safetensors.ts";
-import { loadSam2, readConfig, type Sam2 } from "./node.ts";
+import { loadSam2, readConfig, Sam2 } from "./node.ts";
 import type { LoadProgress } from "./progress.ts";
 import { TestAbort } from "./testing/fixtures.ts";
 
@@ -34,7 +34,7 @@ async function put(name: string, content: Uint8Array | string): Promise<string> 
   return join(root, name);
 }
 
-async function loadedConfig(...args: Parameters<typeof Sam2.load>) {
+async function loadedConfig(...args: Parameters<typeof loadSam2>) {
   await using sam2 = await loadSam2(...args);
   return sam2.config;
 }
@@ -87,6 +87,11 @@ describe("loadSam2", () => {
       code,
       message: expect.stringMatching(message),
     });
+  });
+
+  test("a model is the one class of all entries", async () => {
+    await using model = await loadSam2(path, { backend, config: toyConfig });
+    expect(model).toBeInstanceOf(Sam2);
   });
 
   test("no config at all", async () => {

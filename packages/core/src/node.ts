@@ -7,7 +7,7 @@ import { parseConfig, type Sam2Config } from "./model/config.ts";
 import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
 import { loadingSteps } from "./progress.ts";
-import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
+import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
 export * from "./index.ts";
 export {
@@ -54,31 +54,29 @@ export {
 export { type StreamFrame, type VideoStreamOptions, videoStream } from "./node/video/video-stream.ts";
 export { createVideo, type VideoWriter, type VideoWriterOptions } from "./node/video/video-writer.ts";
 
-/** A SAM 2 model, ready to run on one backend; in Node it is also loaded by name or path. */
-export class Sam2 extends CoreSam2 {
-  /**
-   * `source` is what `resolveModel` finds (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, a file, a folder), a file
-   * URL, bytes or a `ByteSource`. One of Meta's models that is not on this machine is downloaded from Hugging Face
-   * first, as `downloadModel` does with the process's environment; rejects as that does. Where neither the tensors nor
-   * `options` tell the model's sizes, the config that lies beside the file does.
-   */
-  static override async load(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<CoreSam2> {
-    if (typeof source !== "string" && !(source instanceof URL)) return CoreSam2.load(source, options);
-    options.signal?.throwIfAborted();
-    const { signal, onProgress } = options;
-    const steps = onProgress && loadingSteps(onProgress);
-    const files = await obtainModel(typeof source === "string" ? source : filePath(source), {
-      env: process.env,
-      ...(signal && { signal }),
-      ...(steps && { onProgress: steps.fetching }),
-    });
-    const beside = files.config;
-    return CoreSam2.load(await fileSource(files.checkpoint), {
-      ...(beside !== undefined && { config: () => readConfig(beside) }),
-      ...options,
-      ...(steps && { onProgress: steps.compiling }),
-    });
-  }
+/**
+ * Loads a SAM 2 model. `source` is what `resolveModel` finds (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, a file, a
+ * folder), a file URL, bytes or a `ByteSource`. One of Meta's models that is not on this machine is downloaded from Hugging
+ * Face first, as `downloadModel` does with the process's environment; rejects as that does, and as `loadSam2` of
+ * `@masklet/core`. Where neither the tensors nor `options` tell the model's sizes, the config that lies beside the file
+ * does.
+ */
+export async function loadSam2(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
+  if (typeof source !== "string" && !(source instanceof URL)) return loadOpened(source, options);
+  options.signal?.throwIfAborted();
+  const { signal, onProgress } = options;
+  const steps = onProgress && loadingSteps(onProgress);
+  const files = await obtainModel(typeof source === "string" ? source : filePath(source), {
+    env: process.env,
+    ...(signal && { signal }),
+    ...(steps && { onProgress: steps.fetching }),
+  });
+  const beside = files.config;
+  return loadOpened(await fileSource(files.checkpoint), {
+    ...(beside !== undefined && { config: () => readConfig(beside) }),
+    ...options,
+    ...(steps && { onProgress: steps.compiling }),
+  });
 }
 
 function filePath(url: URL): string {

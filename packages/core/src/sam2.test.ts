@@ -7,7 +7,7 @@ import { writeSafetensors } from "./checkpoint/safetensors.ts";
 import { presets } from "./model/config.ts";
 import { ImagePredictor } from "./predict/image-predictor.ts";
 import type { LoadProgress } from "./progress.ts";
-import { Sam2 } from "./sam2.ts";
+import { loadSam2, type Sam2 } from "./sam2.ts";
 import type { HostTensor } from "./tensor/tensor.ts";
 import { TestAbort } from "./testing/fixtures.ts";
 
@@ -67,7 +67,7 @@ describe("load", () => {
   test("bytes, a source and PyTorch's format are the same model", async () => {
     const answers = [];
     for (const source of [file, bytesSource(file, "toy.safetensors"), pytorch]) {
-      const sam2 = await Sam2.load(source, { backend, config });
+      const sam2 = await loadSam2(source, { backend, config });
       expect([sam2.config, sam2.backendName]).toEqual([config, "observed"]);
       expect(sam2.source).toBe(source instanceof Uint8Array ? "bytes" : "toy.safetensors");
       answers.push(await predict(sam2));
@@ -79,8 +79,8 @@ describe("load", () => {
   });
 
   test.each(["q8", "q4"] as const)("in %s it is nearly the same model", async (dtype) => {
-    const exact = await Sam2.load(file, { backend, config });
-    const sam2 = await Sam2.load(file, { backend, config, dtype });
+    const exact = await loadSam2(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config, dtype });
     expect([exact.dtype, sam2.dtype]).toEqual(["fp32", dtype]);
     const [expected, got] = [await predict(exact), await predict(sam2)];
     expect(got.iouPredictions).not.toEqual(expected.iouPredictions);
@@ -97,7 +97,7 @@ describe("load", () => {
       get: (target, key) =>
         key === "capabilities" ? { ...target.capabilities, dtypes: ["fp32", "q4"] } : Reflect.get(target, key, target),
     });
-    await expect(Sam2.load(source, { backend: modest, config, dtype: "q8" })).rejects.toMatchObject({
+    await expect(loadSam2(source, { backend: modest, config, dtype: "q8" })).rejects.toMatchObject({
       name: "BackendError",
       code: "dtype-unsupported",
       message: "load: the observed backend on cpu computes in fp32, q4, not in q8",
@@ -115,7 +115,7 @@ describe("load", () => {
     const other = new Proxy(backend, {
       get: (target, key) => (key === "contract" ? contract : Reflect.get(target, key, target)),
     });
-    await expect(Sam2.load(source, { backend: other, config })).rejects.toMatchObject({
+    await expect(loadSam2(source, { backend: other, config })).rejects.toMatchObject({
       name: "BackendError",
       code: "contract-mismatch",
       message: `load: the observed backend keeps to ${said} of the contract of backends, @masklet/core to 1: update ${update}`,
@@ -125,7 +125,7 @@ describe("load", () => {
   });
 
   test("the same checkpoint twice, side by side", async () => {
-    const both = await Promise.all([Sam2.load(file, { backend, config }), Sam2.load(file, { backend, config })]);
+    const both = await Promise.all([loadSam2(file, { backend, config }), loadSam2(file, { backend, config })]);
     const [a, b] = await Promise.all(both.map(predict));
     expect(a).toEqual(b);
     await both[0]?.dispose();
@@ -135,7 +135,7 @@ describe("load", () => {
 
   test("progress goes up to the whole, graph by graph", async () => {
     const seen: LoadProgress[] = [];
-    const sam2 = await Sam2.load(file, { backend, config, onProgress: (progress) => seen.push(progress) });
+    const sam2 = await loadSam2(file, { backend, config, onProgress: (progress) => seen.push(progress) });
     expect([...new Set(seen.map(({ item }) => item))]).toEqual(["imageEncoder", "maskDecoder"]);
     for (const graph of ["imageEncoder", "maskDecoder"]) {
       const steps = seen.filter((step) => step.item === graph);
@@ -160,7 +160,7 @@ describe("load", () => {
         throw stop;
       },
     };
-    await expect(Sam2.load(source, options)).rejects.toBe(stop);
+    await expect(loadSam2(source, options)).rejects.toBe(stop);
     expect([source.closes, backend.executables]).toEqual([1, 0]);
   });
 });
@@ -174,7 +174,7 @@ describe("files that are no such model", () => {
     ["of other widths", () => without(), "not-this-model", /1 tensor missing: no_mem_embed; 1 tensor left over: stray/],
   ])("%s", async (_, bytes, code, message) => {
     const source = new CountedSource(bytes());
-    await expect(Sam2.load(source, { backend, config })).rejects.toMatchObject({
+    await expect(loadSam2(source, { backend, config })).rejects.toMatchObject({
       name: "CheckpointError",
       code,
       message: expect.stringMatching(message),
@@ -186,13 +186,13 @@ describe("files that are no such model", () => {
     const damaged = pytorch.slice();
     damaged[pytorch.length >> 1] = (damaged[pytorch.length >> 1] ?? 0) ^ 1;
     const source = new CountedSource(damaged);
-    await expect(Sam2.load(source, { backend, config })).rejects.toMatchObject({ code: "checksum-mismatch" });
+    await expect(loadSam2(source, { backend, config })).rejects.toMatchObject({ code: "checksum-mismatch" });
     expect([source.closes, backend.executables]).toEqual([1, 0]);
   });
 
   test("without its config", async () => {
     const source = new CountedSource(file);
-    await expect(Sam2.load(source, { backend })).rejects.toMatchObject({
+    await expect(loadSam2(source, { backend })).rejects.toMatchObject({
       name: "CheckpointError",
       code: "config-missing",
     });
@@ -202,7 +202,7 @@ describe("files that are no such model", () => {
   test("with the config of another", async () => {
     const source = new CountedSource(file);
     const other = presets["sam2.1-hiera-tiny"];
-    await expect(Sam2.load(source, { backend, config: other })).rejects.toMatchObject({
+    await expect(loadSam2(source, { backend, config: other })).rejects.toMatchObject({
       code: "not-this-model",
       message: expect.stringContaining("toy.safetensors is not sam2.1-hiera-tiny"),
     });
@@ -220,13 +220,13 @@ describe("files that are no such model", () => {
 describe("a source or a backend that fails", () => {
   test("reading, at any point", async () => {
     const whole = new CountedSource(file);
-    await (await Sam2.load(whole, { backend, config })).dispose();
+    await (await loadSam2(whole, { backend, config })).dispose();
     for (const at of everySoOften(whole.reads)) {
       const failure = new Error(`read ${at}`);
       const source = new CountedSource(file, async (read) => {
         if (read === at) throw failure;
       });
-      await expect(Sam2.load(source, { backend, config })).rejects.toBe(failure);
+      await expect(loadSam2(source, { backend, config })).rejects.toBe(failure);
       expect([source.closes, backend.executables, backend.tensors]).toEqual([1, 0, 0]);
     }
   });
@@ -237,10 +237,10 @@ describe("a source or a backend that fails", () => {
       if (current === step) throw failure;
     };
     const source = new CountedSource(file);
-    await expect(Sam2.load(source, { backend, config })).rejects.toBe(failure);
+    await expect(loadSam2(source, { backend, config })).rejects.toBe(failure);
     expect([source.closes, backend.executables]).toEqual([1, 0]);
     backend.intervene = async () => {};
-    await (await Sam2.load(file, { backend, config })).dispose();
+    await (await loadSam2(file, { backend, config })).dispose();
   });
 });
 
@@ -249,7 +249,7 @@ describe("aborted", () => {
     const abort = new TestAbort();
     abort.abort();
     const source = new CountedSource(file);
-    await expect(Sam2.load(source, { backend, config, signal: abort.signal })).rejects.toBe(abort.reason);
+    await expect(loadSam2(source, { backend, config, signal: abort.signal })).rejects.toBe(abort.reason);
     await settled();
     expect([source.closes, source.reads, backend.steps]).toEqual([1, 0, []]);
   });
@@ -257,13 +257,13 @@ describe("aborted", () => {
   test.each(["safetensors", "pt"])("at any read of a .%s, by a source that knows no signals", async (format) => {
     const bytes = format === "pt" ? pytorch : file;
     const whole = new CountedSource(bytes);
-    await (await Sam2.load(whole, { backend, config })).dispose();
+    await (await loadSam2(whole, { backend, config })).dispose();
     for (const at of everySoOften(whole.reads)) {
       const abort = new TestAbort();
       const source = new CountedSource(bytes, async (read) => {
         if (read === at) abort.abort();
       });
-      await expect(Sam2.load(source, { backend, config, signal: abort.signal })).rejects.toBe(abort.reason);
+      await expect(loadSam2(source, { backend, config, signal: abort.signal })).rejects.toBe(abort.reason);
       await settled();
       expect([source.closes, backend.executables, abort.listeners]).toEqual([1, 0, 0]);
     }
@@ -275,7 +275,7 @@ describe("aborted", () => {
     const source = new CountedSource(file, async (read) => {
       if (read === 2) await new Promise<void>((resolve) => (release = resolve));
     });
-    const loading = Sam2.load(source, { backend, config, signal: abort.signal });
+    const loading = loadSam2(source, { backend, config, signal: abort.signal });
     await settled();
     abort.abort();
     await expect(loading).rejects.toBe(abort.reason);
@@ -292,7 +292,7 @@ describe("aborted", () => {
       if (current === step) await new Promise<void>((resolve) => (release = resolve));
     };
     const source = new CountedSource(file);
-    const loading = Sam2.load(source, { backend, config, signal: abort.signal });
+    const loading = loadSam2(source, { backend, config, signal: abort.signal });
     while (backend.steps.at(-1) !== step) await settled();
     abort.abort();
     await expect(loading).rejects.toBe(abort.reason);
@@ -308,7 +308,7 @@ describe("aborted", () => {
     for (let n = 0; n < total; n++) {
       const abort = new TestAbort();
       const source = new CountedSource(file);
-      const loading = Sam2.load(source, { backend: quick, config, signal: abort.signal });
+      const loading = loadSam2(source, { backend: quick, config, signal: abort.signal });
       for (let i = 0; i < n; i++) await undefined;
       abort.abort();
       const [outcome] = await Promise.allSettled([loading]);
@@ -325,7 +325,7 @@ describe("aborted", () => {
 describe("dispose", () => {
   test("frees the graphs and closes the source once, however often it is called", async () => {
     const source = new CountedSource(file);
-    const sam2 = await Sam2.load(source, { backend, config });
+    const sam2 = await loadSam2(source, { backend, config });
     expect([source.closes, backend.executables]).toEqual([0, 2]);
     await Promise.all([sam2.dispose(), sam2.dispose()]);
     await sam2.dispose();
@@ -335,14 +335,14 @@ describe("dispose", () => {
   test("await using", async () => {
     const source = new CountedSource(file);
     {
-      await using sam2 = await Sam2.load(source, { backend, config });
+      await using sam2 = await loadSam2(source, { backend, config });
       expect(sam2.source).toBe("toy.safetensors");
     }
     expect([source.closes, backend.executables]).toEqual([1, 0]);
   });
 
   test("what comes after it is refused", async () => {
-    const sam2 = await Sam2.load(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config });
     await sam2.dispose();
     const disposed = { name: "StateError", code: "disposed", message: "Sam2 (bytes) is disposed" };
     await expect(sam2.executable("imageEncoder")).rejects.toMatchObject(disposed);
@@ -352,7 +352,7 @@ describe("dispose", () => {
 
   test("waits for a graph that is being compiled", async () => {
     const source = new CountedSource(file);
-    const sam2 = await Sam2.load(source, { backend, config });
+    const sam2 = await loadSam2(source, { backend, config });
     const compiling = sam2.executable("memoryEncoder");
     await sam2.dispose();
     await compiling;
@@ -361,7 +361,7 @@ describe("dispose", () => {
 
   test("what fails to go leaves nothing else behind", async () => {
     const source = new CountedSource(file);
-    const sam2 = await Sam2.load(source, { backend, config });
+    const sam2 = await loadSam2(source, { backend, config });
     const cause = new Error("lost device");
     (await sam2.executable("imageEncoder")).dispose = () => Promise.reject(cause);
     await expect(sam2.dispose()).rejects.toMatchObject({ name: "MaskletError", code: "dispose-failed", cause });
@@ -369,7 +369,7 @@ describe("dispose", () => {
   });
 
   test("all failures are told", async () => {
-    const sam2 = await Sam2.load(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config });
     const errors = [new Error("first"), new Error("second")];
     (await sam2.executable("imageEncoder")).dispose = () => Promise.reject(errors[0]);
     (await sam2.executable("maskDecoder")).dispose = () => Promise.reject(errors[1]);
@@ -382,7 +382,7 @@ describe("dispose", () => {
 
 describe("graphs on demand", () => {
   test("compiled once for all who ask", async () => {
-    const sam2 = await Sam2.load(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config });
     const [a, b] = await Promise.all([sam2.executable("memoryEncoder"), sam2.executable("memoryEncoder")]);
     expect(a).toBe(b);
     expect(backend.steps.filter((step) => step === "compile memoryEncoder")).toHaveLength(1);
@@ -390,7 +390,7 @@ describe("graphs on demand", () => {
   });
 
   test("who aborts does not take it from another who waits", async () => {
-    const sam2 = await Sam2.load(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config });
     const abort = new TestAbort();
     const first = sam2.executable("memoryAttention", { signal: abort.signal });
     const second = sam2.executable("memoryAttention");
@@ -404,7 +404,7 @@ describe("graphs on demand", () => {
   });
 
   test("one that a run has broken is compiled anew, once", async () => {
-    const sam2 = await Sam2.load(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config });
     const known = await sam2.executable("maskDecoder");
     Object.assign(known, { broken: true });
     const [a, b] = await Promise.all([sam2.executable("maskDecoder"), sam2.executable("maskDecoder")]);
@@ -416,7 +416,7 @@ describe("graphs on demand", () => {
   });
 
   test("one that failed is tried again", async () => {
-    const sam2 = await Sam2.load(file, { backend, config });
+    const sam2 = await loadSam2(file, { backend, config });
     backend.intervene = async () => {
       throw new Error("busy");
     };

@@ -56,35 +56,12 @@ export class Sam2 {
   readonly #compiled = new Map<GraphName, Promise<Executable>>();
   #disposing: Promise<void> | undefined;
 
-  protected constructor(weights: WeightStore, config: Sam2Config, backend: Backend, dtype: Precision) {
+  private constructor(weights: WeightStore, config: Sam2Config, backend: Backend, dtype: Precision) {
     this.#weights = weights;
     this.config = config;
     this.dtype = dtype;
     this.source = weights.name;
     this.#backend = backend;
-  }
-
-  /**
-   * Loads a checkpoint: Meta's `.pt`, `.safetensors`, or transformers' `model.safetensors`, recognised by its bytes.
-   *
-   * Rejects with a `CheckpointError` for a file that is damaged or is another model, and a `BackendError` where the
-   * runtime fails, does not compute in `dtype` ("dtype-unsupported") or was written for another version of core
-   * ("contract-mismatch"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what
-   * was opened is closed when the step under way has ended.
-   */
-  static load(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
-    const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
-    const open = async (): Promise<WeightStore> => {
-      try {
-        options.signal?.throwIfAborted();
-        return await openCheckpoint(bytes, options);
-      } catch (error) {
-        await bytes.close?.();
-        throw error;
-      }
-    };
-    const loaded = open().then((weights) => Sam2.#load(weights, options));
-    return abortable(loaded, options.signal, (late) => late.dispose());
   }
 
   /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
@@ -201,6 +178,33 @@ export class Sam2 {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+/**
+ * Loads a checkpoint: Meta's `.pt`, `.safetensors`, or transformers' `model.safetensors`, recognised by its bytes.
+ *
+ * Rejects with a `CheckpointError` for a file that is damaged or is another model, and a `BackendError` where the
+ * runtime fails, does not compute in `dtype` ("dtype-unsupported") or was written for another version of core
+ * ("contract-mismatch"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what
+ * was opened is closed when the step under way has ended.
+ */
+export function loadSam2(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
+  const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
+  const open = async (): Promise<WeightStore> => {
+    try {
+      options.signal?.throwIfAborted();
+      return await openCheckpoint(bytes, options);
+    } catch (error) {
+      await bytes.close?.();
+      throw error;
+    }
+  };
+  // What is still being opened when the signal aborts is closed by `fromWeights`, which sees the signal too.
+  return abortable(
+    open().then((weights) => Sam2.fromWeights(weights, options)),
+    options.signal,
+    (late) => late.dispose(),
+  );
 }
 
 /** Elements of the checkpoint's tensors that a graph refers to. */

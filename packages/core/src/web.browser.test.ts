@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ObservedBackend } from "../test/observed-backend.ts";
-import { type LoadProgress, parseConfig, Sam2 } from "./web.ts";
+import { type LoadProgress, loadSam2, parseConfig } from "./web.ts";
 
 const nano = {
   checkpoint: new URL("../../model-nano/sam2.1_hiera_nano.safetensors", import.meta.url),
@@ -24,7 +24,7 @@ test("a model from an address is fetched once and kept", async () => {
     const onProgress = ({ stage }: LoadProgress): void => {
       if (stage === "download") told = true;
     };
-    await using model = await Sam2.load(source, { backend, config, onProgress });
+    await using model = await loadSam2(source, { backend, config, onProgress });
     expect(model.source).toBe(new URL(address, location.href).href);
     downloads.push(told);
   }
@@ -33,13 +33,13 @@ test("a model from an address is fetched once and kept", async () => {
 
 test("a model from a file that the user chose", async () => {
   const bytes = await (await fetch(nano.checkpoint)).blob();
-  await using model = await Sam2.load(new File([bytes], "mine.safetensors"), { backend, config });
+  await using model = await loadSam2(new File([bytes], "mine.safetensors"), { backend, config });
   expect(model.source).toBe("mine.safetensors");
   expect(await caches.keys()).toEqual([]);
 });
 
 test("an address with nothing behind it", async () => {
-  await expect(Sam2.load("/no-such-model.safetensors", { backend })).rejects.toMatchObject({
+  await expect(loadSam2("/no-such-model.safetensors", { backend })).rejects.toMatchObject({
     name: "DownloadError",
     code: "not-on-server",
   });

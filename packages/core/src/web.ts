@@ -1,6 +1,6 @@
 /** For browsers: all of core, models by name or address, and pictures from the DOM. */
 import { loadingSteps } from "./progress.ts";
-import { Sam2 as CoreSam2, type LoadOptions } from "./sam2.ts";
+import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 import { openSource, type WebModelSource } from "./web/source.ts";
 
 export * from "./index.ts";
@@ -29,20 +29,17 @@ export {
 } from "./web/video.ts";
 export { serveWorker } from "./web/worker.ts";
 
-/** A SAM 2 model, ready to run on one backend; in a browser it is also loaded by name, from an address or a file. */
-export class Sam2 extends CoreSam2 {
-  /**
-   * `source` is one of Meta's names (`sam2.1-hiera-tiny`), which is fetched from Hugging Face, or an address, both kept
-   * in Cache Storage and rejecting as `cachedSource` does; a Blob or file, which is read in parts; bytes or a
-   * `ByteSource`.
-   */
-  static override async load(source: WebModelSource, options: LoadOptions): Promise<CoreSam2> {
-    const { signal, onProgress } = options;
-    const steps = onProgress && loadingSteps(onProgress);
-    const opened = await openSource(source, {
-      ...(signal && { signal }),
-      ...(steps && { onProgress: steps.fetching }),
-    });
-    return CoreSam2.load(opened, { ...options, ...(steps && { onProgress: steps.compiling }) });
-  }
+/**
+ * Loads a SAM 2 model. `source` is one of Meta's names (`sam2.1-hiera-tiny`), which is fetched from Hugging Face, or an
+ * address, both kept in Cache Storage and rejecting as `cachedSource` does; a Blob or file, which is read in parts; bytes
+ * or a `ByteSource`. Rejects as `loadSam2` of `@masklet/core`, too.
+ */
+export async function loadSam2(source: WebModelSource, options: LoadOptions): Promise<Sam2> {
+  const { signal, onProgress } = options;
+  const steps = onProgress && loadingSteps(onProgress);
+  const opened = await openSource(source, {
+    ...(signal && { signal }),
+    ...(steps && { onProgress: steps.fetching }),
+  });
+  return loadOpened(opened, { ...options, ...(steps && { onProgress: steps.compiling }) });
 }

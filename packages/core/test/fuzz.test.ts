@@ -9,13 +9,13 @@ import {
   decodeRle,
   encodeLabelPng,
   encodeRle,
+  loadSam2,
   MaskletRecorder,
   openCheckpoint,
   parseConfig,
   parseSav,
   rleArea,
   rleBox,
-  Sam2,
   savFrames,
   VideoPredictor,
   writeSafetensors,
@@ -152,7 +152,7 @@ describe("what a model reads", () => {
 
   test("a saved session", async () => {
     const file = writeSafetensors(await toyTensors());
-    await using sam2 = await Sam2.load(file, { backend, config: toyConfig });
+    await using sam2 = await loadSam2(file, { backend, config: toyConfig });
     const predictor = new VideoPredictor(sam2);
     const source = { size: { width: 20, height: 16 }, count: 3, frame: async () => noiseImage(20, 16) };
     await using session = predictor.start(source);

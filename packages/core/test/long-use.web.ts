@@ -5,7 +5,7 @@ import { writeSafetensors } from "../src/checkpoint/safetensors.ts";
 import type { RawImage } from "../src/image/image.ts";
 import { parseConfig } from "../src/model/config.ts";
 import { ImagePredictor } from "../src/predict/image-predictor.ts";
-import { Sam2 } from "../src/sam2.ts";
+import { loadSam2 } from "../src/sam2.ts";
 import type { CreateBackend, TestedBackend } from "./goldens/shared.ts";
 import { toyJson, toyTensors } from "./toy-sam2.ts";
 
@@ -30,7 +30,7 @@ export async function useForLong(
       ? [writeSafetensors(await toyTensors()), toyJson]
       : [new Uint8Array(await (await fetch(files.checkpoint)).arrayBuffer()), await (await fetch(files.config)).json()];
   const backend = await createBackend();
-  const model = await Sam2.load(checkpoint, { backend, config: parseConfig(config) });
+  const model = await loadSam2(checkpoint, { backend, config: parseConfig(config) });
   const predictor = new ImagePredictor(model);
   let warmed: object = {};
   let warmedHeap = 0;

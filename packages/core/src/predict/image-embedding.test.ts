@@ -4,7 +4,7 @@ import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
 import type { RawImage } from "../image/image.ts";
 import { bytesSource } from "../index.ts";
-import { Sam2 } from "../sam2.ts";
+import { loadSam2, type Sam2 } from "../sam2.ts";
 import { float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { MemoryEmbeddingCache } from "./image-embedding.ts";
@@ -14,7 +14,7 @@ import { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMan
 const backend = new ObservedBackend();
 let model: Sam2;
 beforeAll(async () => {
-  model = await Sam2.load(writeSafetensors(await toyTensors()), { backend, config: toyConfig });
+  model = await loadSam2(writeSafetensors(await toyTensors()), { backend, config: toyConfig });
 });
 afterAll(async () => {
   await model.dispose();

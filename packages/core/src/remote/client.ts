@@ -22,9 +22,9 @@ import type { PortLike } from "./port.ts";
 
 /** Options of `RemoteClient.load`. */
 export interface RemoteLoadOptions {
-  /** As of `Sam2.load`: for checkpoints that do not show which model they are. */
+  /** As of `loadSam2`: for checkpoints that do not show which model they are. */
   readonly config?: Sam2Config;
-  /** As of `Sam2.load`: what the model computes in. */
+  /** As of `loadSam2`: what the model computes in. */
   readonly dtype?: Precision;
   /** Plain data that the host's `backend` function gets: which device, the runtime's wasm. */
   readonly backend?: unknown;
@@ -55,7 +55,7 @@ export class RemoteClient {
   }
 
   /**
-   * Has the host load a checkpoint: its bytes, or what else the host's `open` takes. Rejects as `Sam2.load`; aborting
+   * Has the host load a checkpoint: its bytes, or what else the host's `open` takes. Rejects as `loadSam2`; aborting
    * rejects at once, and what the host loads in spite of it is freed.
    */
   async load(source: unknown, options: RemoteLoadOptions = {}): Promise<RemoteSam2> {

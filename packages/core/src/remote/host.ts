@@ -4,7 +4,7 @@ import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError, RemoteError, StateError } from "../errors.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
 import { Queue } from "../queue.ts";
-import { Sam2 } from "../sam2.ts";
+import { loadSam2, type Sam2 } from "../sam2.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { VideoSession } from "../video/video-session.ts";
@@ -320,7 +320,7 @@ export function serveSam2(
     load: async ({ source, backend: asked, ...options }, { signal, emit, hold }) => {
       const made = typeof backend === "function" ? await backend(asked) : undefined;
       try {
-        const model = await Sam2.load(await open(source, { signal }), {
+        const model = await loadSam2(await open(source, { signal }), {
           backend: made ?? (backend as Backend),
           ...options,
           signal,

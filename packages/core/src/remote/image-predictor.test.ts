@@ -11,7 +11,7 @@ import { MemoryEmbeddingCache } from "../predict/image-embedding.ts";
 import { ImagePredictor, type PredictOptions, type RefineOptions } from "../predict/image-predictor.ts";
 import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
-import { Sam2 } from "../sam2.ts";
+import { loadSam2, type Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { createWorkerPredictor, RemoteClient, type RemoteImagePredictor, type RemoteSam2 } from "./client.ts";
 import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
@@ -60,7 +60,7 @@ function start(options: Partial<Sam2HostOptions> = {}): void {
 
 beforeAll(async () => {
   file = writeSafetensors(await toyTensors());
-  near = await Sam2.load(file, { backend: new ObservedBackend(), config: toyConfig });
+  near = await loadSam2(file, { backend: new ObservedBackend(), config: toyConfig });
 });
 beforeEach(async () => {
   transferred = [];
@@ -391,9 +391,9 @@ describe("loading", () => {
     await loaded.dispose();
   });
 
-  test("rejects as Sam2.load does", async () => {
+  test("rejects as loadSam2 does", async () => {
     const cut = file.slice(0, 5000);
-    const here = await Sam2.load(cut, { backend, config: toyConfig }).catch((error: unknown) => error);
+    const here = await loadSam2(cut, { backend, config: toyConfig }).catch((error: unknown) => error);
     expect(here).toBeInstanceOf(CheckpointError);
     expect(await client.load(cut, { config: toyConfig }).catch((error: unknown) => error)).toEqual(here);
     await expect(client.load("a name")).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });

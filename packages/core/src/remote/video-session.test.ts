@@ -6,7 +6,7 @@ import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { BackendError, FrameError, MaskletError, RemoteError, VideoError } from "../errors.ts";
 import type { Mask } from "../mask/mask.ts";
-import { Sam2 } from "../sam2.ts";
+import { loadSam2, type Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
@@ -55,7 +55,7 @@ async function openVideo(name: unknown): Promise<ClosableFrames> {
 
 beforeAll(async () => {
   file = writeSafetensors(await toyTensors());
-  near = await Sam2.load(file, { backend: new ObservedBackend(), config: toyConfig });
+  near = await loadSam2(file, { backend: new ObservedBackend(), config: toyConfig });
 });
 afterAll(() => near.dispose());
 beforeEach(async () => {

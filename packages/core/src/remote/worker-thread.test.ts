@@ -5,7 +5,7 @@ import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
 import { createReferenceBackend } from "../backend/reference.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { ImagePredictor } from "../predict/image-predictor.ts";
-import { Sam2 } from "../sam2.ts";
+import { loadSam2 } from "../sam2.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { createWorkerPredictor, RemoteClient } from "./client.ts";
 import type { PortLike } from "./port.ts";
@@ -34,7 +34,7 @@ test.each(["worker", "port"] as const)("segments as this thread does, over the %
   const file = writeSafetensors(await toyTensors());
   const remote = await createWorkerPredictor(thread(on), file, { config: toyConfig });
   await remote.setImage(picture);
-  const model = await Sam2.load(file, { backend: createReferenceBackend(), config: toyConfig });
+  const model = await loadSam2(file, { backend: createReferenceBackend(), config: toyConfig });
   const local = new ImagePredictor(model);
   await local.setImage(picture);
   expect(await remote.predict(click, { returnLogits: true })).toEqual(
@@ -48,7 +48,7 @@ test("tracks as this thread does, with frames that are read here", async () => {
   const file = writeSafetensors(await toyTensors());
   await using client = new RemoteClient(thread("worker"));
   const remote = new RemoteVideoPredictor(await client.load(file, { config: toyConfig }));
-  const model = await Sam2.load(file, { backend: createReferenceBackend(), config: toyConfig });
+  const model = await loadSam2(file, { backend: createReferenceBackend(), config: toyConfig });
   const frames = [1, 2, 3].map((seed) => noiseImage(20, 16, { seed }));
   const video = { size: { width: 20, height: 16 }, count: 3, frame: async (index: number) => frames[index] };
   const tracked = [new VideoPredictor(model), remote].map(async (predictor) => {

@@ -10,7 +10,7 @@ import { openSource } from "./source.ts";
  * Serves SAM 2 to the page that made this worker. To be called while the worker's script runs for the first time, not
  * after an `await`: messages that come before are lost.
  *
- * A checkpoint is what `Sam2.load` takes in a browser and a message can carry: one of Meta's names or an address, as a
+ * A checkpoint is what `loadSam2` takes in a browser and a message can carry: one of Meta's names or an address, as a
  * string, which the worker fetches; a Blob, which is read in parts; bytes; unless `open` says otherwise. The page's end is
  * a `RemoteClient` or `createWorkerPredictor`.
  */

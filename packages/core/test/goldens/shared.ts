@@ -4,7 +4,7 @@ import type { Backend } from "../../src/backend/backend.ts";
 import type { ByteSource } from "../../src/checkpoint/byte-source.ts";
 import type { RawImage } from "../../src/image/image.ts";
 import { parseConfig } from "../../src/model/config.ts";
-import { Sam2 } from "../../src/sam2.ts";
+import { loadSam2, type Sam2 } from "../../src/sam2.ts";
 
 /** The files of `../shared`, as a host reads them. Names are relative to it: `media/scene.png`. */
 export interface Shared {
@@ -25,7 +25,7 @@ export async function readJson<T>(shared: Shared, name: string): Promise<T> {
 
 export async function loadNano(shared: Shared, backend: Backend): Promise<Sam2> {
   const config = parseConfig(await readJson(shared, "nano/sam2.1_hiera_nano.json"));
-  return Sam2.load(await shared.open("nano/sam2.1_hiera_nano.pt"), { backend, config });
+  return loadSam2(await shared.open("nano/sam2.1_hiera_nano.pt"), { backend, config });
 }
 
 /** A backend that the suites run on. */
