@@ -32,7 +32,7 @@ const inFrame = `
       const worker = new Worker(url);
       const refused = await createWorkerPredictor(worker, checkpoint, { config }).catch((error) => error);
       const steps = [];
-      const onProgress = ({ graph }) => steps.push(graph);
+      const onProgress = ({ item }) => steps.push(item);
       const predictor = await createWorkerPredictor(worker, checkpoint, { config, backend: { wasm }, onProgress });
       await predictor.setImage(image);
       const { masks, iouPredictions } = await predictor.predict(prompt);
