@@ -9,6 +9,7 @@ import {
   elementCount,
   type Graph,
   type GraphName,
+  geometry,
   graphCost,
   type HostTensor,
   imageEncoderGraph,
@@ -31,8 +32,9 @@ export interface GraphRun {
 }
 
 /** Each graph with one of each, and with a full memory. */
-export function graphRuns({ maxObjectPointers, width, memoryWidth, memories }: Sam2Config): readonly GraphRun[] {
-  const pointerTokens = maxObjectPointers * (width / memoryWidth);
+export function graphRuns(config: Sam2Config): readonly GraphRun[] {
+  const { memories, maxObjectPointers, pointerTokens: each } = geometry(config);
+  const pointerTokens = maxObjectPointers * each;
   return [
     { name: "imageEncoder", graph: imageEncoderGraph, sizes: { images: 1 } },
     // A click is followed by a point of padding.
@@ -113,7 +115,7 @@ export async function profile(model: Profiled): Promise<readonly GraphProfile[]>
 
 async function profileGraph({ name, graph, sizes }: GraphRun, model: Profiled): Promise<GraphProfile> {
   const { backend, weights, config, dtype, signal } = model;
-  const computed = withPrecision(graph(config), dtype);
+  const computed = withPrecision(graph(config), { config, dtype });
   const executable = await backend.compile(computed, weights, { signal });
   try {
     if (!hasProfile(executable)) {

@@ -91,7 +91,23 @@ export {
   rleBox,
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
-export { isPresetName, type PresetName, parseConfig, presets, type Sam2Config } from "./model/config.ts";
+export {
+  type DecoderConfig,
+  type EncoderConfig,
+  type EncoderConfigs,
+  type EncoderKind,
+  isPresetName,
+  type MemoryConfig,
+  type MemoryConfigs,
+  type MemoryKind,
+  type PresetName,
+  parseConfig,
+  presets,
+  type Sam2Config,
+} from "./model/config.ts";
+export type { FeaturePyramidConfig } from "./model/feature-pyramid.ts";
+export type { FullMemoryConfig } from "./model/full-memory.ts";
+export { type Geometry, geometry, type TokenMap } from "./model/geometry.ts";
 export {
   type GraphName,
   imageEncoderGraph,
@@ -99,8 +115,10 @@ export {
   memoryAttentionGraph,
   memoryEncoderGraph,
 } from "./model/graphs.ts";
+export type { HieraConfig } from "./model/hiera.ts";
 export { checkInventory } from "./model/inventory.ts";
-export { type Precision, precisions, withPrecision } from "./model/precision.ts";
+export { type Precision, type PrecisionOptions, precisions, withPrecision } from "./model/precision.ts";
+export type { MemorySizes } from "./model/video-memory.ts";
 export { type CachedImageOptions, EmbeddingCache, type EmbeddingCacheOptions } from "./predict/image-embedding.ts";
 export {
   type ImagePrediction,

@@ -7,8 +7,8 @@ import { removeSmallRegions } from "../mask/components.ts";
 import { type Mask, maskIou } from "../mask/mask.ts";
 import { upsampleLogits, upsampleMask } from "../mask/postprocess.ts";
 import { meanLogitMagnitude, selectSingleMask, stabilityScore } from "../mask/score.ts";
+import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
-import { gridSize } from "../model/image-encoder.ts";
 import {
   checkPrompts,
   copyPrompt,
@@ -379,7 +379,7 @@ export class ImagePredictor {
     signal: AbortSignalLike | undefined,
   ): Promise<readonly Decoded[]> {
     const decoder = await this.model.executable("maskDecoder");
-    const outputs = await decoder.run(decoderFeeds(image, prompts, 4 * gridSize(this.model.config)), {
+    const outputs = await decoder.run(decoderFeeds(image, prompts, geometry(this.model.config).maskSide), {
       outputs: ["lowResMasks", "iouPredictions", "objectScores"],
       ...(signal && { signal }),
     });
@@ -403,7 +403,7 @@ export class ImagePredictor {
   #finish(decoded: Decoded, size: Size, options: PredictOptions): ImagePrediction {
     const { maskThreshold: threshold, maxHoleArea, maxSpeckArea } = this.#options;
     const { multimaskOutput = true, returnLogits = false } = options;
-    const side = 4 * gridSize(this.model.config);
+    const side = geometry(this.model.config).maskSide;
     const low = { width: side, height: side };
     const chosen = multimaskOutput
       ? Array.from({ length: MULTIMASKS }, (_, i) => i + 1)

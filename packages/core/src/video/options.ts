@@ -1,5 +1,6 @@
 import { PromptError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
+import { geometry } from "../model/geometry.ts";
 import { attentionReach, pointerLimit } from "./frame-selection.ts";
 import { estimateMemory, type FrameHistory, type MemoryEstimate } from "./memory-bank.ts";
 
@@ -44,6 +45,7 @@ export type VideoSettings = Required<Omit<VideoOptions, "maxConditioningFrames">
 
 /** Throws a `PromptError` "bad-option" for a setting that is none. */
 export function videoSettings(options: VideoOptions, config: Sam2Config): VideoSettings {
+  const { memories } = geometry(config);
   const settings: VideoSettings = {
     nonOverlappingMasks: false,
     fillHoleArea: 8,
@@ -51,7 +53,7 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
     forgetAroundPrompts: false,
     memoryStride: 1,
     maxConditioningFrames: undefined,
-    memories: config.memories,
+    memories,
     objectsPerRun: 8,
     history: "all",
     cachedFrames: 4,
@@ -61,7 +63,7 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
   };
   checkInteger("fillHoleArea", settings.fillHoleArea, 0);
   checkInteger("memoryStride", settings.memoryStride, 1);
-  checkInteger("memories", settings.memories, 1, config.memories);
+  checkInteger("memories", settings.memories, 1, memories);
   checkInteger("objectsPerRun", settings.objectsPerRun, 1);
   checkInteger("cachedFrames", settings.cachedFrames, 1);
   checkInteger("readAhead", settings.readAhead, 0);
@@ -88,7 +90,7 @@ export function checkInteger(
 /** How far from the frame tracked last frames are remembered, for a video of so many (`undefined`: not known). */
 export function historyReach(config: Sam2Config, settings: VideoSettings, count: number | undefined): number {
   if (settings.history === "all") return Number.POSITIVE_INFINITY;
-  const limit = pointerLimit(count, config.maxObjectPointers);
+  const limit = pointerLimit(count, geometry(config).maxObjectPointers);
   const reach = attentionReach({ memories: settings.memories, stride: settings.memoryStride, limit });
   return Math.max(settings.history, reach);
 }
