@@ -2,12 +2,11 @@
  * Memories as SAM 2 has them: a frame's whole stride-16 map, all of which later frames attend to (SAM 2, section 4;
  * reference: modeling/memory_encoder.py and modeling/memory_attention.py).
  */
-import type { Sam2Config } from "./config.ts";
 import type { Fields } from "./fields.ts";
 import { gridSize } from "./grid.ts";
 import { memoryAttention } from "./memory-attention.ts";
 import { memoryEncoder } from "./memory-encoder.ts";
-import type { MemorySizes, VideoMemory } from "./video-memory.ts";
+import type { MemorySizes, VideoMemory, WithMemory } from "./video-memory.ts";
 import type { ShapesAt } from "./weight-shapes.ts";
 
 export interface FullMemoryConfig extends MemorySizes {
@@ -19,8 +18,8 @@ const parse = (_: Fields, sizes: MemorySizes): FullMemoryConfig => ({ kind: "ful
 export const full: VideoMemory<FullMemoryConfig> = {
   parse: { reference: parse, transformers: parse },
   inventory: (at, c) => {
-    attentionShapes(at, c);
-    encoderShapes(at, c);
+    memoryAttentionShapes(at, c);
+    memoryEncoderShapes(at, c);
   },
   tokens: (c) => gridSize(c) ** 2,
   encode: memoryEncoder,
@@ -37,7 +36,7 @@ export const full: VideoMemory<FullMemoryConfig> = {
   ],
 };
 
-function attentionShapes(at: ShapesAt, { width, memory }: Sam2Config): void {
+function memoryAttentionShapes(at: ShapesAt, { width, memory }: WithMemory<MemorySizes>): void {
   for (let i = 0; i < memory.attentionLayers; i++) {
     const layer = at(`memory_attention.layers.${i}.`);
     layer.attention("self_attn", width);
@@ -49,7 +48,8 @@ function attentionShapes(at: ShapesAt, { width, memory }: Sam2Config): void {
   at("memory_attention.").norm("norm", width);
 }
 
-function encoderShapes(at: ShapesAt, { width, memory }: Sam2Config): void {
+/** The memory encoder's weights, which every kind has. */
+export function memoryEncoderShapes(at: ShapesAt, { width, memory }: WithMemory<MemorySizes>): void {
   const encoder = at("memory_encoder.");
   encoder.affine("pix_feat_proj", [width, width, 1, 1]);
   encoder.affine("out_proj", [memory.width, width, 1, 1]);

@@ -19,7 +19,7 @@ export interface ImageFeatures {
 }
 
 /** A model whose encoder is known. */
-export type WithEncoder<C> = Sam2Config & { readonly encoder: C };
+export type WithEncoder<C> = Omit<Sam2Config, "encoder"> & { readonly encoder: C };
 
 /** A kind of image encoder: all that the rest of the model needs to know of it. Weights have their official names. */
 export interface ImageEncoder<C> {

@@ -7,8 +7,8 @@ import { type Dim, mulDims } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
 import { layerNorm, linear, pointwise, width } from "../nn/layers.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
-import type { Sam2Config } from "./config.ts";
 import { gridSize } from "./grid.ts";
+import type { MemorySizes, WithMemory } from "./video-memory.ts";
 
 const EPSILON = 1e-6;
 const FUSER_LAYERS = 2;
@@ -31,7 +31,7 @@ export interface MemoryEncoderInputs {
 export function memoryEncoder(
   g: GraphBuilder,
   root: WeightScope,
-  c: Sam2Config,
+  c: WithMemory<MemorySizes>,
   { imageEmbeddings, maskLogits, binarize, objectScores }: MemoryEncoderInputs,
 ): Value {
   const w = root.at("memory_encoder");
@@ -53,7 +53,7 @@ export function memoryEncoder(
 function maskDownSampler(
   g: GraphBuilder,
   w: WeightScope,
-  c: Sam2Config,
+  c: WithMemory<MemorySizes>,
   { maskLogits, binarize }: Pick<MemoryEncoderInputs, "maskLogits" | "binarize">,
 ): Value {
   return g.scope(w.path, () => {

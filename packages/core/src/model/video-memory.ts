@@ -23,7 +23,7 @@ export interface MemorySizes {
 }
 
 /** A model whose memory is known. */
-export type WithMemory<C> = Sam2Config & { readonly memory: C };
+export type WithMemory<C> = Omit<Sam2Config, "memory"> & { readonly memory: C };
 
 /** A kind of memory: all that the rest of the model needs to know of it. Weights have their official names. */
 export interface VideoMemory<C> {
