@@ -7,7 +7,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { createOrtBackend } from "@masklet/backend-ort/node";
-import { presets, VideoPredictor } from "@masklet/core";
+import { geometry, presets, VideoPredictor } from "@masklet/core";
 import { ImagePredictor, loadSam2, Sam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
@@ -86,7 +86,7 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
       for (let object = 0; object < 8; object++) {
         await session.addPrompt({ object, points: [[40 + 70 * object, 200]] });
       }
-      for (let i = 0; i < model.config.memories; i++) await session.push(frame);
+      for (let i = 0; i < geometry(model.config).memories; i++) await session.push(frame);
       await model.dispose();
       await backend.dispose();
     });

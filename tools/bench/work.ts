@@ -3,9 +3,11 @@ import {
   type Backend,
   type DeviceTensor,
   type GraphName,
+  geometry,
   type HostTensor,
   type Precision,
   type Sam2,
+  type TokenMap,
   VideoPredictor,
 } from "@masklet/core";
 import { type DimBindings, type Executable, float32, int32, type Tensor } from "@masklet/core/backend";
@@ -28,15 +30,18 @@ export interface Work {
   readonly prepare: (model: Sam2) => Promise<() => Promise<unknown>>;
 }
 
+function hashedMap(name: string, { tokens, channels }: TokenMap): HostTensor<"float32"> {
+  return hashedTensor(name, [1, tokens, channels], 1);
+}
+
 /** Point prompts through one run of the decoder, on one image's features. */
 const decode = (count: number): Work["prepare"] => {
   return async (model) => {
-    const { imageSize, width } = model.config;
-    const [cells, side] = [(imageSize / 16) ** 2, imageSize / 4];
+    const { imageSize, maskSide: side, features } = geometry(model.config);
     return repeat(model, await model.executable("maskDecoder"), {
-      imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
-      highRes1: hashedTensor("bench.highRes1", [1, cells * 4, width / 4], 1),
-      highRes0: hashedTensor("bench.highRes0", [1, cells * 16, width / 8], 1),
+      imageEmbeddings: hashedMap("bench.features", features.imageEmbeddings),
+      highRes1: hashedMap("bench.highRes1", features.highRes1),
+      highRes0: hashedMap("bench.highRes0", features.highRes0),
       points: float32(
         [count, 2, 2],
         Float32Array.from({ length: count * 4 }, (_, i) => (i * 97) % imageSize),
@@ -101,10 +106,9 @@ export const work: readonly Work[] = [
     tiny: 12,
     graphs: [["memoryEncoder", { objects: 1 }]],
     prepare: async (model) => {
-      const { imageSize, width } = model.config;
-      const [cells, side] = [(imageSize / 16) ** 2, imageSize / 4];
+      const { maskSide: side, features } = geometry(model.config);
       return repeat(model, await model.executable("memoryEncoder"), {
-        imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
+        imageEmbeddings: hashedMap("bench.features", features.imageEmbeddings),
         maskLogits: hashedTensor("bench.mask", [1, side, side], 8),
         binarize: { dtype: "bool", dims: [1], data: Uint8Array.of(0) },
         objectScores: float32([1, 1], Float32Array.of(3)),
@@ -117,15 +121,14 @@ export const work: readonly Work[] = [
     mark: 0.65,
     graphs: [["memoryAttention", { objects: 1, memories: MEMORIES, pointerTokens: POINTERS * 4 }]],
     prepare: async (model) => {
-      const { imageSize, width, memoryWidth } = model.config;
-      const cells = (imageSize / 16) ** 2;
-      const tokens = (POINTERS * width) / memoryWidth;
+      const { features, memory, pointerTokens } = geometry(model.config);
+      const pointers: TokenMap = { tokens: POINTERS * pointerTokens, channels: memory.channels };
       return repeat(model, await model.executable("memoryAttention"), {
-        imageEmbeddings: hashedTensor("bench.features", [1, cells, width], 1),
-        memories: hashedTensor("bench.memories", [1, MEMORIES, cells, memoryWidth], 1),
+        imageEmbeddings: hashedMap("bench.features", features.imageEmbeddings),
+        memories: hashedTensor("bench.memories", [1, MEMORIES, memory.tokens, memory.channels], 1),
         slots: int32([MEMORIES], Int32Array.of(6, 0, 1, 2, 3, 4, 5)),
-        pointers: hashedTensor("bench.pointers", [1, tokens, memoryWidth], 1),
-        pointerPositions: hashedTensor("bench.positions", [1, tokens, memoryWidth], 1),
+        pointers: hashedMap("bench.pointers", pointers),
+        pointerPositions: hashedMap("bench.positions", pointers),
       });
     },
   },

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utime
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openCheckpoint, writeSafetensors } from "@masklet/core";
+import { geometry, openCheckpoint, writeSafetensors } from "@masklet/core";
 import { type HostTensor, int32, memoryAttentionGraph, type Precision } from "@masklet/core/backend";
 import { fileSource, loadSam2, readConfig } from "@masklet/core/node";
 import { RandomTensors } from "@masklet/core/testing";
@@ -178,7 +178,8 @@ test("the keys of a layer's memory are computed after the layer before, also of 
     const weights = await openCheckpoint(await fileSource(checkpoint));
     const attention = await backend.compile(memoryAttentionGraph(config), weights);
     const random = new RandomTensors(7);
-    const { cells, memoryWidth, width } = { cells: (config.imageSize / 16) ** 2, ...config };
+    const { memory, width } = geometry(config);
+    const { tokens: cells, channels: memoryWidth } = memory;
     const outputs = await attention.run({
       imageEmbeddings: random.floats([1, cells, width]),
       memories: random.floats([2, 1, cells, memoryWidth]),

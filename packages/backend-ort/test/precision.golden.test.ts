@@ -124,10 +124,10 @@ async function hashedIous(
     { length: 3 * pixels },
     (_, i) => planes[(i % 3) * pixels + Math.floor(i / 3)] as number,
   );
-  const encoder = await backend.compile(withPrecision(imageEncoderGraph(config), dtype), weights);
+  const encoder = await backend.compile(withPrecision(imageEncoderGraph(config), { config, dtype }), weights);
   const features = await encoder.run({ image: float32([1, config.imageSize, config.imageSize, 3], image) });
   await encoder.dispose();
-  const decoder = await backend.compile(withPrecision(maskDecoderGraph(config), dtype), weights);
+  const decoder = await backend.compile(withPrecision(maskDecoderGraph(config), { config, dtype }), weights);
   const goldens = await openCheckpoint(await files.open("goldens/full/sam2.1_hiera_t.safetensors"));
   const ious: number[] = [];
   for (const name of ["point1", "mask_prompt", "no_prompt"] as const) {

@@ -18,6 +18,7 @@ import {
   type Backend,
   BackendError,
   type GraphName,
+  geometry,
   type HostTensor,
   type Precision,
   type Sam2Config,
@@ -33,8 +34,9 @@ export interface GraphRun {
 }
 
 /** Each graph with one of each, and with a full memory. */
-export function graphRuns({ maxObjectPointers, width, memoryWidth, memories }: Sam2Config): readonly GraphRun[] {
-  const pointerTokens = maxObjectPointers * (width / memoryWidth);
+export function graphRuns(config: Sam2Config): readonly GraphRun[] {
+  const { memories, maxObjectPointers, pointerTokens: each } = geometry(config);
+  const pointerTokens = maxObjectPointers * each;
   return [
     { name: "imageEncoder", graph: imageEncoderGraph, sizes: { images: 1 } },
     // A click is followed by a point of padding.
@@ -115,7 +117,7 @@ export async function profile(model: Profiled): Promise<readonly GraphProfile[]>
 
 async function profileGraph({ name, graph, sizes }: GraphRun, model: Profiled): Promise<GraphProfile> {
   const { backend, weights, config, dtype, signal } = model;
-  const computed = withPrecision(graph(config), dtype);
+  const computed = withPrecision(graph(config), { config, dtype });
   const executable = await backend.compile(computed, weights, { signal });
   try {
     if (!hasProfile(executable)) {

@@ -68,9 +68,27 @@ export {
   rleBox,
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
-export { isPresetName, type PresetName, parseConfig, presets, type Sam2Config } from "./model/config.ts";
+export {
+  type DecoderConfig,
+  type EncoderConfig,
+  type EncoderConfigs,
+  type EncoderKind,
+  isPresetName,
+  type MemoryConfig,
+  type MemoryConfigs,
+  type MemoryKind,
+  type PresetName,
+  parseConfig,
+  presets,
+  type Sam2Config,
+} from "./model/config.ts";
+export type { FeaturePyramidConfig } from "./model/feature-pyramid.ts";
+export type { FullMemoryConfig } from "./model/full-memory.ts";
+export { type Geometry, geometry, type TokenMap } from "./model/geometry.ts";
 export type { GraphName } from "./model/graphs.ts";
+export type { HieraConfig } from "./model/hiera.ts";
 export { type Precision, precisions } from "./model/precision.ts";
+export type { MemorySizes } from "./model/video-memory.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,

@@ -126,7 +126,8 @@ export class Sam2 {
   }
 
   #compile(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
-    const compiled = this.#backend.compile(withPrecision(graphs[name](this.config), this.dtype), this.#weights, {
+    const graph = withPrecision(graphs[name](this.config), this);
+    const compiled = this.#backend.compile(graph, this.#weights, {
       ...(signal && { signal }),
       ...(onProgress && {
         onProgress: ({ loaded, total }) =>

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { createReferenceBackend } from "../src/backend/reference.ts";
 import { openCheckpoint } from "../src/checkpoint/load.ts";
 import { presets } from "../src/model/config.ts";
-import { gridSize } from "../src/model/image-encoder.ts";
+import { geometry } from "../src/model/geometry.ts";
 import { sinePositionEncoding } from "../src/nn/position-encoding.ts";
 import { fileSource } from "../src/node.ts";
 import { testNanoImage } from "./goldens/nano-image.ts";
@@ -23,7 +23,8 @@ test.skipIf(shared === undefined)("the sine encoding (needs ../shared)", async (
   const [values, shape] = await Promise.all([store.read("encoder.pos"), store.read("encoder.pos.shape")]);
   await store.close();
   const config = presets["sam2.1-hiera-tiny"];
-  const [side, channels] = [gridSize(config), config.width];
+  const { tokens, channels } = geometry(config).features.imageEmbeddings;
+  const side = Math.sqrt(tokens);
   expect(Array.from(shape.data)).toEqual([1, channels, side, side]);
   const { data } = sinePositionEncoding(side, side, channels);
   const stride = Math.floor(data.length / values.data.length);

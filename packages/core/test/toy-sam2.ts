@@ -1,5 +1,6 @@
 import type { RawImage } from "../src/image/image.ts";
 import { parseConfig, type Sam2Config } from "../src/model/config.ts";
+import type { HieraConfig } from "../src/model/hiera.ts";
 import type { HostTensor } from "../src/tensor/tensor.ts";
 import { RandomTensors } from "../src/testing/fixtures.ts";
 import { hashedWeights } from "../src/testing/hashed-weights.ts";
@@ -30,6 +31,12 @@ export const toyJson: Readonly<Record<string, unknown>> = {
 };
 
 export const toyConfig: Sam2Config = parseConfig(toyJson);
+
+/** The encoder of a model that is known to be of Hiera's kind. */
+export function hieraOf({ name, encoder }: Sam2Config): HieraConfig {
+  if (encoder.kind !== "hiera") throw new Error(`${name} has another encoder`);
+  return encoder;
+}
 
 /** An image of noise, the same for the same seed. */
 export function noiseImage(width: number, height: number, { seed = 1, channels = 3 }: NoiseOptions = {}): RawImage {

@@ -2,6 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import {
   FrameError,
+  geometry,
   type Mask,
   type Prompt,
   type Sam2,
@@ -41,7 +42,7 @@ export interface TrackOptions {
  */
 export async function track(model: Sam2, run: RunFolder, options: TrackOptions): Promise<FrameError | undefined> {
   const { clip, prompts, passes, settings, signal } = options;
-  const { memories, maxObjectPointers } = model.config;
+  const { memories, maxObjectPointers } = geometry(model.config);
   // No frame attends to any that lies further back (`attentionReach`), and nothing is prompted later.
   const history = Math.max(maxObjectPointers, memories * (settings.memoryStride ?? 1));
   const predictor = new VideoPredictor(model, { ...settings, history });

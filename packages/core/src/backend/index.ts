@@ -35,7 +35,7 @@ export {
   memoryEncoderGraph,
 } from "../model/graphs.ts";
 export { checkInventory } from "../model/inventory.ts";
-export { type Precision, precisions, withPrecision } from "../model/precision.ts";
+export { type Precision, type PrecisionOptions, precisions, withPrecision } from "../model/precision.ts";
 export { Queue } from "../queue.ts";
 export { byteSize, type DType, type TensorData } from "../tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "../tensor/tensor.ts";

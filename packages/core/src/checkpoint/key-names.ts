@@ -1,9 +1,10 @@
 import { CheckpointError } from "../errors.ts";
+import { encoders, memories } from "../model/kinds.ts";
+import type { Rename } from "../model/renames.ts";
 import type { WeightEntry } from "./weight-store.ts";
 
-/** transformers' names to official ones; every rule that matches applies, in this order. */
-const renames: readonly (readonly [pattern: RegExp, replacement: string])[] = [
-  [/^vision_encoder\.backbone\./, "image_encoder.trunk."],
+/** Those of what no kind has for itself. */
+const common: readonly Rename[] = [
   [/^vision_encoder\.neck\.convs\.(\d+)\./, "image_encoder.neck.convs.$1.conv."],
   [/^mask_decoder\./, "sam_mask_decoder."],
   [/^prompt_encoder\./, "sam_prompt_encoder."],
@@ -19,7 +20,6 @@ const renames: readonly (readonly [pattern: RegExp, replacement: string])[] = [
     "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
   ],
 
-  [/\.patch_embed\.projection\./, ".patch_embed.proj."],
   [/\.mask_embed\.conv1\./, ".mask_downscaling.0."],
   [/\.mask_embed\.layer_norm1\./, ".mask_downscaling.1."],
   [/\.mask_embed\.conv2\./, ".mask_downscaling.3."],
@@ -28,14 +28,6 @@ const renames: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/\.upscale_conv1\./, ".output_upscaling.0."],
   [/\.upscale_layer_norm\./, ".output_upscaling.1."],
   [/\.upscale_conv2\./, ".output_upscaling.3."],
-
-  [/^memory_encoder\.feature_projection\./, "memory_encoder.pix_feat_proj."],
-  [/^memory_encoder\.projection\./, "memory_encoder.out_proj."],
-  [/^memory_encoder\.memory_fuser\./, "memory_encoder.fuser."],
-  [/\.depthwise_conv\./, ".dwconv."],
-  [/\.pointwise_conv(\d)\./, ".pwconv$1."],
-  [/^(memory_encoder\.fuser\.layers\.\d+)\.scale$/, "$1.gamma"],
-  [/\.mask_downsampler\.final_conv\./, ".mask_downsampler.encoder.12."],
 
   // two-layer MLPs are called mlp, all others have three layers
   [/\.mlp\.proj_in\./, ".mlp.layers.0."],
@@ -46,6 +38,13 @@ const renames: readonly (readonly [pattern: RegExp, replacement: string])[] = [
 
   [/\.o_proj\./, ".out_proj."],
   [/\.layer_norm(\d|_final_attn)?\./, ".norm$1."],
+];
+
+/** transformers' names to official ones; every rule that matches applies, in this order. */
+const renames: readonly Rename[] = [
+  ...Object.values(encoders).flatMap((kind) => kind.renames),
+  ...Object.values(memories).flatMap((kind) => kind.renames),
+  ...common,
 ];
 
 const downsamplerLayer = /^(memory_encoder\.mask_downsampler)\.layers\.(\d+)\.(conv|layer_norm)\./;

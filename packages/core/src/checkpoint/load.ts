@@ -1,7 +1,7 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { CheckpointError } from "../errors.ts";
 import { presets, type Sam2Config } from "../model/config.ts";
-import { inventory } from "../model/inventory.ts";
+import { encoderOf } from "../model/image-encoder.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { withOfficialNames } from "./key-names.ts";
 import { readPytorch } from "./pytorch.ts";
@@ -43,7 +43,9 @@ function sniff(source: ByteSource, head: Uint8Array): typeof readPytorch {
 /** The one of Meta's eight models whose shapes these are, if it is one. */
 export function recognise(store: WeightStore): Sam2Config | undefined {
   const version = tells21.some((name) => store.entries.has(name)) ? "2.1" : "2.0";
-  return Object.values(presets).find((preset) => preset.version === version && hasTrunkOf(store, preset));
+  return Object.values(presets).find(
+    (preset) => preset.version === version && encoderOf(preset).recognise(store, preset),
+  );
 }
 
 /**
@@ -62,18 +64,3 @@ export function identify(store: WeightStore, config?: Sam2Config): Sam2Config {
 }
 
 const tells21 = ["obj_ptr_tpos_proj.weight", "obj_ptr_tpos_proj.bias", "no_obj_embed_spatial"];
-
-/** Whether embedding, depth, position embedding and neck are the preset's: enough to tell the presets apart. */
-function hasTrunkOf(store: WeightStore, preset: Sam2Config): boolean {
-  const depth = preset.stages.reduce((sum, blocks) => sum + blocks, 0);
-  if (store.entries.has(`image_encoder.trunk.blocks.${depth}.norm1.weight`)) return false;
-  const shapes = inventory(preset, "image");
-  const telling = [
-    "image_encoder.trunk.patch_embed.proj.weight",
-    "image_encoder.trunk.pos_embed",
-    "image_encoder.trunk.pos_embed_window",
-    `image_encoder.trunk.blocks.${depth - 1}.norm1.weight`,
-    "image_encoder.neck.convs.0.conv.weight",
-  ];
-  return telling.every((name) => store.entries.get(name)?.dims.join() === shapes.get(name)?.join());
-}

@@ -1,26 +1,28 @@
 import { describe, expect, test } from "vitest";
 import { checkpointError } from "../../test/checkpoint-files.ts";
+import { hieraOf } from "../../test/toy-sam2.ts";
 import { isPresetName, parseConfig, presets, type Sam2Config } from "./config.ts";
 
 /** As a reference-style file says it. */
 function snakeCase(config: Sam2Config): Record<string, unknown> {
+  const encoder = hieraOf(config);
   return {
     image_size: config.imageSize,
-    embed_dim: config.embedDim,
-    num_heads: config.numHeads,
-    stages: config.stages,
-    global_att_blocks: config.globalAttentionBlocks,
-    window_spec: config.windowSpec,
-    window_pos_embed_bkg_spatial_size: config.windowPositionBackgroundSize,
-    q_pool: config.queryPoolStages,
+    embed_dim: encoder.embedDim,
+    num_heads: encoder.numHeads,
+    stages: encoder.stages,
+    global_att_blocks: encoder.globalAttentionBlocks,
+    window_spec: encoder.windowSpec,
+    window_pos_embed_bkg_spatial_size: encoder.windowPositionBackgroundSize,
+    q_pool: encoder.queryPoolStages,
     d_model: config.width,
-    mem_dim: config.memoryWidth,
-    fpn_top_down_levels: config.fpnTopDownLevels,
-    mask_decoder_mlp_dim: config.maskDecoderMlpWidth,
-    memory_attention_layers: config.memoryAttentionLayers,
-    memory_attention_dim_feedforward: config.memoryAttentionMlpWidth,
-    num_maskmem: config.memories,
-    max_obj_ptrs_in_encoder: config.maxObjectPointers,
+    mem_dim: config.memory.width,
+    fpn_top_down_levels: encoder.fpnTopDownLevels,
+    mask_decoder_mlp_dim: config.decoder.mlpWidth,
+    memory_attention_layers: config.memory.attentionLayers,
+    memory_attention_dim_feedforward: config.memory.attentionMlpWidth,
+    num_maskmem: config.memory.frames,
+    max_obj_ptrs_in_encoder: config.memory.maxObjectPointers,
     sam2_1: config.version === "2.1",
   };
 }
@@ -119,7 +121,7 @@ test.each<[string, Record<string, unknown>, RegExp]>([
 
 test("an odd window is fine where the next stage begins with global attention", () => {
   const json = { ...snakeCase(tiny), window_spec: [8, 4, 13, 7], global_att_blocks: [5, 7, 9, 10] };
-  expect(parseConfig(json).windowSpec).toEqual([8, 4, 13, 7]);
+  expect(hieraOf(parseConfig(json)).windowSpec).toEqual([8, 4, 13, 7]);
 });
 
 test.each([null, 3, "x", [1]])("%j is no config", async (json) => {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { toyConfig } from "../../test/toy-sam2.ts";
+import { hieraOf, toyConfig } from "../../test/toy-sam2.ts";
 import type { Executable } from "../backend/backend.ts";
 import { createReferenceBackend } from "../backend/reference.ts";
 import { GraphBuilder } from "../graph/builder.ts";
@@ -19,11 +19,9 @@ const nano: Sam2Config = {
   ...toyConfig,
   name: "nano-like",
   imageSize: 256,
-  embedDim: 32,
-  windowSpec: [8, 4, 14, 7],
-  windowPositionBackgroundSize: [7, 7],
   width: 128,
-  maskDecoderMlpWidth: 512,
+  encoder: { ...hieraOf(toyConfig), embedDim: 32, windowSpec: [8, 4, 14, 7], windowPositionBackgroundSize: [7, 7] },
+  decoder: { mlpWidth: 512 },
 };
 const configs = [...Object.values(presets), nano, toyConfig];
 
@@ -93,7 +91,7 @@ describe.each(configs)("$name", (config) => {
 });
 
 test("without a top-down level the coarsest one is not used", () => {
-  const used = keysOf(imageEncoderGraph({ ...toyConfig, fpnTopDownLevels: [] }));
+  const used = keysOf(imageEncoderGraph({ ...toyConfig, encoder: { ...hieraOf(toyConfig), fpnTopDownLevels: [] } }));
   expect([...used.keys()].filter((key) => key.startsWith("image_encoder.neck.convs.0"))).toEqual([]);
 });
 

@@ -2,10 +2,10 @@ import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
-import { gridSize, imageEncoder } from "./image-encoder.ts";
+import { geometry } from "./geometry.ts";
+import { encoderOf, type ImageFeatures } from "./image-encoder.ts";
 import { maskDecoder } from "./mask-decoder.ts";
-import { memoryAttention } from "./memory-attention.ts";
-import { memoryEncoder } from "./memory-encoder.ts";
+import { memoryOf } from "./video-memory.ts";
 
 /** The graphs of a SAM 2 model. */
 export type GraphName = "imageEncoder" | "maskDecoder" | "memoryEncoder" | "memoryAttention";
@@ -17,7 +17,7 @@ export type GraphName = "imageEncoder" | "maskDecoder" | "memoryEncoder" | "memo
 export function imageEncoderGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("imageEncoder");
   const image = g.input("image", ["images", c.imageSize, c.imageSize, 3]);
-  emit(g, imageEncoder(g, new WeightScope(g), c, image));
+  emit(g, encoderOf(c).build(g, new WeightScope(g), c, image));
   return g.build();
 }
 
@@ -29,17 +29,18 @@ export function imageEncoderGraph(c: Sam2Config): Graph {
  */
 export function maskDecoderGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskDecoder");
-  const side = gridSize(c);
-  const cells = side * side;
+  const { features, maskSide } = geometry(c);
+  const feature = (name: keyof ImageFeatures): Value =>
+    g.input(name, ["prompts?", features[name].tokens, features[name].channels]);
   emit(
     g,
     maskDecoder(g, new WeightScope(g), c, {
-      imageEmbeddings: g.input("imageEmbeddings", ["prompts?", cells, c.width]),
-      highRes1: g.input("highRes1", ["prompts?", cells * 4, c.width / 4]),
-      highRes0: g.input("highRes0", ["prompts?", cells * 16, c.width / 8]),
+      imageEmbeddings: feature("imageEmbeddings"),
+      highRes1: feature("highRes1"),
+      highRes0: feature("highRes0"),
       points: g.input("points", ["prompts", "points", 2]),
       labels: g.input("labels", ["prompts", "points"], "int32"),
-      maskInput: g.input("maskInput", ["prompts?", 4 * side, 4 * side]),
+      maskInput: g.input("maskInput", ["prompts?", maskSide, maskSide]),
       hasMask: g.input("hasMask", ["prompts?"], "bool"),
       noMemory: g.input("noMemory", ["prompts?"]),
     }),
@@ -49,13 +50,14 @@ export function maskDecoderGraph(c: Sam2Config): Graph {
 
 /**
  * `imageEmbeddings` [objects?, cells, width], `maskLogits` [objects, maskSize, maskSize], `binarize` [objects?],
- * `objectScores` [objects, 1] -> `memory` [objects, cells, memoryWidth]. Masks of another size than the model's images
+ * `objectScores` [objects, 1] -> `memory` [objects, tokens, memoryWidth]. Masks of another size than the model's images
  * are enlarged to it bilinearly; by default they are the decoder's, S / 4.
  */
-export function memoryEncoderGraph(c: Sam2Config, maskSize: number = c.imageSize / 4): Graph {
+export function memoryEncoderGraph(c: Sam2Config, maskSize: number = geometry(c).maskSide): Graph {
   const g = new GraphBuilder("memoryEncoder");
-  const memory = memoryEncoder(g, new WeightScope(g), c, {
-    imageEmbeddings: g.input("imageEmbeddings", ["objects?", gridSize(c) ** 2, c.width]),
+  const { imageEmbeddings } = geometry(c).features;
+  const memory = memoryOf(c).encode(g, new WeightScope(g), c, {
+    imageEmbeddings: g.input("imageEmbeddings", ["objects?", imageEmbeddings.tokens, imageEmbeddings.channels]),
     maskLogits: g.input("maskLogits", ["objects", maskSize, maskSize]),
     binarize: g.input("binarize", ["objects?"], "bool"),
     objectScores: g.input("objectScores", ["objects", 1]),
@@ -65,19 +67,20 @@ export function memoryEncoderGraph(c: Sam2Config, maskSize: number = c.imageSize
 }
 
 /**
- * `imageEmbeddings` [objects?, cells, width], `memories` [objects, memories, cells, memoryWidth], `slots` [memories],
+ * `imageEmbeddings` [objects?, cells, width], `memories` [objects, memories, tokens, memoryWidth], `slots` [memories],
  * `pointers` [objects, pointerTokens, memoryWidth], `pointerPositions` [objects?, pointerTokens, memoryWidth] ->
  * `imageEmbeddings` [objects, cells, width], conditioned.
  */
 export function memoryAttentionGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("memoryAttention");
-  const cells = gridSize(c) ** 2;
-  const conditioned = memoryAttention(g, new WeightScope(g), c, {
-    imageEmbeddings: g.input("imageEmbeddings", ["objects?", cells, c.width]),
-    memories: g.input("memories", ["objects", "memories", cells, c.memoryWidth]),
+  const { features, memory } = geometry(c);
+  const { tokens, channels } = features.imageEmbeddings;
+  const conditioned = memoryOf(c).attend(g, new WeightScope(g), c, {
+    imageEmbeddings: g.input("imageEmbeddings", ["objects?", tokens, channels]),
+    memories: g.input("memories", ["objects", "memories", memory.tokens, memory.channels]),
     slots: g.input("slots", ["memories"], "int32"),
-    pointers: g.input("pointers", ["objects", "pointerTokens", c.memoryWidth]),
-    pointerPositions: g.input("pointerPositions", ["objects?", "pointerTokens", c.memoryWidth]),
+    pointers: g.input("pointers", ["objects", "pointerTokens", memory.channels]),
+    pointerPositions: g.input("pointerPositions", ["objects?", "pointerTokens", memory.channels]),
   });
   g.output("imageEmbeddings", conditioned);
   return g.build();

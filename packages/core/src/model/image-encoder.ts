@@ -1,22 +1,14 @@
-/**
- * The image encoder: Hiera and a feature pyramid (SAM 2, section 4; reference: modeling/backbones/image_encoder.py).
- * Only the levels that are used are computed: stride 16, with the stride-32 level added into it, and strides 4 and 8 as
- * the mask decoder takes them, its `conv_s0` and `conv_s1` folded into the neck's own convolutions.
- */
+import type { WeightStore } from "../checkpoint/weight-store.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Value } from "../graph/graph.ts";
-import { pointwise, width } from "../nn/layers.ts";
-import { inWindows, type Tokens, toPairs, toQuads, withValue } from "../nn/layout.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
-import type { Sam2Config } from "./config.ts";
-import { hiera } from "./hiera.ts";
+import type { EncoderConfig, EncoderKind, Sam2Config } from "./config.ts";
+import type { Fields } from "./fields.ts";
+import { encoders } from "./kinds.ts";
+import type { Rename } from "./renames.ts";
+import type { ShapesAt } from "./weight-shapes.ts";
 
-/** Side of the stride-16 map. */
-export function gridSize(c: Sam2Config): number {
-  return c.imageSize / 16;
-}
-
-/** What the encoder makes of images. */
+/** What an encoder makes of images. */
 export interface ImageFeatures {
   /** Stride 16, [images, grid * grid, width], without `no_mem_embed`. */
   readonly imageEmbeddings: Value;
@@ -26,36 +18,35 @@ export interface ImageFeatures {
   readonly highRes0: Value;
 }
 
-/** image [images, imageSize, imageSize, 3], normalised. */
-export function imageEncoder(g: GraphBuilder, root: WeightScope, c: Sam2Config, image: Value): ImageFeatures {
-  const w = root.at("image_encoder");
-  const [stride4, stride8, stride16, stride32] = hiera(g, w.at("trunk"), c, image) as [Tokens, Tokens, Tokens, Tokens];
-  const convs = w.at("neck").at("convs");
-  const level = (i: number, x: Tokens): Tokens => {
-    const lateral = withValue(x, pointwise(g, convs.at(3 - i).at("conv"), x.value, c.width));
-    return inWindows(g, lateral, 0);
+/** A model whose encoder is known. */
+export type WithEncoder<C> = Omit<Sam2Config, "encoder"> & { readonly encoder: C };
+
+/** A kind of image encoder: all that the rest of the model needs to know of it. Weights have their official names. */
+export interface ImageEncoder<C> {
+  /** Reads its sizes. Throws a `CheckpointError` "config-invalid" by field. */
+  readonly parse: {
+    /** From the reference's own words in snake case. */
+    readonly reference: (root: Fields) => C;
+    /** From transformers' `config.json`, where what is absent has transformers' default. */
+    readonly transformers: (root: Fields) => { readonly imageSize: number; readonly encoder: C };
   };
-  const decoder = root.at("sam_mask_decoder");
-  const side = gridSize(c);
-  const lateral = level(2, stride16).value;
-  const merged = c.fpnTopDownLevels.includes(2)
-    ? g.add(lateral, g.resample2d(level(3, stride32).value, { sizes: [side, side], mode: "nearest-neighbor" }))
-    : lateral;
-  return {
-    imageEmbeddings: g.reshape(merged, [image.dims[0] ?? 1, side * side, c.width]),
-    highRes1: toPairs(g, highRes(g, convs.at(2).at("conv"), decoder.at("conv_s1"), stride8, c.width, c.width / 4)),
-    highRes0: toQuads(g, highRes(g, convs.at(3).at("conv"), decoder.at("conv_s0"), stride4, c.width, c.width / 8)),
-  };
+  /** Throws a `CheckpointError` "config-invalid" unless its sizes fit together. */
+  readonly check: (c: WithEncoder<C>) => void;
+  /** Whether tensors are of these sizes, as far as shapes tell it from others of the kind. */
+  readonly recognise: (store: WeightStore, c: WithEncoder<C>) => boolean;
+  /** Its weights, with those of the decoder that it applies. */
+  readonly inventory: (at: ShapesAt, c: WithEncoder<C>) => void;
+  /** image [images, imageSize, imageSize, 3], normalised. */
+  readonly build: (g: GraphBuilder, root: WeightScope, c: WithEncoder<C>, image: Value) => ImageFeatures;
+  /** Where q8 and q4 round the weights of linear layers, and q8 also queries and keys. */
+  readonly roundedScopes: readonly string[];
+  /** Small weights that training changes: they stand for all when features are saved. */
+  readonly fingerprint: readonly string[];
+  /** From transformers' names of its weights. */
+  readonly renames: readonly Rename[];
 }
 
-/** Two 1x1 convolutions in a row are one: W2 (W1 x + b1) + b2 = (W2 W1) x + (W2 b1 + b2). */
-function highRes(g: GraphBuilder, neck: WeightScope, conv: WeightScope, x: Tokens, inner: number, out: number): Value {
-  return g.scope(conv.path, () => {
-    const input = width(x.value);
-    const first = g.reshape(neck.tensor("weight", [inner, input, 1, 1]), [inner, input]);
-    const second = g.reshape(conv.tensor("weight", [out, inner, 1, 1]), [out, inner]);
-    const bias = g.linear(g.reshape(neck.tensor("bias", [inner]), [1, inner]), second, conv.tensor("bias", [out]));
-    const y = g.linear(x.value, g.matmul(second, first), g.reshape(bias, [out]));
-    return inWindows(g, withValue(x, y), 0).value;
-  });
+/** What knows a model's encoder. */
+export function encoderOf<K extends EncoderKind>(c: WithEncoder<EncoderConfig<K>>): ImageEncoder<EncoderConfig<K>> {
+  return encoders[c.encoder.kind];
 }

@@ -10,7 +10,8 @@ import { layerNorm, mlp, width } from "../nn/layers.ts";
 import { fromQuads } from "../nn/layout.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
-import { gridSize, type ImageFeatures } from "./image-encoder.ts";
+import { gridSize } from "./grid.ts";
+import type { ImageFeatures } from "./image-encoder.ts";
 import { densePositions, maskEmbeddings, pointEmbeddings } from "./prompt-encoder.ts";
 import { twoWayTransformer } from "./two-way-transformer.ts";
 
@@ -67,7 +68,7 @@ export function maskDecoder(
   );
   const image = g.add(g.add(inputs.imageEmbeddings, noMemory), maskEmbeddings(g, prompt, c, inputs));
   const positions = densePositions(g, prompt, c);
-  const seen = twoWayTransformer(g, w.at("transformer"), { tokens, image, positions }, c.maskDecoderMlpWidth);
+  const seen = twoWayTransformer(g, w.at("transformer"), { tokens, image, positions }, c.decoder.mlpWidth);
 
   const objectToken = rows(seen.tokens, 0, 1);
   const iouToken = rows(seen.tokens, 1, 1);

@@ -15,7 +15,7 @@ import { sinePositionEncoding } from "../nn/position-encoding.ts";
 import { axialRotaryTables } from "../nn/rope.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
-import { gridSize } from "./image-encoder.ts";
+import { gridSize } from "./grid.ts";
 
 export interface MemoryAttentionInputs {
   /** [objects?, cells, width]: the frame's stride-16 features. */
@@ -49,11 +49,11 @@ export function memoryAttention(
   const memory = memoryTokens(g, root, c, inputs);
   const positions = g.mul(g.constant(sinePositionEncoding(side, side, c.width)), g.scalar(0.1));
   let x = g.add(inputs.imageEmbeddings, positions);
-  for (let i = 0; i < c.memoryAttentionLayers; i++) {
+  for (let i = 0; i < c.memory.attentionLayers; i++) {
     const l = w.at("layers").at(i);
     x = g.add(x, selfAttention(g, l.at("self_attn"), layerNorm(g, l.at("norm1"), x), rope));
     x = g.add(x, crossAttention(g, l.at("cross_attn_image"), c, layerNorm(g, l.at("norm2"), x), memory, rope));
-    const hidden = g.relu(linear(g, l.at("linear1"), layerNorm(g, l.at("norm3"), x), c.memoryAttentionMlpWidth));
+    const hidden = g.relu(linear(g, l.at("linear1"), layerNorm(g, l.at("norm3"), x), c.memory.attentionMlpWidth));
     x = g.add(x, linear(g, l.at("linear2"), hidden, c.width));
   }
   return layerNorm(g, w.at("norm"), x);
@@ -77,13 +77,13 @@ function memoryTokens(
   return g.scope("memory_attention", () => {
     const [objects, count, cells] = memories.dims as readonly [Dim, Dim, number, Dim];
     const side = gridSize(c);
-    const spatial = g.constant(sinePositionEncoding(side, side, c.memoryWidth)); // [cells, memoryWidth]
-    const encodings = root.tensor("maskmem_tpos_enc", [c.memories, 1, 1, c.memoryWidth]);
-    const temporal = g.gather(g.reshape(encodings, [c.memories, 1, c.memoryWidth]), slots); // [memories, 1, memoryWidth]
+    const spatial = g.constant(sinePositionEncoding(side, side, c.memory.width)); // [cells, memoryWidth]
+    const encodings = root.tensor("maskmem_tpos_enc", [c.memory.frames, 1, 1, c.memory.width]);
+    const temporal = g.gather(g.reshape(encodings, [c.memory.frames, 1, c.memory.width]), slots); // [memories, 1, memoryWidth]
     const placed = g.add(memories, g.add(temporal, spatial));
-    const maps = g.reshape(memories, [objects, mulDims(count, cells), c.memoryWidth]);
+    const maps = g.reshape(memories, [objects, mulDims(count, cells), c.memory.width]);
     return {
-      mapKeys: g.reshape(placed, [mulDims(objects, count), cells, c.memoryWidth]),
+      mapKeys: g.reshape(placed, [mulDims(objects, count), cells, c.memory.width]),
       pointerKeys: g.add(pointers, pointerPositions),
       values: g.concat([maps, pointers], 1),
     };
@@ -151,7 +151,7 @@ function valueProjection(g: GraphBuilder, w: WeightScope, c: Sam2Config): [weigh
   const outWeight = out.tensor("weight", [c.width, c.width]);
   const bias = g.reshape(v.tensor("bias", [c.width]), [1, c.width]);
   return [
-    g.matmul(outWeight, v.tensor("weight", [c.width, c.memoryWidth])),
+    g.matmul(outWeight, v.tensor("weight", [c.width, c.memory.width])),
     g.reshape(g.linear(bias, outWeight, out.tensor("bias", [c.width])), [c.width]),
   ];
 }

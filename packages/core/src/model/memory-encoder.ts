@@ -7,8 +7,8 @@ import { type Dim, mulDims } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
 import { layerNorm, linear, pointwise, width } from "../nn/layers.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
-import type { Sam2Config } from "./config.ts";
-import { gridSize } from "./image-encoder.ts";
+import { gridSize } from "./grid.ts";
+import type { MemorySizes, WithMemory } from "./video-memory.ts";
 
 const EPSILON = 1e-6;
 const FUSER_LAYERS = 2;
@@ -31,7 +31,7 @@ export interface MemoryEncoderInputs {
 export function memoryEncoder(
   g: GraphBuilder,
   root: WeightScope,
-  c: Sam2Config,
+  c: WithMemory<MemorySizes>,
   { imageEmbeddings, maskLogits, binarize, objectScores }: MemoryEncoderInputs,
 ): Value {
   const w = root.at("memory_encoder");
@@ -42,10 +42,10 @@ export function memoryEncoder(
   const projected = pointwise(g, w.at("pix_feat_proj"), imageEmbeddings, c.width);
   let x = g.reshape(g.add(projected, mask), [objects, side, side, c.width]);
   for (let i = 0; i < FUSER_LAYERS; i++) x = fuserBlock(g, w.at("fuser").at("layers").at(i), x);
-  const memory = pointwise(g, w.at("out_proj"), g.reshape(x, [objects, cells, c.width]), c.memoryWidth);
+  const memory = pointwise(g, w.at("out_proj"), g.reshape(x, [objects, cells, c.width]), c.memory.width);
   if (c.version === "2.0") return memory;
   const isThere = g.reshape(g.greater(objectScores, g.scalar(0)), [objects, 1, 1]);
-  const absent = g.where(isThere, g.scalar(0), root.tensor("no_obj_embed_spatial", [1, c.memoryWidth]));
+  const absent = g.where(isThere, g.scalar(0), root.tensor("no_obj_embed_spatial", [1, c.memory.width]));
   return g.add(memory, absent);
 }
 
@@ -53,7 +53,7 @@ export function memoryEncoder(
 function maskDownSampler(
   g: GraphBuilder,
   w: WeightScope,
-  c: Sam2Config,
+  c: WithMemory<MemorySizes>,
   { maskLogits, binarize }: Pick<MemoryEncoderInputs, "maskLogits" | "binarize">,
 ): Value {
   return g.scope(w.path, () => {

@@ -27,7 +27,7 @@ describe.each(["q8", "q4"] as const)("%s", (dtype) => {
     ["memory encoder", memoryEncoderGraph(config), 4],
     ["mask decoder", maskDecoderGraph(config), 0],
   ])("%s", (_, graph, expected) => {
-    const rounded = withPrecision(graph, dtype);
+    const rounded = withPrecision(graph, { config, dtype });
     validateGraph(rounded);
     expect(signature(rounded)).toEqual(signature(graph));
     const { linear = 0, quantizedLinear = 0, ...others } = counts(rounded);
@@ -39,7 +39,7 @@ describe.each(["q8", "q4"] as const)("%s", (dtype) => {
 });
 
 test("a weight that is computed once is computed from the checkpoint's own", () => {
-  const text = printGraph(withPrecision(imageEncoderGraph(config), "q8")).split("\n");
+  const text = printGraph(withPrecision(imageEncoderGraph(config), { config, dtype: "q8" })).split("\n");
   const block = text.filter((line) => line.endsWith("# image_encoder.trunk.blocks.0") && line.includes("inear("));
   expect(block.map((line) => line.replace(/%\d+/g, "%"))).toMatchInlineSnapshot(`
     [
@@ -58,7 +58,7 @@ test.each([
   memoryEncoderGraph(config),
   maskDecoderGraph(config),
 ])("fp16: $name computes in halves, and speaks float32", (graph) => {
-  const halves = withPrecision(graph, "fp16");
+  const halves = withPrecision(graph, { config, dtype: "fp16" });
   validateGraph(halves);
   expect(signature(halves)).toEqual(signature(graph));
   const { cast: casts = 0, ...others } = counts(halves);
@@ -74,5 +74,5 @@ test.each([
 
 test("fp32 is the graph as it is", () => {
   const graph = imageEncoderGraph(config);
-  expect(withPrecision(graph, "fp32")).toBe(graph);
+  expect(withPrecision(graph, { config, dtype: "fp32" })).toBe(graph);
 });

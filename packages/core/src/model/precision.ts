@@ -6,6 +6,9 @@ import type { Graph, Value } from "../graph/graph.ts";
 import type { Attributes, Inputs, WeightBits } from "../graph/ops.ts";
 import { partition } from "../graph/partition.ts";
 import { type Rewriter, rewriteGraph } from "../graph/rewrite.ts";
+import type { Sam2Config } from "./config.ts";
+import { encoderOf } from "./image-encoder.ts";
+import { memoryOf } from "./video-memory.ts";
 
 /**
  * `fp16` computes in float16 all but the prompt encoder; `q8` and `q4` round the weights of most linear layers to 8 and 4
@@ -17,17 +20,23 @@ export type Precision = "fp32" | "fp16" | "q8" | "q4";
 /** All of them. */
 export const precisions: readonly Precision[] = ["fp32", "fp16", "q8", "q4"];
 
+export interface PrecisionOptions {
+  /** Of the model that the graph is of: which layers are rounded is a matter of its kinds. */
+  readonly config: Sam2Config;
+  readonly dtype: Precision;
+}
+
 /** A model's graph, in another precision: its inputs and outputs stay as they are. */
-export function withPrecision(graph: Graph, dtype: Precision): Graph {
+export function withPrecision(graph: Graph, { config, dtype }: PrecisionOptions): Graph {
   switch (dtype) {
     case "fp32":
       return graph;
     case "fp16":
       return inHalves(graph);
     case "q8":
-      return withFewerBits(graph, 8);
+      return withFewerBits(graph, config, 8);
     case "q4":
-      return withFewerBits(graph, 4);
+      return withFewerBits(graph, config, 4);
   }
 }
 
@@ -58,17 +67,12 @@ function inHalves(graph: Graph): Graph {
 }
 
 /**
- * The blocks: their linear layers, which are nearly all of the weights, and with 8 bits the products of queries and keys.
- * What reads pixels, points or masks and what writes features, memories or masks stays in float32, and so does the mask
- * decoder.
+ * The blocks' linear layers, which are nearly all of the weights, and with 8 bits the products of queries and keys. What
+ * reads pixels, points or masks and what writes features, memories or masks stays in float32, and so does the mask decoder.
  */
-const rounded = ["image_encoder.trunk.blocks.", "memory_attention.layers.", "memory_encoder.fuser."];
-
-function isRounded(scope: string): boolean {
-  return rounded.some((start) => scope.startsWith(start));
-}
-
-function withFewerBits(graph: Graph, bits: WeightBits): Graph {
+function withFewerBits(graph: Graph, config: Sam2Config, bits: WeightBits): Graph {
+  const rounded = [...encoderOf(config).roundedScopes, ...memoryOf(config).roundedScopes];
+  const isRounded = (scope: string): boolean => rounded.some((start) => scope.startsWith(start));
   const runtime = new Set<Value>(partition(graph).runtime);
   return rewriteGraph(graph, (value, { find, emit }) => {
     const { scope, kind, inputs, attributes } = value.source.node;

@@ -10,7 +10,7 @@ import { toQuads } from "../nn/layout.ts";
 import { fourierFeatures } from "../nn/position-encoding.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
-import { gridSize } from "./image-encoder.ts";
+import { gridSize } from "./grid.ts";
 
 const EPSILON = 1e-6;
 /** Inner channels of the mask embedding. */

@@ -4,7 +4,7 @@
  */
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { disposeAll } from "../backend/device-tensors.ts";
-import { gridSize } from "../model/image-encoder.ts";
+import { geometry } from "../model/geometry.ts";
 import type { EncodedPrompt } from "../prompt/prompt.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type DeviceTensor, float32, type HostTensor, int32, type Tensor } from "../tensor/tensor.ts";
@@ -134,7 +134,7 @@ function feedsOf(
   prompts: readonly EncodedPrompt[],
   noMemory: 0 | 1,
 ): Readonly<Record<string, Tensor>> {
-  const side = 4 * gridSize(model.config);
+  const side = geometry(model.config).maskSide;
   const points = prompts[0]?.labels.length ?? 0;
   const masked = prompts.some(({ maskInput }) => maskInput !== undefined);
   const masks = masked ? prompts.length : 1;

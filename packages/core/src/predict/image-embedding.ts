@@ -8,6 +8,7 @@ import { crc32 } from "../checkpoint/crc32.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
 import { CheckpointError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
+import { encoderOf } from "../model/image-encoder.ts";
 import { checkOption } from "../options.ts";
 import type { Sam2 } from "../sam2.ts";
 import { elementCount, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
@@ -90,10 +91,7 @@ function fingerprint(model: Sam2): Promise<number> {
   fingerprints.set(model, known);
   return known;
   async function computed(): Promise<number> {
-    const names = [
-      ...["image_encoder.trunk.patch_embed.proj.bias", "image_encoder.neck.convs.0.conv.bias"],
-      ...["sam_mask_decoder.conv_s0.bias", "sam_mask_decoder.conv_s1.bias"],
-    ];
+    const names = encoderOf(model.config).fingerprint;
     const parts = await Promise.all(names.map(async (name) => (await model.weight(name)).data));
     const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
     let at = 0;

@@ -5,8 +5,8 @@ import { graphCost } from "../graph/cost.ts";
 import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image/image.ts";
 import { preprocessImage } from "../image/preprocess.ts";
 import { maskIou } from "../mask/mask.ts";
+import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
-import { gridSize } from "../model/image-encoder.ts";
 import { checkInteger, checkOption } from "../options.ts";
 import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
@@ -352,7 +352,7 @@ export class ImagePredictor implements ImageSegmenter {
     const encoded = prompts.map((prompt, i) =>
       encodePrompt(prompt, { image: size, imageSize, where: nameOf(i, prompts) }),
     );
-    const side = 4 * gridSize(this.model.config);
+    const side = geometry(this.model.config).maskSide;
     const finishing = { ...this.#options, size, side, multimaskOutput, returnLogits };
     const predictions = new Array<ImagePrediction>(prompts.length);
     const { promptsPerRun } = this.#options;

@@ -5,7 +5,7 @@
 import { FrameForgottenError } from "../errors.ts";
 import type { Mask } from "../mask/mask.ts";
 import type { Sam2Config } from "../model/config.ts";
-import { gridSize } from "../model/image-encoder.ts";
+import { geometry } from "../model/geometry.ts";
 
 /** What the decoder made of one object on one frame. */
 export interface Decoded {
@@ -20,7 +20,7 @@ export interface Decoded {
 
 /** What later frames can attend to. */
 export interface Remembered extends Decoded {
-  /** [cells, memoryWidth], bfloat16. */
+  /** [tokens, memoryWidth], bfloat16. */
   readonly memory: Uint16Array;
 }
 
@@ -188,10 +188,10 @@ export interface EstimateOptions {
 
 /** Estimates what a session keeps; what one step of the model takes comes on top. */
 export function estimateMemory(config: Sam2Config, { objects, frames, cachedFrames }: EstimateOptions): MemoryEstimate {
-  const cells = gridSize(config) ** 2;
-  const perFrame = cells * config.memoryWidth * 2 + cells * 16 * 4 + config.width * 4;
-  // Stride 16, 8 and 4, each with half the channels (a quarter, an eighth) of the one before.
-  const features = cachedFrames * 4 * config.width * cells * (1 + 4 / 4 + 16 / 8);
+  const { memory, maskSide, width, features: encoded } = geometry(config);
+  const perFrame = memory.tokens * memory.channels * 2 + maskSide ** 2 * 4 + width * 4;
+  const values = Object.values(encoded).reduce((sum, { tokens, channels }) => sum + tokens * channels, 0);
+  const features = cachedFrames * 4 * values;
   const history = perFrame * objects * frames;
   return { perFrame, history, features, total: history + features };
 }

@@ -8,7 +8,8 @@ import { ObjectMemory, type Remembered } from "./memory-bank.ts";
 import { type AttendOptions, attendedBy, batchKey, memoryFeeds, pointerEncoding } from "./memory-tokens.ts";
 
 const CELLS = 16; // of the toy model: 4x4
-const { width, memoryWidth } = toyConfig;
+const { width } = toyConfig;
+const { width: memoryWidth } = toyConfig.memory;
 
 /** An entry that carries its frame's number in its memory and its pointer. */
 const entry = (frame: number): Remembered => ({

@@ -3,7 +3,7 @@
  * `_prepare_memory_conditioned_features`).
  */
 import type { Sam2Config } from "../model/config.ts";
-import { gridSize } from "../model/image-encoder.ts";
+import { geometry } from "../model/geometry.ts";
 import type { Sam2 } from "../sam2.ts";
 import { float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 import { fromBfloat16 } from "./bfloat16.ts";
@@ -74,28 +74,27 @@ export function memoryFeeds(
   encoding: PointerEncoding,
   batch: readonly Attended[],
 ): Readonly<Record<"memories" | "slots" | "pointers" | "pointerPositions", HostTensor>> {
-  const cells = gridSize(config) ** 2;
-  const { width, memoryWidth } = config;
+  const { width, memory, pointerTokens } = geometry(config);
   const slots = batch[0]?.maps.map(({ slot }) => slot) ?? [];
-  const size = cells * memoryWidth;
+  const size = memory.tokens * memory.channels;
   const memories = new Float32Array(batch.length * slots.length * size);
   const count = batch[0]?.pointers.length ?? 0;
-  const tokens = width / memoryWidth; // of one pointer
   const pointers = new Float32Array(batch.length * count * width);
   const positions = new Float32Array(pointers.length);
   for (const [i, attended] of batch.entries()) {
-    for (const [k, { memory }] of attended.maps.entries())
-      fromBfloat16(memory, memories, (i * slots.length + k) * size);
+    for (const [k, map] of attended.maps.entries()) {
+      fromBfloat16(map.memory, memories, (i * slots.length + k) * size);
+    }
     for (const [k, { pointer, distance }] of attended.pointers.entries()) {
       const at = (i * count + k) * width;
       pointers.set(pointer, at);
       const position = encoding.at(distance);
-      for (let t = 0; t < tokens; t++) positions.set(position, at + t * memoryWidth);
+      for (let t = 0; t < pointerTokens; t++) positions.set(position, at + t * memory.channels);
     }
   }
-  const pointerDims = [batch.length, count * tokens, memoryWidth];
+  const pointerDims = [batch.length, count * pointerTokens, memory.channels];
   return {
-    memories: float32([batch.length, slots.length, cells, memoryWidth], memories),
+    memories: float32([batch.length, slots.length, memory.tokens, memory.channels], memories),
     slots: int32([slots.length], Int32Array.from(slots)),
     pointers: float32(pointerDims, pointers),
     pointerPositions: float32(pointerDims, positions),
@@ -113,9 +112,9 @@ export interface PointerEncoding {
  * `get_1d_sine_pe` of modeling/sam2_utils.py). 2.0 adds nothing.
  */
 export async function pointerEncoding(model: Sam2, limit: number): Promise<PointerEncoding> {
-  const { version, width, memoryWidth } = model.config;
-  if (version === "2.0") {
-    const zeros = new Float32Array(memoryWidth);
+  const { width, memory } = geometry(model.config);
+  if (model.config.version === "2.0") {
+    const zeros = new Float32Array(memory.channels);
     return { at: () => zeros };
   }
   const weight = (await model.weight("obj_ptr_tpos_proj.weight")).data;

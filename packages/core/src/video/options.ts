@@ -1,4 +1,5 @@
 import type { Sam2Config } from "../model/config.ts";
+import { geometry } from "../model/geometry.ts";
 import { checkInteger } from "../options.ts";
 import { attentionReach, pointerLimit } from "./frame-selection.ts";
 import { estimateMemory, type FrameHistory, type MemoryEstimate } from "./memory-bank.ts";
@@ -48,6 +49,7 @@ export type VideoSettings = Required<Omit<VideoOptions, "maxConditioningFrames" 
 
 /** Throws a `PromptError` "bad-option" for a setting that is none. */
 export function videoSettings(options: VideoOptions, config: Sam2Config): VideoSettings {
+  const { memories } = geometry(config);
   const settings: VideoSettings = {
     nonOverlappingMasks: false,
     fillHoleArea: 8,
@@ -55,7 +57,7 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
     forgetAroundPrompts: false,
     memoryStride: 1,
     maxConditioningFrames: undefined,
-    memories: config.memories,
+    memories,
     objectsPerRun: undefined,
     history: "all",
     cachedFrames: 4,
@@ -65,7 +67,7 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
   };
   checkInteger("video", { fillHoleArea: settings.fillHoleArea }, 0);
   checkInteger("video", { memoryStride: settings.memoryStride }, 1);
-  checkInteger("video", { memories: settings.memories }, 1, config.memories);
+  checkInteger("video", { memories: settings.memories }, 1, memories);
   checkInteger("video", { cachedFrames: settings.cachedFrames }, 1);
   checkInteger("video", { readAhead: settings.readAhead }, 0);
   if (settings.history !== "all") checkInteger("video", { history: settings.history }, 0);
@@ -78,7 +80,7 @@ export function videoSettings(options: VideoOptions, config: Sam2Config): VideoS
 /** How far from the frame tracked last frames are remembered, for a video of so many (`undefined`: not known). */
 export function historyReach(config: Sam2Config, settings: VideoSettings, count: number | undefined): number {
   if (settings.history === "all") return Number.POSITIVE_INFINITY;
-  const limit = pointerLimit(count, config.maxObjectPointers);
+  const limit = pointerLimit(count, geometry(config).maxObjectPointers);
   const reach = attentionReach({ memories: settings.memories, stride: settings.memoryStride, limit });
   return Math.max(settings.history, reach);
 }

@@ -2,6 +2,7 @@ import { peakActivationBytes } from "../graph/cost.ts";
 import type { DimBindings } from "../graph/dim.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Sam2Config } from "../model/config.ts";
+import { geometry } from "../model/geometry.ts";
 import { memoryAttentionGraph, memoryEncoderGraph } from "../model/graphs.ts";
 import type { Attended } from "./memory-tokens.ts";
 
@@ -23,8 +24,7 @@ export class RunSizes {
 
   /** Of `count` objects that attend to as much as this one. */
   attending(count: number, { maps, pointers }: Attended): number {
-    const { width, memoryWidth } = this.#config;
-    const pointerTokens = (pointers.length * width) / memoryWidth;
+    const pointerTokens = pointers.length * geometry(this.#config).pointerTokens;
     return this.#size(memoryAttentionGraph, count, { memories: maps.length, pointerTokens });
   }
 

@@ -11,7 +11,7 @@ import type { WeightEntry } from "../checkpoint/weight-store.ts";
 import { CheckpointError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
-import { gridSize } from "../model/image-encoder.ts";
+import { geometry } from "../model/geometry.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { float32, type HostTensor } from "../tensor/tensor.ts";
 import type { Decoded, FramePrompt, MemoryBank, ObjectMemory, Remembered } from "./memory-bank.ts";
@@ -34,23 +34,22 @@ interface FrameFacts {
 }
 
 function facts({ config, size, count }: SessionContext): Readonly<Record<string, unknown>> {
-  const { name, imageSize, width, memoryWidth } = config;
+  const { imageSize, width, memory } = geometry(config);
   return {
-    model: { name, imageSize, width, memoryWidth },
+    model: { name: config.name, imageSize, width, memoryWidth: memory.channels },
     video: { ...size, ...(count === undefined ? {} : { count }) },
   };
 }
 
 export function writeSession(bank: MemoryBank, context: SessionContext): Uint8Array {
   const tensors = new Map<string, HostTensor>();
-  const side = 4 * gridSize(context.config);
-  const { memoryWidth } = context.config;
+  const { maskSide: side, memory: map } = geometry(context.config);
   const place = (path: string, frame: number, decoded: Decoded, memory?: Uint16Array): FrameFacts => {
     const { logits, pointer, objectScore, iouPrediction } = decoded;
     tensors.set(`${path}.${frame}.logits`, float32([side, side], logits));
     tensors.set(`${path}.${frame}.pointer`, float32([pointer.length], pointer));
     if (memory !== undefined) {
-      const dims = [memory.length / memoryWidth, memoryWidth];
+      const dims = [map.tokens, map.channels];
       tensors.set(`${path}.${frame}.memory`, { dtype: "bfloat16", dims, data: memory });
     }
     return { frame, objectScore, iouPrediction };
@@ -104,13 +103,13 @@ export async function readSession(bytes: Uint8Array, bank: MemoryBank, context: 
 }
 
 function readObject(contents: Contents, path: string, json: Json, bank: MemoryBank, { config }: SessionContext): void {
-  const cells = gridSize(config) ** 2;
+  const { maskSide, width, memory: map } = geometry(config);
   const object: ObjectMemory = bank.ensure(json.integer("id"));
   const decoded = (kind: string, entry: Json): Decoded => {
     const at = `${path}.${kind}.${entry.integer("frame")}`;
     return {
-      logits: contents.floats(`${at}.logits`, cells * 16),
-      pointer: contents.floats(`${at}.pointer`, config.width),
+      logits: contents.floats(`${at}.logits`, maskSide ** 2),
+      pointer: contents.floats(`${at}.pointer`, width),
       objectScore: entry.number("objectScore"),
       iouPrediction: entry.number("iouPrediction"),
     };
@@ -122,7 +121,7 @@ function readObject(contents: Contents, path: string, json: Json, bank: MemoryBa
   for (const kind of ["conditioning", "recent"] as const) {
     for (const entry of json.list(kind)) {
       const frame = entry.integer("frame");
-      const memory = contents.halves(`${path}.${kind}.${frame}.memory`, cells * config.memoryWidth);
+      const memory = contents.halves(`${path}.${kind}.${frame}.memory`, map.tokens * map.channels);
       const remembered: Remembered = { ...decoded(kind, entry), memory };
       object[kind].set(frame, remembered);
     }

@@ -15,8 +15,8 @@ import { resizeAntialiased } from "../image/resize.ts";
 import { fillHoles } from "../mask/components.ts";
 import { type Mask, maskFloats } from "../mask/mask.ts";
 import { selectSingleMask } from "../mask/score.ts";
+import { geometry } from "../model/geometry.ts";
 import type { GraphName } from "../model/graphs.ts";
-import { gridSize } from "../model/image-encoder.ts";
 import { decodeObjects, type Features, type PointedCandidates } from "../predict/decode.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type DeviceTensor, float32, type Tensor } from "../tensor/tensor.ts";
@@ -106,12 +106,12 @@ export class Tracker {
     this.bank = bank;
     this.#options = options;
     this.#runSizes = new RunSizes(model.config, options.objectsPerRun);
-    this.#pointerLimit = pointerLimit(video.source.count, model.config.maxObjectPointers);
+    this.#pointerLimit = pointerLimit(video.source.count, geometry(model.config).maxObjectPointers);
   }
 
   /** Side of the low-resolution masks. */
   get side(): number {
-    return 4 * gridSize(this.#model.config);
+    return geometry(this.#model.config).maskSide;
   }
 
   /**
@@ -241,13 +241,13 @@ export class Tracker {
       maxConditioningFrames: this.#options.maxConditioningFrames,
       pointerLimit: this.#pointerLimit,
       memories: this.#options.memories,
-      conditioningSlot: this.#model.config.memories - 1,
+      conditioningSlot: geometry(this.#model.config).memories - 1,
     });
   }
 
   #clearAround(memory: ObjectMemory, frame: number): void {
     if (!this.#options.forgetAroundPrompts) return;
-    const distance = this.#options.memoryStride * this.#model.config.memories;
+    const distance = this.#options.memoryStride * geometry(this.#model.config).memories;
     memory.clearRecent(frame - distance, frame + distance);
   }
 
@@ -360,7 +360,7 @@ export class Tracker {
     return decoded.map((candidates) => chooseMask(candidates, multimask));
   }
 
-  /** -> [cells, memoryWidth] of each object, bfloat16. */
+  /** -> [tokens, memoryWidth] of each object, bfloat16. */
   async #encodeMemories(
     features: Features,
     objects: readonly Decoded[],

@@ -1,0 +1,11 @@
+import type { EncoderConfig, EncoderKind, MemoryConfig, MemoryKind } from "./config.ts";
+import { full } from "./full-memory.ts";
+import { hiera } from "./hiera.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
+import type { VideoMemory } from "./video-memory.ts";
+
+/** Every kind of image encoder: one that is left out does not compile. */
+export const encoders: { readonly [K in EncoderKind]: ImageEncoder<EncoderConfig<K>> } = { hiera };
+
+/** Every kind of memory, likewise. */
+export const memories: { readonly [K in MemoryKind]: VideoMemory<MemoryConfig<K>> } = { full };
