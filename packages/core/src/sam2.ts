@@ -103,8 +103,8 @@ export class Sam2 {
   }
 
   /**
-   * One of the model's graphs, compiled when it is first asked for, and again where a run has broken it. Aborting rejects at once; the compilation goes on for
-   * whoever asks next.
+   * One of the model's graphs, compiled when it is first asked for, and again where a run has broken it. Aborting rejects
+   * at once; the compilation goes on for whoever asks next.
    */
   async executable(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
     this.#requireAlive();

@@ -47,7 +47,8 @@ interface Waiting<J> {
 /**
  * Segments many images, in their order, with one predictor: the next ones are decoded while the model computes, and
  * small ones share runs of the encoder (`imagesPerRun`), unless there is a `cache`. What is wrong with one image or its
- * prompts, and a run of the encoder that fails, is the result of those images alone, and the others go on. Jobs are taken as they are needed; leaving the loop ends their iteration and frees everything.
+ * prompts, and a run of the encoder that fails, is the result of those images alone, and the others go on. Jobs are taken
+ * as they are needed; leaving the loop ends their iteration and frees everything.
  *
  * Throws a `PromptError` "bad-option" for an option out of range.
  */

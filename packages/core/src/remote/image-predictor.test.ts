@@ -118,6 +118,16 @@ describe("the same as an ImagePredictor", () => {
     await both((predictor) => predictor.imageEmbedding(1));
   });
 
+  test("in the best mask, which is the very one of all", async () => {
+    for (const predictor of [local, remote]) {
+      const { masks, best, lowResLogits, bestLogits, iouPredictions, bestIou } = await predictor.predict(click);
+      const index = masks.indexOf(best);
+      expect(index).toBeGreaterThanOrEqual(0);
+      expect([lowResLogits.indexOf(bestLogits), iouPredictions[index]]).toEqual([index, bestIou]);
+      expect(bestIou).toBe(Math.max(...iouPredictions));
+    }
+  });
+
   test("in how it refines, step by step", async () => {
     const steps: [ImagePrediction, number][][] = [];
     await both((predictor) => {
