@@ -15,7 +15,9 @@ export interface MemoryConfigs {
   readonly full: FullMemoryConfig;
 }
 
+/** The kinds of image encoders that there are. */
 export type EncoderKind = keyof EncoderConfigs;
+/** The kinds of memory that there are. */
 export type MemoryKind = keyof MemoryConfigs;
 /** An image encoder's sizes, told apart by `kind`, which the compiler needs to see here to find the row that fits. */
 export type EncoderConfig<K extends EncoderKind = EncoderKind> = {
@@ -39,6 +41,7 @@ export interface Sam2Config {
   readonly memory: MemoryConfig;
 }
 
+/** Sizes of the mask decoder, beside those of every model. */
 export interface DecoderConfig {
   /** Hidden width of the two-way transformer's MLPs. */
   readonly mlpWidth: number;

@@ -9,6 +9,7 @@ import { memoryEncoder } from "./memory-encoder.ts";
 import type { MemorySizes, VideoMemory, WithMemory } from "./video-memory.ts";
 import type { ShapesAt } from "./weight-shapes.ts";
 
+/** Sizes of a memory that keeps a whole map of each frame (SAM 2, section 4; reference: `memory_encoder`). */
 export interface FullMemoryConfig extends MemorySizes {
   readonly kind: "full";
 }

@@ -19,6 +19,7 @@ import { type ShapesAt, weightShapes } from "./weight-shapes.ts";
 
 const EPSILON = 1e-6;
 
+/** Sizes of a Hiera trunk of four stages and its neck (Hiera, Ryali et al. 2023; reference: `image_encoder.trunk`). */
 export interface HieraConfig extends FeaturePyramidConfig {
   readonly kind: "hiera";
   /** Channels of the first stage; doubled at each of the next three. */
