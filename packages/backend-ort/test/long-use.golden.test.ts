@@ -24,8 +24,14 @@ test.each([
   expect(samples.at(-1)?.found).toBe(1000);
   expect(new Set(samples.map(({ tensors }) => tensors)).size, "tensors alive").toBe(1);
   expect(new Set(samples.map(({ bytes }) => bytes)).size, "bytes remembered").toBe(1);
-  const resident = samples.map((sample) => sample.resident);
-  const shown = resident.map((bytes) => Math.round(bytes / 1e6)).join(", ");
-  const growth = Math.min(...resident.slice(5)) / Math.min(...resident.slice(0, 5));
-  expect(growth, `MB resident: ${shown}`).toBeLessThan(1.05);
+  // What JavaScript holds is steady to 3%, and 6% is 1.6 kB a frame. What the process holds goes up and down by 10% as
+  // the allocator keeps pages and gives them back, for as long as one looks (3000 frames); a mask lost each time is 15%.
+  for (const [what, most] of [
+    ["held", 1.06],
+    ["resident", 1.12],
+  ] as const) {
+    const bytes = samples.map((sample) => sample[what]);
+    const growth = Math.min(...bytes.slice(5)) / Math.min(...bytes.slice(0, 5));
+    expect(growth, `MB ${what}: ${bytes.map((count) => (count / 1e6).toFixed(1)).join(", ")}`).toBeLessThan(most);
+  }
 });

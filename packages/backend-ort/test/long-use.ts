@@ -8,6 +8,8 @@ export interface Sample {
   readonly tensors: number;
   /** The least that was resident during these hundred, as garbage comes and goes. */
   readonly resident: number;
+  /** What JavaScript holds after a collection: its heap and its buffers. */
+  readonly held: number;
   /** Of all so far, those on which the object was found. */
   readonly found: number;
   /** What a stream remembers. */
@@ -32,10 +34,18 @@ export class Sampler {
     if (found) this.#found++;
     this.#resident = Math.min(this.#resident, process.memoryUsage.rss());
     if (this.#done % 100 !== 0) return;
-    const { liveTensors: tensors } = this.#backend;
-    this.samples.push({ tensors, resident: this.#resident, found: this.#found, ...(bytes !== undefined && { bytes }) });
-    this.#resident = Number.POSITIVE_INFINITY;
+    // Twice, because buffers are freed beside the program after the first.
     globalThis.gc?.();
+    globalThis.gc?.();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    this.samples.push({
+      tensors: this.#backend.liveTensors,
+      resident: this.#resident,
+      held: heapUsed + arrayBuffers,
+      found: this.#found,
+      ...(bytes !== undefined && { bytes }),
+    });
+    this.#resident = Number.POSITIVE_INFINITY;
   }
 }
 
