@@ -49,6 +49,7 @@ export {
   type Rgb,
   type Size,
 } from "./image/image.ts";
+export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
@@ -63,9 +64,11 @@ export {
   decodeRle,
   decompressRle,
   encodeRle,
+  encodeRleAt,
   type Rle,
   rleArea,
   rleBox,
+  rleIntersection,
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
@@ -89,6 +92,14 @@ export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
 export { type Precision, precisions } from "./model/precision.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
+export {
+  type AutomaticMask,
+  AutomaticMaskGenerator,
+  type AutomaticMaskOptions,
+  type AutomaticMaskProgress,
+  type AutomaticMaskStep,
+  type GenerateOptions,
+} from "./predict/automatic-masks.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,
