@@ -144,6 +144,7 @@ export type PromptErrorCode =
   | "bad-prompt"
   | "box-keeps-points"
   | "empty"
+  | "empty-mask"
   | "labels-mismatch"
   | "mask-input-size"
   | "no-such-image"
@@ -168,6 +169,7 @@ export type MaskErrorCode =
   | "masklet-empty"
   | "masklet-length"
   | "no-objects"
+  | "no-such-label"
   | "overlay-option"
   | "polygon"
   | "rle-counts"
@@ -175,6 +177,7 @@ export type MaskErrorCode =
   | "rle-string"
   | "sav-malformed"
   | "sav-option"
+  | "several-labels"
   | "tolerance";
 
 /** A mask, run lengths or a polygon that cannot be converted. */

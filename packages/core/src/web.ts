@@ -16,6 +16,9 @@ export {
   type ImageFromOptions,
   imageDataFrom,
   imageFrom,
+  type MaskFromOptions,
+  maskFrom,
+  maskPictureFrom,
   type WebImageSource,
 } from "./web/image.ts";
 export { decodeLabelPng, encodeLabelPng } from "./web/label-png.ts";

@@ -3,7 +3,7 @@ import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { type Box, copyMask, type Mask } from "../mask/mask.ts";
 import { checkInteger } from "../options.ts";
-import { copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
+import { checkShows, copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type FrameResult, frameResult } from "./frame-result.ts";
@@ -141,10 +141,14 @@ export class VideoSession implements TrackingSession {
     });
   }
 
-  /** Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. */
+  /**
+   * Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. Rejects with a
+   * `PromptError` "empty-mask" for one without a pixel.
+   */
   async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
     const { frame, object } = prompt;
     const mask = copyMask("addMask", prompt.mask);
+    checkShows("addMask", mask);
     return this.#calls.run("addMask", signal, async () => {
       this.#check("addMask", { frame, object });
       return this.#prompt(object, frame, signal, { kind: "mask", mask });
