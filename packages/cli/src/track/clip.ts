@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
 import { basename, join, parse, resolve } from "node:path";
 import { type FrameSource, framesFromFolder, MaskletError, openVideo } from "@masklet/core/node";
+import { onceEach } from "../host.ts";
 import { UsageError } from "../usage.ts";
 
 export interface Clip {
@@ -27,14 +28,17 @@ export interface OpenClipOptions {
   /** Of a folder of images. */
   readonly fps: number | undefined;
   readonly signal: AbortSignal;
+  /** Takes a sentence for standard error. */
+  readonly warn: (problem: string) => void;
 }
 
 /** Rejects with a `UsageError` for a rate given to a video file, or as `framesFromFolder` and `openVideo` do. */
-export async function openClip(path: string, { fps, signal }: OpenClipOptions): Promise<Clip> {
+export async function openClip(path: string, { fps, signal, warn }: OpenClipOptions): Promise<Clip> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) {
-    const frames = await framesFromFolder(path, { signal });
-    const { count, names } = frames;
+    const frames = await framesFromFolder(path, { signal, onWarning: onceEach(warn) });
+    const { count, names, leftOut } = frames;
+    if (leftOut.length > 0) warn(`${path}: ${leftOutOf(leftOut)} not read as frames: ${shortList(leftOut)}`);
     const rate = fps ?? folderRate;
     // A broken frame may be mended before a run goes on, so that only the first one's content counts.
     const identity = {
@@ -65,6 +69,14 @@ export async function openClip(path: string, { fps, signal }: OpenClipOptions): 
     await video.close();
     throw error;
   }
+}
+
+function leftOutOf({ length }: readonly string[]): string {
+  return length === 1 ? "1 file that looks like an image is" : `${length} files that look like images are`;
+}
+
+function shortList(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(", ") : `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
 }
 
 const sampled = 2 ** 20;

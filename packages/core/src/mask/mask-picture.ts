@@ -204,60 +204,48 @@ const least = (values: readonly number[]): number => values.reduce((a, b) => Mat
 const most = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 
 /** A PNG's samples as one number a pixel. */
-export function pngMaskValues({
-  width,
-  height,
-  kind,
-  depth,
-  channels,
-  data,
-  palette,
-  transparent,
-}: PngSamples): MaskValues {
+export function pngMaskValues(png: PngSamples): MaskValues {
+  const { width, height, kind, depth, channels, data, palette, transparent } = png;
   const half = 2 ** (depth - 1);
+  const isOpaque = (at: number): boolean => {
+    if (kind === "palette") return (transparent?.[data[at] as number] ?? 255) >= 128;
+    if (channels % 2 === 0) return (data[at + channels - 1] as number) >= half;
+    return transparent === undefined || transparent.some((level, c) => data[at + c] !== level);
+  };
+  const opaque = transparent === undefined && channels % 2 === 1 ? undefined : opaquePixels(png, isOpaque);
   if (kind === "palette") {
-    const opaque =
-      transparent === undefined
-        ? undefined
-        : Uint8Array.from(data, (index) => Number((transparent[index] ?? 255) >= 128));
     return { width, height, kind, white: 255, values: data, ...(palette && { palette }), ...seen(opaque) };
   }
-  const alpha = channels % 2 === 0;
-  const opaque = alpha
-    ? Uint8Array.from({ length: width * height }, (_, i) => Number((data[(i + 1) * channels - 1] as number) >= half))
-    : transparent === undefined
-      ? undefined
-      : Uint8Array.from({ length: width * height }, (_, i) =>
-          Number(transparent.some((level, c) => data[i * channels + c] !== level)),
-        );
   return samplesAsValues({ width, height, channels, colours: channels >= 3 ? 3 : 1, data }, 2 ** depth - 1, opaque);
 }
 
 /** Decoded 8-bit pixels as one number each. */
 export function imageMaskValues(image: RawImage): MaskValues {
   const { width, height, channels, data } = image;
-  const opaque =
-    channels === 3
-      ? undefined
-      : Uint8Array.from({ length: width * height }, (_, i) => Number((data[i * 4 + 3] as number) >= 128));
+  const opaque = channels === 3 ? undefined : opaquePixels(image, (at) => (data[at + 3] as number) >= 128);
   return samplesAsValues({ width, height, channels, colours: 3, data }, 255, opaque);
+}
+
+/** 1 for each pixel that is opaque, by where its samples begin. */
+function opaquePixels(
+  { width, height, channels }: Size & { readonly channels: number },
+  isOpaque: (at: number) => boolean,
+): Uint8Array {
+  const opaque = new Uint8Array(width * height);
+  for (let i = 0; i < opaque.length; i++) if (isOpaque(i * channels)) opaque[i] = 1;
+  return opaque;
 }
 
 /** A TIFF's samples as one number a pixel: of grey, the first. */
 export function tiffMaskValues(tiff: TiffSamples): MaskValues {
   const { width, height, kind, format, bits, channels, alpha, data, palette, whiteIsZero } = tiff;
-  if (kind === "palette") {
-    const values = Uint16Array.from({ length: width * height }, (_, i) => data[i * channels] as number);
-    return { width, height, kind, white: 255, values, ...(palette && { palette }) };
+  if (kind === "palette" && channels === 1) {
+    return { width, height, kind, white: 255, values: data, ...(palette && { palette }) };
   }
   const colours = kind === "rgb" ? 3 : 1;
   const white = format === "float" ? 1 : 2 ** (format === "int" ? bits - 1 : bits) - 1;
-  const opaque = alpha
-    ? Uint8Array.from({ length: width * height }, (_, i) =>
-        Number((data[i * channels + colours] as number) >= white / 2),
-      )
-    : undefined;
-  const light = whiteIsZero && format === "uint" ? Float64Array.from(data, (value) => white - value) : data;
+  const opaque = alpha ? opaquePixels(tiff, (at) => (data[at + colours] as number) >= white / 2) : undefined;
+  const light = whiteIsZero && format === "uint" ? data.map((value) => white - value) : data;
   return samplesAsValues({ width, height, channels, colours, data: light }, white, opaque);
 }
 
