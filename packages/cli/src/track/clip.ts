@@ -38,7 +38,7 @@ export async function openClip(path: string, { fps, signal, warn }: OpenClipOpti
   if (found?.isDirectory() === true) {
     const frames = await framesFromFolder(path, { signal, onWarning: onceEach(warn) });
     const { count, names, leftOut } = frames;
-    if (leftOut.length > 0) warn(`${path}: ${leftOutOf(leftOut)} not read as frames: ${shortList(leftOut)}`);
+    if (leftOut.length > 0) warn(`${path}: ${leftOutOf(leftOut)}: ${shortList(leftOut)}`);
     const rate = fps ?? folderRate;
     // A broken frame may be mended before a run goes on, so that only the first one's content counts.
     const identity = {
@@ -72,7 +72,9 @@ export async function openClip(path: string, { fps, signal, warn }: OpenClipOpti
 }
 
 function leftOutOf({ length }: readonly string[]): string {
-  return length === 1 ? "1 file that looks like an image is" : `${length} files that look like images are`;
+  return length === 1
+    ? "1 file that looks like an image is not read as a frame"
+    : `${length} files that look like images are not read as frames`;
 }
 
 function shortList(names: readonly string[]): string {
