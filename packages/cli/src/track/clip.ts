@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
 import { basename, join, parse, resolve } from "node:path";
-import { type FrameSource, framesFromFolder, MaskletError, openVideo } from "@masklet/core/node";
+import { type FrameSource, framesFromFolder, MaskletError, openVideo, type VideoInfo } from "@masklet/core/node";
 import { onceEach } from "../host.ts";
 import { UsageError } from "../usage.ts";
 
@@ -16,6 +16,8 @@ export interface Clip {
   readonly duration: number;
   /** When each frame is shown, in seconds, where a file says it. */
   readonly times: readonly number[] | undefined;
+  /** Where a file's sound and picture lie, and the shape of its pixels. */
+  readonly file: Pick<VideoInfo, "start" | "sampleAspectRatio"> | undefined;
   /** What tells this video from another one, wherever it lies. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly close: () => Promise<void>;
@@ -48,7 +50,17 @@ export async function openClip(path: string, { fps, signal, warn }: OpenClipOpti
     };
     const duration = count / rate;
     const close = async (): Promise<void> => {};
-    return { path, name: basename(resolve(path)), frames, fps: rate, duration, times: undefined, identity, close };
+    return {
+      path,
+      name: basename(resolve(path)),
+      frames,
+      fps: rate,
+      duration,
+      times: undefined,
+      file: undefined,
+      identity,
+      close,
+    };
   }
   if (fps !== undefined) throw new UsageError(`--fps is for a folder of images, ${path} has a rate of its own`);
   const video = await openVideo(path, { signal });
@@ -62,6 +74,7 @@ export async function openClip(path: string, { fps, signal, warn }: OpenClipOpti
       fps: rate,
       duration,
       times,
+      file: info,
       identity: { frames: info.frames, content: await digest(path) },
       close: () => video.close(),
     };

@@ -39,7 +39,7 @@ export interface VideoInfo {
   readonly duration: number;
   /** When each frame is shown, in seconds from the first. */
   readonly times: readonly number[];
-  /** Width of a pixel by its height; 1 for almost every video. Frames are not stretched by it. */
+  /** Width of a pixel by its height, as frames come; 1 for almost every video. Frames are not stretched by it. */
   readonly sampleAspectRatio: number;
 }
 
@@ -138,7 +138,7 @@ async function open(
     fps: times.length / duration,
     duration,
     times: times.map((time) => time - (times[0] as number)),
-    sampleAspectRatio: pixel.num / pixel.den,
+    sampleAspectRatio: sideways ? pixel.den / pixel.num : pixel.num / pixel.den,
   };
   const video = new VideoFile({ media, input, track, name, index, info, cacheBytes, signal });
   await video.begin();
