@@ -151,9 +151,13 @@ export type PromptErrorCode =
   | "not-finite"
   | "out-of-image"
   | "prompts-invalid"
-  | "prompts-unreadable";
+  | "prompts-unreadable"
+  | "unknown-option";
 
-/** Points, boxes, labels or masks that do not describe a prompt, or an option of a predictor that is out of range. */
+/**
+ * Points, boxes, labels or masks that do not describe a prompt, an option of a predictor that is out of range, or one of
+ * any call that there is not.
+ */
 export class PromptError extends MaskletError<PromptErrorCode> {
   override readonly name: string = "PromptError";
 }

@@ -279,7 +279,7 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
         if (folder === undefined) {
           await print(host, bytes);
         } else {
-          await writeFileAtomic(join(folder, name), bytes, host);
+          await writeFileAtomic(join(folder, name), bytes, { signal });
           if (!json && !quiet) await print(host, `${join(folder, name)}\n`);
         }
       }

@@ -1,4 +1,5 @@
 import { ImageError } from "../errors.ts";
+import { checkAwaited } from "../options.ts";
 
 /** Width and height in pixels. */
 export interface Size {
@@ -64,6 +65,7 @@ export function checkSize(where: string, { width, height }: Size, maxPixels: num
  * bytes) or `image-data-length`. `where` opens the message.
  */
 export function checkImage(where: string, image: RawImage, { maxPixels = defaultMaxPixels }: ImageLimits = {}): void {
+  checkAwaited(where, "the image", image);
   if (typeof image !== "object" || image === null) {
     throw new ImageError("image-data", `${where}: an image is { width, height, channels, data }, got ${typeof image}`);
   }

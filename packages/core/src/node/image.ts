@@ -37,6 +37,7 @@ import {
   pngMaskValues,
   tiffMaskValues,
 } from "../mask/mask-picture.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import { zlib } from "./label-png.ts";
 
 /** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
@@ -66,6 +67,7 @@ const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"
  * error is the cause), `sharp-missing`; with the signal's reason once it is aborted.
  */
 export async function readImage(source: ImageSource, options: ReadImageOptions = {}): Promise<RawImage> {
+  checkKeys("readImage", options, readKeys);
   const opened = await openImage("readImage", source, options);
   const deep = await decodeDeep(opened, options);
   if (deep !== undefined) return deep;
@@ -150,7 +152,9 @@ function fromGrey(name: string, grey: Uint8Array, from: number): Pick<RawImage, 
  * Rejects as `readImage`, and with a `MaskError`: "several-labels" for a label map of which no label was asked for,
  * "no-such-label". The mask may be empty.
  */
-export async function readMask(source: ImageSource, { label, ...options }: ReadMaskOptions = {}): Promise<Mask> {
+export async function readMask(source: ImageSource, given: ReadMaskOptions = {}): Promise<Mask> {
+  checkKeys("readMask", given, maskKeys);
+  const { label, ...options } = given;
   return (await readPicture("readMask", source, options)).mask(label);
 }
 
@@ -159,6 +163,7 @@ export async function readMaskPicture(
   source: ImageSource,
   options: Omit<ReadMaskOptions, "label"> = {},
 ): Promise<MaskPicture> {
+  checkKeys("readMaskPicture", options, pictureKeys);
   return readPicture("readMaskPicture", source, options);
 }
 
@@ -204,10 +209,9 @@ export async function encodePng(image: RawImage): Promise<Uint8Array> {
 }
 
 /** The image as a WebP file of at most 16383 pixels a side. Rejects as `encodePng`. */
-export async function encodeWebp(
-  image: RawImage,
-  { quality = 90, lossless = false }: WebpOptions = {},
-): Promise<Uint8Array> {
+export async function encodeWebp(image: RawImage, options: WebpOptions = {}): Promise<Uint8Array> {
+  checkKeys("encodeWebp", options, webpKeys);
+  const { quality = 90, lossless = false } = options;
   return encode("encodeWebp", image, (raw) => raw.webp({ quality, lossless, exact: lossless, alphaQuality: 100 }));
 }
 
@@ -239,8 +243,10 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   path: string,
   bytes: Uint8Array | string,
-  { signal }: WriteOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
+  checkKeys("writeFileAtomic", options, writeKeys);
+  const { signal } = options;
   signal?.throwIfAborted();
   const temporary = temporaryBeside(path);
   let created = false;
@@ -286,6 +292,7 @@ async function openImage(
   source: ImageSource,
   { signal }: { readonly signal?: AbortSignalLike },
 ): Promise<Opened> {
+  checkAwaited(where, "the source", source);
   signal?.throwIfAborted();
   const name = source instanceof Uint8Array ? "bytes" : String(source);
   await loadSharp(where);
@@ -400,3 +407,13 @@ function reason(error: unknown): string {
 function errorCode(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
+
+const readKeys: Keys<ReadImageOptions> = { maxPixels: true, signal: true, onWarning: true };
+
+const maskKeys: Keys<ReadMaskOptions> = { maxPixels: true, signal: true, label: true };
+
+const pictureKeys: Keys<Omit<ReadMaskOptions, "label">> = { maxPixels: true, signal: true };
+
+const webpKeys: Keys<WebpOptions> = { quality: true, lossless: true };
+
+const writeKeys: Keys<WriteOptions> = { signal: true };

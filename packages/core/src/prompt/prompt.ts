@@ -2,6 +2,7 @@ import { PromptError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { resizeAntialiased } from "../image/resize.ts";
 import { type Box, checkMask, type Mask, maskFloats } from "../mask/mask.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 
 /** x to the right, y down, from the top left corner of the image. */
 export type Point = readonly [x: number, y: number];
@@ -29,6 +30,8 @@ export interface Prompt {
   /** Whether coordinates are fractions of the image's width and height, not its pixels. Default false. */
   readonly normalized?: boolean;
 }
+
+const promptKeys: Keys<Prompt> = { points: true, labels: true, box: true, maskInput: true, normalized: true };
 
 /** Labels of the tokens that are no clicks (SAM's prompt encoder). */
 const BOX_TOP_LEFT = 2;
@@ -62,10 +65,14 @@ export function checkPrompts(prompts: readonly Prompt[], where: string): void {
  * The prompt in lists of its own, which the caller's later changes do not reach; `maskInput` is not copied.
  *
  * Throws a `PromptError` "bad-prompt" for what is no prompt at all, as it comes from untyped JavaScript: no object,
- * points or labels that are no lists, a maskInput without logits.
+ * points or labels that are no lists, a maskInput without logits; "unknown-option" for a field that a prompt does not
+ * have, of those in `keys` where prompts have more of them.
  */
-export function copyPrompt(prompt: Prompt, where: string): Prompt {
+export function copyPrompt<P extends Prompt = Prompt>(prompt: P, where: string, keys?: Keys<P>): Prompt {
+  checkAwaited(where, "the prompt", prompt);
   if (!isObject(prompt)) throw badPrompt(where, "an object with points, a box or a maskInput", prompt);
+  checkKeys(where, prompt, (keys ?? promptKeys) as Keys<P>);
+  checkAwaited(`${where}: maskInput`, "it", prompt.maskInput);
   const { points, labels, box, maskInput, normalized } = prompt;
   if (points !== undefined && !isList(points)) throw badPrompt(`${where}: points`, "a list of [x, y]", points);
   if (labels !== undefined && !isList(labels)) throw badPrompt(`${where}: labels`, "a list of 0 and 1", labels);

@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
 
@@ -33,6 +34,7 @@ export function hubUrl(model: string, file = "model.safetensors"): string {
  * "forbidden", "not-on-server", "range-refused", "rate-limited", "server-error", "http-error".
  */
 export async function cachedSource(url: string | URL, options: CachedSourceOptions = {}): Promise<ByteSource> {
+  checkKeys("cachedSource", options, cacheKeys);
   const { cacheName = "masklet", sha256, signal } = options;
   signal?.throwIfAborted();
   const address = new URL(url, globalThis.location?.href).href;
@@ -151,3 +153,11 @@ async function digestOf(blob: Blob): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+const cacheKeys: Keys<CachedSourceOptions> = {
+  cacheName: true,
+  sha256: true,
+  signal: true,
+  onProgress: true,
+  fetch: true,
+};

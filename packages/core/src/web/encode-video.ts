@@ -1,6 +1,7 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { FrameError, MaskletError, VideoError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { canvas, imageDataFrom } from "./image.ts";
 import { loadMediabunny } from "./mediabunny.ts";
 
@@ -25,8 +26,10 @@ export interface EncodeVideoOptions {
  */
 export async function encodeVideo(
   frames: AsyncIterable<RawImage> | Iterable<RawImage>,
-  { fps = 30, type = "video/mp4", alpha = false, signal }: EncodeVideoOptions = {},
+  options: EncodeVideoOptions = {},
 ): Promise<Blob> {
+  checkKeys("encodeVideo", options, encodeKeys);
+  const { fps = 30, type = "video/mp4", alpha = false, signal } = options;
   signal?.throwIfAborted();
   if (!(fps > 0 && Number.isFinite(fps))) {
     throw new VideoError("video-option", `encodeVideo: fps must be a number above 0, got ${fps}`, {
@@ -100,3 +103,5 @@ function encodeFailed(cause: unknown): MaskletError {
   const problem = cause instanceof Error ? cause.message : String(cause);
   return new VideoError("encode-failed", `encodeVideo: the browser cannot write the video: ${problem}`, { cause });
 }
+
+const encodeKeys: Keys<EncodeVideoOptions> = { fps: true, type: true, alpha: true, signal: true };

@@ -1,7 +1,8 @@
 import { FrameError, VideoError } from "../errors.ts";
+import { checkKeys } from "../options.ts";
 import { compareFrameNames } from "../video/frame-names.ts";
 import type { FrameSource } from "../video/frame-source.ts";
-import { type ImageFromOptions, imageFrom } from "./image.ts";
+import { type ImageFromOptions, imageFrom, imageFromKeys } from "./image.ts";
 
 /** Frames in files of their own. */
 export interface FileFrames extends FrameSource {
@@ -20,6 +21,7 @@ export interface FileFrames extends FrameSource {
  * rejects with a `FrameError` "frame-size" when it is read.
  */
 export async function framesFromFiles(files: Iterable<File>, options: ImageFromOptions = {}): Promise<FileFrames> {
+  checkKeys("framesFromFiles", options, imageFromKeys);
   const sorted = [...files]
     .filter(({ name, type }) => !name.startsWith(".") && (type === "" || type.startsWith("image/")))
     .sort((a, b) => compareFrameNames(stem(a), stem(b)));

@@ -20,6 +20,7 @@ import {
 import { decodePng, isPng, pngColours, pngDepth } from "../image/png.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
 import { imageMaskValues, type MaskPicture, maskPicture, pngMaskValues } from "../mask/mask-picture.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import { zlib } from "./label-png.ts";
 
 /** What the browser can draw, and files. */
@@ -54,10 +55,10 @@ export interface MaskFromOptions extends ImageLimits {
  * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
  * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
  */
-export async function imageFrom(
-  source: WebImageSource,
-  { maxPixels = defaultMaxPixels, signal, onWarning }: ImageFromOptions = {},
-): Promise<RawImage> {
+export async function imageFrom(source: WebImageSource, options: ImageFromOptions = {}): Promise<RawImage> {
+  checkKeys("imageFrom", options, imageFromKeys);
+  checkAwaited("imageFrom", "the picture", source);
+  const { maxPixels = defaultMaxPixels, signal, onWarning } = options;
   signal?.throwIfAborted();
   if (source instanceof Blob) {
     const deep = await abortable(decodeDeep(source, maxPixels, onWarning), signal);
@@ -109,15 +110,20 @@ const nameOf = (blob: Blob): string => (typeof File !== "undefined" && blob inst
  * Rejects as `imageFrom`, and with a `MaskError`: "several-labels" for a label map of which no label was asked for,
  * "no-such-label". The mask may be empty.
  */
-export async function maskFrom(source: Blob, { label, ...options }: MaskFromOptions = {}): Promise<Mask> {
+export async function maskFrom(source: Blob, given: MaskFromOptions = {}): Promise<Mask> {
+  checkKeys("maskFrom", given, maskFromKeys);
+  const { label, ...options } = given;
   return (await maskPictureFrom(source, options)).mask(label);
 }
 
 /** The masks in a picture file, by label: as `maskFrom`, for label maps with several objects. Rejects as `imageFrom`. */
 export async function maskPictureFrom(
   source: Blob,
-  { maxPixels = defaultMaxPixels, signal }: Omit<MaskFromOptions, "label"> = {},
+  options: Omit<MaskFromOptions, "label"> = {},
 ): Promise<MaskPicture> {
+  checkKeys("maskPictureFrom", options, maskPictureKeys);
+  checkAwaited("maskPictureFrom", "the picture", source);
+  const { maxPixels = defaultMaxPixels, signal } = options;
   signal?.throwIfAborted();
   const name = nameOf(source);
   if (isPng(new Uint8Array(await source.slice(0, pngHead).arrayBuffer()))) {
@@ -140,10 +146,9 @@ export interface EncodeOptions {
  * The image as a PNG or WebP file. Rejects with an `ImageError`: as `checkImage`, or `image-encode` where the browser
  * cannot write that type or size.
  */
-export async function encodeBlob(
-  image: RawImage,
-  { type = "image/png", quality = 0.9 }: EncodeOptions = {},
-): Promise<Blob> {
+export async function encodeBlob(image: RawImage, options: EncodeOptions = {}): Promise<Blob> {
+  checkKeys("encodeBlob", options, encodeKeys);
+  const { type = "image/png", quality = 0.9 } = options;
   checkImage("encodeBlob", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { context, surface } = canvas(image);
   context.putImageData(imageDataFrom(image), 0, 0);
@@ -257,3 +262,11 @@ export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, he
     });
   }
 }
+
+const maskFromKeys: Keys<MaskFromOptions> = { maxPixels: true, signal: true, label: true };
+
+const maskPictureKeys: Keys<Omit<MaskFromOptions, "label">> = { maxPixels: true, signal: true };
+
+const encodeKeys: Keys<EncodeOptions> = { type: true, quality: true };
+
+export const imageFromKeys: Keys<ImageFromOptions> = { maxPixels: true, signal: true, onWarning: true };

@@ -13,6 +13,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError, MaskletError, StateError, VideoError } from "../errors.ts";
 import { checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { Queue } from "../queue.ts";
 import type { FrameOptions, FrameSource } from "../video/frame-source.ts";
 import { canvas, pixelsOf } from "./image.ts";
@@ -65,6 +66,7 @@ export interface VideoFrames extends FrameSource {
  * ends earlier, and does not say so.
  */
 export async function openVideo(source: VideoSource, options: OpenVideoOptions = {}): Promise<VideoFrames> {
+  checkKeys("openVideo", options, openKeys);
   const { signal } = options;
   signal?.throwIfAborted();
   const media = await loadMediabunny();
@@ -382,3 +384,5 @@ class VideoFile implements VideoFrames {
     if (this.#closed) throw new StateError("disposed", `${this.#options.name}: the video is closed`);
   }
 }
+
+const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { FrameError, VideoError } from "../../errors.ts";
 import type { ImageLimits, ImageWarning } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { compareFrameNames } from "../../video/frame-names.ts";
 import type { FrameSource } from "../../video/frame-source.ts";
 import { readImage } from "../image.ts";
@@ -64,10 +65,9 @@ const magic = /^(\xff\xd8\xff|\x89PNG|GIF8|II\*\0|MM\0\*|RIFF....WEBP|BM.{8})/s;
  * that differ in nothing but how the number or the ending is written), or as `readImage` for the first frame. A frame of
  * another size than the first rejects with a `FrameError` "frame-size" when it is read.
  */
-export async function framesFromFolder(
-  folder: string | URL,
-  { maxPixels, signal, onWarning }: FolderOptions = {},
-): Promise<FolderFrames> {
+export async function framesFromFolder(folder: string | URL, options: FolderOptions = {}): Promise<FolderFrames> {
+  checkKeys("framesFromFolder", options, folderKeys);
+  const { maxPixels, signal, onWarning } = options;
   signal?.throwIfAborted();
   const path = folder instanceof URL ? fileURLToPath(folder) : folder;
   const found = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
@@ -152,3 +152,5 @@ async function beginning(path: string): Promise<string> {
 function stem(name: string): string {
   return name.slice(0, -extname(name).length || undefined);
 }
+
+const folderKeys: Keys<FolderOptions> = { maxPixels: true, signal: true, onWarning: true };

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { StateError, VideoError } from "../../errors.ts";
 import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
@@ -70,10 +71,9 @@ export interface VideoFrames extends FrameSource {
  * of a file that was cut off; other frames can still be read. Which frames there are is known from reading the file
  * through once, without decoding it where that will do.
  */
-export async function openVideo(
-  source: VideoSource,
-  { signal, maxPixels, cacheBytes = 2 ** 28 }: OpenVideoOptions = {},
-): Promise<VideoFrames> {
+export async function openVideo(source: VideoSource, options: OpenVideoOptions = {}): Promise<VideoFrames> {
+  checkKeys("openVideo", options, openKeys);
+  const { signal, maxPixels, cacheBytes = 2 ** 28 } = options;
   signal?.throwIfAborted();
   const { input, remove } = await resolveInput(source);
   try {
@@ -364,3 +364,5 @@ async function resolveInput(source: VideoSource): Promise<{ input: Input; remove
   }
   return { input: { name: path, url: `file:${path}` }, remove };
 }
+
+const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };

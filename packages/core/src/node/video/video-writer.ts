@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { FrameError, StateError, VideoError } from "../../errors.ts";
 import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import { temporaryBeside, writeFailed } from "../image.ts";
 import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
@@ -126,6 +127,7 @@ const formats: Readonly<Record<string, Format>> = {
  * `ImageError` "image-size"; a `MaskletError` "write-failed"; the signal's reason.
  */
 export async function createVideo(path: string | URL, options: VideoWriterOptions): Promise<VideoWriter> {
+  checkKeys("createVideo", options, writerKeys);
   const { size, fps, times, audio, audioStart, sampleAspectRatio = 1, signal } = options;
   signal?.throwIfAborted();
   const target = path instanceof URL ? fileURLToPath(path) : path;
@@ -454,3 +456,14 @@ function badOption(option: string, expected: string, value: unknown): VideoError
     details: { option, value },
   });
 }
+
+const writerKeys: Keys<VideoWriterOptions> = {
+  size: true,
+  fps: true,
+  times: true,
+  audio: true,
+  audioStart: true,
+  sampleAspectRatio: true,
+  background: true,
+  signal: true,
+};
