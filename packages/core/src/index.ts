@@ -45,16 +45,19 @@ export {
   defaultMaxPixels,
   flatten,
   type ImageLimits,
+  type ImageWarning,
   type RawImage,
   type Rgb,
   type Size,
 } from "./image/image.ts";
+export type { Zlib } from "./image/png.ts";
 export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
-export { davisPalette, decodeLabelPng, encodeLabelPng, type Zlib } from "./mask/label-png.ts";
+export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
+export type { MaskPicture } from "./mask/mask-picture.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
 export { cocoPolygons, maskRegions, type PolygonOptions, type Region, type Ring, rasterise } from "./mask/polygon.ts";

@@ -210,6 +210,12 @@ test.each<[string, Record<string, unknown>]>([
   );
 });
 
+test("misspelt options are refused", async () => {
+  const options = { pointsPerside: 3 } as AutomaticMaskOptions;
+  expect(() => new AutomaticMaskGenerator(model, options)).toThrow(/did you mean pointsPerSide\?/);
+  await expect(generate(loose, { adaptiv: true } as GenerateOptions)).rejects.toMatchObject({ code: "unknown-option" });
+});
+
 test("points of one's own, and an image that keeps nothing", async () => {
   const pointGrids = [[[0.25, 0.75]]] as const;
   const masks = await generate({ ...loose, pointsPerSide: undefined as never, pointGrids });

@@ -12,7 +12,7 @@ import { upsampledArea, upsampleMask } from "../mask/postprocess.ts";
 import { encodeRle, encodeRleAt, type Rle, rleArea, rleIntersection } from "../mask/rle.ts";
 import { selectSingleMask } from "../mask/score.ts";
 import { geometry } from "../model/geometry.ts";
-import { checkInteger, checkOption } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
 import { encodePrompt, type Point } from "../prompt/prompt.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type Candidates, decodeMany } from "./decode.ts";
@@ -115,8 +115,10 @@ export class AutomaticMaskGenerator {
   readonly #running = new Set<Promise<void>>();
   #disposed = false;
 
-  /** Throws a `PromptError` "bad-option" that names an option out of range. */
+  /** Throws a `PromptError`: "bad-option" names an option out of range, "unknown-option" one that there is not. */
   constructor(model: Sam2, options: AutomaticMaskOptions = {}) {
+    checkAwaited("AutomaticMaskGenerator", "model", model);
+    checkKeys("AutomaticMaskGenerator", options, optionKeys);
     this.model = model;
     this.#options = settingsOf(options);
   }
@@ -135,6 +137,7 @@ export class AutomaticMaskGenerator {
   /** As `generate`, and what is found on the way. */
   async *stream(image: RawImage, options: GenerateOptions = {}): AsyncGenerator<AutomaticMaskStep, void, void> {
     if (this.#disposed) throw new StateError("disposed", "stream: the generator is disposed");
+    checkKeys("generate", options, generateKeys);
     let end = (): void => {};
     const running = new Promise<void>((resolve) => {
       end = resolve;
@@ -506,3 +509,29 @@ function gridsOf(
   }
   return pointGrids.map((grid) => grid.map(([x, y]): Point => [x, y]));
 }
+
+const optionKeys: Keys<AutomaticMaskOptions> = {
+  pointsPerSide: true,
+  pointGrids: true,
+  pointsPerBatch: true,
+  predIouThreshold: true,
+  stabilityScoreThreshold: true,
+  stabilityScoreOffset: true,
+  maskThreshold: true,
+  boxNmsThreshold: true,
+  cropLayers: true,
+  cropNmsThreshold: true,
+  cropOverlapRatio: true,
+  cropPointsDownscaleFactor: true,
+  minMaskRegionArea: true,
+  useM2m: true,
+  multimaskOutput: true,
+  maxPixels: true,
+};
+const generateKeys: Keys<GenerateOptions> = {
+  regionOfInterest: true,
+  known: true,
+  adaptive: true,
+  signal: true,
+  onProgress: true,
+};

@@ -5,7 +5,7 @@ import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image
 import { maskIou } from "../mask/mask.ts";
 import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
-import { checkInteger, checkOption } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
 import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -91,6 +91,8 @@ export class ImagePredictor implements ImageSegmenter {
 
   /** Throws a `PromptError` "bad-option" that names an option out of range. */
   constructor(model: Sam2, options: ImagePredictorOptions = {}) {
+    checkAwaited("ImagePredictor", "the model", model);
+    checkKeys("ImagePredictor", options, predictorKeys);
     const {
       maskThreshold = 0,
       maxHoleArea = 0,
@@ -128,7 +130,9 @@ export class ImagePredictor implements ImageSegmenter {
    * With `cache` and `key` the encoder runs only where the cache has no file for the key, or one that is malformed, of
    * another size or of other weights, which is replaced.
    */
-  async setImage(image: RawImage, { signal, cache, key }: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+  async setImage(image: RawImage, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+    checkKeys("setImage", options, setImageKeys);
+    const { signal, cache, key } = options;
     if (cache === undefined || key === undefined) return this.setImages([image], signal && { signal });
     const encode = (): Promise<readonly Encoded[]> =>
       collect(signal, (encoded) => this.#encodeCached(image, { cache, key, signal, encoded }));
@@ -139,7 +143,9 @@ export class ImagePredictor implements ImageSegmenter {
    * Encodes several images; `predict` chooses one by its index (reference: `set_image_batch`). Pixels are read when the
    * call's turn comes: they must not change before it has settled.
    */
-  async setImages(images: readonly RawImage[], { signal }: SetImageOptions = {}): Promise<void> {
+  async setImages(images: readonly RawImage[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("setImages", options, signalKeys);
+    const { signal } = options;
     const encode = async (): Promise<readonly Encoded[]> => {
       const { maxPixels } = this.#options;
       for (const image of images) checkImage("setImage", image, { maxPixels });
@@ -157,7 +163,9 @@ export class ImagePredictor implements ImageSegmenter {
    * An encoded image as a safetensors file, for `loadImages` of this or another predictor, process or page: 16 MB for a
    * full-size model.
    */
-  saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
+  async saveImage(index = 0, options: SetImageOptions = {}): Promise<Uint8Array> {
+    checkKeys("saveImage", options, signalKeys);
+    const { signal } = options;
     return this.#calls.run("saveImage", signal, () => this.#save(this.#image("saveImage", index)));
   }
 
@@ -166,7 +174,9 @@ export class ImagePredictor implements ImageSegmenter {
    * `CheckpointError`: "embedding-mismatch" for what other weights encoded, "embedding-malformed", or as
    * `readSafetensors` for what is no such file at all.
    */
-  async loadImages(files: readonly Uint8Array[], { signal }: SetImageOptions = {}): Promise<void> {
+  async loadImages(files: readonly Uint8Array[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("loadImages", options, signalKeys);
+    const { signal } = options;
     const load = (): Promise<readonly Encoded[]> =>
       collect(signal, async (encoded) => {
         for (const file of files) encoded.push(uploadFeatures(this.model, await readEmbedding(this.model, file)));
@@ -182,6 +192,7 @@ export class ImagePredictor implements ImageSegmenter {
 
   /** The masks of many prompts on one image, in their order; those with equally many points share runs of the decoder. */
   async predictMany(prompts: readonly Prompt[], options: PredictOptions = {}): Promise<readonly ImagePrediction[]> {
+    checkKeys("predict", options, predictKeys);
     checkPrompts(prompts, "predictMany");
     const asked = prompts.map((prompt, i) => copyPrompt(prompt, nameOf(i, prompts)));
     const checkLatest = this.#calls.ticket("predict", options.latest);
@@ -194,6 +205,7 @@ export class ImagePredictor implements ImageSegmenter {
    * loop is one call in the queue: all of it sees the same image.
    */
   async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
+    checkKeys("refine", options, refineKeys);
     const { iterations = 3, until = 0.995, onStep } = options;
     checkInteger("refine", { iterations }, 0);
     checkOption("refine", { until }, "an IoU, 0 to 1", until >= 0 && until <= 1);
@@ -328,3 +340,22 @@ function defaultImagesPerRun({ config }: Sam2): number {
   const { peakActivationBytes } = graphCost(imageEncoderGraph(config), { images: 1 });
   return Math.max(1, Math.min(4, Math.floor(BATCH_BYTES / peakActivationBytes)));
 }
+
+export const predictorKeys: Keys<ImagePredictorOptions> = {
+  maskThreshold: true,
+  maxHoleArea: true,
+  maxSpeckArea: true,
+  maxPixels: true,
+  promptsPerRun: true,
+  imagesPerRun: true,
+};
+export const signalKeys: Keys<SetImageOptions> = { signal: true };
+const setImageKeys: Keys<SetImageOptions & CachedImageOptions> = { signal: true, cache: true, key: true };
+export const predictKeys: Keys<PredictOptions> = {
+  multimaskOutput: true,
+  returnLogits: true,
+  image: true,
+  latest: true,
+  signal: true,
+};
+export const refineKeys: Keys<RefineOptions> = { ...predictKeys, iterations: true, until: true, onStep: true };

@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
 
@@ -42,6 +43,7 @@ export function hubUrl(model: string, file = "model.safetensors", revision = "ma
  * "forbidden", "not-on-server", "range-refused", "rate-limited", "server-error", "http-error".
  */
 export async function cachedSource(url: string | URL, options: CachedSourceOptions = {}): Promise<ByteSource> {
+  checkKeys("cachedSource", options, cacheKeys);
   const { cacheName = "masklet", sha256, signal } = options;
   signal?.throwIfAborted();
   const address = new URL(url, globalThis.location?.href).href;
@@ -171,3 +173,11 @@ async function checked(url: string, stream: ReadableStream<Uint8Array>, expected
   const message = `${url}: its SHA-256 should be ${expected}, but is ${actual}: it was damaged on its way, or is another file`;
   throw new DownloadError("hash-mismatch", message, { details: { url, algorithm: "sha256", expected, actual } });
 }
+
+const cacheKeys: Keys<CachedSourceOptions> = {
+  cacheName: true,
+  sha256: true,
+  signal: true,
+  onProgress: true,
+  fetch: true,
+};
