@@ -25,12 +25,10 @@ export function hasMask({ shape }: LabelObject): boolean {
   return shape.kind === "mask" || shape.kind === "polygons";
 }
 
-/** The smallest box around a shape, in whole pixels where it has a mask. */
+/** The smallest box around a shape, in whole pixels where it has a mask; a box as it is. */
 export function shapeBox(shape: Shape, size: Size): Box {
   if (shape.kind === "box" && (shape.rotation ?? 0) === 0) {
-    const { x, y, width, height } = shape.box;
-    // Where corners are pixels, the last one belongs to the box.
-    return shape.fill === "centres" ? { x, y, width: width + 1, height: height + 1 } : { x, y, width, height };
+    return shape.box;
   }
   const mask = shapeMask(shape, size);
   if (mask !== undefined) return rleBox(mask);

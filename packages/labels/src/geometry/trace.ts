@@ -2,9 +2,18 @@
  * From masks to outlines. Between pixels (`cracks`, by core) or along the pixels of the border (`centres`); with holes, or
  * as one ring that reaches them by bridges, for formats that know nothing else.
  */
-import { decodeRle, type Mask, maskRegions, type Region, type Ring, type Rle, simplifyRing } from "@masklet/core";
+import {
+  decodeRle,
+  type Mask,
+  maskRegions,
+  type Region,
+  type Ring,
+  type Rle,
+  type Size,
+  simplifyRing,
+} from "@masklet/core";
 import { LabelError } from "../errors.ts";
-import type { FillRule } from "../model.ts";
+import type { FillRule, MaskShape, PolygonShape } from "../model.ts";
 import { fillRegions } from "./fill.ts";
 import { rleIou } from "./rle.ts";
 
@@ -32,6 +41,28 @@ export function traceRegions(rle: Rle, { fill, minIou = 1 }: TraceOptions): read
   }
   const rings = exact.map(({ outline }) => (fill === "centres" ? straight(borderPixels(outline)) : outline));
   return simplifyRings(rings, mask, fill, minIou);
+}
+
+/** How outlines came about: as they were, with other corners, or drawn because there were none. */
+export type OutlineSource = "kept" | "retraced" | "traced";
+
+/**
+ * Outlines of a shape by a rule: its own where they mean its mask by that rule too, to `minIou`; else those of its mask.
+ */
+export function outlinesOf(
+  shape: MaskShape | PolygonShape,
+  size: Size,
+  options: TraceOptions,
+): { readonly regions: readonly Region[]; readonly source: OutlineSource; readonly rle: Rle } {
+  const { fill, minIou = 1 } = options;
+  checkIou(minIou);
+  const rle = shape.kind === "mask" ? shape.rle : fillRegions(shape.regions, size, shape.fill);
+  if (shape.kind === "polygons") {
+    const single = fill === "cracks" || shape.regions.every(({ holes }) => holes.length === 0);
+    const kept = fill === shape.fill || (single && rleIou(fillRegions(shape.regions, size, fill), rle) >= minIou);
+    if (single && kept) return { regions: shape.regions, source: "kept", rle };
+  }
+  return { regions: traceRegions(rle, options), source: shape.kind === "mask" ? "traced" : "retraced", rle };
 }
 
 /** Rings of objects without holes, with fewer corners as far as `minIou` allows. */
