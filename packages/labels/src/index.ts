@@ -1,3 +1,4 @@
+export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
 export { LabelError, type LabelErrorCode } from "./errors.ts";
 export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";

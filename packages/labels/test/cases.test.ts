@@ -24,7 +24,8 @@ function expected(objects: readonly (Partial<Truth> & { image: string })[], labe
   const found: Record<string, string[]> = {};
   for (const { image, label, counts } of objects) {
     if (counts === undefined) continue;
-    const list = (found[stem(image)] ??= []);
+    const list = found[stem(image)] ?? [];
+    found[stem(image)] = list;
     list.push(`${labels ? label : ""} ${counts}`);
     list.sort();
   }

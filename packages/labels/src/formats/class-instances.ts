@@ -161,13 +161,13 @@ export function writeCityscapes(dataset: Dataset): Written {
   const stuff = new Set(dataset.categories.flatMap(({ name, thing }) => (thing === false ? [name] : [])));
   for (const [i, image] of dataset.images.entries()) {
     const name = `gtFine/default/${stem(names[i] as string).replace(/_leftImg8bit$/, "")}_gtFine`;
-    const valueOf = instanceValues(
+    const valueFor = instanceValues(
       image,
       numbers,
       (object) => object.crowd === true || stuff.has(object.category ?? ""),
     );
-    paintLabels(image, valueOf, losses);
-    const painted = (): Uint32Array => paintLabels(image, valueOf).values;
+    paintLabels(image, valueFor, losses);
+    const painted = (): Uint32Array => paintLabels(image, valueFor).values;
     files.push(
       polygonsFile(`${name}_polygons.json`, image, losses),
       greyPng(`${name}_instanceIds.png`, image, 16, painted),
@@ -255,9 +255,9 @@ export function writeMots(dataset: Dataset): Written {
   ];
   for (const [i, name] of mapNames(dataset.images).entries()) {
     const image = dataset.images[i] as LabelledImage;
-    const valueOf = instanceValues(image, numbers, () => false, 1);
-    paintLabels(image, valueOf, losses);
-    files.push(greyPng(`instances/${name}`, image, 16, () => paintLabels(image, valueOf).values));
+    const valueFor = instanceValues(image, numbers, () => false, 1);
+    paintLabels(image, valueFor, losses);
+    files.push(greyPng(`instances/${name}`, image, 16, () => paintLabels(image, valueFor).values));
   }
   return { files, losses: losses.list() };
 }

@@ -112,7 +112,7 @@ export async function readCoco(path: string, context: ReadContext): Promise<Data
   const names = readCategories(root, path, context);
   const images = readImages(root, path, context);
   const annotations = root.list("annotations");
-  const fill = polygonRule(annotations, images);
+  const fill = polygonRule(annotations, (id) => images.get(id)?.image);
   const ids = new Set<Id>();
   for (const [i, value] of annotations.entries()) {
     const at = `annotations[${i}]`;
@@ -205,13 +205,13 @@ export function readRle(fields: Fields, size?: Size): Rle {
  * By which rule a file's polygons are meant. pycocotools' is the format's; some writers (supervision) put pixels into
  * polygons, and their `area`, counted from the mask, tells: it is that of the filling with the line, and no other's.
  */
-function polygonRule(annotations: readonly JsonValue[], images: ReadonlyMap<Id, Picture>): FillRule {
+export function polygonRule(annotations: readonly JsonValue[], sizeOf: (image: Id) => Size | undefined): FillRule {
   let [votes, seen] = [0, 0];
   for (const value of annotations) {
     if (seen === 32) break;
     if (!isObject(value) || !isList(value["segmentation"])) continue;
     const { segmentation, area, image_id: id } = value;
-    const image = images.get(id as Id)?.image;
+    const image = sizeOf(id as Id);
     const rings = segmentation as readonly JsonValue[];
     const whole = rings.every(
       (ring) => isList(ring) && ring.length >= 6 && ring.length % 2 === 0 && ring.every(Number.isSafeInteger),
@@ -298,7 +298,12 @@ export function cocoSegmentation(
   object: LabelObject,
   size: Size,
   where: string,
-  { segmentation = "auto", compressed = true, minIou = 1 }: CocoOptions,
+  {
+    segmentation = "auto",
+    compressed = true,
+    minIou = 1,
+    fill = "cocoapi",
+  }: CocoOptions & { readonly fill?: FillRule },
   losses: Losses,
 ): JsonValue {
   const { shape } = object;
@@ -310,13 +315,13 @@ export function cocoSegmentation(
   if (segmentation === "rle" || (segmentation === "auto" && shape.kind === "mask")) {
     return exact(shapeMask(shape, size) as Rle);
   }
-  const { regions, source, rle } = outlinesOf(shape, size, { fill: "cocoapi", minIou });
+  const { regions, source, rle } = outlinesOf(shape, size, { fill, minIou });
   if (source === "kept") return regions.map(({ outline }) => [...outline]);
   const holes = topology(rle).holes > 0;
   if (runsArea(rle) === 0 || (segmentation === "auto" && holes)) return exact(rle);
   if (source === "retraced") losses.add("outline-retraced", where);
   if (holes) losses.add("holes-filled", where);
-  else if (rleIou(fillRegions(regions, size, "cocoapi"), rle) < 1) losses.add("simplified", where);
+  else if (rleIou(fillRegions(regions, size, fill), rle) < 1) losses.add("simplified", where);
   return regions.map(({ outline }) => [...outline]);
 }
 
@@ -421,7 +426,7 @@ export function annotationBody(
   object: LabelObject,
   image: Size,
   where: string,
-  options: CocoOptions,
+  options: CocoOptions & { readonly fill?: FillRule },
   losses: Losses,
 ): JsonObject {
   const { shape } = object;

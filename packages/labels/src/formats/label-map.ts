@@ -45,12 +45,12 @@ export interface Painted {
 }
 
 /**
- * Objects with masks painted in their order, the later over the earlier. `valueOf` gives the number of the n-th object
+ * Objects with masks painted in their order, the later over the earlier. `valueFor` gives the number of the n-th object
  * that has a mask, `undefined` for one that is passed over. Counts what is hidden, and what has no mask.
  */
 export function paintLabels(
   image: LabelledImage,
-  valueOf: (index: number, count: number) => number | undefined,
+  valueFor: (index: number, count: number) => number | undefined,
   losses?: Losses,
 ): { readonly values: Uint32Array; readonly painted: readonly Painted[] } {
   const values = new Uint32Array(image.width * image.height);
@@ -62,7 +62,7 @@ export function paintLabels(
       losses?.add(object.shape.kind === "box" ? "box-only" : "points", where);
       continue;
     }
-    const value = valueOf(index, all.length);
+    const value = valueFor(index, all.length);
     if (value === undefined) {
       losses?.add("too-many", where);
       continue;

@@ -218,7 +218,7 @@ function readRow(
 /** Without the noise of a division and a multiplication: rows have five or six digits. */
 function clean(value: number): number {
   const whole = Math.round(value);
-  return Math.abs(value - whole) < 1e-3 ? whole : value;
+  return Math.abs(value - whole) < 1e-3 ? whole + 0 : value; // + 0: no negative zero
 }
 
 export interface YoloOptions {

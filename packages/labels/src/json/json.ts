@@ -213,10 +213,10 @@ export class JsonReader {
   }
 
   #unescaped(text: string): string {
-    return text.replaceAll(/\\(u[0-9a-fA-F]{4}|[\s\S])/g, (_, escape: string) => {
-      if (escape.length === 5) return String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-      const meant = escapes[escape];
-      if (meant === undefined) throw this.#fail(`a string holds \\${escape}`);
+    return text.replaceAll(/\\(u[0-9a-fA-F]{4}|[\s\S])/g, (_, letters: string) => {
+      if (letters.length === 5) return String.fromCharCode(Number.parseInt(letters.slice(1), 16));
+      const meant = escapes[letters];
+      if (meant === undefined) throw this.#fail(`a string holds \\${letters}`);
       return meant;
     });
   }

@@ -87,7 +87,7 @@ export function parseXml(text: string, file = "bytes"): XmlElement {
 /** Text for between tags and within attributes; what XML cannot hold becomes U+FFFD. */
 export function escapeXml(text: string): string {
   return text
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
+    .replaceAll(/\p{Cc}|[\ufffe\uffff]/gu, (one) => (/[\t\n\r\u007f-\u009f]/.test(one) ? one : "\ufffd"))
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
