@@ -1,4 +1,13 @@
 export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
+export {
+  type CvatEditOptions,
+  editCvat,
+  editLabelMe,
+  editYolo,
+  type LabelMeEditOptions,
+  type ObjectEdits,
+  type YoloEditOptions,
+} from "./edit.ts";
 export { LabelError, type LabelErrorCode } from "./errors.ts";
 export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";

@@ -85,15 +85,15 @@ export class JsonEditor {
       parent,
       members.map(({ nameStart, end }) => ({ start: nameStart, end })),
       printed,
-      value,
+      [value],
     );
   }
 
-  /** Adds an element at the end of a list. */
-  append(path: readonly (string | number)[], value: JsonValue): void {
+  /** Adds elements at the end of a list. */
+  append(path: readonly (string | number)[], ...values: readonly JsonValue[]): void {
     const list = this.#find(path);
     if (list === undefined) throw this.#noSuch(path);
-    this.#insert(list, this.#reader.elements(list), "", value);
+    if (values.length > 0) this.#insert(list, this.#reader.elements(list), "", values);
   }
 
   /** Takes a member or an element away, with its comma. Several of one list are taken away at once. */
@@ -156,14 +156,15 @@ export class JsonEditor {
   }
 
   /** At the end of an object or list. */
-  #insert(parent: Slice, parts: readonly Slice[], name: string, value: JsonValue): void {
+  #insert(parent: Slice, parts: readonly Slice[], name: string, values: readonly JsonValue[]): void {
     const { bytes } = this.#reader;
     const last = parts.at(-1);
     if (last === undefined) {
       const { indent, newline = "\n" } = this.#style;
       const outer = prefixAt(bytes, parent.start);
       const inner = indent === undefined ? "" : outer + indent;
-      const text = name + printJson(value, flatStyle(this.#style), inner);
+      const separator = indent === undefined ? (this.#style.comma ?? ", ") : `,${newline}${inner}`;
+      const text = values.map((value) => name + printJson(value, flatStyle(this.#style), inner)).join(separator);
       const content = indent === undefined ? text : `${newline}${inner}${text}${newline}${outer}`;
       this.#splices.push({ start: parent.start + 1, end: parent.end - 1, bytes: encodeUtf8(content) });
       return;
@@ -177,7 +178,10 @@ export class JsonEditor {
     const style = multiline && (old.includes("\n") || name !== "") ? this.#style : flat;
     const prefix = multiline ? gap.slice(gap.lastIndexOf("\n") + 1) : "";
     const separator = multiline || parts.length > 1 ? gap : (this.#style.comma ?? ", ").slice(1);
-    const text = `,${separator}${name}${printJson(value, flatStyle(style), prefix)}`;
+    const floats = new Set(/"points"\s*:[\s[]*-?\d+\.\d/.test(old) ? ["points"] : []);
+    const text = values
+      .map((value) => `,${separator}${name}${printJson(value, { ...flatStyle(style), floats }, prefix)}`)
+      .join("");
     this.#splices.push({ start: last.end, end: last.end, bytes: encodeUtf8(text) });
   }
 }
