@@ -2,14 +2,16 @@
  * Small label files edited where they stand. Changes go by the place of a row, shape or element in the file; all else keeps
  * its bytes: order, spelling of numbers, unknown fields, line endings, byte order mark, end of file.
  */
-import { decodeUtf8, encodeUtf8, type Size } from "@masklet/core";
+import { decodeUtf8, encodeUtf8, type Rle, type Size } from "@masklet/core";
 import { LabelError } from "./errors.ts";
 import { normalPath } from "./files.ts";
 import { type CvatOptions, writeCvatImages } from "./formats/cvat.ts";
+import { chosenAnnotation, writeLabelStudio } from "./formats/label-studio.ts";
 import { type LabelMeOptions, writeLabelMe } from "./formats/labelme.ts";
 import { writeYolo, type YoloOptions } from "./formats/yolo.ts";
+import { topology } from "./geometry/object.ts";
 import { JsonEditor, type Splice } from "./json/edit.ts";
-import { Fields } from "./json/fields.ts";
+import { Fields, isObject } from "./json/fields.ts";
 import { parseJson } from "./json/json.ts";
 import type { Dataset, JsonObject, JsonValue, LabelObject } from "./model.ts";
 import { parseXml, type XmlElement } from "./text/xml.ts";
@@ -31,7 +33,9 @@ function checkPlaces({ replace = new Map(), remove = new Set() }: ObjectEdits, c
   }
   for (const place of remove) {
     if (!replace.has(place)) continue;
-    throw new LabelError("label-option", `${file}: place ${place} is both replaced and removed`, { details: { at: place } });
+    throw new LabelError("label-option", `${file}: place ${place} is both replaced and removed`, {
+      details: { at: place },
+    });
   }
 }
 
@@ -42,7 +46,12 @@ function textOf(bytes: Uint8Array, file: string): string {
 }
 
 /** A dataset of one picture that holds these objects, for the writers to say them. */
-function alone(objects: readonly LabelObject[], size: Size, categories: readonly string[], file = "picture.png"): Dataset {
+function alone(
+  objects: readonly LabelObject[],
+  size: Size,
+  categories: readonly string[],
+  file = "picture.png",
+): Dataset {
   const names = [...new Set([...categories, ...objects.flatMap(({ category }) => category ?? [])])];
   return { categories: names.map((name) => ({ name })), images: [{ file, ...size, objects, labelled: true }] };
 }
@@ -75,12 +84,18 @@ export async function editYolo(bytes: Uint8Array, edits: ObjectEdits, options: Y
   const task = rest.task ?? (rows.length > 0 && fields.every((count) => count <= 6) ? "detect" : "segment");
   const rowsOf = async (object: LabelObject): Promise<string[]> => {
     if (object.category !== undefined && !classes.includes(object.category)) {
-      throw new LabelError("cannot-write", `${file}: category ${object.category} is none of the classes: add it to them first`, {
-        details: { category: object.category },
-      });
+      throw new LabelError(
+        "cannot-write",
+        `${file}: category ${object.category} is none of the classes: add it to them first`,
+        {
+          details: { category: object.category },
+        },
+      );
     }
     const [, rowFile] = writeYolo(alone([object], size, classes), { ...rest, task }).files;
-    return textOf((await rowFile?.bytes()) ?? new Uint8Array(0), file).split("\n").slice(0, -1);
+    return textOf((await rowFile?.bytes()) ?? new Uint8Array(0), file)
+      .split("\n")
+      .slice(0, -1);
   };
   let out = "";
   let place = -1;
@@ -137,7 +152,8 @@ export async function editLabelMe(
   const further: JsonValue[] = [];
   for (const [place, object] of edits.replace ?? []) {
     const [first, ...rest] = await shapesOf(object);
-    if (first === undefined) throw new LabelError("cannot-write", `${file}: the object for place ${place} holds no pixel`);
+    if (first === undefined)
+      throw new LabelError("cannot-write", `${file}: the object for place ${place} holds no pixel`);
     const old = new Fields(shapes[place], `${file}: shapes[${place}]`);
     for (const field of ["label", "points", "shape_type", "mask"]) {
       const value = first[field] ?? null;
@@ -145,7 +161,8 @@ export async function editLabelMe(
       if (value === null && old.get(field) === undefined) continue;
       editor.set(["shapes", place, field], value);
     }
-    if (rest.length > 0 || object.group !== undefined) editor.set(["shapes", place, "group_id"], first["group_id"] ?? null);
+    if (rest.length > 0 || object.group !== undefined)
+      editor.set(["shapes", place, "group_id"], first["group_id"] ?? null);
     further.push(...rest);
   }
   const added = await Promise.all((edits.add ?? []).map(shapesOf));
@@ -186,18 +203,25 @@ export async function editCvat(bytes: Uint8Array, edits: ObjectEdits, options: C
     const [xml] = writeCvatImages(alone([object], size, []), rest).files;
     const written = textOf((await xml?.bytes()) ?? new Uint8Array(0), file);
     const [, body = ""] = /<image [^>]*>\n([\s\S]*?)\n? {2}<\/image>/.exec(written) ?? [];
-    const elements = body.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+    const elements = body
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
     if (old === undefined) return elements;
     return elements.map((one) => {
       let result = one;
       for (const name of kept) {
         const value = new RegExp(`\\s${name}=("[^"]*"|'[^']*')`).exec(source.slice(old.start, old.open))?.[1];
         const given = name === "occluded" && object.occluded !== undefined;
-        result = result.replace(new RegExp(` ${name}="[^"]*"`), () => (value === undefined ? "" : given ? ` occluded="${object.occluded ? 1 : 0}"` : ` ${name}=${value}`));
+        result = result.replace(new RegExp(` ${name}="[^"]*"`), () =>
+          value === undefined ? "" : given ? ` occluded="${object.occluded ? 1 : 0}"` : ` ${name}=${value}`,
+        );
       }
       // What lies within, attributes above all, stays as it is.
       const inner = source.slice(old.open, old.end).replace(/<\/[^>]*>$/, "");
-      return object.attributes === undefined && old.end > old.open ? result.replace(/><\//, () => `>${inner}</`) : result;
+      return object.attributes === undefined && old.end > old.open
+        ? result.replace(/><\//, () => `>${inner}</`)
+        : result;
     });
   };
   const splices: (Omit<Splice, "bytes"> & { readonly text: string })[] = [];
@@ -233,6 +257,109 @@ export async function editCvat(bytes: Uint8Array, edits: ObjectEdits, options: C
     position = end;
   }
   return encodeUtf8(text.slice(0, shift) + out + source.slice(position));
+}
+
+export interface LabelStudioEdits {
+  /** Place of the task in the file. */
+  readonly task: number;
+  /** By the id of the region. */
+  readonly replace?: ReadonlyMap<string, LabelObject>;
+  readonly remove?: ReadonlySet<string>;
+  readonly add?: readonly LabelObject[];
+}
+
+/**
+ * Regions of one task of a Label Studio export changed, in the annotation that `readLabels` reads. A region keeps its kind
+ * where it can; one of another kind takes the control tag that regions of that kind have elsewhere in the file. Throws a
+ * `LabelError`: "no-such-annotation", "cannot-write" where no region of the kind shows which tag it has.
+ */
+export async function editLabelStudio(
+  bytes: Uint8Array,
+  { task, replace = new Map(), remove = new Set(), add = [] }: LabelStudioEdits,
+  { file = "tasks.json", minIou = 1 }: { readonly file?: string; readonly minIou?: number } = {},
+): Promise<Uint8Array> {
+  const tasks = parseJson(bytes, file);
+  const found = new Fields((Array.isArray(tasks) ? (tasks as readonly JsonValue[]) : [])[task], `${file}: [${task}]`);
+  const annotation = chosenAnnotation(found.list("annotations"));
+  if (annotation < 0) {
+    throw new LabelError("no-such-annotation", `${file}: task ${task} has no annotation`, { details: { file, at: task } });
+  }
+  const path = [task, "annotations", annotation, "result"] as const;
+  const results = new Fields(found.list("annotations")[annotation], `${file}: [${task}].annotations[${annotation}]`)
+    .list("result")
+    .map((one, i) => new Fields(one, `result[${i}]`));
+  const placeOf = (id: string): number => {
+    const place = results.findIndex((one) => one.get("id") === id);
+    if (place >= 0) return place;
+    throw new LabelError("no-such-annotation", `${file}: task ${task} has no region ${id}`, { details: { file, at: id } });
+  };
+  const shown = results.find((one) => one.has("original_width"));
+  const tags = tagsOf(tasks);
+  const made = async (object: LabelObject, like?: Fields): Promise<readonly JsonObject[]> => {
+    const size = like ?? shown;
+    if (size === undefined) throw new LabelError("image-size-unknown", `${file}: task ${task} has no region that tells the picture's size`);
+    const picture = { width: size.length("original_width"), height: size.length("original_height") };
+    const polygon = like?.get("type") === "polygonlabels" && object.shape.kind === "mask" && isOneRing(object.shape.rle);
+    const [json] = writeLabelStudio(alone([object], picture, []), { shapes: polygon ? "polygon" : "auto", minIou }).files;
+    const [written] = parseJson((await json?.bytes()) ?? new Uint8Array(0), file) as readonly JsonObject[];
+    const [only] = new Fields(written, "task").list("annotations");
+    return new Fields(only, "annotation").list("result") as readonly JsonObject[];
+  };
+  const tagFor = (type: JsonValue | undefined): JsonObject => {
+    const tag = tags.get(String(type));
+    if (tag !== undefined) return tag;
+    throw new LabelError("cannot-write", `${file}: no region is of type ${type}, so that its control tag is not known`, {
+      details: { file, type },
+    });
+  };
+  const editor = new JsonEditor(bytes, file);
+  for (const [id, object] of replace) {
+    const place = placeOf(id);
+    const old = results[place] as Fields;
+    const [region] = await made(object, old);
+    if (region === undefined) throw new LabelError("cannot-write", `${file}: what takes the place of region ${id} holds no pixel`);
+    if (region["type"] !== old.get("type")) {
+      for (const [name, value] of Object.entries(tagFor(region["type"]))) editor.set([...path, place, name], value);
+    }
+    editor.set([...path, place, "type"], region["type"] as JsonValue);
+    editor.set([...path, place, "value"], region["value"] as JsonValue);
+  }
+  if (remove.size > 0) editor.remove(path, Array.from(remove, placeOf));
+  const taken = new Set(results.map((one) => one.get("id")));
+  const added: JsonObject[] = [];
+  for (const object of add) {
+    for (const region of await made(object)) {
+      let n = taken.size;
+      while (taken.has(`m${n}`)) n++;
+      taken.add(`m${n}`);
+      added.push({ ...region, ...tagFor(region["type"]), id: `m${n}` });
+    }
+  }
+  if (added.length > 0) editor.append(path, ...added);
+  return editor.bytes();
+}
+
+function isOneRing(rle: Rle): boolean {
+  const { parts, holes } = topology(rle);
+  return parts === 1 && holes === 0;
+}
+
+/** The control tag that regions of each type have in a file: `from_name` and `to_name`. */
+function tagsOf(tasks: JsonValue): ReadonlyMap<string, JsonObject> {
+  const tags = new Map<string, JsonObject>();
+  const visit = (value: JsonValue): void => {
+    if (Array.isArray(value)) for (const one of value as readonly JsonValue[]) visit(one);
+    else if (isObject(value)) {
+      const { type, from_name, to_name, annotations, result } = value;
+      if (typeof type === "string" && typeof from_name === "string" && typeof to_name === "string") {
+        if (!tags.has(type)) tags.set(type, { from_name, to_name });
+      }
+      if (annotations !== undefined) visit(annotations);
+      if (result !== undefined) visit(result);
+    }
+  };
+  visit(tasks);
+  return tags;
 }
 
 /** The line's end and the blanks before a position, where nothing else stands there. */

@@ -3,12 +3,15 @@ export {
   type CvatEditOptions,
   editCvat,
   editLabelMe,
+  editLabelStudio,
   editYolo,
   type LabelMeEditOptions,
+  type LabelStudioEdits,
   type ObjectEdits,
   type YoloEditOptions,
 } from "./edit.ts";
 export { LabelError, type LabelErrorCode } from "./errors.ts";
+export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
 export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";
 export type { PanopticOptions } from "./formats/coco-panoptic.ts";

@@ -77,6 +77,8 @@ export interface LabelObject {
   readonly attributes?: JsonObject;
   /** Fields of the file that mean nothing here, kept for the same format. */
   readonly extra?: JsonObject;
+  /** Which rows, shapes or elements of its file it was read from, for editing in place: YOLO, LabelMe, CVAT for images. */
+  readonly places?: readonly number[];
 }
 
 export interface LabelledImage {

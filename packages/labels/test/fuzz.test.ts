@@ -9,7 +9,30 @@ import { random } from "./random.ts";
 /** Mutations of each format; MASKLET_FUZZ=10 tries ten times as many. */
 const tries = 120 * Number(process.env["MASKLET_FUZZ"] ?? 1);
 
-const pieces = ["0", "-1", "9", "99999999999", "1e9", "NaN", "null", '"', "[", "]", "{", "}", ",", "<", ">", "/>", "&x;", "\n", " ", ".", "\u00ff", "b'"];
+const pieces = [
+  "0",
+  "-1",
+  "9",
+  "99999999999",
+  "1e9",
+  "NaN",
+  "null",
+  '"',
+  "[",
+  "]",
+  "{",
+  "}",
+  ",",
+  "<",
+  ">",
+  "/>",
+  "&x;",
+  "\n",
+  " ",
+  ".",
+  "\u00ff",
+  "b'",
+];
 
 /** The bytes with a few places changed, doubled, cut out or filled with what may hurt. */
 function mutated(bytes: Uint8Array, next: () => number): Uint8Array {
@@ -93,10 +116,14 @@ test("a COCO file that is indexed as bytes", async () => {
 });
 
 test("XML's entities are not followed, YAML's tags and growing aliases refused", async () => {
-  const laughs = '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><annotations><image id="0" name="&b;" width="1" height="1"/></annotations>';
-  const outside = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotations><image id="0" name="&x;" width="1" height="1"/></annotations>';
+  const laughs =
+    '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><annotations><image id="0" name="&b;" width="1" height="1"/></annotations>';
+  const outside =
+    '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotations><image id="0" name="&x;" width="1" height="1"/></annotations>';
   for (const text of [laughs, outside]) {
-    await expect(readLabels(filesOf({ "a.xml": new TextEncoder().encode(text) }))).rejects.toMatchObject({ code: "xml-malformed" });
+    await expect(readLabels(filesOf({ "a.xml": new TextEncoder().encode(text) }))).rejects.toMatchObject({
+      code: "xml-malformed",
+    });
   }
   const anchors = Array.from({ length: 12 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`);
   const yamls = [`a0: &a0 [x]\n${anchors.join("\n")}\nnames: *a12\n`, "names: !!js/function 'x'\n", "names: [a\n"];

@@ -71,7 +71,7 @@ def datumaro(name):
     import datumaro as dm
 
     data = dm.Dataset.import_from(folder, name)
-    labels = data.categories()[dm.AnnotationType.label]
+    labels = data.categories().get(dm.AnnotationType.label)
     found = {}
     for item in data:
         for annotation in item.annotations:
@@ -83,7 +83,8 @@ def datumaro(name):
                 mask = coco_mask.decode(coco_mask.merge(parts))
             else:
                 continue
-            put(found, item.id + ".png", labels[annotation.label].name, mask)
+            label = "" if annotation.label is None else labels[annotation.label].name
+            put(found, item.id + ".png", label, mask)
     return found
 
 

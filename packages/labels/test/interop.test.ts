@@ -92,10 +92,12 @@ const cases: readonly Case[] = [
   { format: "yolo", pictures: "images/", simple: true },
   { format: "labelme", pictures: "", simple: true },
   { format: "label-studio", options: { address: "" } },
-  { format: "coco-panoptic", options: { path: "annotations/panoptic_default.json" }, flat: true },
-  { format: "cvat-images" },
+  { format: "coco-panoptic", options: { path: "annotations/panoptic_default.json" }, pictures: "images/", flat: true },
+  { format: "cvat-images", pictures: "images/" },
   { format: "voc", flat: true },
   { format: "mots", flat: true },
+  { format: "cityscapes", pictures: "leftImg8bit/default/", flat: true },
+  { format: "sa1b", pictures: "", category: false },
 ];
 
 test.skipIf(python === undefined).each(cases)(

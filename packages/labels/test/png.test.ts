@@ -26,7 +26,14 @@ test.each(kinds)("%s of %i channels and %i bits there and back", (kind, channels
 });
 
 /** A PNG by hand: header fields and raw lines, each with its filter's number. */
-function byHand(width: number, height: number, depth: number, kind: number, interlace: number, raw: readonly number[]): Uint8Array {
+function byHand(
+  width: number,
+  height: number,
+  depth: number,
+  kind: number,
+  interlace: number,
+  raw: readonly number[],
+): Uint8Array {
   const chunk = (type: string, content: Uint8Array): Uint8Array => {
     const body = concat([new TextEncoder().encode(type), content]);
     const [length, check] = [new Uint8Array(4), new Uint8Array(4)];
@@ -44,7 +51,9 @@ function byHand(width: number, height: number, depth: number, kind: number, inte
 }
 
 test("bits below eight, filters and Adam7 as the specification has them", () => {
-  expect(Array.from(decodePng(byHand(5, 2, 1, 0, 0, [0, 0b10110_000, 0, 0b01001_000])).samples)).toEqual([1, 0, 1, 1, 0, 0, 1, 0, 0, 1]);
+  expect(Array.from(decodePng(byHand(5, 2, 1, 0, 0, [0, 0b10110_000, 0, 0b01001_000])).samples)).toEqual([
+    1, 0, 1, 1, 0, 0, 1, 0, 0, 1,
+  ]);
   expect(Array.from(decodePng(byHand(3, 1, 2, 3, 0, [0, 0b11_01_10_00])).samples)).toEqual([3, 1, 2]);
   expect(Array.from(decodePng(byHand(3, 1, 4, 0, 0, [0, 0xab, 0xc0])).samples)).toEqual([10, 11, 12]);
   // Sub, up, average, Paeth over rows of two: what is left and above comes back in.
@@ -56,8 +65,12 @@ test("bits below eight, filters and Adam7 as the specification has them", () => 
 });
 
 test("no PNG, and one that lies about its size, are refused before memory is taken", () => {
-  expect(() => decodePng(Uint8Array.of(0xff, 0xd8, 0xff))).toThrow(expect.objectContaining({ code: "png-unsupported" }));
-  expect(() => decodePng(byHand(60_000, 60_000, 8, 0, 0, [0, 1]))).toThrow(expect.objectContaining({ code: "png-malformed" }));
+  expect(() => decodePng(Uint8Array.of(0xff, 0xd8, 0xff))).toThrow(
+    expect.objectContaining({ code: "png-unsupported" }),
+  );
+  expect(() => decodePng(byHand(60_000, 60_000, 8, 0, 0, [0, 1]))).toThrow(
+    expect.objectContaining({ code: "png-malformed" }),
+  );
   expect(() => decodePng(byHand(4, 4, 8, 0, 0, [0, 1]))).toThrow(expect.objectContaining({ code: "png-malformed" }));
   expect(() => decodePng(byHand(1, 1, 8, 0, 0, [9, 1]))).toThrow(expect.objectContaining({ code: "png-malformed" }));
 });

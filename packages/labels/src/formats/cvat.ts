@@ -67,14 +67,13 @@ function readImage(
   }
   const id = element.numeric("id");
   const objects: { object: LabelObject; depth: number }[] = [];
-  for (const [k, child] of element.children.entries()) {
-    if (child.name === "tag") continue;
+  for (const [k, child] of element.children.filter(({ name }) => name !== "tag").entries()) {
     const object = context.attempt(path, `${at}, ${child.name} ${k}`, () =>
       readObject(child, { width, height }, names, (message) =>
         context.warn(path, `${at}, ${child.name} ${k}`, message),
       ),
     );
-    if (object !== undefined) objects.push({ object, depth: child.numeric("z_order") ?? 0 });
+    if (object !== undefined) objects.push({ object: { ...object, places: [k] }, depth: child.numeric("z_order") ?? 0 });
   }
   if (element.all("tag").length > 0) context.warn(path, at, "has tags of the whole picture, which are left out");
   objects.sort((a, b) => a.depth - b.depth);

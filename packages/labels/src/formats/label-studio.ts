@@ -98,20 +98,24 @@ function pictureOf(address: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? baseName(text) : normalPath(text.replace(/^\/+/, ""));
 }
 
+/** Which of a task's annotations counts: the ground truth, or the first that was not cancelled; -1 for none. */
+export function chosenAnnotation(annotations: readonly JsonValue[]): number {
+  const valid = (one: JsonValue): one is JsonObject => isObject(one) && one["was_cancelled"] !== true;
+  const truth = annotations.findIndex((one) => valid(one) && one["ground_truth"] === true);
+  return truth >= 0 ? truth : annotations.findIndex(valid);
+}
+
 function resultsOf(
   task: Fields,
   path: string,
   context: ReadContext,
 ): { chosen: boolean; results: readonly JsonValue[] } {
-  const annotations = (isList(task.get("annotations")) ? task.list("annotations") : []).filter(isObject);
-  const valid = annotations.filter((one) => one["was_cancelled"] !== true);
-  const chosen = valid.find((one) => one["ground_truth"] === true) ?? valid[0];
+  const annotations = isList(task.get("annotations")) ? task.list("annotations") : [];
+  const chosen = annotations[chosenAnnotation(annotations)];
+  const valid = annotations.filter((one) => isObject(one) && one["was_cancelled"] !== true);
   if (valid.length > 1) {
-    context.warn(
-      path,
-      task.where,
-      `has ${valid.length} annotations; ${chosen === valid[0] ? "the first" : "the ground truth"} is read`,
-    );
+    const which = chosen === valid[0] ? "the first" : "the ground truth";
+    context.warn(path, task.where, `has ${valid.length} annotations; ${which} is read`);
   }
   if (chosen === undefined) {
     if (isList(task.get("predictions")) && task.list("predictions").length > 0) {

@@ -40,7 +40,7 @@ export async function readLabelMe(paths: readonly string[], context: ReadContext
         const before = place === undefined ? undefined : objects[place];
         if (place !== undefined && before?.shape.kind === "polygons" && shape.kind === "polygons") {
           const regions = [...before.shape.regions, ...shape.regions];
-          objects[place] = { ...before, shape: { ...before.shape, regions } };
+          objects[place] = { ...before, shape: { ...before.shape, regions }, places: [...(before.places ?? []), i] };
           return;
         }
         if (group !== undefined && kind === "polygon") groups.set(key, objects.length);
@@ -52,6 +52,7 @@ export async function readLabelMe(paths: readonly string[], context: ReadContext
         objects.push({
           shape,
           category: names.use(label),
+          places: [i],
           ...(group === undefined ? {} : { group }),
           ...(Object.keys(extra).length > 0 ? { extra } : {}),
         });

@@ -147,8 +147,10 @@ function readRows(text: string, path: string, size: Size, layout: Layout, contex
   const outlines = layout.keypoints === undefined && rows.some(({ length }) => length > 6);
   const objects: LabelObject[] = [];
   const seen = new Set<string>();
+  let next = 0;
   for (const [i, fields] of rows.entries()) {
     if (fields.length === 1 && fields[0] === "") continue;
+    const place = next++;
     const at = `line ${i + 1}`;
     context.attempt(path, at, () => {
       const row = fields.join(" ");
@@ -172,6 +174,7 @@ function readRows(text: string, path: string, size: Size, layout: Layout, contex
           context.warn(path, at, "is a box among outlines: trainers take it for two points"),
         ),
         category,
+        places: [place],
       });
     });
   }

@@ -79,7 +79,11 @@ export class CocoScanner {
   readonly #name = new Uint8Array(longestName);
   #nameLength = 0;
   #top = "";
+  /** The list of that name, if it is one whose elements are looked at. */
+  #current: Section | undefined;
   #member = "";
+  /** Whether the member's value is a number that is looked at. */
+  #wanted = false;
   readonly #number = new Uint8Array(longestNumber);
   #numberLength = 0;
   #listStart = 0;
@@ -100,70 +104,83 @@ export class CocoScanner {
 
   /** The next bytes, which begin at `offset` of the file. */
   push(bytes: Uint8Array, offset: number): void {
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i] as number;
+    const { length } = bytes;
+    for (let i = 0; i < length; ) {
       if (this.#inString) {
-        if (!this.#expectsName && !this.#escaped) {
-          // Most strings are masks: on to what may end them.
-          while (i < bytes.length && bytes[i] !== 0x22 && bytes[i] !== 0x5c) i++;
-          if (i === bytes.length) return;
-          if (bytes[i] === 0x22) this.#inString = false;
-          else this.#escaped = true;
-          continue;
-        }
-        if (this.#escaped) this.#escaped = false;
-        else if (byte === 0x5c) this.#escaped = true;
-        else if (byte === 0x22) {
-          this.#inString = false;
-          if (this.#expectsName) this.#named();
-          continue;
-        }
-        if (this.#expectsName && this.#nameLength <= longestName) {
-          if (this.#nameLength < longestName) this.#name[this.#nameLength] = byte;
-          this.#nameLength++;
-        }
+        i = this.#string(bytes, i);
         continue;
       }
-      // Digits, and the commas of lists of them, are most of a file.
-      if (this.#depth > 3 && byte < 0x5b && byte !== 0x22) {
-        for (i++; i < bytes.length; i++) {
-          const next = bytes[i] as number;
-          if (next >= 0x5b || next === 0x22) break;
+      if (this.#depth > 3) {
+        // Digits, and the commas of lists of them, are most of a file.
+        let byte = bytes[i] as number;
+        while (byte < 0x5b && byte !== 0x22 && ++i < length) byte = bytes[i] as number;
+        if (i === length) return;
+      }
+      this.#structure(bytes[i] as number, offset + i);
+      i++;
+    }
+  }
+
+  /** Follows a string to its end, or to that of the bytes; gives where to go on. */
+  #string(bytes: Uint8Array, from: number): number {
+    let i = from;
+    let escaped = this.#escaped;
+    const { length } = bytes;
+    const name = this.#expectsName ? this.#name : undefined;
+    for (; i < length; i++) {
+      const byte = bytes[i] as number;
+      if (escaped) escaped = false;
+      else if (byte === 0x5c) escaped = true;
+      else if (byte === 0x22) {
+        this.#inString = false;
+        this.#escaped = false;
+        if (name !== undefined) this.#named();
+        return i + 1;
+      }
+      if (name !== undefined && this.#nameLength <= longestName) {
+        if (this.#nameLength < longestName) name[this.#nameLength] = byte;
+        this.#nameLength++;
+      }
+    }
+    this.#escaped = escaped;
+    return i;
+  }
+
+  #structure(byte: number, at: number): void {
+    switch (byte) {
+      case 0x20:
+      case 0x0a:
+      case 0x0d:
+      case 0x09:
+        return;
+      case 0x22:
+        if (this.#depth === 2 && this.#inList()) throw this.#notObject(at);
+        this.#inString = true;
+        this.#nameLength = 0;
+        return;
+      case 0x7b:
+      case 0x5b:
+        this.#open(byte, at);
+        return;
+      case 0x7d:
+      case 0x5d:
+        this.#close(byte, at);
+        return;
+      case 0x2c:
+        this.#endNumber(at);
+        this.#expectsName = this.#namesHere();
+        return;
+      case 0x3a:
+        this.#numberLength = 0;
+        return;
+      default:
+        if (at < 3 && byte === byteOrderMark[at]) return;
+        if (this.#depth === 0) throw this.#fail("a COCO file is an object", at);
+        if (this.#depth === 2 && this.#inList()) throw this.#notObject(at);
+        if (this.#depth === 3 && this.#wanted && this.#numberLength <= longestNumber) {
+          if (this.#numberLength < longestNumber) this.#number[this.#numberLength] = byte;
+          this.#numberLength++;
         }
-        i--;
-        continue;
-      }
-      switch (byte) {
-        case 0x22:
-          if (this.#inList()) throw this.#notObject(offset + i);
-          this.#inString = true;
-          if (this.#expectsName) this.#nameLength = 0;
-          break;
-        case 0x7b:
-        case 0x5b:
-          this.#open(byte, offset + i);
-          break;
-        case 0x7d:
-        case 0x5d:
-          this.#close(byte, offset + i);
-          break;
-        case 0x2c:
-          this.#endNumber(offset + i);
-          this.#expectsName = this.#namesHere();
-          break;
-        case 0x3a:
-          this.#numberLength = 0;
-          break;
-        default:
-          if (byte <= 0x20) break;
-          if (this.#inList()) throw this.#notObject(offset + i);
-          if (offset + i < 3 && byte === byteOrderMark[offset + i]) break;
-          if (this.#depth === 0) throw this.#fail("a COCO file is an object", offset + i);
-          if (this.#depth === 3 && this.#wanted() && this.#numberLength <= longestNumber) {
-            if (this.#numberLength < longestNumber) this.#number[this.#numberLength] = byte;
-            this.#numberLength++;
-          }
-      }
     }
   }
 
@@ -177,7 +194,7 @@ export class CocoScanner {
 
   /** Whether what comes next is an element of a list of images or annotations. */
   #inList(): boolean {
-    return this.#depth === 2 && this.#kinds[2] === 0x5b && this.#section() !== undefined;
+    return this.#depth === 2 && this.#kinds[2] === 0x5b && this.#current !== undefined;
   }
 
   #notObject(at: number): LabelError {
@@ -188,23 +205,19 @@ export class CocoScanner {
 
   #namesHere(): boolean {
     const kind = this.#kinds[this.#depth];
-    return kind === 0x7b && (this.#depth === 1 || (this.#depth === 3 && this.#section() !== undefined));
-  }
-
-  #section(): Section | undefined {
-    return this.#top === "images" ? this.images : this.#top === "annotations" ? this.annotations : undefined;
-  }
-
-  /** Whether the member's value is a number that is looked at. */
-  #wanted(): boolean {
-    return this.#member === "id" || this.#member === "image_id";
+    return kind === 0x7b && (this.#depth === 1 || (this.#depth === 3 && this.#current !== undefined));
   }
 
   #named(): void {
     const name = this.#nameLength > longestName ? "" : String.fromCharCode(...this.#name.subarray(0, this.#nameLength));
     this.#expectsName = false;
-    if (this.#depth === 1) this.#top = name;
-    else this.#member = name;
+    if (this.#depth === 1) {
+      this.#top = name;
+      this.#current = name === "images" ? this.images : name === "annotations" ? this.annotations : undefined;
+    } else {
+      this.#member = name;
+      this.#wanted = name === "id" || name === "image_id";
+    }
   }
 
   #open(byte: number, at: number): void {
@@ -216,12 +229,12 @@ export class CocoScanner {
       if (this.#seen.has(this.#top)) throw this.#fail(`${this.#top} is there twice`, at);
       this.#seen.add(this.#top);
       this.#listStart = at;
-    } else if (this.#depth === 3 && this.#section() !== undefined && this.#kinds[2] === 0x5b) {
+    } else if (this.#depth === 3 && this.#current !== undefined && this.#kinds[2] === 0x5b) {
       if (byte !== 0x7b) throw this.#notObject(at);
       this.#elementStart = at;
       this.#id = undefined;
       this.#image = undefined;
-      this.#member = "";
+      this.#wanted = false;
     }
     this.#expectsName = this.#namesHere();
   }
@@ -231,7 +244,7 @@ export class CocoScanner {
     if (this.#depth === 0 || (open === 0x7b) !== (byte === 0x7d))
       throw this.#fail("a bracket closes what is not open", at);
     this.#endNumber(at);
-    const section = this.#section();
+    const section = this.#current;
     if (this.#depth === 3 && section !== undefined && this.#kinds[2] === 0x5b) {
       const length = at + 1 - this.#elementStart;
       if (this.#id === undefined || (section === this.annotations && this.#image === undefined) || length >= 2 ** 32) {
@@ -254,7 +267,7 @@ export class CocoScanner {
 
   #endNumber(at: number): void {
     if (this.#depth !== 3 || this.#numberLength === 0) return;
-    if (this.#wanted()) {
+    if (this.#wanted) {
       const text = String.fromCharCode(...this.#number.subarray(0, Math.min(this.#numberLength, longestNumber)));
       const value = this.#numberLength <= longestNumber && /^-?\d+$/.test(text) ? BigInt(text) : undefined;
       if (value === undefined || BigInt.asIntN(64, value) !== value)
@@ -263,6 +276,6 @@ export class CocoScanner {
       else this.#image = value;
     }
     this.#numberLength = 0;
-    this.#member = "";
+    this.#wanted = false;
   }
 }
