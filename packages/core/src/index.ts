@@ -1,8 +1,10 @@
 export type { AbortSignalLike } from "./abort.ts";
 export type { Backend, Capabilities } from "./backend/backend.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
+export { crc32 } from "./checkpoint/crc32.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
+export { decodeUtf8, encodeUtf8 } from "./checkpoint/utf8.ts";
 export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
 export {
   BackendError,
@@ -60,7 +62,16 @@ export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts"
 export type { MaskPicture } from "./mask/mask-picture.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
-export { cocoPolygons, maskRegions, type PolygonOptions, type Region, type Ring, rasterise } from "./mask/polygon.ts";
+export {
+  cocoPolygons,
+  maskRegions,
+  type PolygonOptions,
+  type Region,
+  type Ring,
+  rasterise,
+  ringArea,
+  simplifyRing,
+} from "./mask/polygon.ts";
 export {
   type CompressedRle,
   compressRle,
