@@ -1,3 +1,5 @@
+import { sha256 as sha256Of } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
@@ -8,7 +10,7 @@ import { blobSource } from "./blob-source.ts";
 export interface CachedSourceOptions {
   /** The name of the cache in the page's Cache Storage: "masklet" unless set. `caches.delete(name)` empties it. */
   readonly cacheName?: string;
-  /** What the bytes must have, lower-case hexadecimal; computing it takes as much memory as the file, for a moment. */
+  /** What the bytes must have, lower-case hexadecimal: computed as they arrive, and remembered with what is kept. */
   readonly sha256?: string;
   readonly signal?: AbortSignalLike;
   /** `item` is the address without its query; `fraction` stays 0 where the server names no size. Not called for what is cached. */
@@ -17,9 +19,15 @@ export interface CachedSourceOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
-/** The address of a model's file on Hugging Face: one of Meta's names (`sam2.1-hiera-tiny`), or `owner/model`. */
-export function hubUrl(model: string, file = "model.safetensors"): string {
-  return `https://huggingface.co/${model.includes("/") ? model : `facebook/${model}`}/resolve/main/${file}`;
+/** The header by which a kept file tells the SHA-256 that it was checked against. */
+const CHECKED = "x-masklet-sha256";
+
+/**
+ * The address of a model's file on Hugging Face: one of Meta's names (`sam2.1-hiera-tiny`), or `owner/model`. `revision` is
+ * a branch, a tag or a commit.
+ */
+export function hubUrl(model: string, file = "model.safetensors", revision = "main"): string {
+  return `https://huggingface.co/${model.includes("/") ? model : `facebook/${model}`}/resolve/${revision}/${file}`;
 }
 
 /**
@@ -40,8 +48,9 @@ export async function cachedSource(url: string | URL, options: CachedSourceOptio
   const cache = await openCache(cacheName, name);
   const controller = new AbortController();
   const find = async (): Promise<Blob | undefined> => {
-    const blob = await (await cache.match(address, { ignoreVary: true }))?.blob();
-    if (blob === undefined || sha256 === undefined || (await digestOf(blob)) === sha256) return blob;
+    const kept = await cache.match(address, { ignoreVary: true });
+    if (kept === undefined || sha256 === undefined || kept.headers.get(CHECKED) === sha256) return kept?.blob();
+    // What was kept unchecked, or as another file.
     await cache.delete(address);
     return undefined;
   };
@@ -51,8 +60,8 @@ export async function cachedSource(url: string | URL, options: CachedSourceOptio
     await store(cache, address, options, controller.signal);
     const stored = await find();
     if (stored !== undefined) return stored;
-    throw new DownloadError("hash-mismatch", `${name}: what arrived does not have the SHA-256 ${sha256}`, {
-      details: { url: name, algorithm: "sha256", expected: sha256 },
+    throw new DownloadError("cache-unavailable", `${name}: the browser removed it as soon as it was stored`, {
+      details: { url: name },
     });
   };
   const onAbort = (): void => controller.abort(signal?.reason);
@@ -83,7 +92,7 @@ async function openCache(cacheName: string, name: string): Promise<Cache> {
 async function store(
   cache: Cache,
   address: string,
-  { onProgress, fetch = globalThis.fetch }: CachedSourceOptions,
+  { sha256, onProgress, fetch = globalThis.fetch }: CachedSourceOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const name = withoutQuery(address);
@@ -98,6 +107,7 @@ async function store(
   }
   const length = response.headers.get("content-length");
   const total = length === null ? undefined : Number(length);
+  const hash = sha256 === undefined ? undefined : sha256Of.create();
   let loaded = 0;
   // The browser may replace what the stream fails with.
   let failure: { readonly error: unknown } | undefined;
@@ -105,6 +115,7 @@ async function store(
     new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, stream) => {
         loaded += chunk.byteLength;
+        hash?.update(chunk);
         try {
           const fraction = total === undefined ? 0 : share(loaded, total);
           onProgress?.({ stage: "download", item: name, loaded, total, fraction });
@@ -115,14 +126,20 @@ async function store(
         stream.enqueue(chunk);
       },
       flush: (stream) => {
-        if (total === undefined || loaded >= total) return;
-        failure = { error: failed(`it ended after ${loaded} of ${total} bytes`) };
-        stream.error(failure.error);
+        if (total !== undefined && loaded < total) {
+          failure = { error: failed(`it ended after ${loaded} of ${total} bytes`) };
+        } else if (hash !== undefined) {
+          const digest = bytesToHex(hash.digest());
+          if (digest !== sha256) failure = { error: hashMismatch(name, sha256, digest) };
+        }
+        if (failure !== undefined) stream.error(failure.error);
       },
     }),
   );
+  const headers = new Headers(response.headers);
+  if (sha256 !== undefined) headers.set(CHECKED, sha256);
   try {
-    await cache.put(address, new Response(counted, { headers: response.headers }));
+    await cache.put(address, new Response(counted, { headers }));
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     if (failure !== undefined) throw failure.error;
@@ -147,7 +164,7 @@ async function quotaExceeded(name: string, needed: number | undefined, cause: un
   );
 }
 
-async function digestOf(blob: Blob): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+function hashMismatch(url: string, expected: string | undefined, actual: string): DownloadError {
+  const message = `${url}: its SHA-256 should be ${expected}, but is ${actual}: it was damaged on its way, or is another file`;
+  return new DownloadError("hash-mismatch", message, { details: { url, algorithm: "sha256", expected, actual } });
 }
