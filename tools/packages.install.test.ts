@@ -83,7 +83,8 @@ async function succeed(command: string, args: readonly string[] | undefined, cwd
 async function registryProblem(): Promise<string | undefined> {
   const options = "--fetch-retries=0 --fetch-timeout=20000 --prefer-offline=false";
   const { code, stderr } = await run(`npm view onnxruntime-common version ${options}`, undefined, folder);
-  return code === 0 ? undefined : (/^npm error (?:code )?(.*)$/m.exec(stderr)?.[1] ?? `npm ended with ${code}`);
+  if (code === 0) return undefined;
+  return `npm's registry cannot be reached (${/^npm error (?:code )?(.*)$/m.exec(stderr)?.[1] ?? `exit code ${code}`})`;
 }
 
 const built = ["backend-ort", "backend-tfjs", "cli", "core", "model-nano"].every((name) =>
@@ -99,7 +100,7 @@ const ortVersion: string = peerDependencies["onnxruntime-web"];
 
 const linuxX64 = process.platform === "linux" && process.arch === "x64";
 
-describe.skipIf(problem !== undefined)(problem === undefined ? "npm" : `npm's registry: ${problem}`, () => {
+describe.skipIf(problem !== undefined)(problem === undefined ? "npm" : `not run: ${problem}`, () => {
   let registry: Registry;
   beforeAll(async () => {
     registry = await serveRegistry(packPackages(folder));
