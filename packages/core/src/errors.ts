@@ -34,6 +34,7 @@ export type CheckpointErrorCode =
   | "embedding-mismatch"
   | "misshapen-tensor"
   | "missing-tensor"
+  | "no-home"
   | "no-such-tensor"
   | "not-downloaded"
   | "not-found"

@@ -18,6 +18,7 @@ export {
 } from "./node/download/download.ts";
 export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
 export { fileSource } from "./node/file-source.ts";
+export { systemReason } from "./node/files.ts";
 export {
   encodeMaskPng,
   encodePng,

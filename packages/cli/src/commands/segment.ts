@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ImagePredictorOptions, type Sam2, segmentMany, writeFileAtomic } from "@masklet/core/node";
-import { folded, listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
+import { folded, isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
@@ -231,8 +231,8 @@ async function prepare(
   await prepareFolder(folder);
   const masks = maskIds(objects, multimask);
   const results = new Map(inputs.map((input) => [input, resultNames(input, masks, outputs)]));
-  const own = new Set([...results.values()].flat());
-  await removeMatching(folder, (name) => own.has(unfinished(name) ?? ""));
+  const own = [...results.values()].flat();
+  await removeMatching(folder, (name) => isUnfinished(name) && own.some((result) => isUnfinished(name, result)));
   if (!skipExisting) return inputs;
   const there = new Set((await listed(folder)).map(folded));
   return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));

@@ -198,7 +198,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
   return {
     video,
     prompts,
-    fps: numberOption("--fps", values.fps, { min: 0.01, max: 1000 }),
+    fps: numberOption("--fps", values.fps, { min: 0.01, max: 1e6 }),
     start: numberOption("--start", values.start, natural),
     count: numberOption("--count", values.count, positive),
     direction: both ? "both" : reverse ? "reverse" : "forward",

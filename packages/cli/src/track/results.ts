@@ -1,4 +1,5 @@
 /** What is made of a run's masks once they are there: always of all of them, so that a run may have been interrupted. */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   applyEffect,
@@ -88,16 +89,27 @@ export async function makeResults(
   }
 }
 
-/** Rejects as `createVideo` where videos are wanted and cannot be written: to be known before a long run. */
+/**
+ * Writes a video of one frame of each kind that is wanted, with its sound, and removes it: what cannot be written is to be
+ * known before a long run. Rejects as `createVideo`.
+ */
 export async function checkResults(folder: string, { formats, effects, clip, signal }: ResultsOptions): Promise<void> {
   const endings = [
     ...(formats.includes("overlay") || effects.length > 0 ? [".mp4"] : []),
     ...(formats.includes("alpha") ? [".webm"] : []),
   ];
   for (const ending of endings) {
-    const { size } = clip.frames;
-    const video = await createVideo(join(folder, `check${ending}`), { size, fps: clip.fps, signal });
-    await video.abort();
+    const path = join(folder, ".track", `check${ending}`);
+    const video = await createVideo(path, {
+      size: clip.frames.size,
+      fps: clip.fps,
+      signal,
+      ...(clip.times !== undefined && { times: [0], audio: clip.path }),
+    });
+    const image = await clip.frames.frame(0, { signal });
+    if (image !== undefined) await video.write(image);
+    await video.finish();
+    await rm(path, { force: true });
   }
 }
 

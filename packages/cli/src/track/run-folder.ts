@@ -20,7 +20,7 @@ import {
   StateError,
   writeFileAtomic,
 } from "@masklet/core/node";
-import { listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
+import { isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { UsageError } from "../usage.ts";
 import type { Pass } from "./plan.ts";
 
@@ -182,7 +182,7 @@ export class RunFolder {
   /** Removes what was being written when a run was killed. */
   async #removeTemporary(): Promise<void> {
     const folders = [this.path, this.#state, join(this.#state, "frames"), ...(await this.#pictures())];
-    for (const folder of folders) await removeMatching(folder, (name) => unfinished(name) !== undefined);
+    for (const folder of folders) await removeMatching(folder, (name) => isUnfinished(name));
   }
 
   async #read(name: string): Promise<Uint8Array> {

@@ -271,10 +271,10 @@ describe("writeFileAtomic", () => {
   test("a failure leaves the old file and no other", async () => {
     const inside = await mkdtemp(join(folder, "fail-"));
     await writeFile(join(inside, "old"), "old");
-    await expect(writeFileAtomic(join(inside, "none", "file"), "x")).rejects.toMatchObject({
+    await expect(writeFileAtomic(join(inside, "old", "file"), "x")).rejects.toMatchObject({
       name: "MaskletError",
       code: "write-failed",
-      details: { code: "ENOENT" },
+      details: { code: "ENOTDIR" },
     });
     // Renaming over a folder fails after the bytes were written.
     await expect(writeFileAtomic(inside, "x")).rejects.toMatchObject({ code: "write-failed" });

@@ -8,15 +8,14 @@
  * - 16 bits a channel become 8, grey and palettes become RGB;
  * - alpha is kept, straight, as a fourth channel, if the file has one (a GIF always may); else there are three.
  */
-import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError, MaskletError } from "../errors.ts";
 import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage } from "../image/image.ts";
 import { checkMask, type Mask } from "../mask/mask.ts";
+import { makeParents, systemReason, temporaryBeside } from "./files.ts";
 
 /** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
 export type ImageSource = string | URL | Uint8Array;
@@ -45,7 +44,7 @@ export async function readImage(source: ImageSource, options: ReadImageOptions =
 /** Grey with or without alpha as RGB(A). */
 function fromGrey(name: string, grey: Uint8Array, from: number): Pick<RawImage, "channels" | "data"> {
   if (from !== 1 && from !== 2) {
-    throw new ImageError("image-format", `readImage: ${name} decodes to ${from} channels, expected 1 to 4`, {
+    throw new ImageError("image-format", `${name} decodes to ${from} channels, expected 1 to 4`, {
       details: { source: name, channels: from },
     });
   }
@@ -113,7 +112,7 @@ export interface WriteOptions {
 
 /**
  * Writes a file wholly or not at all: into a new file beside it, synced, then renamed over it. When that fails or is
- * aborted, the new file is removed and an older one at `path` is as it was.
+ * aborted, the new file is removed and an older one at `path` is as it was. A folder that is not there is made.
  *
  * Rejects with a `MaskletError` `write-failed` (unwritable folder, full disk; the system's error is the cause), or with
  * the signal's reason.
@@ -127,7 +126,7 @@ export async function writeFileAtomic(
   const temporary = temporaryBeside(path);
   let created = false;
   try {
-    const file = await open(temporary, "wx");
+    const file = await openNew(temporary);
     created = true;
     try {
       await file.writeFile(bytes);
@@ -140,17 +139,23 @@ export async function writeFileAtomic(
   } catch (cause) {
     if (created) await rm(temporary, { force: true }).catch(() => {});
     if (signal?.aborted === true) throw signal.reason;
-    throw writeFailed("writeFileAtomic", path, cause);
+    throw writeFailed(path, cause);
   }
 }
 
-/** A new name for what will be renamed to `path` once it is whole: in the same folder, where renaming is one step. */
-export function temporaryBeside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+/** Opens a file that must not be there yet, making its folder where that is missing. Rejects with the system's error. */
+export async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "wx");
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    await makeParents(path);
+    return await open(path, "wx");
+  }
 }
 
-export function writeFailed(where: string, path: string, cause: unknown): MaskletError {
-  return new MaskletError("write-failed", `${where}: cannot write ${path}: ${reason(cause)}`, {
+export function writeFailed(path: string, cause: unknown): MaskletError {
+  return new MaskletError("write-failed", `${path} cannot be written: ${systemReason(cause)}`, {
     cause,
     details: { path, code: errorCode(cause) },
   });
@@ -171,29 +176,28 @@ async function decode(
   signal?.throwIfAborted();
   const name = source instanceof Uint8Array ? "bytes" : String(source);
   const sharp = await loadSharp(where);
-  const file = source instanceof Uint8Array ? source : await abortable(readBytes(where, source), signal);
+  const file = source instanceof Uint8Array ? source : await abortable(readBytes(source), signal);
   const settings: SharpOptions = { failOn: "error", limitInputPixels: false, pages: 1 };
 
   const corrupt = (cause: unknown): ImageError =>
-    new ImageError("image-corrupt", `${where}: ${name} cannot be decoded: ${reason(cause)}`, {
+    new ImageError("image-corrupt", `${name} cannot be decoded: ${reason(cause)}`, {
       cause,
       details: { source: name },
     });
-  if (file.length === 0) throw unknownFormat(where, name, "empty");
+  if (file.length === 0) throw unknownFormat(name, "empty");
   // Only the header is read here, so a bomb is refused before a pixel of it is decoded.
   const header = await abortable(sharp(file, settings).metadata(), signal).catch((cause: unknown) => {
     if (signal?.aborted === true) throw signal.reason;
-    if (/unsupported image format/i.test(reason(cause))) throw unknownFormat(where, name, "of no known format", cause);
+    if (/unsupported image format/i.test(reason(cause))) throw unknownFormat(name, "of no known format", cause);
     throw corrupt(cause);
   });
   if (!formats.includes(header.format) || (header.format === "heif" && header.compression !== "av1")) {
     throw unknownFormat(
-      where,
       name,
       header.compression === undefined ? header.format : `${header.format} (${header.compression})`,
     );
   }
-  checkSize(`${where}: ${name}`, { width: header.width, height: header.pageHeight ?? header.height }, maxPixels);
+  checkSize(name, { width: header.width, height: header.pageHeight ?? header.height }, maxPixels);
 
   const pixels = convert(sharp(file, settings).autoOrient()).raw({ depth: "uchar" });
   try {
@@ -205,22 +209,18 @@ async function decode(
   }
 }
 
-async function readBytes(where: string, source: string | URL): Promise<Uint8Array> {
+async function readBytes(source: string | URL): Promise<Uint8Array> {
   if (source instanceof URL && source.protocol !== "file:") {
-    throw new ImageError(
-      "image-url",
-      `${where}: reads file: URLs, got ${source.protocol}; fetch it and pass the bytes`,
-      {
-        details: { url: source.href },
-      },
-    );
+    throw new ImageError("image-url", `${source}: only file: URLs are read; fetch it and pass the bytes`, {
+      details: { url: source.href },
+    });
   }
   const path = source instanceof URL ? fileURLToPath(source) : source;
   try {
     return await readFile(path);
   } catch (cause) {
     const code = errorCode(cause) === "ENOENT" ? "image-not-found" : "image-unreadable";
-    throw new ImageError(code, `${where}: cannot read ${path}: ${reason(cause)}`, { cause, details: { path } });
+    throw new ImageError(code, `${path} cannot be read: ${systemReason(cause)}`, { cause, details: { path } });
   }
 }
 
@@ -253,8 +253,8 @@ async function loadSharp(where: string): Promise<SharpConstructor> {
   }
 }
 
-function unknownFormat(where: string, name: string, format: string, cause?: unknown): ImageError {
-  return new ImageError("image-format", `${where}: ${name} is ${format}, expected JPEG, PNG, WebP, AVIF, TIFF or GIF`, {
+function unknownFormat(name: string, format: string, cause?: unknown): ImageError {
+  return new ImageError("image-format", `${name} is ${format}, expected JPEG, PNG, WebP, AVIF, TIFF or GIF`, {
     cause,
     details: { source: name, format },
   });

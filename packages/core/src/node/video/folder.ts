@@ -5,6 +5,7 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { FrameError, VideoError } from "../../errors.ts";
 import type { ImageLimits } from "../../image/image.ts";
 import type { FrameSource } from "../../video/frame-source.ts";
+import { systemReason } from "../files.ts";
 import { readImage } from "../image.ts";
 
 export interface FolderOptions extends ImageLimits {
@@ -37,8 +38,7 @@ export async function framesFromFolder(
   signal?.throwIfAborted();
   const path = folder instanceof URL ? fileURLToPath(folder) : folder;
   const found = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new VideoError("not-found", `framesFromFolder: ${path} is no folder that can be read: ${problem}`, {
+    throw new VideoError("not-found", `${path} is no folder that can be read: ${systemReason(cause)}`, {
       cause,
       details: { path },
     });
@@ -50,7 +50,7 @@ export async function framesFromFolder(
     .sort((a, b) => order.compare(stem(a), stem(b)));
   const [first] = names;
   if (first === undefined) {
-    throw new VideoError("no-frames", `framesFromFolder: ${path} has no image (${[...extensions].join(", ")})`, {
+    throw new VideoError("no-frames", `${path} has no image (${[...extensions].join(", ")})`, {
       details: { path },
     });
   }
@@ -59,7 +59,7 @@ export async function framesFromFolder(
     const [one, other] = names.slice(twice - 1) as [string, string];
     throw new VideoError(
       "ambiguous-frames",
-      `framesFromFolder: ${path}: ${one} and ${other} have the same number; keep one of them in the folder`,
+      `${path}: ${one} and ${other} have the same number; keep one of them in the folder`,
       { details: { path, names: [one, other] } },
     );
   }

@@ -7,8 +7,7 @@
  *   and 12 bits are rounded, HDR is not tone-mapped, alpha is dropped and the colours beneath it stay;
  * - every frame has the first one's size; where a video changes its size, later frames are stretched.
  */
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
@@ -16,7 +15,10 @@ import { StateError, VideoError } from "../../errors.ts";
 import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
+import { systemReason, temporaryFolder } from "../files.ts";
+import { writeFailed } from "../image.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
+import { fileUrl } from "./ffmpeg.ts";
 import { countFrames, type FrameIndex, type Input, indexFrames, inputFlags, probeTrack, type Track } from "./probe.ts";
 
 /** Where a video comes from: a path, a URL that ffmpeg can read, or the file's bytes. */
@@ -319,14 +321,14 @@ function decodeFailed({ name }: Input, frame: number, problem: string): VideoErr
 async function resolveInput(source: VideoSource): Promise<{ input: Input; remove: () => Promise<void> }> {
   if (source instanceof Uint8Array) {
     // Not through a pipe: most containers need to be read in any order.
-    const folder = await mkdtemp(join(tmpdir(), "masklet-video-"));
+    const folder = await temporaryFolder("masklet-video-");
     const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
     const path = join(folder, "video");
-    await writeFile(path, source).catch(async (error: unknown) => {
+    await writeFile(path, source).catch(async (cause: unknown) => {
       await remove();
-      throw error;
+      throw writeFailed(path, cause);
     });
-    return { input: { name: "video", url: `file:${path}` }, remove };
+    return { input: { name: "video", url: fileUrl(path) }, remove };
   }
   const remove = async (): Promise<void> => {};
   const text = String(source);
@@ -334,13 +336,12 @@ async function resolveInput(source: VideoSource): Promise<{ input: Input; remove
   if (!isFile) return { input: { name: text.replace(/[?#].*/, ""), url: text }, remove };
   const path = source instanceof URL ? fileURLToPath(source) : text;
   const found = await stat(path).catch((cause: unknown) => {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new VideoError("not-found", `openVideo: ${path} cannot be read: ${problem}`, { cause, details: { path } });
+    throw new VideoError("not-found", `${path} cannot be read: ${systemReason(cause)}`, { cause, details: { path } });
   });
   if (found.isDirectory()) {
-    throw new VideoError("not-a-video", `openVideo: ${path} is a folder: framesFromFolder reads the images in it`, {
+    throw new VideoError("not-a-video", `${path} is a folder: framesFromFolder reads the images in it`, {
       details: { path },
     });
   }
-  return { input: { name: path, url: `file:${path}` }, remove };
+  return { input: { name: path, url: fileUrl(path) }, remove };
 }

@@ -12,8 +12,9 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { FrameError, StateError, VideoError } from "../../errors.ts";
 import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
-import { temporaryBeside, writeFailed } from "../image.ts";
-import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
+import { temporaryBeside } from "../files.ts";
+import { openNew, writeFailed } from "../image.ts";
+import { FfmpegProcess, fileUrl, passthroughOption } from "./ffmpeg.ts";
 import { matroskaFrame, matroskaHeader } from "./raw-matroska.ts";
 
 export interface VideoWriterOptions {
@@ -113,7 +114,7 @@ const formats: Readonly<Record<string, Format>> = {
 
 /**
  * Begins a video: `path` ends with `.mp4`, or `.webm` for one with alpha. Needs ffmpeg, and its encoder, which is looked
- * for here. All is written beside `path`, under another name, until it is finished.
+ * for here. All is written beside `path`, under another name, until it is finished. A folder that is not there is made.
  *
  * Rejects with a `VideoError`: "video-format" (another ending), "video-option", "ffmpeg-missing", "no-encoder"; an
  * `ImageError` "image-size"; a `MaskletError` "write-failed"; the signal's reason.
@@ -124,12 +125,12 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
   const target = path instanceof URL ? fileURLToPath(path) : path;
   const format = formats[extname(target).toLowerCase()];
   if (format === undefined) {
-    throw new VideoError("video-format", `createVideo: ${target} must end with ${Object.keys(formats).join(" or ")}`, {
+    throw new VideoError("video-format", `${target} must end with ${Object.keys(formats).join(" or ")}`, {
       details: { path: target },
     });
   }
   checkSize("createVideo", size);
-  if (!(fps > 0 && fps <= 1000)) throw badOption("fps", "more than 0 and at most 1000", fps);
+  if (!(fps > 0 && fps <= maxFps)) throw badOption("fps", `more than 0 and at most ${maxFps}`, fps);
   if (times?.some((time, i) => !(i === 0 ? time === 0 : time > (times[i - 1] as number)))) {
     throw badOption("times", "seconds from 0, ascending", times);
   }
@@ -138,9 +139,9 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
 
   const temporary = temporaryBeside(target);
   try {
-    await (await open(temporary, "wx")).close();
+    await (await openNew(temporary)).close();
   } catch (cause) {
-    throw writeFailed("createVideo", target, cause);
+    throw writeFailed(target, cause);
   }
   const failed = (problem: string): VideoError =>
     new VideoError("encode-failed", `${target} cannot be encoded with ${encoder}: ${problem}`, {
@@ -166,7 +167,7 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
       ...["-vf", filters(size, format).join(","), "-c:v", encoder, ...(format.encoders[encoder] ?? [])],
       ...(regular ? [] : [...(await passthroughOption()), "-enc_time_base", "1:90000", ...format.timed]),
       ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
-      ...[...format.options, "-f", format.muxer, temporary],
+      ...[...format.options, "-f", format.muxer, fileUrl(temporary)],
     ];
     const child = await FfmpegProcess.start("ffmpeg", args, { failed, signal });
     const writer = new FileWriter({ ...options, child, encoder, format, target, temporary });
@@ -177,6 +178,9 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
     throw error;
   }
 }
+
+/** Of high-speed cameras; beyond it, containers' times run out of digits. */
+const maxFps = 1e6;
 
 /** What is done to the frames: even sizes where 4:2:0 needs them, then colours the exact way. */
 function filters({ width, height }: Size, { channels }: Format): readonly string[] {
@@ -228,10 +232,10 @@ async function soundFrom(
   const file = audio instanceof URL ? fileURLToPath(audio) : audio;
   const probe = await FfmpegProcess.start(
     "ffprobe",
-    ["-v", "error", "-select_streams", "a:0", "-show_entries", "stream=codec_name", "-of", "csv=p=0", file],
+    ["-v", "error", "-select_streams", "a:0", "-show_entries", "stream=codec_name", "-of", "csv=p=0", fileUrl(file)],
     {
       failed: (problem) =>
-        new VideoError("not-a-video", `createVideo: the sound of ${file} cannot be read: ${problem}`, {
+        new VideoError("not-a-video", `the sound of ${file} cannot be read: ${problem}`, {
           details: { source: file },
         }),
       signal,
@@ -240,7 +244,17 @@ async function soundFrom(
   const codec = (await probe.text()).trim();
   if (codec === "") return [];
   const end = times === undefined ? [] : ["-t", String((times.at(-1) ?? 0) + 1 / fps)];
-  return [...end, "-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", copied.includes(codec) ? "copy" : encoder];
+  return [
+    ...end,
+    "-i",
+    fileUrl(file),
+    "-map",
+    "0:v",
+    "-map",
+    "1:a:0",
+    "-c:a",
+    copied.includes(codec) ? "copy" : encoder,
+  ];
 }
 
 interface FileWriterOptions extends VideoWriterOptions {
@@ -310,7 +324,7 @@ class FileWriter implements VideoWriter {
           await rename(temporary, target);
         } catch (cause) {
           signal?.throwIfAborted();
-          throw writeFailed("createVideo", target, cause);
+          throw writeFailed(target, cause);
         }
         signal?.removeEventListener("abort", this.#onAbort);
         this.#ended = Promise.resolve();
