@@ -1,3 +1,4 @@
+import type { FetchOptions } from "@masklet/core/node";
 import type { Host } from "./host.ts";
 
 /** One line on a terminal that is written over and over; where standard error is none, nothing. */
@@ -28,6 +29,14 @@ export class Progress {
     this.#shown = "";
     this.#stderr?.write("\r\x1b[2K");
   }
+}
+
+/** Shows how far it is with a picture or a video that is fetched. */
+export function showFetching(progress: Progress): NonNullable<FetchOptions["onProgress"]> {
+  return ({ item, loaded, total }) => {
+    const how = total === undefined ? megabytes(loaded) : `${percent(loaded, total)} of ${megabytes(total)}`;
+    progress.show(`fetching ${item}: ${how}`);
+  };
 }
 
 export function percent(part: number, all: number): string {

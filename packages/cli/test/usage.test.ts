@@ -98,7 +98,7 @@ test("every option of segment is in its help", async () => {
     ...["point", "box", "mask", "multimask", "refine"],
     ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp", "tolerance"],
     ...["model", "config", "dtype", "backend", "device", "threads", "model-cache"],
-    ...["mask-threshold", "max-hole-area", "max-speck-area"],
+    ...["max-pixels", "mask-threshold", "max-hole-area", "max-speck-area"],
     ...["quiet", "help"],
   ]);
 });

@@ -76,6 +76,7 @@ export type DownloadErrorCode =
   | "server-error"
   | "stalled"
   | "token-invalid"
+  | "too-large"
   | "unauthorized";
 
 /**

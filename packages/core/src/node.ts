@@ -6,10 +6,12 @@ import { CheckpointError } from "./errors.ts";
 import { parseConfig, type Sam2Config } from "./model/config.ts";
 import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
+import { parseJson } from "./node/files.ts";
 import { loadingSteps } from "./progress.ts";
 import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
 export * from "./index.ts";
+export { type FetchOptions, fetchBytes, fetchToFile } from "./node/download/address.ts";
 export {
   type DownloadOptions,
   downloadFile,
@@ -18,7 +20,7 @@ export {
 } from "./node/download/download.ts";
 export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
 export { fileSource } from "./node/file-source.ts";
-export { systemReason } from "./node/files.ts";
+export { parseJson, systemReason, temporaryFolder } from "./node/files.ts";
 export {
   encodeMaskPng,
   encodePng,
@@ -43,7 +45,7 @@ export {
   resolveModel,
 } from "./node/resolve.ts";
 export { type FfmpegProgram, ffmpegInstallHint, ffmpegVersion, findFfmpeg } from "./node/video/ffmpeg.ts";
-export { type FolderFrames, type FolderOptions, framesFromFolder } from "./node/video/folder.ts";
+export { type FolderFrames, type FolderOptions, framesFromFolder, isImageName } from "./node/video/folder.ts";
 export { createFrameFolder, type FrameFolderOptions } from "./node/video/frame-folder.ts";
 export {
   type OpenVideoOptions,
@@ -95,7 +97,7 @@ export async function readConfig(path: string): Promise<Sam2Config> {
   const source = await fileSource(path);
   const bytes = await source.read(0, source.size).finally(() => source.close?.());
   try {
-    return parseConfig(JSON.parse(new TextDecoder().decode(bytes)));
+    return parseConfig(parseJson(bytes));
   } catch (cause) {
     if (!(cause instanceof CheckpointError)) {
       throw new CheckpointError("config-invalid", `${path}: is not JSON`, { cause, details: { file: path } });

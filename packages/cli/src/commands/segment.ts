@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { type ImagePredictorOptions, type Sam2, segmentMany, writeFileAtomic } from "@masklet/core/node";
 import { folded, isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
-import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
+import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
@@ -75,6 +75,7 @@ const outputOptions = {
 
 const findOptions = {
   ...modelOptions,
+  "max-pixels": maxPixelsOption,
   "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
   "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
   "max-speck-area": {
@@ -97,8 +98,8 @@ const help: Help = {
   usage: "masklet segment IMAGE... (--point | --box | --mask)... [options]",
   about: `Find objects in images, and cut them out.
 
-IMAGE is a JPEG, PNG, WebP, AVIF, TIFF or GIF file, a pattern such as "*.jpg", or - for standard input. Every image is
-given the same prompts. Coordinates are pixels from the top left corner, or percents of the image's size: 50%,50%.`,
+IMAGE is a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP file, a folder of them, an https address, a pattern such as "*.jpg",
+or - for standard input. Every image is given the same prompts. Coordinates are pixels from the top left corner, or percents of the image's size: 50%,50%.`,
   sections: {
     "What to find": promptOptions,
     "What to write": outputOptions,
@@ -188,6 +189,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
       maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
       maxSpeckArea: numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0,
     },
+    maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }),
     ...modelSettings(values),
   };
 }
@@ -248,7 +250,11 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
     progress.show(`${inputs.length === 1 ? "" : `[${done + 1}/${inputs.length}] `}${input.source}`);
   };
   announce();
-  for await (const result of segmentMany(model, inputJobs(job, inputs, model, host), segmentOptions(job, signal))) {
+  for await (const result of segmentMany(
+    model,
+    inputJobs(job, inputs, model, { host, progress }),
+    segmentOptions(job, signal),
+  )) {
     const { input } = result.job;
     try {
       if ("error" in result) throw result.error;
@@ -270,7 +276,9 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
     } catch (error) {
       if (signal.aborted || isBrokenPipe(error)) throw error;
       progress.clear();
-      host.stderr.write(`masklet segment: ${input.source}: ${describeError(error)}\n`);
+      const told = describeError(error);
+      const named = told.startsWith(input.source) ? told : `${input.source}: ${told}`;
+      host.stderr.write(`masklet segment: ${named}\n`);
       failed++;
     }
     done++;

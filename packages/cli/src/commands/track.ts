@@ -6,10 +6,11 @@ import { parseArgs } from "node:util";
 import { encodeRle, type Mask, readMask, type Sam2, type VideoOptions } from "@masklet/core/node";
 import { fileKey } from "../folder.ts";
 import { describeError, type ExitCode, type Host, print } from "../host.ts";
-import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
+import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { megabytes, Progress } from "../progress.ts";
 import { isLabel, type ObjectPrompt, parsePrompts, promptFor, promptOptionsOf, videoSyntax } from "../prompts.ts";
+import { isAddress } from "../segment/inputs.ts";
 import { type Clip, digest, openClip } from "../track/clip.ts";
 import { type Direction, planPasses } from "../track/plan.ts";
 import { readPromptsFile } from "../track/prompts-file.ts";
@@ -81,6 +82,7 @@ const outputOptions = {
 
 const findOptions = {
   ...modelOptions,
+  "max-pixels": maxPixelsOption,
   "non-overlap": { type: "boolean", help: "At each pixel only the strongest object, also in the objects' own masks." },
   "fill-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default: 8." },
   "memory-stride": { type: "string", value: "N", help: "Remember every Nth frame, the nearest aside. Default: 1." },
@@ -112,7 +114,8 @@ const help: Help = {
   usage: "masklet track VIDEO (--point | --box | --mask | --prompts)... -o DIR [options]",
   about: `Track objects through a video.
 
-VIDEO is a folder of images, in the order of the numbers in their names, or a video file, which needs ffmpeg.
+VIDEO is a folder of images, in the order of the numbers in their names, or a video file, which needs ffmpeg; or an
+https address of one, which is fetched first.
 Coordinates are pixels from the top left corner, or percents of the frame's size: 50%,50%. Frames count from 0. IDs are
 numbers from 1 to 255. All prompts are shown before tracking begins; more of them on other frames make it surer.`,
   sections: {
@@ -154,6 +157,7 @@ interface Job extends ModelSettings, ResultSettings {
   readonly folder: string;
   readonly settings: VideoOptions;
   readonly saveEvery: number;
+  readonly maxPixels: number | undefined;
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly quiet: boolean;
@@ -173,12 +177,22 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts);
   const job = understand(values, video, parsePrompts(promptOptionsOf(tokens), videoSyntax, given));
   const masks = job.prompts.flatMap(({ mask }) => mask ?? []);
-  await checkCollisions(job.folder, [video, ...(values.prompts === undefined ? [] : [values.prompts]), ...masks]);
-  const clip = await openClip(video, { fps: job.fps, signal: host.signal });
+  await checkCollisions(job.folder, [
+    ...(isAddress(video) ? [] : [video]),
+    ...(values.prompts === undefined ? [] : [values.prompts]),
+    ...masks,
+  ]);
+  const progress = new Progress(host, job.quiet);
   try {
-    return await perform(job, clip, host);
+    const { fps, maxPixels } = job;
+    const clip = await openClip(video, { fps, maxPixels, signal: host.signal, progress });
+    try {
+      return await perform(job, clip, host);
+    } finally {
+      await clip.close();
+    }
   } finally {
-    await clip.close();
+    progress.clear();
   }
 }
 
@@ -213,6 +227,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
       ...(max !== undefined && { maxConditioningFrames: max }),
     },
     saveEvery: numberOption("--save-every", values["save-every"], positive) ?? 20,
+    maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }),
     resume,
     overwrite,
     quiet,

@@ -78,7 +78,8 @@ export async function checkCollisions(
   settings: OutputSettings & { readonly promptMasks: readonly string[] },
 ): Promise<void> {
   const read = new Map<string, string>();
-  const paths = [...inputs.map(({ source }) => source).filter((source) => source !== "-"), ...settings.promptMasks];
+  const files = inputs.filter(({ source, url }) => source !== "-" && url === undefined);
+  const paths = [...files.map(({ source }) => source), ...settings.promptMasks];
   for (const path of paths) read.set(await fileKey(path), path);
   const target = await fileKey(folder);
   const written = new Map<string, string>();

@@ -1,6 +1,8 @@
 /** From images to results: the jobs for the model, and what is made of its answers. Nothing is written here. */
 import { basename } from "node:path";
 import {
+  fetchBytes,
+  ImageError,
   type ImageJob,
   type ImagePrediction,
   type ImagePredictorOptions,
@@ -15,6 +17,7 @@ import {
   type SegmentManyOptions,
 } from "@masklet/core/node";
 import type { Host } from "../host.ts";
+import { type Progress, showFetching } from "../progress.ts";
 import { type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
@@ -28,6 +31,14 @@ export interface Work {
   /** Decoder runs after the first, at most. */
   readonly refine: number;
   readonly predictor: ImagePredictorOptions;
+  /** Of an image; core's own limit if not given. */
+  readonly maxPixels: number | undefined;
+}
+
+/** What images come through, and where what is fetched shows how far it is. */
+export interface ImageHost {
+  readonly host: Pick<Host, "stdin" | "signal">;
+  readonly progress: Progress;
 }
 
 const multimasks = [1, 2, 3] as const;
@@ -57,16 +68,17 @@ export function segmentOptions({ multimask, refine, predictor }: Work, signal: A
 
 /** The inputs as jobs, whose images are read when their turn is near. Prompt masks are read once for all of them. */
 export function inputJobs(
-  { objects }: Work,
+  work: Work,
   inputs: readonly Input[],
   { config: { imageSize } }: Sam2,
-  host: Pick<Host, "stdin" | "signal">,
+  imageHost: ImageHost,
 ): readonly InputJob[] {
+  const { objects } = work;
   const masks = new Map<string, Mask>();
   const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
-    const mask = masks.get(object.mask) ?? (await readMask(object.mask, host));
+    const mask = masks.get(object.mask) ?? (await readMask(object.mask, { signal: imageHost.host.signal }));
     masks.set(object.mask, mask);
     if (mask.width !== image.width || mask.height !== image.height) {
       throw new MaskError(
@@ -79,14 +91,27 @@ export function inputJobs(
   };
   return inputs.map((input) => ({
     input,
-    image: () => readInput(input, host),
+    image: () => readInput(input, work, imageHost),
     prompts: (image) => Promise.all(objects.map((object) => promptOf(object, image))),
   }));
 }
 
-async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<RawImage> {
+/** Of a picture that is fetched. */
+const maxImageBytes = 2 ** 28;
+
+async function readInput(
+  { source, url, problem }: Input,
+  { maxPixels }: Work,
+  { host, progress }: ImageHost,
+): Promise<RawImage> {
   const { signal } = host;
-  return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
+  if (problem !== undefined) throw new ImageError("image-not-found", problem, { details: { source } });
+  const settings = { signal, ...(maxPixels !== undefined && { maxPixels }) };
+  if (url !== undefined) {
+    const onProgress = showFetching(progress);
+    return readImage(await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress }), settings);
+  }
+  return readImage(source === "-" ? await readStandardInput(host) : source, settings);
 }
 
 /** An image's results, ready to be written. */

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { inspect } from "node:util";
-import { type Label, PromptError } from "@masklet/core/node";
+import { type Label, PromptError, parseJson, systemReason } from "@masklet/core/node";
 import {
   type Click,
   type Coordinate,
@@ -19,8 +19,8 @@ const fields = ["object", "frame", "points", "labels", "box", "mask"] as const;
 
 /** Paths of masks are relative to the file. Rejects with a `PromptError`: "prompts-unreadable", "prompts-invalid". */
 export async function readPromptsFile(path: string): Promise<readonly ObjectPrompt[]> {
-  const text = await readFile(path, "utf8").catch((cause: Error) => {
-    throw new PromptError("prompts-unreadable", `${path} cannot be read: ${cause.message}`, {
+  const text = await readFile(path).catch((cause: Error) => {
+    throw new PromptError("prompts-unreadable", `${path} cannot be read: ${systemReason(cause)}`, {
       cause,
       details: { file: path },
     });
@@ -28,11 +28,11 @@ export async function readPromptsFile(path: string): Promise<readonly ObjectProm
   return parsePromptsFile(path, text);
 }
 
-/** The prompts in the text of the file at `path`. Throws a `PromptError` "prompts-invalid". */
-export function parsePromptsFile(path: string, text: string): readonly ObjectPrompt[] {
+/** The prompts in what the file at `path` has. Throws a `PromptError` "prompts-invalid". */
+export function parsePromptsFile(path: string, text: Uint8Array | string): readonly ObjectPrompt[] {
   let entries: unknown;
   try {
-    entries = JSON.parse(text);
+    entries = parseJson(text);
   } catch (cause) {
     throw new PromptError("prompts-invalid", `${path} is not JSON: ${(cause as Error).message}`, {
       cause,

@@ -192,11 +192,11 @@ async function beginVideo(
 function written(
   writer: Awaited<ReturnType<typeof createVideo>>,
   effect: EffectName,
-  { path }: Clip,
+  { shown }: Clip,
 ): Pick<Result, "write" | "finish" | "abort"> {
   return {
     write: async ({ frame, objects }, image) => {
-      if (image === undefined) throw new Error(`${path}: frame ${frame} was there, and is not any more`);
+      if (image === undefined) throw new Error(`${shown}: frame ${frame} was there, and is not any more`);
       await writer.write(applyEffect(image, objects, effect));
     },
     finish: () => writer.finish(),

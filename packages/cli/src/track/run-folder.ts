@@ -16,6 +16,7 @@ import {
   type FrameResult,
   labelMap,
   type MaskletFrame,
+  parseJson,
   type Size,
   StateError,
   writeFileAtomic,
@@ -200,7 +201,7 @@ export class RunFolder {
     });
     if (text === undefined) return undefined;
     try {
-      return JSON.parse(text);
+      return parseJson(text);
     } catch (cause) {
       throw malformed(path, "is not JSON", cause);
     }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { hubSettings } from "./download/settings.ts";
-import { systemReason, temporaryBeside } from "./files.ts";
+import { parseJson, systemReason, temporaryBeside } from "./files.ts";
 import { writeFileAtomic } from "./image.ts";
 import { cacheFolder, listCachedModels, resolveModel } from "./resolve.ts";
 import { openVideo } from "./video/video-file.ts";
@@ -63,6 +63,16 @@ test("a file in the way of a folder", async () => {
 
 test("an error that is not the system's keeps its words", () => {
   expect(systemReason(new Error("no"))).toBe("no");
+});
+
+test.each([
+  ["UTF-8", Buffer.from('{"a":"é"}')],
+  ["UTF-8 with a mark", Buffer.from('\ufeff{"a":"é"}')],
+  ["UTF-16 of Windows", Buffer.from('\ufeff{"a":"é"}', "utf16le")],
+  ["UTF-16, big end first", Buffer.from('\ufeff{"a":"é"}', "utf16le").swap16()],
+  ["text with a mark", '\ufeff{"a":"é"}'],
+])("JSON in %s", (_, json) => {
+  expect(parseJson(json)).toEqual({ a: "é" });
 });
 
 test("without a home only what lies there is missed", async () => {

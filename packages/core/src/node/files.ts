@@ -30,6 +30,17 @@ export function systemReason(error: unknown): string {
   return words[code] === undefined ? message : `${words[code]} (${code})`;
 }
 
+/**
+ * What JSON says, in UTF-8 or, as some programs of Windows write it, in UTF-16; with or without a byte order mark. Throws
+ * as `JSON.parse`.
+ */
+export function parseJson(json: Uint8Array | string): unknown {
+  if (typeof json === "string") return JSON.parse(json.replace(/^\ufeff/, ""));
+  const encoding =
+    json[0] === 0xff && json[1] === 0xfe ? "utf-16le" : json[0] === 0xfe && json[1] === 0xff ? "utf-16be" : "utf-8";
+  return JSON.parse(new TextDecoder(encoding).decode(json)); // which drops the mark
+}
+
 /** Names of up to this many bytes leave room for what a temporary name adds, on every file system. */
 const shortName = 100;
 

@@ -46,7 +46,7 @@ export async function framesFromFolder(
   const names = found
     .filter((entry) => !entry.isDirectory() && !entry.name.startsWith("."))
     .map(({ name }) => name)
-    .filter((name) => extensions.has(extname(name).toLowerCase()))
+    .filter(isImageName)
     .sort((a, b) => order.compare(stem(a), stem(b)));
   const [first] = names;
   if (first === undefined) {
@@ -84,6 +84,11 @@ export async function framesFromFolder(
       });
     },
   };
+}
+
+/** Whether a file is taken for an image by its name's ending, in any case. */
+export function isImageName(name: string): boolean {
+  return extensions.has(extname(name).toLowerCase());
 }
 
 const order = new Intl.Collator("en", { numeric: true, sensitivity: "variant" });
