@@ -4,9 +4,11 @@ import type { Host } from "./host.ts";
 /** One line on a terminal that is written over and over; where standard error is none, nothing. */
 export class Progress {
   readonly #stderr: Host["stderr"] | undefined;
+  readonly #notes: Host["stderr"] | undefined;
   #shown = "";
 
   constructor({ stderr }: Host, quiet: boolean) {
+    this.#notes = quiet ? undefined : stderr;
     this.#stderr = stderr.isTTY === true && !quiet ? stderr : undefined;
   }
 
@@ -22,6 +24,12 @@ export class Progress {
   keep(text: string): void {
     this.clear();
     this.#stderr?.write(`${text}\n`);
+  }
+
+  /** Says `text` whether or not standard error is a terminal. */
+  note(text: string): void {
+    this.clear();
+    this.#notes?.write(`${text}\n`);
   }
 
   clear(): void {

@@ -45,6 +45,7 @@ export {
   defaultMaxPixels,
   flatten,
   type ImageLimits,
+  type ImageWarning,
   type RawImage,
   type Rgb,
   type Size,

@@ -64,6 +64,15 @@ export async function doctor(args: readonly string[], host: Host): Promise<ExitC
   return canSegment(report) ? 0 : 1;
 }
 
+/** The cache, or why there is none. */
+function modelCache(env: Environment): string {
+  try {
+    return cacheFolder(env);
+  } catch (error) {
+    return `none: ${(error as Error).message}`;
+  }
+}
+
 function canSegment({ onnxruntime, sharp }: Report): boolean {
   return !("error" in sharp) && !("error" in onnxruntime) && onnxruntime.devices.length > 0;
 }
@@ -94,7 +103,7 @@ async function examine(env: Environment): Promise<Report> {
     ffmpeg: await part(() => findProgram("ffmpeg", env)),
     ffprobe: await part(() => findProgram("ffprobe", env)),
     models: {
-      cache: cacheFolder(env),
+      cache: modelCache(env),
       found: found.map(({ name, checkpoint }) => ({ name, checkpoint })),
       default: (await findDefaultModel(env)).name,
     },

@@ -6,6 +6,7 @@ import {
   type ImageJob,
   type ImagePrediction,
   type ImagePredictorOptions,
+  type ImageWarning,
   type Mask,
   MaskError,
   maskPrompt,
@@ -106,7 +107,8 @@ async function readInput(
 ): Promise<RawImage> {
   const { signal } = host;
   if (problem !== undefined) throw new ImageError("image-not-found", problem, { details: { source } });
-  const settings = { signal, ...(maxPixels !== undefined && { maxPixels }) };
+  const onWarning = ({ message }: ImageWarning): void => progress.note(message);
+  const settings = { signal, onWarning, ...(maxPixels !== undefined && { maxPixels }) };
   if (url !== undefined) {
     const onProgress = showFetching(progress);
     return readImage(await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress }), settings);

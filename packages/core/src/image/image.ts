@@ -24,6 +24,16 @@ export type Rgb = readonly [red: number, green: number, blue: number];
 /** 2^27 pixels: lets a 108-megapixel phone photo through (about 400 MB as RGB) and stops most bombs. */
 export const defaultMaxPixels: number = 2 ** 27;
 
+/** What was done to a picture that its reader may not expect. */
+export interface ImageWarning {
+  /** "unfinished": a JPEG without its end marker, all of whose pixels are there all the same. */
+  readonly code: "unfinished";
+  /** For people. */
+  readonly message: string;
+  /** The facts of the message as fields. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
 /** Options of every function that takes pictures from outside. */
 export interface ImageLimits {
   /** The largest width * height that is accepted; `defaultMaxPixels` if not given. */

@@ -2,7 +2,7 @@
  * Image files in Node, through the optional package `sharp`, which is loaded when it is first needed.
  *
  * What `readImage` does with what it finds:
- * - formats: JPEG, PNG, WebP, AVIF, TIFF and GIF; of several frames or pages the first;
+ * - formats: JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP; of several frames or pages the first;
  * - EXIF orientation is applied, so pixels are as a viewer shows them;
  * - an embedded ICC profile is converted to sRGB; without one, colours are taken as sRGB, CMYK as SWOP's;
  * - 16 bits a channel become 8, grey and palettes become RGB;
@@ -13,7 +13,15 @@ import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError, MaskletError } from "../errors.ts";
-import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage } from "../image/image.ts";
+import { decodeBmp, isBmp } from "../image/bmp.ts";
+import {
+  checkImage,
+  checkSize,
+  defaultMaxPixels,
+  type ImageLimits,
+  type ImageWarning,
+  type RawImage,
+} from "../image/image.ts";
 import { checkMask, type Mask } from "../mask/mask.ts";
 import { makeParents, systemReason, temporaryBeside } from "./files.ts";
 
@@ -23,6 +31,8 @@ export type ImageSource = string | URL | Uint8Array;
 /** Options of `readImage` and `readMask`. */
 export interface ReadImageOptions extends ImageLimits {
   readonly signal?: AbortSignalLike;
+  /** Hears of what was done to a picture that its reader may not expect: called once for each warning. */
+  readonly onWarning?: (warning: ImageWarning) => void;
 }
 
 const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"];
@@ -170,7 +180,7 @@ interface Decoded {
 async function decode(
   where: string,
   source: ImageSource,
-  { maxPixels = defaultMaxPixels, signal }: ReadImageOptions,
+  { maxPixels = defaultMaxPixels, signal, onWarning }: ReadImageOptions,
   convert: (image: Sharp) => Sharp,
 ): Promise<Decoded> {
   signal?.throwIfAborted();
@@ -185,6 +195,10 @@ async function decode(
       details: { source: name },
     });
   if (file.length === 0) throw unknownFormat(name, "empty");
+  if (isBmp(file)) {
+    const { data, width, height, channels } = decodeBmp(file, name, maxPixels);
+    return { name, ...(await pixelsOf(convert(sharp(data, { raw: { width, height, channels } })), signal)) };
+  }
   // Only the header is read here, so a bomb is refused before a pixel of it is decoded.
   const header = await abortable(sharp(file, settings).metadata(), signal).catch((cause: unknown) => {
     if (signal?.aborted === true) throw signal.reason;
@@ -199,14 +213,28 @@ async function decode(
   }
   checkSize(name, { width: header.width, height: header.pageHeight ?? header.height }, maxPixels);
 
-  const pixels = convert(sharp(file, settings).autoOrient()).raw({ depth: "uchar" });
   try {
-    const { data, info } = await abortable(pixels.toBuffer({ resolveWithObject: true }), signal);
-    return { name, data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
+    return { name, ...(await pixelsOf(convert(sharp(file, settings).autoOrient()), signal)) };
   } catch (cause) {
     if (signal?.aborted === true) throw signal.reason;
-    throw corrupt(cause);
+    if (header.format !== "jpeg") throw corrupt(cause);
+    // With an end marker, what misses pixels is told by a warning: then it is as broken as it looked.
+    const ended = Buffer.concat([file, Uint8Array.of(0xff, 0xd9)]);
+    const image = sharp(ended, { ...settings, failOn: "warning" }).autoOrient();
+    const decoded = await pixelsOf(convert(image), signal).catch(() => {
+      if (signal?.aborted === true) throw signal.reason;
+      throw corrupt(cause);
+    });
+    const message = `${name}: the JPEG lacks its end marker; all its pixels are there`;
+    onWarning?.({ code: "unfinished", message, details: { source: name } });
+    return { name, ...decoded };
   }
+}
+
+async function pixelsOf(image: Sharp, signal: AbortSignalLike | undefined): Promise<Omit<Decoded, "name">> {
+  const pixels = image.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await abortable(pixels, signal);
+  return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
 }
 
 async function readBytes(source: string | URL): Promise<Uint8Array> {
@@ -254,7 +282,7 @@ async function loadSharp(where: string): Promise<SharpConstructor> {
 }
 
 function unknownFormat(name: string, format: string, cause?: unknown): ImageError {
-  return new ImageError("image-format", `${name} is ${format}, expected JPEG, PNG, WebP, AVIF, TIFF or GIF`, {
+  return new ImageError("image-format", `${name} is ${format}, expected JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP`, {
     cause,
     details: { source: name, format },
   });

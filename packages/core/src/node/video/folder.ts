@@ -20,7 +20,17 @@ export interface FolderFrames extends FrameSource {
   readonly names: readonly string[];
 }
 
-const extensions: ReadonlySet<string> = new Set([".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif"]);
+const extensions: ReadonlySet<string> = new Set([
+  ".jpg",
+  ".jpeg",
+  ".png",
+  ".webp",
+  ".avif",
+  ".tif",
+  ".tiff",
+  ".gif",
+  ".bmp",
+]);
 
 /**
  * The images of a folder as frames, in any order; each is decoded when it is asked for, as `readImage` does (EXIF

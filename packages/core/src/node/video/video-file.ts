@@ -7,11 +7,11 @@
  *   and 12 bits are rounded, HDR is not tone-mapped, alpha is dropped and the colours beneath it stay;
  * - every frame has the first one's size; where a video changes its size, later frames are stretched.
  */
-import { rm, stat, writeFile } from "node:fs/promises";
+import { open, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
-import { StateError, VideoError } from "../../errors.ts";
+import { ImageError, StateError, VideoError } from "../../errors.ts";
 import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
@@ -86,8 +86,25 @@ export async function openVideo(
     signal?.throwIfAborted();
     return new VideoFile({ input, track, index, first: first.image, cacheBytes, signal, remove });
   } catch (error) {
+    const animated = (error instanceof VideoError || error instanceof ImageError) && (await isAnimatedWebp(input));
     await remove();
-    throw error;
+    if (!animated) throw error;
+    const problem =
+      "is an animated WebP, which this ffmpeg does not decode: make a GIF, an MP4 or a folder of images of it";
+    throw new VideoError("not-a-video", `${input.name} ${problem}`, { cause: error, details: { source: input.name } });
+  }
+}
+
+/** By the flag of its extended header (RIFF, `VP8X`). */
+async function isAnimatedWebp({ url }: Input): Promise<boolean> {
+  if (!url.startsWith("file:")) return false;
+  const file = await open(url.slice("file:".length));
+  try {
+    const { buffer } = await file.read(Buffer.alloc(21), 0, 21, 0);
+    const tag = (at: number): string => buffer.toString("latin1", at, at + 4);
+    return tag(0) === "RIFF" && tag(8) === "WEBP" && tag(12) === "VP8X" && ((buffer[20] as number) & 2) !== 0;
+  } finally {
+    await file.close();
   }
 }
 
