@@ -33,9 +33,12 @@ export function print({ stdout }: Host, data: string | Uint8Array): Promise<void
 
 /** An error's message and code; of one that nobody foresaw also where it happened. */
 export function describeError(error: unknown): string {
-  if (error instanceof MaskletError) return `${error.message} [${error.code}]`;
+  if (error instanceof MaskletError) return `${error.message.replace(calledFunction, "")} [${error.code}]`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
+
+/** The function of the library that found the fault, which nobody called who types a command. */
+const calledFunction = /^(?:[a-z]+(?:[A-Z][a-z]*)+|predict|refine|overlay|cutout|write): /;
 
 /** Whether the reader of our output has had enough, as in `| head -1`. */
 export function isBrokenPipe(error: unknown): boolean {

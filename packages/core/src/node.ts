@@ -11,6 +11,7 @@ import { loadingSteps } from "./progress.ts";
 import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
 export * from "./index.ts";
+export { nearest } from "./nearest.ts";
 export { type FetchOptions, fetchBytes, fetchToFile } from "./node/download/address.ts";
 export {
   type DownloadOptions,

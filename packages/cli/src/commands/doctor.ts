@@ -54,7 +54,7 @@ interface Report {
 }
 
 export async function doctor(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values } = parsing(() => parseArgs({ args: [...args], options }));
+  const { values } = parsing(options, args, (given) => parseArgs({ args: given, options }));
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;

@@ -34,7 +34,9 @@ SA-V do. Both are folders of PNG files with the same names: one for each frame, 
 type ObjectScore = readonly [object: string, score: MaskletScore];
 
 export async function evaluate(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;

@@ -17,7 +17,16 @@ import { type ExitCode, type Host, print } from "../host.ts";
 import { showDownload, withModel } from "../models.ts";
 import { megabytes, Progress, percent } from "../progress.ts";
 import { type Cell, renderTable } from "../table.ts";
-import { choiceOption, commonOptions, type Help, listed, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  commonOptions,
+  didYouMean,
+  type Help,
+  listed,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 
 const sources = ["hub", "meta"] as const;
 
@@ -74,7 +83,9 @@ interface Call {
 const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, pull, path, verify, remove };
 
 export async function models(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
@@ -82,7 +93,9 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   const [name = "", ...names] = positionals;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action === undefined) {
-    throw new UsageError(`needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"`}`);
+    throw new UsageError(
+      `needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"${didYouMean(name, Object.keys(actions))}`}`,
+    );
   }
   if (name === "list" && names.length > 0) throw new UsageError(`list takes no names, got ${names.join(" ")}`);
   if (name !== "list" && names.length === 0) throw new UsageError(`${name} needs the name of a model`);

@@ -7,12 +7,21 @@ import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "..
 import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
-import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
+import { boxFormats, imageSyntax, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
-import { checkCollisions, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
+import { checkCollisions, type Format, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
 import { inputJobs, maskIds, resultsOf, segmentOptions, type Work } from "../segment/segmenter.ts";
-import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  choicesOption,
+  commonOptions,
+  type Help,
+  numberOption,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 
 const promptOptions = {
   point: {
@@ -32,6 +41,11 @@ const promptOptions = {
     multiple: true,
     value: "PNG[#ID]",
     help: "A mask to start from: a picture of the image's size, white where the object is. Each without an ID is an object of its own.",
+  },
+  "box-format": {
+    type: "string",
+    value: "NAME",
+    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
   },
   multimask: {
     type: "boolean",
@@ -99,7 +113,8 @@ const help: Help = {
   about: `Find objects in images, and cut them out.
 
 IMAGE is a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP file, a folder of them, an https address, a pattern such as "*.jpg",
-or - for standard input. Every image is given the same prompts. Coordinates are pixels from the top left corner, or percents of the image's size: 50%,50%.`,
+or - for standard input. Every image is given the same prompts. Coordinates are pixels from the top
+left corner, or percents of the image's size: 50%,50%.`,
   sections: {
     "What to find": promptOptions,
     "What to write": outputOptions,
@@ -135,20 +150,25 @@ interface Job extends Work, ModelSettings {
 
 /** See `help`. Rejects with a `UsageError` before any work, with a `MaskletError` where no image can be segmented. */
 export async function segment(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals, tokens } = parsing(() =>
-    parseArgs({ args: [...args], options, allowPositionals: true, tokens: true }),
+  const { values, positionals, tokens } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true, tokens: true }),
   );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("needs an image: a file, a pattern, or - for standard input");
-  const job = understand(values, parsePrompts(promptOptionsOf(tokens), imageSyntax), await findInputs(positionals));
+  const boxFormat = choiceOption("--box-format", values["box-format"] ?? "xyxy", boxFormats);
+  const objects = parsePrompts(promptOptionsOf(tokens), { ...imageSyntax, boxFormat });
+  const job = understand(values, { objects, boxFormat, inputs: await findInputs(positionals) });
   await checkOutputs(job);
   return perform(job, host);
 }
 
-function understand(values: Values, objects: readonly ObjectPrompt[], inputs: readonly Input[]): Job {
+function understand(
+  values: Values,
+  { objects, boxFormat, inputs }: Pick<Job, "objects" | "boxFormat" | "inputs">,
+): Job {
   if (objects.length === 0) throw new UsageError("needs at least one --point, --box or --mask: what to look for");
   const { multimask = false, json = false, crop = false, webp = false, quiet = false } = values;
   const refine = numberOption("--refine", values.refine, { min: 1, max: 100, integer: true }) ?? 0;
@@ -156,10 +176,12 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     throw new UsageError("--refine makes one mask of each object, --multimask three: give one of them");
   }
   if (values.padding !== undefined && !crop) throw new UsageError(`--padding ${values.padding} needs --crop`);
+  const wanted = choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats);
   const toStdout = values.output === "-";
   if (toStdout && json) throw new UsageError("--json and -o - both want standard output: give one of them");
   const skipExisting = values["skip-existing"] ?? false;
   const nothingElse = json && values.output === undefined && values.format === undefined;
+  checkUsed(values, nothingElse ? [] : wanted);
   if (skipExisting && (toStdout || nothingElse)) {
     throw new UsageError("--skip-existing is for results in files: give a folder with -o");
   }
@@ -167,6 +189,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
   const area = { min: 0, integer: true } as const;
   return {
     objects,
+    boxFormat,
     inputs,
     multimask,
     refine,
@@ -175,7 +198,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     quiet,
     folder: toStdout ? undefined : (values.output ?? "."),
     outputs: {
-      formats: nothingElse ? [] : choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats),
+      formats: nothingElse ? [] : wanted,
       webp,
       cutout: {
         crop,
@@ -192,6 +215,21 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }),
     ...modelSettings(values),
   };
+}
+
+/** Throws a `UsageError` for an option about results that are not asked for. */
+function checkUsed(values: Values, wanted: readonly Format[]): void {
+  const about: Readonly<Record<string, readonly (keyof Values)[]>> = {
+    cutout: ["crop", "padding", "feather", "webp"],
+    svg: ["tolerance"],
+  };
+  for (const [format, names] of Object.entries(about)) {
+    if (wanted.some((name) => name === format)) continue;
+    const unused = names.find((name) => values[name] !== undefined && values[name] !== false);
+    if (unused === undefined) continue;
+    const none = wanted.length === 0 ? "--json alone" : `--format ${wanted.join(",")}`;
+    throw new UsageError(`--${unused} is for ${format}s, and ${none} has none`);
+  }
 }
 
 /** Everything about the results that can be wrong before there are any. */

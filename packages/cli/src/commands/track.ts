@@ -9,7 +9,17 @@ import { describeError, type ExitCode, type Host, print } from "../host.ts";
 import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { megabytes, Progress } from "../progress.ts";
-import { isLabel, type ObjectPrompt, parsePrompts, promptFor, promptOptionsOf, videoSyntax } from "../prompts.ts";
+import {
+  type BoxFormat,
+  boxFormats,
+  boxNote,
+  isLabel,
+  type ObjectPrompt,
+  parsePrompts,
+  promptFor,
+  promptOptionsOf,
+  videoSyntax,
+} from "../prompts.ts";
 import { isAddress } from "../segment/inputs.ts";
 import { type Clip, digest, openClip } from "../track/clip.ts";
 import { type Direction, planPasses } from "../track/plan.ts";
@@ -25,7 +35,16 @@ import {
 } from "../track/results.ts";
 import { type RunFacts, RunFolder } from "../track/run-folder.ts";
 import { type Shown, track as trackClip } from "../track/tracker.ts";
-import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  choicesOption,
+  commonOptions,
+  type Help,
+  numberOption,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 import { version } from "../version.ts";
 
 const promptOptions = {
@@ -46,6 +65,11 @@ const promptOptions = {
     multiple: true,
     value: "PNG[@FRAME][#ID]",
     help: "The object's mask: a picture, white where the object is, stretched over the frame. Each without an ID is an object of its own.",
+  },
+  "box-format": {
+    type: "string",
+    value: "NAME",
+    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
   },
   prompts: { type: "string", value: "JSON", help: "A file with prompts; see below." },
 } as const;
@@ -151,6 +175,7 @@ interface Job extends ModelSettings, ResultSettings {
   readonly video: string;
   readonly fps: number | undefined;
   readonly prompts: readonly ObjectPrompt[];
+  readonly boxFormat: BoxFormat;
   readonly start: number | undefined;
   readonly count: number | undefined;
   readonly direction: Direction;
@@ -165,8 +190,8 @@ interface Job extends ModelSettings, ResultSettings {
 
 /** See `help`. Rejects with a `UsageError` before any work. */
 export async function track(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals, tokens } = parsing(() =>
-    parseArgs({ args: [...args], options, allowPositionals: true, tokens: true }),
+  const { values, positionals, tokens } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true, tokens: true }),
   );
   if (values.help === true) {
     await print(host, renderHelp(help));
@@ -174,8 +199,10 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   }
   const [video, ...more] = positionals;
   if (video === undefined || more.length > 0) throw new UsageError(`takes one VIDEO, got ${positionals.length}`);
-  const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts);
-  const job = understand(values, video, parsePrompts(promptOptionsOf(tokens), videoSyntax, given));
+  const boxFormat = choiceOption("--box-format", values["box-format"] ?? "xyxy", boxFormats);
+  const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts, boxFormat);
+  const prompts = parsePrompts(promptOptionsOf(tokens), { ...videoSyntax, boxFormat }, given);
+  const job = understand(values, { video, prompts, boxFormat });
   const masks = job.prompts.flatMap(({ mask }) => mask ?? []);
   await checkCollisions(job.folder, [
     ...(isAddress(video) ? [] : [video]),
@@ -196,7 +223,7 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   }
 }
 
-function understand(values: Values, video: string, prompts: readonly ObjectPrompt[]): Job {
+function understand(values: Values, { video, prompts, boxFormat }: Pick<Job, "video" | "prompts" | "boxFormat">): Job {
   const { output, reverse = false, both = false, resume = false, overwrite = false, quiet = false } = values;
   if (prompts.length === 0) {
     throw new UsageError("needs at least one --point, --box or --mask, or --prompts: what to track");
@@ -212,6 +239,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
   return {
     video,
     prompts,
+    boxFormat,
     fps: numberOption("--fps", values.fps, { min: 0.01, max: 1e6 }),
     start: numberOption("--start", values.start, natural),
     count: numberOption("--count", values.count, positive),
@@ -257,6 +285,10 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   });
   const shown = await Promise.all(prompts.map((prompt) => show(prompt, clip, signal)));
   const progress = new Progress(host, quiet);
+  for (const prompt of prompts) {
+    const note = boxNote(prompt, clip.frames.size, job.boxFormat);
+    if (note !== undefined) progress.note(`masklet track: ${note}`);
+  }
   const results: ResultsOptions = {
     ...job,
     clip,

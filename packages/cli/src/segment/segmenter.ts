@@ -19,7 +19,7 @@ import {
 } from "@masklet/core/node";
 import type { Host } from "../host.ts";
 import { type Progress, showFetching } from "../progress.ts";
-import { type ObjectPrompt, promptFor } from "../prompts.ts";
+import { type BoxFormat, boxNote, type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
 import { type MaskId, type Output, type OutputSettings, render } from "./outputs.ts";
@@ -28,6 +28,7 @@ import { annotationOf, type FoundMask, type ImageRecord } from "./record.ts";
 /** What to find, and how. */
 export interface Work {
   readonly objects: readonly ObjectPrompt[];
+  readonly boxFormat: BoxFormat;
   readonly multimask: boolean;
   /** Decoder runs after the first, at most. */
   readonly refine: number;
@@ -77,6 +78,8 @@ export function inputJobs(
   const { objects } = work;
   const masks = new Map<string, Mask>();
   const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
+    const note = boxNote(object, image, work.boxFormat);
+    if (note !== undefined) imageHost.progress.note(`masklet segment: ${note}`);
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
     const mask = masks.get(object.mask) ?? (await readMask(object.mask, { signal: imageHost.host.signal }));
@@ -107,7 +110,7 @@ async function readInput(
 ): Promise<RawImage> {
   const { signal } = host;
   if (problem !== undefined) throw new ImageError("image-not-found", problem, { details: { source } });
-  const onWarning = ({ message }: ImageWarning): void => progress.note(message);
+  const onWarning = ({ message }: ImageWarning): void => progress.note(`masklet segment: ${message}`);
   const settings = { signal, onWarning, ...(maxPixels !== undefined && { maxPixels }) };
   if (url !== undefined) {
     const onProgress = showFetching(progress);

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { isPresetName, type PresetName, presetNamed, presets } from "../model/config.ts";
+import { nearest } from "../nearest.ts";
 import { homeFolder } from "./files.ts";
 
 /** Where a model's files are on this machine. */
@@ -62,8 +63,8 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
   if (found !== undefined) return found;
   throw new CheckpointError(
     "not-found",
-    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of Meta's models ` +
-      `(${Object.keys(presets).join(", ")})`,
+    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of Meta's models` +
+      `${meant(nameOrPath)} (${Object.keys(presets).join(", ")})`,
     { details: { file: nameOrPath, cache, names: Object.keys(presets) } },
   );
 }
@@ -81,6 +82,12 @@ export async function listCachedModels(env: Environment, cacheDir?: string): Pro
       }),
   );
   return models.flat();
+}
+
+/** Which of Meta's names was probably meant, as the end of a sentence. */
+export function meant(name: string): string {
+  const found = nearest(name.replace(/^facebook\//, "").replace(/\.pt$/, ""), [...Object.keys(presets), "nano"]);
+  return found === undefined ? "" : `; did you mean ${found}?`;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type Environment,
   findInCache,
   type ModelFiles,
+  meant,
   officialFile,
   officialUrl,
   repositoryFolder,
@@ -160,7 +161,9 @@ export function foldersOf(cache: string, repository: string): Omit<Place, "revis
 
 function noModel(name: string, why: string): CheckpointError {
   const names = Object.keys(presets);
-  return new CheckpointError("not-found", `${name}: ${why}: ${names.join(", ")}`, { details: { file: name, names } });
+  return new CheckpointError("not-found", `${name}: ${why}${meant(name)} (${names.join(", ")})`, {
+    details: { file: name, names },
+  });
 }
 
 /** Files of one commit: what `main` refers to when the first of them is asked for. */
