@@ -124,10 +124,21 @@ export function choiceOption<T extends string>(option: string, text: string, cho
   throw new UsageError(`${option} takes ${listed(choices, "or")}, got "${text}"${didYouMean(text, choices)}`);
 }
 
-/** Lists with commas as some of `choices`, each once. Throws a `UsageError`. */
-export function choicesOption<T extends string>(option: string, lists: readonly string[], choices: readonly T[]): T[] {
+/** Lists with commas as some of `choices`, each once; `others` are other names of them. Throws a `UsageError`. */
+export function choicesOption<T extends string>(
+  option: string,
+  lists: readonly string[],
+  choices: readonly T[],
+  others: Readonly<Record<string, T>> = {},
+): T[] {
   const names = lists.flatMap((list) => list.split(","));
-  return [...new Set(names.map((name) => choiceOption(option, name, choices)))];
+  const meant = (name: string): string => (Object.hasOwn(others, name) ? (others[name] as T) : name);
+  return [...new Set(names.map((name) => choiceOption(option, meant(name), choices)))];
+}
+
+/** `1 image`, `2 images` */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** `a, b or c` */

@@ -51,7 +51,10 @@ test.each([
   ["track a --point 1,2 -o out --count 0", '--count takes a whole number from 1, got "0"'],
   ["track a --point 1,2 -o out --start x", '--start takes a whole number from 0, got "x"'],
   ["track a --point 1,2 -o out --max-conditioning-frames 1", "takes a whole number from 2"],
-  ["track a --point 1,2 -o out --format gif", '--format takes objects, json, overlay, alpha or alpha-png, got "gif"'],
+  [
+    "track a --point 1,2 -o out --format gif",
+    '--format takes mask, objects, json, overlay, cutout or cutout-png, got "gif"',
+  ],
   ["track a --point 1,2 -o out --effect overlay", "--effect takes cutout, blur, grey, spotlight or erase"],
   ["track out/masks --point 1,2 -o out", "out/masks is read, and could be replaced by a result"],
   ["track out/overlay.mp4 --point 1,2 -o out", "out/overlay.mp4 is read"],

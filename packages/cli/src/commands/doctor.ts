@@ -1,9 +1,7 @@
 /** `masklet doctor`: what this machine can run. */
-import { execFile } from "node:child_process";
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import {
   cacheFolder,
   type Environment,
@@ -15,6 +13,7 @@ import {
 } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
 import { findDefaultModel } from "../models.ts";
+import { inProcess } from "../quiet.ts";
 import { renderTable } from "../table.ts";
 import { commonOptions, type Help, parsing, renderHelp } from "../usage.ts";
 import { version } from "../version.ts";
@@ -80,8 +79,8 @@ function canSegment({ onnxruntime, sharp }: Report): boolean {
 async function examine(env: Environment): Promise<Report> {
   const found = await listCachedModels(env);
   const [onnxruntime, tensorflowjs] = await Promise.all([
-    probe<{ readonly version: string; readonly devices: readonly string[] }>(onnxruntimeProbe),
-    probe<{ readonly engines: readonly string[] }>(tensorflowjsProbe),
+    inProcess<{ readonly version: string; readonly devices: readonly string[] }>(onnxruntimeProbe),
+    inProcess<{ readonly engines: readonly string[] }>(tensorflowjsProbe),
   ]);
   return {
     masklet: version,
@@ -121,23 +120,6 @@ const tensorflowjsProbe = `
   const { availableEngines } = await import("@masklet/backend-tfjs/node");
   return { engines: await availableEngines() };
 `;
-
-/** What a script finds, in a process of its own: drivers write to standard error as they like, and may crash. */
-async function probe<T>(script: string): Promise<Part<T>> {
-  const look = `(async () => {${script}})().catch(({ message }) => ({ error: message }))`;
-  try {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [...process.execArgv, "--input-type=module", "--eval", `console.log(JSON.stringify(await ${look}))`],
-      // Where this package's dependencies are found.
-      { cwd: fileURLToPath(new URL(".", import.meta.url)) },
-    );
-    return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as T;
-  } catch (error) {
-    const { signal } = error as { readonly signal?: string | null };
-    return { error: typeof signal === "string" ? `its process ended with ${signal}` : String(error) };
-  }
-}
 
 /** Of what libvips calls heif, AVIF is what sharp's build can read. */
 function shownFormat(format: string): string {

@@ -16,6 +16,7 @@ import {
   choiceOption,
   choicesOption,
   commonOptions,
+  count,
   type Help,
   numberOption,
   parsing,
@@ -66,7 +67,7 @@ const outputOptions = {
     short: "f",
     multiple: true,
     value: "LIST",
-    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json.`,
+    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json. Names of masklet track are taken, too: objects is mask, alpha is cutout.`,
   },
   "skip-existing": {
     type: "boolean",
@@ -176,7 +177,10 @@ function understand(
     throw new UsageError("--refine makes one mask of each object, --multimask three: give one of them");
   }
   if (values.padding !== undefined && !crop) throw new UsageError(`--padding ${values.padding} needs --crop`);
-  const wanted = choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats);
+  const wanted = choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats, {
+    objects: "mask",
+    alpha: "cutout",
+  });
   const toStdout = values.output === "-";
   if (toStdout && json) throw new UsageError("--json and -o - both want standard output: give one of them");
   const skipExisting = values["skip-existing"] ?? false;
@@ -253,7 +257,9 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
   try {
     const inputs = folder !== undefined && outputs.formats.length > 0 ? await prepare(job, folder) : job.inputs;
     const skipped = job.inputs.length - inputs.length;
-    if (skipped > 0) progress.keep(`${skipped} of ${job.inputs.length} images have their results already`);
+    if (skipped > 0) {
+      progress.note(`masklet segment: ${skipped} of ${count(job.inputs.length, "image")} had all results already`);
+    }
     if (inputs.length === 0) return 0;
     return await withModel(job, { host, progress, quiet }, async (model) => {
       return segmentAll({ ...job, inputs }, host, model, progress);
@@ -310,7 +316,10 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
         }
       }
       if (json) await print(host, `${JSON.stringify(record)}\n`);
-      progress.keep(`${input.source}: ${summary(record)}`);
+      const found = `${input.source}: ${summary(record)}`;
+      if (json)
+        progress.keep(found); // the record says it
+      else progress.note(found);
     } catch (error) {
       if (signal.aborted || isBrokenPipe(error)) throw error;
       progress.clear();
@@ -326,10 +335,14 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
   return failed === inputs.length ? 1 : 3;
 }
 
+/** Below this the model itself thinks little of its mask: half of it, or of the object, is probably something else. */
+const poorIou = 0.5;
+
 function summary({ annotations }: ImageRecord): string {
   const masks = annotations.map(({ id, multimask, area, predicted_iou }) => {
     const name = multimask === undefined ? `${id}` : `${id}.${multimask}`;
-    return `object ${name}: ${area} pixels, predicted IoU ${predicted_iou.toFixed(2)}`;
+    const poor = predicted_iou < poorIou ? " (poor)" : "";
+    return `object ${name}: ${count(area, "pixel")}, predicted IoU ${predicted_iou.toFixed(2)}${poor}`;
   });
   return masks.join("; ");
 }

@@ -3,7 +3,17 @@ import { createHash } from "node:crypto";
 import { join, relative, sep } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { encodeRle, type Mask, readMask, type Sam2, type VideoOptions } from "@masklet/core/node";
+import {
+  decompressRle,
+  encodeRle,
+  type Mask,
+  readMask,
+  rleArea,
+  rleBox,
+  type Sam2,
+  VideoError,
+  type VideoOptions,
+} from "@masklet/core/node";
 import { fileKey } from "../folder.ts";
 import { describeError, type ExitCode, type Host, print } from "../host.ts";
 import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
@@ -27,6 +37,7 @@ import { readPromptsFile } from "../track/prompts-file.ts";
 import {
   checkResults,
   effects,
+  formatAliases,
   formats,
   makeResults,
   type ResultSettings,
@@ -39,6 +50,7 @@ import {
   choiceOption,
   choicesOption,
   commonOptions,
+  count,
   type Help,
   numberOption,
   parsing,
@@ -92,7 +104,7 @@ const outputOptions = {
     short: "f",
     multiple: true,
     value: "LIST",
-    help: `What to write besides masks, of ${formats.join(",")}.`,
+    help: `What to write besides masks, of ${formats.join(",")}. Default: overlay, where ffmpeg is there; mask adds nothing.`,
   },
   effect: {
     type: "string",
@@ -100,6 +112,10 @@ const outputOptions = {
     multiple: true,
     value: "LIST",
     help: `Videos to make, of ${effects.join(",")}.`,
+  },
+  json: {
+    type: "boolean",
+    help: "Print each frame's record on standard output, one a line. Without --format and --effect no more is made.",
   },
   fps: { type: "string", value: "N", help: "Frames per second, where VIDEO is a folder. Default: 24." },
 } as const;
@@ -151,8 +167,8 @@ numbers from 1 to 255. All prompts are shown before tracking begins; more of the
   },
   notes: `DIR/masks/00000.png and on are always written, frame by frame: the pixel is the object's ID, the strongest's where
 objects overlap. Made of them at the end: objects: DIR/objects/ID/00000.png, which keep overlaps; json:
-DIR/masklets.json, as SA-V has it; overlay: DIR/overlay.mp4; alpha: DIR/alpha.webm, the objects on transparent ground;
-alpha-png: the same as DIR/alpha/00000.png; an effect: DIR/EFFECT.mp4. What was written is listed on standard output.
+DIR/masklets.json, as SA-V has it; overlay: DIR/overlay.mp4; cutout: DIR/alpha.webm, the objects on transparent ground;
+cutout-png: the same as DIR/alpha/00000.png; an effect: DIR/EFFECT.mp4. What was written is listed on standard output.
 
 A run that was stopped, in whatever way, goes on with --resume and ends with the same bytes. With --resume a finished
 run makes other formats and effects without tracking again. What this takes is kept in DIR/.track.
@@ -166,7 +182,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped at a frame that cannot be
     "masklet track clip.mp4 --point 581,532 -o out",
     "masklet track clip.mp4 --box 45,35,224,209#1 --point 130,121,-#1 --point 300,200@48#2 --both -o out",
     "masklet track frames/ --mask 00000.png --format objects,json -o out",
-    "masklet track clip.mp4 --point 581,532 --format overlay,alpha --effect blur,spotlight -o out --resume",
+    "masklet track clip.mp4 --point 581,532 --format overlay,cutout --effect blur,spotlight -o out --resume",
   ],
 };
 
@@ -185,6 +201,9 @@ interface Job extends ModelSettings, ResultSettings {
   readonly maxPixels: number | undefined;
   readonly resume: boolean;
   readonly overwrite: boolean;
+  /** Whether nothing was said about what to make of the masks. */
+  readonly byDefault: boolean;
+  readonly json: boolean;
   readonly quiet: boolean;
 }
 
@@ -224,7 +243,15 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
 }
 
 function understand(values: Values, { video, prompts, boxFormat }: Pick<Job, "video" | "prompts" | "boxFormat">): Job {
-  const { output, reverse = false, both = false, resume = false, overwrite = false, quiet = false } = values;
+  const {
+    output,
+    reverse = false,
+    both = false,
+    resume = false,
+    overwrite = false,
+    json = false,
+    quiet = false,
+  } = values;
   if (prompts.length === 0) {
     throw new UsageError("needs at least one --point, --box or --mask, or --prompts: what to track");
   }
@@ -245,7 +272,9 @@ function understand(values: Values, { video, prompts, boxFormat }: Pick<Job, "vi
     count: numberOption("--count", values.count, positive),
     direction: both ? "both" : reverse ? "reverse" : "forward",
     folder: output,
-    formats: choicesOption("--format", values.format ?? [], formats),
+    formats: choicesOption("--format", values.format ?? [], formats, formatAliases),
+    byDefault: values.format === undefined && values.effect === undefined && !json,
+    json,
     effects: choicesOption("--effect", values.effect ?? [], effects),
     settings: {
       nonOverlappingMasks: values["non-overlap"] ?? false,
@@ -289,7 +318,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
     const note = boxNote(prompt, clip.frames.size, job.boxFormat);
     if (note !== undefined) progress.note(`masklet track: ${note}`);
   }
-  const results: ResultsOptions = {
+  const wanted: ResultsOptions = {
     ...job,
     clip,
     signal,
@@ -302,7 +331,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
       const { resume, overwrite, settings, saveEvery } = job;
       const facts = await factsOf(job, clip, shown, model);
       const run = await RunFolder.open(folder, facts, { resume, overwrite, files: resultFiles });
-      await checkResults(folder, results);
+      const results = await checked(job, wanted, progress);
       begun = true;
       const onFrame = meter(progress);
       const stopped = await trackClip(model, run, {
@@ -313,9 +342,12 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
           progress.keep(`${objects}, ${clip.frames.count} frames; remembering takes ${megabytes(bytes)} at most`);
         },
       });
-      const written = await makeResults(run, await run.frames(passes), results);
+      const frames = await run.frames(passes);
+      const written = await makeResults(run, frames, results);
       progress.clear();
-      if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
+      if (job.json) await printFrames(run, frames, clip, host);
+      else if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
+      for (const line of await summaries(run, frames)) progress.note(`${clip.shown}: ${line}`);
       if (stopped === undefined) return 0;
       host.stderr.write(`masklet track: ${describeError(stopped)}; what comes before it is kept\n`);
       return 3;
@@ -327,6 +359,65 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   } finally {
     progress.clear();
   }
+}
+
+/** What is to be made, once it is known that it can be; an overlay that nobody asked for only where ffmpeg is there. */
+async function checked(
+  { folder, byDefault }: Job,
+  wanted: ResultsOptions,
+  progress: Progress,
+): Promise<ResultsOptions> {
+  if (!byDefault) {
+    await checkResults(folder, wanted);
+    return wanted;
+  }
+  const overlay: ResultsOptions = { ...wanted, formats: ["overlay"] };
+  try {
+    await checkResults(folder, overlay);
+    return overlay;
+  } catch (error) {
+    if (!(error instanceof VideoError)) throw error;
+    progress.note(`masklet track: no overlay is made: ${describeError(error)}`);
+    return wanted;
+  }
+}
+
+/** A line for each frame, with COCO's words. */
+async function printFrames(
+  run: RunFolder,
+  frames: readonly number[],
+  { name, frames: { size } }: Clip,
+  host: Host,
+): Promise<void> {
+  for (const frame of frames) {
+    const { objects } = await run.record(frame);
+    const annotations = objects.map(({ id, segmentation }) => {
+      const rle = decompressRle(segmentation);
+      const { x, y, width, height } = rleBox(rle);
+      return { id, segmentation, bbox: [x, y, width, height], area: rleArea(rle) };
+    });
+    const image = { video: name, frame, width: size.width, height: size.height };
+    await print(host, `${JSON.stringify({ image, annotations, version })}\n`);
+  }
+}
+
+/** A line for each object: where it was seen, and how large it is there. */
+async function summaries(run: RunFolder, frames: readonly number[]): Promise<readonly string[]> {
+  const areas = new Map<number, number[]>();
+  for (const frame of frames) {
+    for (const { id, segmentation } of (await run.record(frame)).objects) {
+      const seen = areas.get(id) ?? [];
+      areas.set(id, seen);
+      const area = rleArea(decompressRle(segmentation));
+      if (area > 0) seen.push(area);
+    }
+  }
+  return [...areas].map(([id, seen]) => {
+    const where = `object ${id}: seen on ${seen.length} of ${count(frames.length, "frame")}`;
+    if (seen.length === 0) return `${where} (poor)`;
+    const mean = Math.round(seen.reduce((sum, area) => sum + area, 0) / seen.length);
+    return `${where}, ${count(mean, "pixel")} on average`;
+  });
 }
 
 async function show(prompt: ObjectPrompt, { frames }: Clip, signal: AbortSignal): Promise<Shown> {

@@ -17,9 +17,12 @@ import { prepareFolder } from "../folder.ts";
 import type { Clip } from "./clip.ts";
 import { frameName, type RunFolder } from "./run-folder.ts";
 
-export const formats = ["objects", "json", "overlay", "alpha", "alpha-png"] as const;
+export const formats = ["mask", "objects", "json", "overlay", "cutout", "cutout-png"] as const;
 
 export type Format = (typeof formats)[number];
+
+/** Older names of formats. */
+export const formatAliases: Readonly<Record<string, Format>> = { alpha: "cutout", "alpha-png": "cutout-png" };
 
 /** An overlay is a format. */
 export const effects: readonly EffectName[] = effectNames.filter((name) => name !== "overlay");
@@ -68,7 +71,10 @@ export async function makeResults(
   const { clip, signal, onFrame } = options;
   const results: Result[] = [];
   try {
-    for (const format of options.formats) results.push(await beginFormat(format, run.path, frames, options));
+    for (const format of options.formats) {
+      // Masks are there already.
+      if (format !== "mask") results.push(await beginFormat(format, run.path, frames, options));
+    }
     for (const effect of options.effects) {
       results.push(await beginVideo(join(run.path, `${effect}.mp4`), effect, frames, options));
     }
@@ -96,7 +102,7 @@ export async function makeResults(
 export async function checkResults(folder: string, { formats, effects, clip, signal }: ResultsOptions): Promise<void> {
   const endings = [
     ...(formats.includes("overlay") || effects.length > 0 ? [".mp4"] : []),
-    ...(formats.includes("alpha") ? [".webm"] : []),
+    ...(formats.includes("cutout") ? [".webm"] : []),
   ];
   for (const ending of endings) {
     const path = join(folder, ".track", `check${ending}`);
@@ -114,7 +120,7 @@ export async function checkResults(folder: string, { formats, effects, clip, sig
 }
 
 async function beginFormat(
-  format: Format,
+  format: Exclude<Format, "mask">,
   folder: string,
   frames: readonly number[],
   options: ResultsOptions,
@@ -127,9 +133,9 @@ async function beginFormat(
       return masklets(join(folder, "masklets.json"), options);
     case "overlay":
       return beginVideo(join(folder, "overlay.mp4"), "overlay", frames, options);
-    case "alpha":
+    case "cutout":
       return beginVideo(join(folder, "alpha.webm"), "cutout", frames, options);
-    case "alpha-png": {
+    case "cutout-png": {
       const path = join(folder, "alpha");
       const writer = await createFrameFolder(path, { first: frames[0] ?? 0, signal });
       return { path, pictures: true, ...written(writer, "cutout", clip) };
@@ -197,7 +203,9 @@ function written(
   return {
     write: async ({ frame, objects }, image) => {
       if (image === undefined) throw new Error(`${shown}: frame ${frame} was there, and is not any more`);
-      await writer.write(applyEffect(image, objects, effect));
+      const several = effect === "overlay" && objects.length > 1;
+      const painted = several ? objects.map((object) => ({ ...object, label: String(object.id) })) : objects;
+      await writer.write(applyEffect(image, painted, effect));
     },
     finish: () => writer.finish(),
     abort: () => writer.abort(),
