@@ -189,6 +189,7 @@ export type StateErrorCode =
   | "no-frame"
   | "no-image"
   | "no-objects"
+  | "no-parent"
   | "no-prompt"
   | "no-such-object"
   | "resume-mismatch"

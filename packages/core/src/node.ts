@@ -8,6 +8,8 @@ import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
 import { parseJson } from "./node/files.ts";
 import { loadingSteps } from "./progress.ts";
+import { serveWorkerWith } from "./node/worker.ts";
+import type { RemoteHost, Sam2HostOptions } from "./remote/host.ts";
 import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
 export * from "./index.ts";
@@ -17,6 +19,7 @@ export {
   type DownloadOptions,
   downloadFile,
   downloadModel,
+  modelBytes,
   obtainModel,
 } from "./node/download/download.ts";
 export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
@@ -81,6 +84,17 @@ export async function loadSam2(source: string | URL | ByteSource | Uint8Array, o
     ...options,
     ...(steps && { onProgress: steps.compiling }),
   });
+}
+
+/**
+ * Serves SAM 2 in a worker thread to whoever made it, a `RemoteClient` or `createWorkerPredictor` of
+ * `@masklet/core/remote`. A checkpoint is what `loadSam2` takes and a message can carry: a name or a path, a `file:` URL,
+ * bytes; unless `open` says otherwise. Whoever sends messages may thus have any model file of this machine opened.
+ *
+ * Throws a `StateError` "no-parent" outside worker threads.
+ */
+export function serveWorker(options: Sam2HostOptions): RemoteHost {
+  return serveWorkerWith(options, readConfig);
 }
 
 function filePath(url: URL): string {

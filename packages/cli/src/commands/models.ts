@@ -6,6 +6,7 @@ import {
   type DownloadOptions,
   downloadModel,
   listCachedModels,
+  modelBytes,
   type ModelFiles,
   presets,
   removeModel,
@@ -55,7 +56,7 @@ const help: Help = {
   usage: "masklet models list | (pull | path | verify | remove) NAME... [options]",
   about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 
-  list     Meta's eight, and which of them are here.
+  list     Meta's eight, how large they are, and which of them are here.
   pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again.
   path     Print where each model's checkpoint is.
   verify   Compute the hashes of what is here, and compare them with those that were published.
@@ -122,12 +123,13 @@ async function list({ json, host }: Call): Promise<0> {
   const found = await Promise.all(
     Object.values(presets).map(async ({ name }) => {
       const checkpoint = here.get(name) ?? null;
-      return { name, checkpoint, bytes: checkpoint === null ? null : (await stat(checkpoint)).size };
+      const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
+      return { name, checkpoint, bytes, downloadBytes: modelBytes(name) };
     }),
   );
-  const rows = found.map(({ name, checkpoint, bytes }): Cell[] => [
+  const rows = found.map(({ name, checkpoint, bytes, downloadBytes }): Cell[] => [
     name,
-    bytes === null ? "-" : { text: megabytes(bytes), right: true },
+    { text: bytes === null ? `about ${megabytes(downloadBytes)}` : megabytes(bytes), right: true },
     checkpoint ?? "not here",
   ]);
   const cache = cacheFolder(env);
