@@ -42,6 +42,18 @@ export function runtimeMissing(
   });
 }
 
+/** The error for a runtime that does not find its own files in the browser. */
+export function wasmMissing(paths: unknown, cause: unknown): BackendError {
+  const places = typeof paths === "object" && paths !== null ? Object.values(paths).map(String).join(", ") : paths;
+  const where = places === undefined ? "beside the bundled script" : `at ${String(places)}`;
+  return new BackendError(
+    "runtime-missing",
+    `onnxruntime-web does not find its .wasm and .mjs ${where}: ${messageOf(cause)}. Copy them from ` +
+      "node_modules/onnxruntime-web/dist to where the page can fetch them, and name the place with `wasmPaths` (see the docs on workers and bundlers); reload the page before the next try",
+    { cause, details: { package: "onnxruntime-web", wasmPaths: paths } },
+  );
+}
+
 /** The error for a GPU that went away: everything on it is lost, and a new backend must be made. */
 export function deviceLost(reason: string): BackendError {
   return new BackendError(

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
+import { MaskletError } from "@masklet/core";
 import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
@@ -156,7 +157,10 @@ async function shareFolder(paths: readonly string[]): Promise<SharedFolder | und
 }
 
 async function profileToFile(): Promise<Profiling> {
-  const folder = await mkdtemp(join(tmpdir(), "masklet-profile-"));
+  const folder = await mkdtemp(join(tmpdir(), "masklet-profile-")).catch((cause: Error) => {
+    const problem = `${tmpdir()}: no temporary folder for the profile can be made there: ${cause.message}`;
+    throw new MaskletError("write-failed", `${problem}; set TMPDIR`, { cause, details: { path: tmpdir() } });
+  });
   const discard = (): Promise<void> => rm(folder, { recursive: true, force: true });
   return {
     sessionOptions: { enableProfiling: true, profileFilePrefix: join(folder, "profile") },

@@ -1,7 +1,7 @@
 import { checkKeys, type Keys, type OpKind, precisions, Queue } from "@masklet/core/backend";
 import type { InferenceSession } from "onnxruntime-common";
 import { createBackend } from "./backend.ts";
-import { deviceLost, deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
+import { deviceLost, deviceUnavailable, messageOf, runtimeMissing, wasmMissing } from "./errors.ts";
 import { findAdapter, type GpuAdapter, isSoftware, maxTensorBytes, openDevice } from "./gpu.ts";
 import { probeModel } from "./probe.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
@@ -55,7 +55,8 @@ const FLASH_BYTES_PER_CHANNEL = 128;
  * A WebGPU backend has a device of its own, with all that the adapter has to give. If the device is lost, everything
  * rejects with "device-lost" from then on; a backend made after that gets another.
  *
- * Rejects with a `BackendError`: "runtime-missing" if `onnxruntime-web` cannot be loaded, "device-unavailable" (with
+ * Rejects with a `BackendError`: "runtime-missing" if `onnxruntime-web` cannot be loaded or does not find its `.wasm` (the
+ * message names `wasmPaths`), "device-unavailable" (with
  * `details.available`) for WebGPU without an adapter, or without WebAssembly SIMD, which both devices need.
  */
 export async function createOrtBackend(options: OrtWebOptions = {}): Promise<OrtBackend> {
@@ -74,6 +75,11 @@ export async function createOrtBackend(options: OrtWebOptions = {}): Promise<Ort
 async function createWasmBackend(options: OrtWebOptions): Promise<OrtBackend> {
   const { attention } = options;
   const ort = await setUp(options, () => import("onnxruntime-web/wasm"));
+  const session = sessionOptions("wasm", options);
+  // Tells now, not at the first model, that the runtime does not find its files.
+  await pageLock
+    .run(async () => (await ort.InferenceSession.create(probeModel(), session)).release())
+    .catch((cause: unknown) => Promise.reject(wasmMissing(ort.env.wasm.wasmPaths, cause)));
   return createBackend({
     ort,
     target: "cpu",
@@ -89,7 +95,7 @@ async function createWasmBackend(options: OrtWebOptions): Promise<OrtBackend> {
         attention === undefined ? bytes <= SCORE_BYTES && 2 * headWidth * scores < 2 ** 31 : attention === "fused",
       scoreBytes: SCORE_BYTES,
     },
-    sessionOptions: sessionOptions("wasm", options),
+    sessionOptions: session,
     lock: pageLock,
   });
 }
@@ -113,6 +119,7 @@ async function createGpuBackend(adapter: GpuAdapter, options: OrtWebOptions): Pr
     .run(() => ort.InferenceSession.create(probeModel(), onDevice))
     .catch((cause: unknown) => {
       device.destroy();
+      if (isStart(cause)) throw wasmMissing(ort.env.wasm.wasmPaths, cause);
       throw deviceUnavailable("webgpu", ["wasm"], { reason: messageOf(cause), cause });
     });
   return createBackend({
@@ -138,6 +145,13 @@ async function createGpuBackend(adapter: GpuAdapter, options: OrtWebOptions): Pr
       device.destroy();
     },
   });
+}
+
+/** Whether the runtime itself could not start: its files are not where it looks for them. */
+function isStart(error: unknown): boolean {
+  return /no available backend|initWasm|dynamically imported|failed to fetch|wasm.*(streaming|magic|compile)/i.test(
+    messageOf(error),
+  );
 }
 
 function fusedOps(attention: boolean): readonly OpKind[] {

@@ -9,6 +9,7 @@ import {
   MaskletError,
   openVideo,
   type Prompt,
+  parseJson,
   type RawImage,
   readImage,
   type Sam2,
@@ -68,7 +69,7 @@ export async function readFigures(model: string, path: string | undefined): Prom
   const name = basename(model);
   const file = path ?? new URL(`../figures/${name}.json`, import.meta.url);
   try {
-    return JSON.parse(await readFile(file, "utf8")) as Figures;
+    return parseJson(await readFile(file)) as Figures;
   } catch (cause) {
     const problem =
       path === undefined ? "no figures are known for this model; name a file with --cases" : String(cause);

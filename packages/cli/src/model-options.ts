@@ -46,6 +46,13 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
   },
 };
 
+/** Of pictures and videos that are read. */
+export const maxPixelsOption = {
+  type: "string",
+  value: "N",
+  help: "Take images and frames of at most N pixels, width times height. Default: 134217728.",
+} as const;
+
 /** What `parseArgs` makes of `modelOptions`. */
 export type ModelValues = { readonly [K in ModelOption]?: string | undefined };
 

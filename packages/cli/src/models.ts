@@ -4,6 +4,7 @@ import type { OrtNodeDevice } from "@masklet/backend-ort/node";
 import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
 import {
   type Backend,
+  BackendError,
   type DownloadOptions,
   type Environment,
   fileSource,
@@ -19,7 +20,9 @@ import {
 import { nanoModel } from "@masklet/model-nano";
 import type { Host } from "./host.ts";
 import type { ModelSettings } from "./model-options.ts";
+import { isNewToday } from "./once.ts";
 import { megabytes, type Progress, percent } from "./progress.ts";
+import { inProcess } from "./quiet.ts";
 import { missingRuntime } from "./runtimes.ts";
 
 /** The model that ships with the command line. */
@@ -84,7 +87,7 @@ export async function withModel<T>(
 ): Promise<T> {
   const { env, signal, stderr } = host;
   const found = name === undefined ? await findDefaultModel(env) : await obtain(name, host, progress);
-  if (name === undefined && found.name === nano && !quiet) stderr.write(nanoNote);
+  if (name === undefined && found.name === nano && !quiet && (await isNewToday("nano", env))) stderr.write(nanoNote);
   const backend = await createBackend(settings, quiet ? () => {} : (line) => stderr.write(line));
   try {
     const config = await configOf(found, given);
@@ -133,6 +136,7 @@ export async function createBackend(
     return createReferenceBackend();
   }
   if (settings.name === "ort") {
+    if (settings.device !== "cpu") await requireDevice(settings.device);
     const { createOrtBackend } = await import("@masklet/backend-ort/node");
     const { device, threads, modelCache, profile = false, elseTfjs = false } = settings;
     try {
@@ -154,4 +158,24 @@ export async function createBackend(
   const { createTfjsBackend } = await import("@masklet/backend-tfjs/node");
   const { engine } = settings;
   return createTfjsBackend(engine === undefined ? {} : { engine });
+}
+
+/** What became of trying a device. */
+type Tried = { readonly works: true } | Pick<BackendError, "code" | "message" | "details">;
+
+/** In another process first: where a device is missing, the drivers of all others are asked, and write what they like. */
+async function requireDevice(device: OrtNodeDevice): Promise<void> {
+  const tried = await inProcess<Tried>(`
+    const { createOrtBackend } = await import("@masklet/backend-ort/node");
+    try {
+      await (await createOrtBackend({ device: ${JSON.stringify(device)} })).dispose();
+      return { works: true };
+    } catch ({ code, message, details }) {
+      return { code, message, details };
+    }
+  `);
+  // What failed otherwise fails again below, with its own error.
+  if ("code" in tried && tried.code === "device-unavailable") {
+    throw new BackendError(tried.code, tried.message, { details: tried.details });
+  }
 }

@@ -65,8 +65,15 @@ interface Split {
   readonly label?: number;
 }
 
+/** What the four numbers of a box are: two corners, or a corner and the size, as COCO has them. */
+export const boxFormats = ["xyxy", "xywh"] as const;
+
+export type BoxFormat = (typeof boxFormats)[number];
+
 /** What may follow a prompt. */
 export interface PromptSyntax {
+  /** Corners if not given. */
+  readonly boxFormat?: BoxFormat;
   /** For messages. */
   readonly suffix: string;
   /** Throws a `UsageError`. */
@@ -206,17 +213,42 @@ function parsePoint(value: string, text: string, { suffix }: PromptSyntax): Clic
   return { x: at.x, y: at.y, label: sign === "+" ? 1 : 0 };
 }
 
-function parseBox(value: string, text: string, { suffix }: PromptSyntax): Corners {
-  const parts = text.split(",");
-  const [x0, y0, x1, y1] = parts.map(parseCoordinate);
-  if (x0 === undefined || y0 === undefined || x1 === undefined || y1 === undefined || parts.length > 4) {
-    throw new UsageError(`--box takes X0,Y0,X1,Y1 with ${suffix}, got "${value}"`);
+function parseBox(value: string, text: string, { suffix, boxFormat = "xyxy" }: PromptSyntax): Corners {
+  const shape = boxFormat === "xyxy" ? "X0,Y0,X1,Y1" : "X,Y,W,H";
+  const numbers = text.split(",").map(parseCoordinate);
+  if (numbers.length !== 4 || numbers.includes(undefined)) {
+    throw new UsageError(`--box takes ${shape} with ${suffix}, got "${value}"`);
   }
-  const box = { x0, y0, x1, y1 };
-  if (!isOrdered(box)) {
-    throw new UsageError(`--box takes X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1, got "${value}"`);
+  const box = cornersOf(numbers as Coordinate[], boxFormat);
+  if (box !== undefined && isOrdered(box)) return box;
+  if (boxFormat === "xywh") {
+    const problem = "with W and H more than 0, each in pixels or percents as its X or Y";
+    throw new UsageError(`--box takes X,Y,W,H ${problem}, got "${value}"`);
   }
-  return box;
+  throw new UsageError(
+    `--box takes X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1, got "${value}"; for X,Y,W,H give --box-format xywh`,
+  );
+}
+
+/** A box's four numbers as corners; `undefined` where a corner and the size are not in the same unit. */
+export function cornersOf(numbers: readonly Coordinate[], format: BoxFormat): Corners | undefined {
+  const [x0, y0, x, y] = numbers as readonly [Coordinate, Coordinate, Coordinate, Coordinate];
+  if (format === "xyxy") return { x0, y0, x1: x, y1: y };
+  if (x.percent !== x0.percent || y.percent !== y0.percent) return undefined;
+  const end = (start: Coordinate, size: Coordinate): Coordinate => ({ ...start, value: start.value + size.value });
+  return { x0, y0, x1: end(x0, x), y1: end(y0, y) };
+}
+
+/** Says of a box that leaves an image of `size` by more than a pixel that another format may be meant; else nothing. */
+export function boxNote({ box }: ObjectPrompt, size: Size, format: BoxFormat): string | undefined {
+  if (box === undefined) return undefined;
+  const { box: corners } = promptFor({ id: "", frame: 0, points: [], box }, size);
+  const [x0, y0, x1, y1] = corners as readonly [number, number, number, number];
+  if (x0 >= -1 && y0 >= -1 && x1 <= size.width + 1 && y1 <= size.height + 1) return undefined;
+  const [as, other, otherAs] =
+    format === "xyxy" ? ["X0,Y0,X1,Y1", "xywh", "X,Y,W,H"] : ["X,Y,W,H", "xyxy", "X0,Y0,X1,Y1"];
+  const where = `--box from ${x0},${y0} to ${x1},${y1} leaves the picture of ${size.width}x${size.height}`;
+  return `${where}: it was read as ${as}; for ${otherAs} give --box-format ${other}`;
 }
 
 /** Whether a box has its first corner above and left of the other; where pixels and percents are mixed, the image tells. */

@@ -22,7 +22,9 @@ export function temporaryFolder(): string {
 export const emptyCache: Readonly<Record<string, string>> = {
   HF_HUB_CACHE: join(tmpdir(), "masklet-no-such-cache"),
   HF_HUB_OFFLINE: "1",
+  XDG_CACHE_HOME: mkdtempSync(join(tmpdir(), "masklet-cli-cache-")),
 };
+afterAll(() => rmSync(emptyCache["XDG_CACHE_HOME"] as string, { recursive: true, force: true }));
 
 export interface RunSettings {
   readonly stdin?: Uint8Array;

@@ -392,6 +392,8 @@ describe("which model", () => {
   test("nano where nothing is cached, with a line that says so; --quiet leaves it out", async () => {
     const result = await cli(["segment", scene, "--box", square, "--json"]);
     expect(result.stderr).toMatch(/^masklet: .*nano.*--model sam2\.1-hiera-tiny: it is downloaded\.\n$/);
+    const again = await cli(["segment", scene, "--box", square, "--json"]);
+    expect([again.code, again.stderr]).toEqual([0, ""]); // said today
     expect(only(records(result)).model).toBe("sam2.1-hiera-nano");
     expect((await cli(["segment", scene, "--box", square, "--json", "--quiet"])).stderr).toBe("");
   });

@@ -34,6 +34,7 @@ export type CheckpointErrorCode =
   | "embedding-mismatch"
   | "misshapen-tensor"
   | "missing-tensor"
+  | "no-home"
   | "no-such-tensor"
   | "not-downloaded"
   | "not-found"
@@ -75,6 +76,7 @@ export type DownloadErrorCode =
   | "server-error"
   | "stalled"
   | "token-invalid"
+  | "too-large"
   | "unauthorized";
 
 /**
@@ -194,6 +196,7 @@ export type StateErrorCode =
   | "no-frame"
   | "no-image"
   | "no-objects"
+  | "no-parent"
   | "no-prompt"
   | "no-such-object"
   | "resume-mismatch"

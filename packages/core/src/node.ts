@@ -6,19 +6,26 @@ import { CheckpointError } from "./errors.ts";
 import { parseConfig, type Sam2Config } from "./model/config.ts";
 import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
+import { parseJson } from "./node/files.ts";
+import { serveWorkerWith } from "./node/worker.ts";
 import { loadingSteps } from "./progress.ts";
+import type { RemoteHost, Sam2HostOptions } from "./remote/host.ts";
 import { checkLoadOptions, type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
 export { officialUrl } from "./checkpoint/official.ts";
 export * from "./index.ts";
+export { nearest } from "./nearest.ts";
+export { type FetchOptions, fetchBytes, fetchToFile } from "./node/download/address.ts";
 export {
   type DownloadOptions,
   downloadFile,
   downloadModel,
+  modelBytes,
   obtainModel,
 } from "./node/download/download.ts";
 export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
 export { fileSource } from "./node/file-source.ts";
+export { parseJson, systemReason, temporaryFolder } from "./node/files.ts";
 export {
   encodeMaskPng,
   encodePng,
@@ -44,7 +51,7 @@ export {
   resolveModel,
 } from "./node/resolve.ts";
 export { type FfmpegProgram, ffmpegInstallHint, ffmpegVersion, findFfmpeg } from "./node/video/ffmpeg.ts";
-export { type FolderFrames, type FolderOptions, framesFromFolder } from "./node/video/folder.ts";
+export { type FolderFrames, type FolderOptions, framesFromFolder, isImageName } from "./node/video/folder.ts";
 export { createFrameFolder, type FrameFolderOptions } from "./node/video/frame-folder.ts";
 export {
   type OpenVideoOptions,
@@ -82,6 +89,17 @@ export async function loadSam2(source: string | URL | ByteSource | Uint8Array, o
   });
 }
 
+/**
+ * Serves SAM 2 in a worker thread to whoever made it, a `RemoteClient` or `createWorkerPredictor` of
+ * `@masklet/core/remote`. A checkpoint is what `loadSam2` takes and a message can carry: a name or a path, a `file:` URL,
+ * bytes; unless `open` says otherwise. Whoever sends messages may thus have any model file of this machine opened.
+ *
+ * Throws a `StateError` "no-parent" outside worker threads.
+ */
+export function serveWorker(options: Sam2HostOptions): RemoteHost {
+  return serveWorkerWith(options, readConfig);
+}
+
 function filePath(url: URL): string {
   if (url.protocol === "file:") return fileURLToPath(url);
   throw new CheckpointError("not-found", `${url}: only file: URLs are opened; download it, and give its path`, {
@@ -97,7 +115,7 @@ export async function readConfig(path: string): Promise<Sam2Config> {
   const source = await fileSource(path);
   const bytes = await source.read(0, source.size).finally(() => source.close?.());
   try {
-    return parseConfig(JSON.parse(new TextDecoder().decode(bytes)));
+    return parseConfig(parseJson(bytes));
   } catch (cause) {
     if (!(cause instanceof CheckpointError)) {
       throw new CheckpointError("config-invalid", `${path}: is not JSON`, { cause, details: { file: path } });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkAwaited, checkKeys, closest, type Keys } from "./options.ts";
+import { checkAwaited, checkKeys, type Keys } from "./options.ts";
 
 interface Some {
   readonly multimaskOutput?: boolean;
@@ -27,7 +27,6 @@ test("what is misspelt is an error that names what was meant", () => {
   expect(() => check({ colour: 1 })).toThrow(
     "predict: there is no option colour; there are multimaskOutput, labels, latest",
   );
-  expect(closest("size", ["signal", "fps"])).toBeUndefined();
 });
 
 test("what is known, and what is undefined, is none", () => {

@@ -85,7 +85,9 @@ interface ModelReport {
 }
 
 export async function inspect(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;

@@ -5,8 +5,10 @@ import {
   cacheFolder,
   type DownloadOptions,
   downloadModel,
+  isPresetName,
   listCachedModels,
   type ModelFiles,
+  modelBytes,
   presets,
   removeModel,
   resolveModel,
@@ -17,7 +19,16 @@ import { type ExitCode, type Host, print } from "../host.ts";
 import { showDownload, withModel } from "../models.ts";
 import { megabytes, Progress, percent } from "../progress.ts";
 import { type Cell, renderTable } from "../table.ts";
-import { choiceOption, commonOptions, type Help, listed, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  commonOptions,
+  didYouMean,
+  type Help,
+  listed,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 
 const sources = ["hub", "meta"] as const;
 
@@ -46,7 +57,7 @@ const help: Help = {
   usage: "masklet models list | (pull | path | verify | remove) NAME... [options]",
   about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 
-  list     Meta's eight, and which of them are here.
+  list     Meta's eight, how large they are, and which of them are here.
   pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again.
   path     Print where each model's checkpoint is.
   verify   Compute the hashes of what is here, and compare them with those that were published.
@@ -74,7 +85,9 @@ interface Call {
 const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, pull, path, verify, remove };
 
 export async function models(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
@@ -82,7 +95,9 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   const [name = "", ...names] = positionals;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action === undefined) {
-    throw new UsageError(`needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"`}`);
+    throw new UsageError(
+      `needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"${didYouMean(name, Object.keys(actions))}`}`,
+    );
   }
   if (name === "list" && names.length > 0) throw new UsageError(`list takes no names, got ${names.join(" ")}`);
   if (name !== "list" && names.length === 0) throw new UsageError(`${name} needs the name of a model`);
@@ -107,14 +122,17 @@ async function list({ json, host }: Call): Promise<0> {
   const { env } = host;
   const here = new Map<string, string>((await listCachedModels(env)).map((model) => [model.name, model.checkpoint]));
   const found = await Promise.all(
-    Object.values(presets).map(async ({ name }) => {
-      const checkpoint = here.get(name) ?? null;
-      return { name, checkpoint, bytes: checkpoint === null ? null : (await stat(checkpoint)).size };
-    }),
+    Object.keys(presets)
+      .filter(isPresetName)
+      .map(async (name) => {
+        const checkpoint = here.get(name) ?? null;
+        const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
+        return { name, checkpoint, bytes, downloadBytes: modelBytes(name) };
+      }),
   );
-  const rows = found.map(({ name, checkpoint, bytes }): Cell[] => [
+  const rows = found.map(({ name, checkpoint, bytes, downloadBytes }): Cell[] => [
     name,
-    bytes === null ? "-" : { text: megabytes(bytes), right: true },
+    { text: bytes === null ? `about ${megabytes(downloadBytes)}` : megabytes(bytes), right: true },
     checkpoint ?? "not here",
   ]);
   const cache = cacheFolder(env);

@@ -1,6 +1,8 @@
 /** From images to results: the jobs for the model, and what is made of its answers. Nothing is written here. */
 import { basename } from "node:path";
 import {
+  fetchBytes,
+  ImageError,
   type ImageJob,
   type ImagePrediction,
   type ImagePredictorOptions,
@@ -13,9 +15,10 @@ import {
   type Sam2,
   type SegmentManyOptions,
 } from "@masklet/core/node";
-import type { Host } from "../host.ts";
+import { type Host, onceEach } from "../host.ts";
 import type { MaskPictures } from "../mask-pictures.ts";
-import { type ObjectPrompt, promptFor } from "../prompts.ts";
+import { type Progress, showFetching } from "../progress.ts";
+import { type BoxFormat, boxNote, type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
 import { type MaskId, type Output, type OutputSettings, render } from "./outputs.ts";
@@ -26,10 +29,19 @@ export interface Work {
   readonly objects: readonly ObjectPrompt[];
   /** The pictures of `--mask`. */
   readonly masks: MaskPictures;
+  readonly boxFormat: BoxFormat;
   readonly multimask: boolean;
   /** Decoder runs after the first, at most. */
   readonly refine: number;
   readonly predictor: ImagePredictorOptions;
+  /** Of an image; core's own limit if not given. */
+  readonly maxPixels: number | undefined;
+}
+
+/** What images come through, and where what is fetched shows how far it is. */
+export interface ImageHost {
+  readonly host: Pick<Host, "stdin" | "signal">;
+  readonly progress: Progress;
 }
 
 const multimasks = [1, 2, 3] as const;
@@ -59,13 +71,16 @@ export function segmentOptions({ multimask, refine, predictor }: Work, signal: A
 
 /** The inputs as jobs, whose images are read when their turn is near. Prompt masks are read once for all of them. */
 export function inputJobs(
-  { objects, masks }: Work,
+  work: Work,
   inputs: readonly Input[],
   { config: { imageSize } }: Sam2,
-  host: Pick<Host, "stdin" | "signal">,
-  onWarning: (warning: ImageWarning) => void,
+  imageHost: ImageHost,
 ): readonly InputJob[] {
+  const { objects, masks } = work;
+  const onWarning = onceEach((problem) => imageHost.progress.note(`masklet segment: ${problem}`));
   const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
+    const note = boxNote(object, image, work.boxFormat);
+    if (note !== undefined) imageHost.progress.note(`masklet segment: ${note}`);
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
     const mask = await masks.maskOf({ ...object, mask: object.mask });
@@ -80,18 +95,28 @@ export function inputJobs(
   };
   return inputs.map((input) => ({
     input,
-    image: () => readInput(input, host, onWarning),
+    image: () => readInput(input, work, imageHost, onWarning),
     prompts: (image) => Promise.all(objects.map((object) => promptOf(object, image))),
   }));
 }
 
+/** Of a picture that is fetched. */
+const maxImageBytes = 2 ** 28;
+
 async function readInput(
-  { source }: Input,
-  host: Pick<Host, "stdin" | "signal">,
+  { source, url, problem }: Input,
+  { maxPixels }: Work,
+  { host, progress }: ImageHost,
   onWarning: (warning: ImageWarning) => void,
 ): Promise<RawImage> {
   const { signal } = host;
-  return readImage(source === "-" ? await readStandardInput(host) : source, { signal, onWarning });
+  if (problem !== undefined) throw new ImageError("image-not-found", problem, { details: { source } });
+  const settings = { signal, onWarning, ...(maxPixels !== undefined && { maxPixels }) };
+  if (url !== undefined) {
+    const onProgress = showFetching(progress);
+    return readImage(await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress }), settings);
+  }
+  return readImage(source === "-" ? await readStandardInput(host) : source, settings);
 }
 
 /** An image's results, ready to be written. */

@@ -27,8 +27,11 @@ export const defaultMaxPixels: number = 2 ** 27;
 
 /** What was done to a picture that its reader may not expect. */
 export interface ImageWarning {
-  /** "range-scaled": its samples were brought to 8 bits by the range that was found in them, not by their type's. */
-  readonly code: "range-scaled";
+  /**
+   * "range-scaled": its samples were brought to 8 bits by the range that was found in them, not by their type's;
+   * "unfinished": a JPEG without its end marker, all of whose pixels are there all the same.
+   */
+  readonly code: "range-scaled" | "unfinished";
   /** For people. */
   readonly message: string;
   /** The facts of the message as fields. */

@@ -2,6 +2,7 @@ import { MaskError } from "../errors.ts";
 import { checkImage, type RawImage, type Rgb } from "../image/image.ts";
 import { checkKeys, type Keys } from "../options.ts";
 import { areaAround, blurMask } from "./blur.ts";
+import { drawLabel } from "./label.ts";
 import { checkMaskFits, type Mask } from "./mask.ts";
 import { paletteColour } from "./palette.ts";
 
@@ -10,6 +11,8 @@ export interface OverlayObject {
   readonly mask: Mask;
   /** The palette's next if not given. */
   readonly colour?: Rgb;
+  /** A word in the middle of it, its id for instance; none if not given. */
+  readonly label?: string;
 }
 
 /** How objects are painted. */
@@ -21,7 +24,8 @@ export interface OverlayOptions {
 }
 
 /**
- * The image with its objects tinted and outlined, later ones on top; the same size and channels. Edges are antialiased.
+ * The image with its objects tinted and outlined, later ones on top, and their labels above all; the same size and
+ * channels. Edges are antialiased.
  * Throws an `ImageError` for what is no image, a `MaskError` for a mask of another size or an option out of range
  * (`overlay-option`).
  */
@@ -55,6 +59,9 @@ export function overlay(image: RawImage, objects: readonly OverlayObject[], opti
         if (channels === 4) data[at + 3] = Math.max(data[at + 3] as number, Math.round(cover * 255));
       }
     }
+  }
+  for (const [i, { mask, label, colour = paletteColour(i) }] of objects.entries()) {
+    if (label !== undefined) drawLabel({ width, height, channels, data }, label, mask, colour);
   }
   return { width, height, channels, data };
 }

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RawImage } from "../image/image.ts";
+import type { ImageWarning, RawImage } from "../image/image.ts";
 import { draw } from "../mask/samples.ts";
 import { encodeMaskPng, encodePng, encodeWebp, readImage, readMask, writeFileAtomic } from "./image.ts";
 
@@ -47,6 +47,28 @@ const near = (ours: number[][], theirs: number[][], tolerance: number): void => 
     }
   }
 };
+
+test("a BMP, which sharp does not read", async () => {
+  const head = [0x42, 0x4d, 62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0];
+  const file = Uint8Array.from([...head, ...new Array(24).fill(0), 255, 255, 255, 0, 0, 0, 0, 0]);
+  expect(await readImage(file)).toEqual({
+    width: 2,
+    height: 1,
+    channels: 3,
+    data: Uint8Array.of(255, 255, 255, 0, 0, 0),
+  });
+  expect([...(await readMask(file)).data]).toEqual([1, 0]);
+});
+
+test("a JPEG without its end marker is read, with a warning; one without its end is not", async () => {
+  const whole = await source().jpeg().toBuffer();
+  const warnings: ImageWarning[] = [];
+  const onWarning = (warning: ImageWarning): number => warnings.push(warning);
+  expect(await readImage(whole.subarray(0, -2), { onWarning })).toEqual(await readImage(whole, { onWarning }));
+  expect(warnings).toMatchObject([{ code: "unfinished", details: { source: "bytes" } }]);
+  await expect(readImage(whole.subarray(0, -12), { onWarning })).rejects.toMatchObject({ code: "image-corrupt" });
+  expect(warnings).toHaveLength(1);
+});
 
 describe("readImage decodes", () => {
   test.each([
@@ -271,10 +293,10 @@ describe("writeFileAtomic", () => {
   test("a failure leaves the old file and no other", async () => {
     const inside = await mkdtemp(join(folder, "fail-"));
     await writeFile(join(inside, "old"), "old");
-    await expect(writeFileAtomic(join(inside, "none", "file"), "x")).rejects.toMatchObject({
+    await expect(writeFileAtomic(join(inside, "old", "file"), "x")).rejects.toMatchObject({
       name: "MaskletError",
       code: "write-failed",
-      details: { code: "ENOENT" },
+      details: { code: "ENOTDIR" },
     });
     // Renaming over a folder fails after the bytes were written.
     await expect(writeFileAtomic(inside, "x")).rejects.toMatchObject({ code: "write-failed" });

@@ -2,20 +2,19 @@
  * Image files in Node, through the optional package `sharp`, which is loaded when it is first needed.
  *
  * What `readImage` does with what it finds:
- * - formats: JPEG, PNG, WebP, AVIF, TIFF and GIF; of several frames or pages the first;
+ * - formats: JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP; of several frames or pages the first;
  * - EXIF orientation is applied, so pixels are as a viewer shows them;
  * - an embedded ICC profile is converted to sRGB; without one, colours are taken as sRGB, CMYK as SWOP's;
  * - 16 bits a channel, signed and floating samples become 8 bits by the rule in image/depth.ts, and `onWarning` hears of
  *   it where that is not the type's own range; grey and palettes become RGB;
  * - alpha is kept, straight, as a fourth channel, if the file has one (a GIF always may); else there are three.
  */
-import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError, MaskletError } from "../errors.ts";
+import { decodeBmp, isBmp } from "../image/bmp.ts";
 import { type DeepSamples, depthRange, rangeWarning, toBytes } from "../image/depth.ts";
 import {
   checkImage,
@@ -38,6 +37,7 @@ import {
   tiffMaskValues,
 } from "../mask/mask-picture.ts";
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
+import { makeParents, systemReason, temporaryBeside } from "./files.ts";
 import { zlib } from "./label-png.ts";
 
 /** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
@@ -55,6 +55,8 @@ export interface ReadMaskOptions extends ImageLimits {
   /** Which label is the object, where the picture is a label map: `labels` of `readMaskPicture` are there. */
   readonly label?: number;
   readonly signal?: AbortSignalLike;
+  /** As of `readImage`. */
+  readonly onWarning?: (warning: ImageWarning) => void;
 }
 
 const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"];
@@ -90,9 +92,9 @@ async function decodeDeep(
     const tiff = await abortable(decodeTiff(file, zlib, { name, maxPixels }), signal);
     if (tiff === undefined) {
       if (header.format === "uint" && header.bits <= 16) return undefined;
-      throw unreadTiff(where, name, header);
+      throw unreadTiff(name, header);
     }
-    samples = tiffColours(where, name, oriented(tiff, tiff.orientation));
+    samples = tiffColours(name, oriented(tiff, tiff.orientation));
   } else if (pngDepth(file) === 16) {
     // What ICC profiles and EXIF say is sharp's to apply: only pictures that would come out dark are read here.
     const png = await abortable(decodePng(file, zlib, { name, maxPixels }), signal);
@@ -106,17 +108,17 @@ async function decodeDeep(
   return toBytes(samples, range);
 }
 
-function tiffColours(where: string, name: string, tiff: TiffSamples): DeepSamples {
+function tiffColours(name: string, tiff: TiffSamples): DeepSamples {
   const colours = tiff.kind === "rgb" ? 3 : 1;
   const channels = tiff.channels - (tiff.alpha ? 1 : 0);
-  if (tiff.kind === "palette" || (colours === 1 && channels > 1)) throw tooManyChannels(where, name, tiff.channels);
+  if (tiff.kind === "palette" || (colours === 1 && channels > 1)) throw tooManyChannels(name, tiff.channels);
   return { ...tiff, colours };
 }
 
-function unreadTiff(where: string, name: string, { format, bits, isPalette }: TiffHeader): ImageError {
+function unreadTiff(name: string, { format, bits, isPalette }: TiffHeader): ImageError {
   const samples = format === undefined ? "complex" : isPalette ? "palette" : format;
   const problem = `a TIFF of ${bits}-bit ${samples} samples, packed in a way that is not read`;
-  return unknownFormat(where, name, problem);
+  return unknownFormat(name, problem);
 }
 
 /** How a PNG is stored, by EXIF's number: its samples are read here, and that is not. */
@@ -127,15 +129,15 @@ async function pngOrientation(where: string, file: Uint8Array): Promise<number> 
   return header?.orientation ?? 1;
 }
 
-function tooManyChannels(where: string, name: string, channels: number): ImageError {
-  return new ImageError("image-format", `${where}: ${name} decodes to ${channels} channels, expected 1 to 4`, {
+function tooManyChannels(name: string, channels: number): ImageError {
+  return new ImageError("image-format", `${name} decodes to ${channels} channels, expected 1 to 4`, {
     details: { source: name, channels },
   });
 }
 
 /** Grey with or without alpha as RGB(A). */
 function fromGrey(name: string, grey: Uint8Array, from: number): Pick<RawImage, "channels" | "data"> {
-  if (from !== 1 && from !== 2) throw tooManyChannels("readImage", name, from);
+  if (from !== 1 && from !== 2) throw tooManyChannels(name, from);
   const channels = from === 1 ? 3 : 4;
   const data = new Uint8Array((grey.length / from) * channels);
   for (let i = 0, o = 0; i < grey.length; i += from, o += channels) {
@@ -183,7 +185,7 @@ async function maskValues(opened: Opened, options: Omit<ReadMaskOptions, "label"
     const tiff = await abortable(decodeTiff(file, zlib, { name, maxPixels }), signal);
     if (tiff !== undefined) return tiffMaskValues(oriented(tiff, tiff.orientation));
     const header = tiffHeader(file, name);
-    if (header.format !== "uint" || header.bits > 8 || header.isPalette) throw unreadTiff(where, name, header);
+    if (header.format !== "uint" || header.bits > 8 || header.isPalette) throw unreadTiff(name, header);
   }
   if (isPng(file)) {
     const png = await abortable(decodePng(file, zlib, { name, maxPixels }), signal);
@@ -191,7 +193,7 @@ async function maskValues(opened: Opened, options: Omit<ReadMaskOptions, "label"
   }
   const { format, data, info } = await decode(opened, options, (image) => image.ensureAlpha().toColourspace("srgb"));
   const { width, height, channels } = info;
-  if (channels !== 4) throw tooManyChannels(where, name, channels);
+  if (channels !== 4) throw tooManyChannels(name, channels);
   return { ...imageMaskValues({ width, height, channels, data }), lossy: format === "jpeg" || format === "heif" };
 }
 
@@ -235,7 +237,7 @@ export interface WriteOptions {
 
 /**
  * Writes a file wholly or not at all: into a new file beside it, synced, then renamed over it. When that fails or is
- * aborted, the new file is removed and an older one at `path` is as it was.
+ * aborted, the new file is removed and an older one at `path` is as it was. A folder that is not there is made.
  *
  * Rejects with a `MaskletError` `write-failed` (unwritable folder, full disk; the system's error is the cause), or with
  * the signal's reason.
@@ -251,7 +253,7 @@ export async function writeFileAtomic(
   const temporary = temporaryBeside(path);
   let created = false;
   try {
-    const file = await open(temporary, "wx");
+    const file = await openNew(temporary);
     created = true;
     try {
       await file.writeFile(bytes);
@@ -264,17 +266,23 @@ export async function writeFileAtomic(
   } catch (cause) {
     if (created) await rm(temporary, { force: true }).catch(() => {});
     if (signal?.aborted === true) throw signal.reason;
-    throw writeFailed("writeFileAtomic", path, cause);
+    throw writeFailed(path, cause);
   }
 }
 
-/** A new name for what will be renamed to `path` once it is whole: in the same folder, where renaming is one step. */
-export function temporaryBeside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+/** Opens a file that must not be there yet, making its folder where that is missing. Rejects with the system's error. */
+export async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "wx");
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    await makeParents(path);
+    return await open(path, "wx");
+  }
 }
 
-export function writeFailed(where: string, path: string, cause: unknown): MaskletError {
-  return new MaskletError("write-failed", `${where}: cannot write ${path}: ${reason(cause)}`, {
+export function writeFailed(path: string, cause: unknown): MaskletError {
+  return new MaskletError("write-failed", `${path} cannot be written: ${systemReason(cause)}`, {
     cause,
     details: { path, code: errorCode(cause) },
   });
@@ -296,8 +304,8 @@ async function openImage(
   signal?.throwIfAborted();
   const name = source instanceof Uint8Array ? "bytes" : String(source);
   await loadSharp(where);
-  const file = source instanceof Uint8Array ? source : await abortable(readBytes(where, source), signal);
-  if (file.length === 0) throw unknownFormat(where, name, "empty");
+  const file = source instanceof Uint8Array ? source : await abortable(readBytes(source), signal);
+  if (file.length === 0) throw unknownFormat(name, "empty");
   return { where, name, file };
 }
 
@@ -310,57 +318,71 @@ interface Decoded {
 
 async function decode(
   { where, name, file }: Opened,
-  { maxPixels = defaultMaxPixels, signal }: ReadImageOptions,
+  { maxPixels = defaultMaxPixels, signal, onWarning }: ReadImageOptions,
   convert: (image: Sharp) => Sharp,
 ): Promise<Decoded> {
   const sharp = await loadSharp(where);
   const settings: SharpOptions = { failOn: "error", limitInputPixels: false, pages: 1 };
   const corrupt = (cause: unknown): ImageError =>
-    new ImageError("image-corrupt", `${where}: ${name} cannot be decoded: ${reason(cause)}`, {
+    new ImageError("image-corrupt", `${name} cannot be decoded: ${reason(cause)}`, {
       cause,
       details: { source: name },
     });
+  if (isBmp(file)) {
+    const { data, width, height, channels } = decodeBmp(file, name, maxPixels);
+    const pixels = await pixelsOf(convert(sharp(data, { raw: { width, height, channels } })), signal);
+    return { format: "bmp", ...pixels };
+  }
   // Only the header is read here, so a bomb is refused before a pixel of it is decoded.
   const header = await abortable(sharp(file, settings).metadata(), signal).catch((cause: unknown) => {
     if (signal?.aborted === true) throw signal.reason;
-    if (/unsupported image format/i.test(reason(cause))) throw unknownFormat(where, name, "of no known format", cause);
+    if (/unsupported image format/i.test(reason(cause))) throw unknownFormat(name, "of no known format", cause);
     throw corrupt(cause);
   });
   if (!formats.includes(header.format) || (header.format === "heif" && header.compression !== "av1")) {
     throw unknownFormat(
-      where,
       name,
       header.compression === undefined ? header.format : `${header.format} (${header.compression})`,
     );
   }
-  checkSize(`${where}: ${name}`, { width: header.width, height: header.pageHeight ?? header.height }, maxPixels);
+  checkSize(name, { width: header.width, height: header.pageHeight ?? header.height }, maxPixels);
 
-  const pixels = convert(sharp(file, settings).autoOrient()).raw({ depth: "uchar" });
   try {
-    const { data, info } = await abortable(pixels.toBuffer({ resolveWithObject: true }), signal);
-    return { format: header.format, data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
+    return { format: header.format, ...(await pixelsOf(convert(sharp(file, settings).autoOrient()), signal)) };
   } catch (cause) {
     if (signal?.aborted === true) throw signal.reason;
-    throw corrupt(cause);
+    if (header.format !== "jpeg") throw corrupt(cause);
+    // With an end marker, what misses pixels is told by a warning: then it is as broken as it looked.
+    const ended = Buffer.concat([file, Uint8Array.of(0xff, 0xd9)]);
+    const image = sharp(ended, { ...settings, failOn: "warning" }).autoOrient();
+    const decoded = await pixelsOf(convert(image), signal).catch(() => {
+      if (signal?.aborted === true) throw signal.reason;
+      throw corrupt(cause);
+    });
+    const message = `${name}: the JPEG lacks its end marker; all its pixels are there`;
+    onWarning?.({ code: "unfinished", message, details: { source: name } });
+    return { format: header.format, ...decoded };
   }
 }
 
-async function readBytes(where: string, source: string | URL): Promise<Uint8Array> {
+async function pixelsOf(image: Sharp, signal: AbortSignalLike | undefined): Promise<Omit<Decoded, "format">> {
+  const pixels = image.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await abortable(pixels, signal);
+  return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
+}
+
+async function readBytes(source: string | URL): Promise<Uint8Array> {
   if (source instanceof URL && source.protocol !== "file:") {
-    throw new ImageError(
-      "image-url",
-      `${where}: reads file: URLs, got ${source.protocol}; fetch it and pass the bytes`,
-      {
-        details: { url: source.href },
-      },
-    );
+    throw new ImageError("image-url", `${source}: only file: URLs are read; fetch it and pass the bytes`, {
+      details: { url: source.href },
+    });
   }
   const path = source instanceof URL ? fileURLToPath(source) : source;
   try {
     return await readFile(path);
   } catch (cause) {
     const code = errorCode(cause) === "ENOENT" ? "image-not-found" : "image-unreadable";
-    throw new ImageError(code, `${where}: cannot read ${path}: ${reason(cause)}`, { cause, details: { path } });
+    throw new ImageError(code, `${path} cannot be read: ${systemReason(cause)}`, { cause, details: { path } });
   }
 }
 
@@ -394,8 +416,8 @@ async function loadSharp(where: string): Promise<SharpConstructor> {
   }
 }
 
-function unknownFormat(where: string, name: string, format: string, cause?: unknown): ImageError {
-  return new ImageError("image-format", `${where}: ${name} is ${format}, expected JPEG, PNG, WebP, AVIF, TIFF or GIF`, {
+function unknownFormat(name: string, format: string, cause?: unknown): ImageError {
+  return new ImageError("image-format", `${name} is ${format}, expected JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP`, {
     cause,
     details: { source: name, format },
   });
@@ -411,9 +433,9 @@ function errorCode(error: unknown): unknown {
 
 const readKeys: Keys<ReadImageOptions> = { maxPixels: true, signal: true, onWarning: true };
 
-const maskKeys: Keys<ReadMaskOptions> = { maxPixels: true, signal: true, label: true };
+const maskKeys: Keys<ReadMaskOptions> = { maxPixels: true, signal: true, label: true, onWarning: true };
 
-const pictureKeys: Keys<Omit<ReadMaskOptions, "label">> = { maxPixels: true, signal: true };
+const pictureKeys: Keys<Omit<ReadMaskOptions, "label">> = { maxPixels: true, signal: true, onWarning: true };
 
 const webpKeys: Keys<WebpOptions> = { quality: true, lossless: true };
 

@@ -22,6 +22,17 @@ import { Caller } from "./caller.ts";
 import { type Handle, type Sam2Methods, type ServedImages, type ServedModel, sam2Methods } from "./methods.ts";
 import type { PortLike } from "./port.ts";
 
+/**
+ * What a message can carry of what `loadSam2` takes: a name, a path or an address, also as a URL object; bytes; in a
+ * browser a Blob; and whatever other plain data the host's own `open` understands.
+ */
+export type RemoteModelSource =
+  | string
+  | { readonly href: string }
+  | Uint8Array
+  | { readonly size: number; readonly type: string; arrayBuffer(): Promise<ArrayBuffer> }
+  | { readonly [key: string]: unknown };
+
 /** Options of `RemoteClient.load`. */
 export interface RemoteLoadOptions {
   /** As of `loadSam2`: for checkpoints that do not show which model they are. */
@@ -60,7 +71,7 @@ export class RemoteClient {
    * Has the host load a checkpoint: its bytes, or what else the host's `open` takes. Rejects as `loadSam2`; aborting
    * rejects at once, and what the host loads in spite of it is freed.
    */
-  async load(source: unknown, options: RemoteLoadOptions = {}): Promise<RemoteSam2> {
+  async load(source: RemoteModelSource, options: RemoteLoadOptions = {}): Promise<RemoteSam2> {
     checkKeys("load", options, loadKeys);
     return new RemoteSam2(this.#caller, await loadModel(this.#caller, source, options));
   }
@@ -77,12 +88,19 @@ export class RemoteClient {
 
 async function loadModel(
   caller: Caller<Sam2Methods>,
-  source: unknown,
+  source: RemoteModelSource,
   { transfer, signal, onProgress, ...options }: RemoteLoadOptions,
 ): Promise<Sam2Methods["load"]["result"]> {
   signal?.throwIfAborted();
-  const loaded = caller.call("load", { source, ...options }, { signal, onEvent: onProgress, transfer });
+  // A URL object cannot be cloned.
+  const sent = typeof source === "object" && isUrl(source) ? source.href : source;
+  const loaded = caller.call("load", { source: sent, ...options }, { signal, onEvent: onProgress, transfer });
   return abortable(loaded, signal, (late) => caller.abandon(late));
+}
+
+/** Of this realm or another; core knows no URL by itself. */
+function isUrl(source: object): source is { readonly href: string } {
+  return Object.prototype.toString.call(source) === "[object URL]";
 }
 
 /** Options of `createWorkerPredictor`: those of `RemoteClient.load`, and the predictor's. */
@@ -97,7 +115,7 @@ export interface WorkerPredictorOptions extends RemoteLoadOptions {
  */
 export async function createWorkerPredictor(
   worker: PortLike,
-  source: unknown,
+  source: RemoteModelSource,
   given: WorkerPredictorOptions = {},
 ): Promise<RemoteImagePredictor> {
   checkKeys("createWorkerPredictor", given, workerKeys);

@@ -49,9 +49,11 @@ export interface MaskFromOptions extends ImageLimits {
 }
 
 /**
- * The pixels of a browser's image as RGBA, at its natural size. What was passed in is neither closed nor changed.
+ * The pixels of a browser's image as RGBA: all that its file has, which of one for screens of "2x" (`srcset`) are more than
+ * `naturalWidth` says, so that places on the page are scaled by the result's own width. SVG is drawn at its size. What was
+ * passed in is neither closed nor changed.
  *
- * Rejects with an `ImageError`: `image-corrupt` (a Blob the browser cannot decode, an element that has not loaded),
+ * Rejects with an `ImageError`: `image-format` (SVG in a worker), `image-corrupt` (a Blob the browser cannot decode, an element that has not loaded),
  * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
  * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
  */
@@ -63,11 +65,27 @@ export async function imageFrom(source: WebImageSource, options: ImageFromOption
   if (source instanceof Blob) {
     const deep = await abortable(decodeDeep(source, maxPixels, onWarning), signal);
     if (deep !== undefined) return deep;
+    if (await abortable(isSvg(source), signal)) {
+      const typed = new Blob([source], { type: "image/svg+xml" });
+      return drawUrl(URL.createObjectURL(typed), maxPixels, signal);
+    }
     const bitmap = await abortable(decodeBlob(source), signal, (late) => late.close());
     try {
       return draw(bitmap, bitmap, maxPixels);
     } finally {
       bitmap.close();
+    }
+  }
+  if (isImageElement(source) && source.srcset !== "" && source.currentSrc !== "") {
+    // `naturalWidth` is what a file of "2x" takes on the page, half of its pixels.
+    const bitmap = await abortable(createImageBitmap(source), signal, (late) => late.close()).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (bitmap !== undefined) {
+      try {
+        return draw(bitmap, bitmap, maxPixels);
+      } finally {
+        bitmap.close();
+      }
     }
   }
   if (source instanceof ImageData) {
@@ -190,6 +208,37 @@ export function imageDataFrom(image: RawImage): ImageData {
   return out;
 }
 
+/** By its type, or where a file has none by its beginning. */
+async function isSvg(blob: Blob): Promise<boolean> {
+  if (blob.type !== "") return /^image\/svg\+xml\b/i.test(blob.type);
+  return /^\s*(<\?xml|<!--|<!doctype svg|<svg)/i.test(await blob.slice(0, 256).text());
+}
+
+/** What browsers decode in a document alone: drawings. Revokes the address. */
+async function drawUrl(url: string, maxPixels: number, signal: AbortSignalLike | undefined): Promise<RawImage> {
+  try {
+    if (typeof Image === "undefined") {
+      throw new ImageError(
+        "image-format",
+        "imageFrom: browsers draw SVG in a document, not in a worker: call it there",
+      );
+    }
+    const image = new Image();
+    image.src = url;
+    await abortable(image.decode(), signal).catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      throw new ImageError("image-corrupt", "imageFrom: the browser cannot draw this SVG", { cause });
+    });
+    return draw(image, naturalSize(image), maxPixels);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function isImageElement(source: unknown): source is HTMLImageElement {
+  return typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement;
+}
+
 async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(blob, { imageOrientation: "from-image", premultiplyAlpha: "default" });
@@ -203,7 +252,7 @@ async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
 }
 
 function naturalSize(source: Exclude<WebImageSource, Blob | ImageData>): Size {
-  if (typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement) {
+  if (isImageElement(source)) {
     return { width: source.naturalWidth, height: source.naturalHeight };
   }
   if (typeof HTMLVideoElement !== "undefined" && source instanceof HTMLVideoElement) {

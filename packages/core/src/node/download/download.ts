@@ -4,14 +4,17 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { official, officialFile, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { inventory } from "../../model/inventory.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
+import { elementCount } from "../../tensor/tensor.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
   cacheFolder,
   type Environment,
   findInCache,
   type ModelFiles,
+  meant,
   repositoryFolder,
   resolveModel,
 } from "../resolve.ts";
@@ -60,10 +63,37 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
   if (from === "meta" && preset === undefined) throw noModel(name, "Meta's server has only");
   const found = await findInCache(options.cacheDir ?? cacheFolder(env), repository);
   if (found !== undefined) return found;
-  return withHub(repository, options, (hub) => {
+  const fetched = withHub(repository, options, (hub) => {
     if (from === "meta" && preset !== undefined) return fromMeta(preset, hub);
     return modelFromHub(preset, hub);
   });
+  return fetched.catch((error: unknown) => Promise.reject(withWaysOut(error, name, from, preset)));
+}
+
+/** Failures of the way to the bytes, which another way may not have. */
+const ofTheWay: ReadonlySet<string> = new Set([
+  ...["offline", "unauthorized", "forbidden", "not-on-server", "rate-limited", "server-error", "http-error"],
+  ...["connection-failed", "stalled", "response-malformed"],
+]);
+
+/** The same error, saying also how large the model is and where else it can be had. */
+function withWaysOut(error: unknown, name: string, from: "hub" | "meta", preset: PresetName | undefined): unknown {
+  if (!(error instanceof DownloadError) || !ofTheWay.has(error.code)) return error;
+  const size = preset === undefined ? "" : ` (about ${(modelBytes(preset) / 1e6).toFixed(0)} MB)`;
+  const mirror = "a mirror of Hugging Face is named with HF_ENDPOINT";
+  const meta = `Meta's own server is asked with from: "meta", masklet models pull ${preset} --from meta`;
+  const hub = `Hugging Face is asked without --from meta`;
+  const ways = preset === undefined ? [mirror] : from === "meta" ? [hub] : [mirror, meta];
+  return new DownloadError(error.code, `${name}${size} could not be fetched: ${error.message}; ${ways.join("; ")}`, {
+    cause: error,
+    details: { ...error.details, model: name, ...(preset !== undefined && { modelBytes: modelBytes(preset) }) },
+  });
+}
+
+/** About how large the file of one of Meta's models is: four bytes for each of its numbers. */
+export function modelBytes(name: PresetName): number {
+  const shapes = inventory(presets[name]).values();
+  return [...shapes].reduce((sum, dims) => sum + 4 * elementCount(dims), 0);
 }
 
 /**
@@ -162,7 +192,9 @@ export function foldersOf(cache: string, repository: string): Omit<Place, "revis
 
 function noModel(name: string, why: string): CheckpointError {
   const names = Object.keys(presets);
-  return new CheckpointError("not-found", `${name}: ${why}: ${names.join(", ")}`, { details: { file: name, names } });
+  return new CheckpointError("not-found", `${name}: ${why}${meant(name)} (${names.join(", ")})`, {
+    details: { file: name, names },
+  });
 }
 
 /** Files of one commit: what `main` refers to when the first of them is asked for. */

@@ -7,6 +7,7 @@ import type { ImageLimits, ImageWarning } from "../../image/image.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { compareFrameNames } from "../../video/frame-names.ts";
 import type { FrameSource } from "../../video/frame-source.ts";
+import { systemReason } from "../files.ts";
 import { readImage } from "../image.ts";
 
 export interface FolderOptions extends ImageLimits {
@@ -27,27 +28,12 @@ export interface FolderFrames extends FrameSource {
 
 const extensions: ReadonlySet<string> = new Set([
   ...[".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"],
-  ...[".png", ".webp", ".avif", ".tif", ".tiff", ".gif"],
+  ...[".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".dib"],
 ]);
 
 /** Of images that are not read. */
 const otherExtensions: ReadonlySet<string> = new Set([
-  ...[
-    ".apng",
-    ".arw",
-    ".bmp",
-    ".cr2",
-    ".cr3",
-    ".dcm",
-    ".dib",
-    ".dng",
-    ".exr",
-    ".hdr",
-    ".heic",
-    ".heif",
-    ".hif",
-    ".ico",
-  ],
+  ...[".apng", ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".exr", ".hdr", ".heic", ".heif", ".hif", ".ico"],
   ...[".j2k", ".jp2", ".jpx", ".jxl", ".jxr", ".nef", ".orf", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".raf", ".raw"],
   ...[".rw2", ".svg", ".tga", ".xcf"],
 ]);
@@ -71,19 +57,17 @@ export async function framesFromFolder(folder: string | URL, options: FolderOpti
   signal?.throwIfAborted();
   const path = folder instanceof URL ? fileURLToPath(folder) : folder;
   const found = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new VideoError("not-found", `framesFromFolder: ${path} is no folder that can be read: ${problem}`, {
+    throw new VideoError("not-found", `${path} is no folder that can be read: ${systemReason(cause)}`, {
       cause,
       details: { path },
     });
   });
   const files = found.filter((entry) => !entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
-  const isFrame = (name: string): boolean => extensions.has(extname(name).toLowerCase());
   const compare = (a: string, b: string): number => compareFrameNames(stem(a), stem(b));
-  const names = files.filter(isFrame).sort(compare);
+  const names = files.filter(isImageName).sort(compare);
   const [first] = names;
   if (first === undefined) {
-    throw new VideoError("no-frames", `framesFromFolder: ${path} has no image (${[...extensions].join(", ")})`, {
+    throw new VideoError("no-frames", `${path} has no image (${[...extensions].join(", ")})`, {
       details: { path },
     });
   }
@@ -92,7 +76,7 @@ export async function framesFromFolder(folder: string | URL, options: FolderOpti
     const [one, other] = names.slice(twice - 1) as [string, string];
     throw new VideoError(
       "ambiguous-frames",
-      `framesFromFolder: ${path}: ${one} and ${other} have the same number; keep one of them in the folder`,
+      `${path}: ${one} and ${other} have the same number; keep one of them in the folder`,
       { details: { path, names: [one, other] } },
     );
   }
@@ -107,7 +91,7 @@ export async function framesFromFolder(folder: string | URL, options: FolderOpti
     size: { width, height },
     count: names.length,
     names,
-    leftOut: await imagesAmong(path, files.filter((name) => !isFrame(name)).sort(compare)),
+    leftOut: await imagesAmong(path, files.filter((name) => !isImageName(name)).sort(compare)),
     frame: async (index, options = {}) => {
       const name = names[index];
       if (name === undefined) return undefined;
@@ -119,6 +103,11 @@ export async function framesFromFolder(folder: string | URL, options: FolderOpti
       });
     },
   };
+}
+
+/** Whether a file is taken for an image by its name's ending, in any case. */
+export function isImageName(name: string): boolean {
+  return extensions.has(extname(name).toLowerCase());
 }
 
 /** Those that look like images. */

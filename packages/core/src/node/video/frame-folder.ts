@@ -30,7 +30,7 @@ export async function createFrameFolder(folder: string | URL, options: FrameFold
     const made = await mkdir(path, { recursive: true });
     return new FolderWriter({ path, made: made !== undefined, first, signal });
   } catch (cause) {
-    throw writeFailed("createFrameFolder", path, cause);
+    throw writeFailed(path, cause);
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { noiseImage } from "../../../test/toy-sam2.ts";
 import { childrenOf, ffmpeg, hasFfmpeg } from "../../../test/videos.ts";
@@ -44,6 +45,14 @@ const testVideo = async (name: string, ...args: readonly string[]): Promise<stri
   await ffmpeg("-f", "lavfi", "-i", "testsrc=size=48x32:rate=25:duration=1", ...args, at(name));
   return at(name);
 };
+
+test.runIf(hasFfmpeg)("an animated WebP says why not", async () => {
+  const frames = Buffer.concat([0, 1].map((i) => Buffer.from(noise(i).data)));
+  const raw = { width: 34, height: 42, channels: 3, pageHeight: 21 } as const;
+  await writeFile(at("moving.webp"), await sharp(frames, { raw }).webp().toBuffer());
+  await expect(openVideo(at("moving.webp"))).rejects.toMatchObject({ code: "not-a-video" });
+  await expect(openVideo(at("moving.webp"))).rejects.toThrow(/moving\.webp is an animated WebP.*make a GIF/);
+});
 
 const closing = async <T>(video: VideoFrames, use: (video: VideoFrames) => Promise<T>): Promise<T> => {
   try {

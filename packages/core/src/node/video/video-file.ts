@@ -7,17 +7,19 @@
  *   and 12 bits are rounded, HDR is not tone-mapped, alpha is dropped and the colours beneath it stay;
  * - every frame has the first one's size; where a video changes its size, later frames are stretched.
  */
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
-import { StateError, VideoError } from "../../errors.ts";
+import { ImageError, StateError, VideoError } from "../../errors.ts";
 import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
+import { systemReason, temporaryFolder } from "../files.ts";
+import { writeFailed } from "../image.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
+import { fileUrl } from "./ffmpeg.ts";
 import { countFrames, type FrameIndex, type Input, indexFrames, inputFlags, probeTrack, type Track } from "./probe.ts";
 
 /** Where a video comes from: a path, a URL that ffmpeg can read, or the file's bytes. */
@@ -89,8 +91,25 @@ export async function openVideo(source: VideoSource, options: OpenVideoOptions =
     signal?.throwIfAborted();
     return new VideoFile({ input, track, index, first, cacheBytes, signal, remove });
   } catch (error) {
+    const animated = (error instanceof VideoError || error instanceof ImageError) && (await isAnimatedWebp(input));
     await remove();
-    throw error;
+    if (!animated) throw error;
+    const problem =
+      "is an animated WebP, which this ffmpeg does not decode: make a GIF, an MP4 or a folder of images of it";
+    throw new VideoError("not-a-video", `${input.name} ${problem}`, { cause: error, details: { source: input.name } });
+  }
+}
+
+/** By the flag of its extended header (RIFF, `VP8X`). */
+async function isAnimatedWebp({ url }: Input): Promise<boolean> {
+  if (!url.startsWith("file:")) return false;
+  const file = await open(url.slice("file:".length));
+  try {
+    const { buffer } = await file.read(Buffer.alloc(21), 0, 21, 0);
+    const tag = (at: number): string => buffer.toString("latin1", at, at + 4);
+    return tag(0) === "RIFF" && tag(8) === "WEBP" && tag(12) === "VP8X" && ((buffer[20] as number) & 2) !== 0;
+  } finally {
+    await file.close();
   }
 }
 
@@ -339,14 +358,14 @@ function decodeFailed({ name }: Input, frame: number, problem: string): VideoErr
 async function resolveInput(source: VideoSource): Promise<{ input: Input; remove: () => Promise<void> }> {
   if (source instanceof Uint8Array) {
     // Not through a pipe: most containers need to be read in any order.
-    const folder = await mkdtemp(join(tmpdir(), "masklet-video-"));
+    const folder = await temporaryFolder("masklet-video-");
     const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
     const path = join(folder, "video");
-    await writeFile(path, source).catch(async (error: unknown) => {
+    await writeFile(path, source).catch(async (cause: unknown) => {
       await remove();
-      throw error;
+      throw writeFailed(path, cause);
     });
-    return { input: { name: "video", url: `file:${path}` }, remove };
+    return { input: { name: "video", url: fileUrl(path) }, remove };
   }
   const remove = async (): Promise<void> => {};
   const text = String(source);
@@ -354,15 +373,14 @@ async function resolveInput(source: VideoSource): Promise<{ input: Input; remove
   if (!isFile) return { input: { name: text.replace(/[?#].*/, ""), url: text }, remove };
   const path = source instanceof URL ? fileURLToPath(source) : text;
   const found = await stat(path).catch((cause: unknown) => {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new VideoError("not-found", `openVideo: ${path} cannot be read: ${problem}`, { cause, details: { path } });
+    throw new VideoError("not-found", `${path} cannot be read: ${systemReason(cause)}`, { cause, details: { path } });
   });
   if (found.isDirectory()) {
-    throw new VideoError("not-a-video", `openVideo: ${path} is a folder: framesFromFolder reads the images in it`, {
+    throw new VideoError("not-a-video", `${path} is a folder: framesFromFolder reads the images in it`, {
       details: { path },
     });
   }
-  return { input: { name: path, url: `file:${path}` }, remove };
+  return { input: { name: path, url: fileUrl(path) }, remove };
 }
 
 const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };

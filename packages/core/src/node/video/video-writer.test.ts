@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -10,7 +10,9 @@ import { applyEffect } from "../../mask/effects.ts";
 import { type Mask, maskIou } from "../../mask/mask.ts";
 import { readImage } from "../image.ts";
 import { createFrameFolder } from "./frame-folder.ts";
-import { createVideo, type VideoWriter } from "./video-writer.ts";
+import { openVideo } from "./video-file.ts";
+import { videoStream } from "./video-stream.ts";
+import { createVideo, type VideoWriter, type VideoWriterOptions } from "./video-writer.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -20,6 +22,40 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const at = (name: string): string => join(folder, name);
 
 const size = { width: 64, height: 48 };
+
+/** A video of `frames` pictures at `path`. */
+async function written(path: string, frames: number, options: Partial<VideoWriterOptions> = {}): Promise<void> {
+  const video = await createVideo(path, { size, fps: 10, ...options });
+  for (let i = 0; i < frames; i++) await video.write(picture(i));
+  await video.finish();
+}
+
+describe.runIf(hasFfmpeg)("names that ffmpeg would take for something else", () => {
+  test.each(["12:30:05.mp4", "-y.mp4", "pipe:1.mp4", "run-12:30/http:a.mp4", "a b%d'\"&.mp4"])("%s", async (name) => {
+    const here = process.cwd();
+    process.chdir(folder); // so that the name stands alone
+    try {
+      await ffmpeg(...["-f", "lavfi", "-i", "sine=d=0.3", "-f", "lavfi", "-i", "testsrc=d=0.3:s=64x48"], "sound.mp4");
+      await rename("sound.mp4", "-12:30.mp4");
+      await written(name, 3, { audio: "-12:30.mp4" });
+      await using video = await openVideo(name);
+      expect(video.info.frames).toBe(3);
+      expect(probe(`file:${name}`, "a", "codec_name")).toMatchObject({ codec_name: "aac" });
+      const live = videoStream(name, { keep: "all" });
+      expect((await live.next()).value).toMatchObject({ index: 0, width: 64 });
+      await live.return();
+    } finally {
+      process.chdir(here);
+    }
+  });
+});
+
+test.runIf(hasFfmpeg)("cameras of more than 1000 frames a second", async () => {
+  await written(at("fast.mp4"), 8, { fps: 5000 });
+  await using video = await openVideo(at("fast.mp4"));
+  expect(video.info).toMatchObject({ frames: 8, fps: 5000 });
+});
+
 const disk = (frame: number, { width, height } = size): Mask => ({
   width,
   height,
@@ -366,7 +402,7 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     ["clip.mp4", { fps: 0 }, "video-option"],
     ["clip.mp4", { times: [0, 1, 1] }, "video-option"],
     ["clip.mp4", { size: { width: 0, height: 1 } }, "image-size"],
-    ["nowhere/clip.mp4", {}, "write-failed"],
+    [`${"x".repeat(300)}.mp4`, {}, "write-failed"],
     ["clip.mp4", { audio: "no such file" }, "not-a-video"],
     ["clip.mp4", { audioStart: -1 }, "video-option"],
     ["clip.mp4", { sampleAspectRatio: 0 }, "video-option"],

@@ -13,8 +13,9 @@ import { FrameError, StateError, VideoError } from "../../errors.ts";
 import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } from "../../image/image.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
-import { temporaryBeside, writeFailed } from "../image.ts";
-import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
+import { temporaryBeside } from "../files.ts";
+import { openNew, writeFailed } from "../image.ts";
+import { FfmpegProcess, fileUrl, passthroughOption } from "./ffmpeg.ts";
 import { matroskaFrame, matroskaHeader } from "./raw-matroska.ts";
 
 export interface VideoWriterOptions {
@@ -121,7 +122,7 @@ const formats: Readonly<Record<string, Format>> = {
 
 /**
  * Begins a video: `path` ends with `.mp4`, or `.webm` for one with alpha. Needs ffmpeg, and its encoder, which is looked
- * for here. All is written beside `path`, under another name, until it is finished.
+ * for here. All is written beside `path`, under another name, until it is finished. A folder that is not there is made.
  *
  * Rejects with a `VideoError`: "video-format" (another ending), "video-option", "ffmpeg-missing", "no-encoder"; an
  * `ImageError` "image-size"; a `MaskletError` "write-failed"; the signal's reason.
@@ -133,12 +134,12 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
   const target = path instanceof URL ? fileURLToPath(path) : path;
   const format = formats[extname(target).toLowerCase()];
   if (format === undefined) {
-    throw new VideoError("video-format", `createVideo: ${target} must end with ${Object.keys(formats).join(" or ")}`, {
+    throw new VideoError("video-format", `${target} must end with ${Object.keys(formats).join(" or ")}`, {
       details: { path: target },
     });
   }
   checkSize("createVideo", size);
-  if (!(fps > 0 && fps <= 1000)) throw badOption("fps", "more than 0 and at most 1000", fps);
+  if (!(fps > 0 && fps <= maxFps)) throw badOption("fps", `more than 0 and at most ${maxFps}`, fps);
   if (times?.some((time, i) => !(i === 0 ? time === 0 : time > (times[i - 1] as number)))) {
     throw badOption("times", "seconds from 0, ascending", times);
   }
@@ -151,9 +152,9 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
 
   const temporary = temporaryBeside(target);
   try {
-    await (await open(temporary, "wx")).close();
+    await (await openNew(temporary)).close();
   } catch (cause) {
-    throw writeFailed("createVideo", target, cause);
+    throw writeFailed(target, cause);
   }
   const failed = (problem: string): VideoError =>
     new VideoError("encode-failed", `${target} cannot be encoded with ${encoder}: ${problem}`, {
@@ -185,7 +186,7 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
       ],
       ...(regular ? [] : [...(await passthroughOption()), "-enc_time_base", "1:90000", ...format.timed]),
       ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
-      ...[...format.options, "-f", format.muxer, temporary],
+      ...[...format.options, "-f", format.muxer, fileUrl(temporary)],
     ];
     const child = await FfmpegProcess.start("ffmpeg", args, { failed, signal });
     const writer = new FileWriter({ ...options, child, encoder, format, target, temporary });
@@ -196,6 +197,9 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
     throw error;
   }
 }
+
+/** Of high-speed cameras; beyond it, containers' times run out of digits. */
+const maxFps = 1e6;
 
 /** What is done to the frames: even sizes where 4:2:0 needs them, then colours the exact way. */
 function filters({ width, height }: Size, { channels }: Format): readonly string[] {
@@ -246,13 +250,17 @@ async function soundFrom(
 ): Promise<readonly string[]> {
   const file = audio instanceof URL ? fileURLToPath(audio) : audio;
   const asked = "stream=codec_type,codec_name,start_time:stream_disposition=attached_pic:format=start_time";
-  const probe = await FfmpegProcess.start("ffprobe", ["-v", "error", "-show_entries", asked, "-of", "json", file], {
-    failed: (problem) =>
-      new VideoError("not-a-video", `createVideo: the sound of ${file} cannot be read: ${problem}`, {
-        details: { source: file },
-      }),
-    signal,
-  });
+  const probe = await FfmpegProcess.start(
+    "ffprobe",
+    ["-v", "error", "-show_entries", asked, "-of", "json", fileUrl(file)],
+    {
+      failed: (problem) =>
+        new VideoError("not-a-video", `the sound of ${file} cannot be read: ${problem}`, {
+          details: { source: file },
+        }),
+      signal,
+    },
+  );
   const { streams = [], format } = JSON.parse(await probe.text()) as Probed;
   const sound = streams.find(({ codec_type }) => codec_type === "audio");
   if (sound === undefined) return [];
@@ -264,7 +272,7 @@ async function soundFrom(
   const copy = start === 0 && copied.includes(sound.codec_name ?? "");
   return [
     ...(start > 0 ? ["-ss", start.toFixed(6)] : []),
-    ...[...end, "-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", copy ? "copy" : encoder],
+    ...[...end, "-i", fileUrl(file), "-map", "0:v", "-map", "1:a:0", "-c:a", copy ? "copy" : encoder],
   ];
 }
 
@@ -346,7 +354,7 @@ class FileWriter implements VideoWriter {
           await rename(temporary, target);
         } catch (cause) {
           signal?.throwIfAborted();
-          throw writeFailed("createVideo", target, cause);
+          throw writeFailed(target, cause);
         }
         signal?.removeEventListener("abort", this.#onAbort);
         this.#ended = Promise.resolve();
