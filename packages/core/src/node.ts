@@ -7,8 +7,8 @@ import { parseConfig, type Sam2Config } from "./model/config.ts";
 import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
 import { parseJson } from "./node/files.ts";
-import { loadingSteps } from "./progress.ts";
 import { serveWorkerWith } from "./node/worker.ts";
+import { loadingSteps } from "./progress.ts";
 import type { RemoteHost, Sam2HostOptions } from "./remote/host.ts";
 import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 

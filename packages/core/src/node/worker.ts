@@ -1,10 +1,17 @@
 /** SAM 2 in a worker thread, so that a server answers while it computes. */
-import { parentPort } from "node:worker_threads";
+
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parentPort } from "node:worker_threads";
 import { CheckpointError, PromptError, StateError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
-import { type OpenedModel, type OpenOptions, type RemoteHost, type Sam2HostOptions, serveSam2 } from "../remote/host.ts";
+import {
+  type OpenedModel,
+  type OpenOptions,
+  type RemoteHost,
+  type Sam2HostOptions,
+  serveSam2,
+} from "../remote/host.ts";
 import type { PortLike } from "../remote/port.ts";
 import { obtainModel } from "./download/download.ts";
 import { fileSource } from "./file-source.ts";

@@ -19,10 +19,7 @@ export function serveWorker(options: Sam2HostOptions): RemoteHost {
   return serveSam2(scope, { open: openWeb, ...options });
 }
 
-async function openWeb(
-  source: unknown,
-  options: OpenOptions,
-): Promise<ByteSource | Uint8Array> {
+async function openWeb(source: unknown, options: OpenOptions): Promise<ByteSource | Uint8Array> {
   if (typeof source === "string" || source instanceof Uint8Array || source instanceof Blob) {
     return openSource(source, options);
   }
