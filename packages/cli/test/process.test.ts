@@ -1,7 +1,7 @@
 /** What only a process of its own shows: exit codes, signals, a full disk, a reader that leaves. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -129,6 +129,7 @@ test.skipIf(windows).each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)("%s while standard input is awaited: %i (no signals on Windows)", async (signal, code) => {
+  rmSync(join(emptyCache["XDG_CACHE_HOME"] as string, "masklet"), { recursive: true, force: true }); // or it is said already
   const { child, ended } = masklet("segment", "-", "--point", "1,2", "--json");
   await once(child.stderr as NonNullable<ChildProcess["stderr"]>, "data"); // the line about nano: it runs
   child.kill(signal);
@@ -140,7 +141,7 @@ test.skipIf(windows)("a disk that is full in the middle of a file (no ulimit on 
   // Files may grow to 8 blocks, of 512 or 1024 bytes: the mask and the record fit, the overlay does not.
   const { ended } = inShell('ulimit -f 8; exec "$@"', ...segment, "--format", "mask,overlay,json", "-o", out);
   const { code, stderr } = await ended;
-  expect(stderr).toMatch(/^masklet segment: .*scene\.overlay\.png: EFBIG.*\[write-failed\]\n$/);
+  expect(stderr).toMatch(/^masklet segment: .*scene\.overlay\.png cannot be written: EFBIG.*\[write-failed\]\n$/);
   expect([code, filesIn(out)]).toEqual([1, ["scene.mask.png"]]);
 });
 

@@ -287,7 +287,7 @@ test("--crop, --padding, --feather and --webp shape the cutout", async () => {
 
 describe("inputs that fail", () => {
   const bad = at("bad");
-  mkdirSync(bad);
+  mkdirSync(join(bad, "none"), { recursive: true });
   const file = (name: string, bytes: Uint8Array | string): string => {
     writeFileSync(join(bad, name), bytes);
     return join(bad, name);
@@ -298,7 +298,7 @@ describe("inputs that fail", () => {
     ["empty", file("empty.png", ""), "image-format"],
     ["text", file("text.png", "not an image"), "image-format"],
     ["cut off", file("cut.png", png.subarray(0, png.length >> 1)), "image-corrupt"],
-    ["a folder", bad, "image-unreadable"],
+    ["a folder without images", join(bad, "none"), "image-not-found"],
   ] as const;
 
   test.each(cases)("%s: its own message and code, nothing written, exit code 1", async (name, path, code) => {

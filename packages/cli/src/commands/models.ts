@@ -5,6 +5,7 @@ import {
   cacheFolder,
   type DownloadOptions,
   downloadModel,
+  isPresetName,
   listCachedModels,
   type ModelFiles,
   modelBytes,
@@ -121,11 +122,13 @@ async function list({ json, host }: Call): Promise<0> {
   const { env } = host;
   const here = new Map<string, string>((await listCachedModels(env)).map((model) => [model.name, model.checkpoint]));
   const found = await Promise.all(
-    Object.values(presets).map(async ({ name }) => {
-      const checkpoint = here.get(name) ?? null;
-      const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
-      return { name, checkpoint, bytes, downloadBytes: modelBytes(name) };
-    }),
+    Object.keys(presets)
+      .filter(isPresetName)
+      .map(async (name) => {
+        const checkpoint = here.get(name) ?? null;
+        const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
+        return { name, checkpoint, bytes, downloadBytes: modelBytes(name) };
+      }),
   );
   const rows = found.map(({ name, checkpoint, bytes, downloadBytes }): Cell[] => [
     name,
