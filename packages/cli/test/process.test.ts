@@ -115,7 +115,10 @@ test.skipIf(windows)(
     for (const name of [own, other]) writeFileSync(join(out, name), "");
     const done = there().filter((name) => name.endsWith(".json")).length;
     const rest = await masklet(...into("killed"), "--skip-existing").ended;
-    expect(rest).toMatchObject({ code: 0, stderr: expect.stringMatching(/^masklet segment: \d+ of 24 images had all results already\n/) });
+    expect(rest).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^masklet segment: \d+ of 24 images had all results already\n/),
+    });
     expect(rest.stdout.split("\n").filter((line) => line.endsWith(".json"))).toHaveLength(images.length - done);
     expect(contents(out)).toEqual({ ...expected, [other]: Buffer.of() });
     expect(await masklet(...into("killed"), "--skip-existing", "--model", "no-such-model").ended).toMatchObject({
@@ -157,7 +160,10 @@ test.skipIf(windows || process.getuid?.() === 0)(
   "a folder without permission (root may write everywhere)",
   async () => {
     const { ended } = inShell(`mkdir -m 500 "${folder}/closed"; exec "$@"`, ...segment, "-o", join(folder, "closed"));
-    expect(await ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/permission is denied \(EACCES\).*\[write-failed\]/) });
+    expect(await ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/permission is denied \(EACCES\).*\[write-failed\]/),
+    });
   },
 );
 
