@@ -44,7 +44,9 @@ test("list shows all of Meta's and what is here", async () => {
   expect(lines.find((line) => line.startsWith(`${name} `))).toMatch(/0\.1 MB .*model\.safetensors$/);
   expect(lines.filter((line) => line.endsWith("not here"))).toHaveLength(7);
   const { models } = JSON.parse((await run("list", "--json")).stdout.toString());
-  expect(models[0]).toEqual({ name, checkpoint: checkpoint(), bytes: bytes.length });
+  expect(models[0]).toMatchObject({ name, checkpoint: checkpoint(), bytes: bytes.length });
+  for (const { downloadBytes } of models) expect(downloadBytes).toBeGreaterThan(150e6);
+  expect(lines.filter((line) => /about \d+\.\d MB +not here$/.test(line))).toHaveLength(7);
 });
 
 test("verify tells what is damaged", async () => {

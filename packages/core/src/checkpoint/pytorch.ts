@@ -84,7 +84,8 @@ export async function readLegacyPytorch(
     const bytes = typeof key === "string" ? itemSizes.get(key) : undefined;
     if (typeof key !== "string" || bytes === undefined)
       throw malformed(source, "a storage is listed that none refers to");
-    const count = new DataView((await source.read(at, 8, options)).slice().buffer).getBigUint64(0, true);
+    const { buffer, byteOffset } = await source.read(at, 8, options);
+    const count = new DataView(buffer, byteOffset, 8).getBigUint64(0, true);
     const size = Number(count) * bytes;
     checkRange(source, at + 8, size);
     places.set(key, { start: at + 8, size });
