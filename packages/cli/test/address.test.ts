@@ -26,7 +26,7 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 const hasFfmpeg = spawnSync("ffmpeg", ["-version"]).status === 0;
-const leftOver = (): readonly string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("masklet-video-"));
+const leftOver = (): readonly string[] => readdirSync(tmpdir()).filter((name) => /^masklet-video-(?!test)/.test(name));
 
 test("segment", async () => {
   const out = join(folder, "out");

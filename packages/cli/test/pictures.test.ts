@@ -19,9 +19,9 @@ test("that a picture was brought to 8 bits by its own range is said once", async
   const pictures = ["a.png", "b.png"].map((name) => join(folder, name));
   const line = ["segment", ...pictures, "--point", "30,30", "-o", join(folder, "out"), "--model", "nano"];
   const { code, stderr } = await cli(line);
-  expect(stderr).toBe(
-    `masklet segment: ${pictures[0]} has 16-bit unsigned samples: 600 is read as black, 3600 as white\n`,
-  );
+  expect(stderr.split("\n").filter((text) => text.includes("samples"))).toEqual([
+    `masklet segment: ${pictures[0]} has 16-bit unsigned samples: 600 is read as black, 3600 as white`,
+  ]);
   expect(code).toBe(0);
   expect((await cli([...line, "--quiet"])).stderr).toBe("");
 });
@@ -32,6 +32,8 @@ test("images that are no frames of a folder are named", async () => {
   for (const name of ["00000.jpg", "00001.jpg"]) copyFileSync(join(clip, name), join(frames, name));
   writeFileSync(join(frames, "00002.heic"), "");
   const { code, stderr } = await track(frames, "tracked", "--point", "57,143");
-  expect(stderr).toBe(`masklet track: ${frames}: 1 file that looks like an image is not read as a frame: 00002.heic\n`);
+  expect(stderr.split("\n")[0]).toBe(
+    `masklet track: ${frames}: 1 file that looks like an image is not read as a frame: 00002.heic`,
+  );
   expect(code).toBe(0);
 });

@@ -1,7 +1,7 @@
 /**
  * The candidate that `word` was probably meant to be: the only one that begins with it, else the only one that begins or
  * ends the word (`labels` of `pointLabels`) or ends with it, else the one with the fewest letters to add, leave out, replace
- * or swap, at most a third of the word's. Case does not count. `undefined` if there is none.
+ * or swap, at most a third of the longer one's. Case does not count. `undefined` if there is none.
  */
 export function nearest<T extends string>(word: string, candidates: readonly T[]): T | undefined {
   const text = word.toLowerCase();
@@ -13,7 +13,9 @@ export function nearest<T extends string>(word: string, candidates: readonly T[]
     .map((candidate) => ({ candidate, steps: edits(text, candidate.toLowerCase()) }))
     .sort((a, b) => a.steps - b.steps);
   const [first] = ranked;
-  return first !== undefined && first.steps <= Math.max(1, Math.floor(text.length / 3)) ? first.candidate : undefined;
+  if (first === undefined) return undefined;
+  const most = Math.max(1, Math.floor(Math.max(text.length, first.candidate.length) / 3));
+  return first.steps <= most ? first.candidate : undefined;
 }
 
 /** Whether one ends the other or begins `text`; of words with four letters and more. */

@@ -169,6 +169,7 @@ export async function segment(args: readonly string[], host: Host): Promise<Exit
   const objects = parsePrompts(given, syntax);
   const asked = understand(values, { objects, boxFormat, masks, inputs: await findInputs(positionals) });
   // What is wrong with the command line is said before any picture is read.
+  await checkOutputs(asked);
   const job = { ...asked, objects: parsePrompts(await eachLabel(given, syntax, masks), syntax) };
   await checkOutputs(job);
   return perform(job, host);

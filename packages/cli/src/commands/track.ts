@@ -456,8 +456,11 @@ async function factsOf(job: Job, clip: Clip, shown: readonly Shown[], model: Sam
     video: clip.identity,
     model: { name: model.config.name, config: hash(JSON.stringify(model.config)), weights: await digest(model.source) },
     prompts: shown.map(({ mask, ...one }) => ({ ...one, ...(mask !== undefined && { mask: hashOf(mask) }) })),
-    // Where a model is kept changes nothing about it.
-    settings: { ...settings, start, count, direction, backend: { ...backend, modelCache: undefined }, dtype },
+    // Where a model is kept changes nothing about it, nor whether another backend would have done.
+    settings: {
+      ...{ ...settings, start, count, direction, dtype },
+      backend: { ...backend, modelCache: undefined, elseTfjs: undefined },
+    },
   };
 }
 
