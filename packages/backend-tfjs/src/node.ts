@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import util from "node:util";
+import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime } from "./runtime.ts";
@@ -90,3 +91,15 @@ function restoreIsNullOrUndefined(): void {
   if ("isNullOrUndefined" in util) return;
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
 }
+
+/**
+ * One object of an image in one call, on the first engine that starts unless another `backend` is given. Images are
+ * what `readImage` of `@masklet/core/node` opens: a path, an address, bytes, pixels. Files are bytes.
+ *
+ *     const found = await segment("photo.jpg", { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createTfjsBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

@@ -14,12 +14,14 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
+import { withoutQuery } from "../checkpoint/http-error.ts";
 import { ImageError, MaskletError } from "../errors.ts";
 import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage } from "../image/image.ts";
 import { checkMask, type Mask } from "../mask/mask.ts";
+import { withSignal } from "./download/request.ts";
 
-/** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
-export type ImageSource = string | URL | Uint8Array;
+/** Where an image comes from: a path, an address (`file:`, `http:`, `https:`, `data:`), or the file's bytes or Blob. */
+export type ImageSource = string | URL | Uint8Array | Blob;
 
 /** Options of `readImage` and `readMask`. */
 export interface ReadImageOptions extends ImageLimits {
@@ -31,7 +33,8 @@ const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"
 /**
  * Decodes an image file to 8-bit sRGB (see the top of this file for alpha, profiles, bit depths and orientation).
  *
- * Rejects with an `ImageError`: `image-not-found`, `image-unreadable`, `image-url` (not `file:`), `image-format`,
+ * Rejects with an `ImageError`: `image-not-found`, `image-unreadable` (a server that refuses, or sends more than 256 MiB,
+ * too), `image-url` (an address of another kind), `image-format`,
  * `image-too-large` (more than `maxPixels`; nothing is decoded), `image-corrupt` (truncated or broken; the decoder's
  * error is the cause), `sharp-missing`; with the signal's reason once it is aborted.
  */
@@ -169,9 +172,9 @@ async function decode(
   convert: (image: Sharp) => Sharp,
 ): Promise<Decoded> {
   signal?.throwIfAborted();
-  const name = source instanceof Uint8Array ? "bytes" : String(source);
+  const name = nameOf(source);
   const sharp = await loadSharp(where);
-  const file = source instanceof Uint8Array ? source : await abortable(readBytes(where, source), signal);
+  const file = source instanceof Uint8Array ? source : await abortable(readBytes(where, source, signal), signal);
   const settings: SharpOptions = { failOn: "error", limitInputPixels: false, pages: 1 };
 
   const corrupt = (cause: unknown): ImageError =>
@@ -205,23 +208,78 @@ async function decode(
   }
 }
 
-async function readBytes(where: string, source: string | URL): Promise<Uint8Array> {
-  if (source instanceof URL && source.protocol !== "file:") {
-    throw new ImageError(
-      "image-url",
-      `${where}: reads file: URLs, got ${source.protocol}; fetch it and pass the bytes`,
-      {
-        details: { url: source.href },
-      },
-    );
-  }
-  const path = source instanceof URL ? fileURLToPath(source) : source;
+/** How messages call an image; an address without its query, which may hold a secret. */
+function nameOf(source: ImageSource): string {
+  if (source instanceof Uint8Array) return "bytes";
+  if (source instanceof Blob) return source instanceof File ? source.name : "blob";
+  const url = urlOf(source);
+  if (url === undefined || url.protocol === "file:") return String(source);
+  return url.protocol === "data:" ? "data: URL" : withoutQuery(url.href);
+}
+
+/** The address that a source is. A path is none, and neither is `C:\\picture.png`. */
+function urlOf(source: string | URL): URL | undefined {
+  if (source instanceof URL) return source;
+  return /^(https?|file):\/\/|^data:/i.test(source) && URL.canParse(source) ? new URL(source) : undefined;
+}
+
+async function readBytes(
+  where: string,
+  source: string | URL | Blob,
+  signal: AbortSignalLike | undefined,
+): Promise<Uint8Array> {
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  const url = urlOf(source);
+  if (url !== undefined && url.protocol !== "file:") return fetchBytes(where, url, signal);
+  const path = url === undefined ? String(source) : fileURLToPath(url);
   try {
     return await readFile(path);
   } catch (cause) {
     const code = errorCode(cause) === "ENOENT" ? "image-not-found" : "image-unreadable";
     throw new ImageError(code, `${where}: cannot read ${path}: ${reason(cause)}`, { cause, details: { path } });
   }
+}
+
+/** More than any picture within `defaultMaxPixels` is likely to take. */
+const maxBytes = 2 ** 28;
+
+async function fetchBytes(where: string, url: URL, signal: AbortSignalLike | undefined): Promise<Uint8Array> {
+  const name = nameOf(url);
+  if (!["http:", "https:", "data:"].includes(url.protocol)) {
+    const problem = `reads file:, http:, https: and data: addresses, got ${url.protocol}`;
+    throw new ImageError("image-url", `${where}: ${problem}; fetch it and pass the bytes`, {
+      details: { url: name },
+    });
+  }
+  const unreadable = (problem: string, details: Readonly<Record<string, unknown>>, cause?: unknown): ImageError =>
+    new ImageError("image-unreadable", `${where}: cannot read ${name}: ${problem}`, {
+      cause,
+      details: { url: name, ...details },
+    });
+  return withSignal(signal, async (own) => {
+    try {
+      const response = await fetch(url, { signal: own });
+      if (!response.ok || response.body === null) {
+        await response.body?.cancel();
+        const code = response.status === 404 || response.status === 410 ? "image-not-found" : "image-unreadable";
+        throw new ImageError(code, `${where}: cannot read ${name}: the server answers ${response.status}`, {
+          details: { url: name, status: response.status },
+        });
+      }
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of response.body) {
+        size += chunk.length;
+        if (size > maxBytes) throw unreadable(`it is larger than ${maxBytes} bytes`, { maxBytes });
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    } catch (cause) {
+      if (cause instanceof ImageError || own.aborted) throw cause;
+      const { cause: deeper } = cause as { readonly cause?: unknown };
+      throw unreadable(reason(deeper ?? cause), {}, cause);
+    }
+  });
 }
 
 async function encode(where: string, image: RawImage, to: (raw: Sharp) => Sharp): Promise<Uint8Array> {

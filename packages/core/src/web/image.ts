@@ -6,12 +6,15 @@
  * colours under full transparency come back as black and faint ones a little rounded.
  */
 import { type AbortSignalLike, abortable } from "../abort.ts";
+import { withoutQuery } from "../checkpoint/http-error.ts";
 import { ImageError } from "../errors.ts";
 import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
 
-/** What the browser can draw, and files. */
+/** What the browser can draw, files, and addresses, which are relative to the page. */
 export type WebImageSource =
+  | string
+  | URL
   | Blob
   | ImageData
   | ImageBitmap
@@ -27,9 +30,11 @@ export interface ImageFromOptions extends ImageLimits {
 }
 
 /**
- * The pixels of a browser's image as RGBA, at its natural size. What was passed in is neither closed nor changed.
+ * The pixels of a browser's image as RGBA, at its natural size. What was passed in is neither closed nor changed; an
+ * `<img>` that is still loading is waited for.
  *
- * Rejects with an `ImageError`: `image-corrupt` (a Blob the browser cannot decode, an element that has not loaded),
+ * Rejects with an `ImageError`: `image-not-found` (404), `image-unreadable` (an address that cannot be fetched, or from
+ * another site without CORS), `image-corrupt` (a Blob the browser cannot decode, an element without a picture),
  * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
  * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
  */
@@ -38,6 +43,9 @@ export async function imageFrom(
   { maxPixels = defaultMaxPixels, signal }: ImageFromOptions = {},
 ): Promise<RawImage> {
   signal?.throwIfAborted();
+  if (typeof source === "string" || source instanceof URL) {
+    return imageFrom(await fetchBlob(source, signal), { maxPixels, ...(signal && { signal }) });
+  }
   if (source instanceof Blob) {
     const bitmap = await abortable(decodeBlob(source), signal, (late) => late.close());
     try {
@@ -55,7 +63,47 @@ export async function imageFrom(
     context.putImageData(source, 0, 0); // converts to the canvas's sRGB
     return pixelsOf(context, source);
   }
+  if (typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement && !source.complete) {
+    await abortable(
+      source.decode().catch(() => {}), // what has failed to load is 0x0
+      signal,
+    );
+  }
   return draw(source, naturalSize(source), maxPixels);
+}
+
+async function fetchBlob(source: string | URL, signal: AbortSignalLike | undefined): Promise<Blob> {
+  const address = URL.canParse(source, globalThis.location?.href)
+    ? new URL(source, globalThis.location?.href)
+    : undefined;
+  const name =
+    address === undefined ? String(source) : address.protocol === "data:" ? "data: URL" : withoutQuery(address.href);
+  const unreadable = (problem: string, cause?: unknown): ImageError =>
+    new ImageError("image-unreadable", `imageFrom: cannot read ${name}: ${problem}`, { cause, details: { url: name } });
+  if (address === undefined) throw unreadable("it is no address");
+  const controller = new AbortController();
+  const load = async (): Promise<Blob> => {
+    const response = await fetch(address, { signal: controller.signal }).catch((cause: unknown) => {
+      throw unreadable("the connection failed, or the server does not allow this page to read it (CORS)", cause);
+    });
+    if (response.ok) {
+      return response.blob().catch((cause: unknown) => {
+        throw unreadable("the connection broke off", cause);
+      });
+    }
+    await response.body?.cancel();
+    const code = response.status === 404 || response.status === 410 ? "image-not-found" : "image-unreadable";
+    throw new ImageError(code, `imageFrom: cannot read ${name}: the server answers ${response.status}`, {
+      details: { url: name, status: response.status },
+    });
+  };
+  const stop = (): void => controller.abort();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    return await abortable(load(), signal);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
 }
 
 /** File types that `encodeBlob` writes. */
@@ -127,7 +175,7 @@ async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
   }
 }
 
-function naturalSize(source: Exclude<WebImageSource, Blob | ImageData>): Size {
+function naturalSize(source: Exclude<WebImageSource, string | URL | Blob | ImageData>): Size {
   if (typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement) {
     return { width: source.naturalWidth, height: source.naturalHeight };
   }
