@@ -3,7 +3,7 @@ import { type Environment, MaskletError } from "@masklet/core/node";
 
 /** What a command sees of the process it runs in. */
 export interface Host {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly env: Environment;

@@ -11,12 +11,20 @@ const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
 type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads" | "model-cache";
 
-export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple"> & { readonly type: "string" }>> = {
+type OneOption<T extends Option["type"]> = Omit<Option, "multiple"> & { readonly type: T };
+
+export const modelOptions: Readonly<
+  Record<ModelOption, OneOption<"string">> & Record<"offline", OneOption<"boolean">>
+> = {
   model: {
     type: "string",
     short: "m",
     value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the smallest of Meta's on this machine, else nano.",
+    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of Meta's on this machine, else nano.",
+  },
+  offline: {
+    type: "boolean",
+    help: "Download nothing and ask nothing, as with HF_HUB_OFFLINE=1.",
   },
   config: {
     type: "string",
@@ -47,12 +55,16 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
 };
 
 /** What `parseArgs` makes of `modelOptions`. */
-export type ModelValues = { readonly [K in ModelOption]?: string | undefined };
+export type ModelValues = { readonly [K in ModelOption]?: string | undefined } & {
+  readonly offline?: boolean | undefined;
+};
 
 /** Which model to compute with, and where. */
 export interface ModelSettings {
-  /** As `findModel` takes it; `undefined`: the default model. */
-  readonly model: string | undefined;
+  /** As `findModel` takes it, or "auto". */
+  readonly model: string;
+  /** Nothing may be downloaded or asked. */
+  readonly offline: boolean;
   /** The file of the config. */
   readonly config: string | undefined;
   readonly dtype: Precision;
@@ -60,8 +72,20 @@ export interface ModelSettings {
 }
 
 /** Throws a `UsageError`. */
-export function modelSettings({ model, config, dtype = "fp32", ...values }: ModelValues): ModelSettings {
-  return { model, config, dtype: choiceOption("--dtype", dtype, precisions), backend: backendSettings(values) };
+export function modelSettings({
+  model = "auto",
+  offline = false,
+  config,
+  dtype = "fp32",
+  ...values
+}: ModelValues): ModelSettings {
+  return {
+    model,
+    offline,
+    config,
+    dtype: choiceOption("--dtype", dtype, precisions),
+    backend: backendSettings(values),
+  };
 }
 
 function backendSettings({
@@ -69,7 +93,7 @@ function backendSettings({
   device,
   threads,
   "model-cache": modelCache,
-}: Omit<ModelValues, "model" | "config" | "dtype">): BackendSettings {
+}: Omit<ModelValues, "model" | "offline" | "config" | "dtype">): BackendSettings {
   const name = choiceOption("--backend", backend, backends);
   if (name === "ort") {
     return {

@@ -7,7 +7,13 @@ export {
   downloadModel,
   obtainModel,
 } from "./node/download/download.ts";
-export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
+export {
+  checkpointSha256,
+  removeModel,
+  type VerifiedFile,
+  type VerifyOptions,
+  verifyModel,
+} from "./node/download/manage.ts";
 export { fileSource } from "./node/file-source.ts";
 export {
   encodeMaskPng,

@@ -14,7 +14,7 @@ import {
   listCachedModels,
 } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { findDefaultModel } from "../models.ts";
+import { autoName } from "../models.ts";
 import { renderTable } from "../table.ts";
 import { commonOptions, type Help, parsing, renderHelp } from "../usage.ts";
 import { version } from "../version.ts";
@@ -96,7 +96,7 @@ async function examine(env: Environment): Promise<Report> {
     models: {
       cache: cacheFolder(env),
       found: found.map(({ name, checkpoint }) => ({ name, checkpoint })),
-      default: (await findDefaultModel(env)).name,
+      default: await autoName(env).catch(({ message }: Error) => `none: ${message}`),
     },
   };
 }

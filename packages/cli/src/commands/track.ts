@@ -32,7 +32,7 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "X,Y[,+|-][@FRAME][#ID]",
-    help: "A pixel on the object (+, the default) or not on it (-), on a frame; frame 0 if not given. Points without an ID belong to one object.",
+    help: "A pixel on the object (+, the default) or not on it (-), on a frame; frame 0 if not given. Several on it need an ID: the same for one object, others for others.",
   },
   box: {
     type: "string",
@@ -242,7 +242,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   });
   const shown = await Promise.all(prompts.map((prompt) => show(prompt, clip, signal)));
   const progress = new Progress(host, quiet);
-  const results: ResultsOptions = {
+  const results: Omit<ResultsOptions, "model"> = {
     ...job,
     clip,
     signal,
@@ -251,7 +251,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   };
   let begun = false;
   try {
-    return await withModel(job, { host, progress, quiet }, async (model) => {
+    return await withModel(job, { host, progress, quiet }, async (model, modelFacts) => {
       const { resume, overwrite, settings, saveEvery } = job;
       const facts = await factsOf(job, clip, shown, model);
       const run = await RunFolder.open(folder, facts, { resume, overwrite, files: resultFiles });
@@ -266,7 +266,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
           progress.keep(`${objects}, ${clip.frames.count} frames; remembering takes ${megabytes(bytes)} at most`);
         },
       });
-      const written = await makeResults(run, await run.frames(passes), results);
+      const written = await makeResults(run, await run.frames(passes), { ...results, model: modelFacts });
       progress.clear();
       if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
       if (stopped === undefined) return 0;

@@ -15,6 +15,7 @@ import {
   type SegmentManyOptions,
 } from "@masklet/core/node";
 import type { Host } from "../host.ts";
+import type { ModelFacts } from "../models.ts";
 import { type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
@@ -114,8 +115,7 @@ export async function resultsOf(
   }: {
     readonly work: Work;
     readonly outputs: OutputSettings;
-    /** Its name. */
-    readonly model: string;
+    readonly model: ModelFacts;
     readonly signal: AbortSignal;
   },
 ): Promise<Results> {

@@ -13,6 +13,7 @@ import {
   writeFileAtomic,
 } from "@masklet/core/node";
 import { prepareFolder } from "../folder.ts";
+import type { ModelFacts } from "../models.ts";
 import type { Clip } from "./clip.ts";
 import { frameName, type RunFolder } from "./run-folder.ts";
 
@@ -38,6 +39,8 @@ export const resultFiles: readonly string[] = [
 
 export interface ResultsOptions extends ResultSettings {
   readonly clip: Clip;
+  /** Stands in JSON. */
+  readonly model: ModelFacts;
   /** On how many frames each object was prompted, by id. */
   readonly prompted: ReadonlyMap<number, number>;
   readonly signal: AbortSignal;
@@ -89,7 +92,10 @@ export async function makeResults(
 }
 
 /** Rejects as `createVideo` where videos are wanted and cannot be written: to be known before a long run. */
-export async function checkResults(folder: string, { formats, effects, clip, signal }: ResultsOptions): Promise<void> {
+export async function checkResults(
+  folder: string,
+  { formats, effects, clip, signal }: Omit<ResultsOptions, "model">,
+): Promise<void> {
   const endings = [
     ...(formats.includes("overlay") || effects.length > 0 ? [".mp4"] : []),
     ...(formats.includes("alpha") ? [".webm"] : []),
@@ -141,7 +147,7 @@ function objectMasks(path: string, signal: AbortSignal): Result {
   };
 }
 
-function masklets(path: string, { clip, prompted, signal }: ResultsOptions): Result {
+function masklets(path: string, { clip, model, prompted, signal }: ResultsOptions): Result {
   const { name, frames, duration } = clip;
   const recorder = new MaskletRecorder(frames.size);
   return {
@@ -150,7 +156,7 @@ function masklets(path: string, { clip, prompted, signal }: ResultsOptions): Res
     write: async (frame) => recorder.add(frame),
     finish: async () => {
       const json = recorder.annotation({ videoId: name, frameCount: frames.count, duration, edited: prompted });
-      await writeFileAtomic(path, `${JSON.stringify(json)}\n`, { signal });
+      await writeFileAtomic(path, `${JSON.stringify({ ...json, model })}\n`, { signal });
     },
     abort: async () => {},
   };
