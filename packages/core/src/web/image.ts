@@ -175,7 +175,7 @@ async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
   }
 }
 
-function naturalSize(source: Exclude<WebImageSource, string | URL | Blob | ImageData>): Size {
+export function naturalSize(source: Exclude<WebImageSource, string | URL | Blob | ImageData>): Size {
   if (typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement) {
     return { width: source.naturalWidth, height: source.naturalHeight };
   }

@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { httpError } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
-import { parseConfig } from "../model/config.ts";
+import { type PresetName, parseConfig } from "../model/config.ts";
 import { presetsByQuality } from "../model/preset-rank.ts";
 import { type Segment, segmentOn } from "../predict/segment.ts";
 import { hubUrl } from "./cache.ts";
@@ -31,7 +31,7 @@ export function createSegment({
     readImage: imageFrom,
     encodePng: (image) => encodeBlob(image),
     find: async (model) => {
-      const source = model === "auto" ? ((await bestCached()) ?? "nano") : model;
+      const source = model === "auto" ? ((await autoModel()) ?? "nano") : model;
       if (source !== "nano") {
         const key = source instanceof URL ? source.href : source;
         return { key, rough: false, load: (options) => loadSam2(source, options) };
@@ -50,8 +50,8 @@ export function createSegment({
   });
 }
 
-/** The best of Meta's models that this page has downloaded. */
-async function bestCached(): Promise<string | undefined> {
+/** The model for "auto": the best of Meta's that this page has in Cache Storage. `undefined`: nano. Nothing is downloaded. */
+export async function autoModel(): Promise<PresetName | undefined> {
   // A page that is not secure has no Cache Storage, and so no model in it.
   if (globalThis.caches === undefined || !(await caches.has("masklet").catch(() => false))) return undefined;
   const cache = await caches.open("masklet");
