@@ -1,9 +1,10 @@
 /** `segment` in a page, from what is shown to files, under nano. */
 import { imagePoint } from "@masklet/core/web";
 import { afterAll, afterEach, expect, test } from "vitest";
-import sceneUrl from "../../../examples/scene.png?url";
+
 import { createOrtBackend, segment } from "../src/web.ts";
 
+const sceneUrl = new URL("../../../examples/scene.png", import.meta.url).href;
 const nano = { model: "nano" } as const;
 
 afterEach(() => document.body.replaceChildren());
