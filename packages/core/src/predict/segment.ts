@@ -216,9 +216,13 @@ export function segmentOn<Source, Encoded, Model>(
   const wait = async (one: Kept, signal: AbortSignalLike | undefined): ReturnType<() => Kept["loaded"]> => {
     one.waiting++;
     const leave = (): void => {
+      // Who has got it stays counted.
       if (--one.waiting > 0) return;
       forget(one);
       one.abort.abort(signal?.reason);
+      const late = ({ predictor, own }: Awaited<Kept["loaded"]>): Promise<unknown> =>
+        Promise.allSettled([predictor.dispose(), own?.dispose()]);
+      one.loaded.then(late, () => {}); // it may have come in the same moment
     };
     signal?.addEventListener("abort", leave, { once: true });
     try {
