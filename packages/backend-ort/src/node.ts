@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { precisions, Queue } from "@masklet/core/backend";
+import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
-import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
+import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
+import { nodeRuntimeMissing } from "./node-runtime.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
@@ -49,6 +50,7 @@ export interface OrtNodeOptions extends OrtTuning {
  * `details.available`) for a device that this machine does not have.
  */
 export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<OrtBackend> {
+  checkKeys("createOrtBackend", options, nodeKeys);
   const { device = "cpu", profile = false } = options;
   const ort = options.ort ?? (await loadRuntime());
   if (device !== "cpu") await requireDevice(ort, device);
@@ -106,7 +108,7 @@ async function loadRuntime(): Promise<OrtRuntime> {
   try {
     ort = await import("onnxruntime-node");
   } catch (error) {
-    throw runtimeMissing("onnxruntime-node", error);
+    throw nodeRuntimeMissing(error);
   }
   // Failures come as errors; the runtime's own lines on stderr would only repeat them.
   ort.env.logLevel = "fatal";
@@ -169,6 +171,16 @@ async function profileToFile(): Promise<Profiling> {
   };
 }
 
+const nodeKeys: Keys<OrtNodeOptions> = {
+  ort: true,
+  device: true,
+  profile: true,
+  modelCache: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};
 /**
  * One object of an image in one call, on the CPU unless another `backend` is given. Images are what `readImage` of
  * `@masklet/core/node` opens: a path, an address, bytes, pixels. Files are bytes.

@@ -1,4 +1,5 @@
 /** For Node: all of core, and models by name or path, pictures from files. */
+export { officialUrl } from "./checkpoint/official.ts";
 export * from "./index.ts";
 export { type AutoModel, autoModel } from "./node/auto-model.ts";
 export {
@@ -21,8 +22,10 @@ export {
   encodeWebp,
   type ImageSource,
   type ReadImageOptions,
+  type ReadMaskOptions,
   readImage,
   readMask,
+  readMaskPicture,
   type WebpOptions,
   type WriteOptions,
   writeFileAtomic,
@@ -35,7 +38,6 @@ export {
   type Environment,
   listCachedModels,
   type ModelFiles,
-  officialUrl,
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";

@@ -17,6 +17,7 @@ import {
 } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
 import { type Precision, withPrecision } from "./model/precision.ts";
+import { checkAwaited, checkKeys, type Keys } from "./options.ts";
 import type { ImageReader } from "./predict/image-reader.ts";
 import { type LoadProgress, type LoadStage, share, within } from "./progress.ts";
 import { type DeviceTensor, elementCount, type HostTensor } from "./tensor/tensor.ts";
@@ -79,7 +80,11 @@ export class Sam2<Source = never> {
   }
 
   /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
-  static fromWeights<Source = never>(weights: WeightStore, options: LoadOptions<Source>): Promise<Sam2<Source>> {
+  static async fromWeights<Source = never>(
+    weights: WeightStore,
+    options: LoadOptions<Source>,
+  ): Promise<Sam2<Source>> {
+    checkLoadOptions(options);
     return abortable(Sam2.#load(weights, options), options.signal, (late) => late.dispose());
   }
 
@@ -203,10 +208,12 @@ export class Sam2<Source = never> {
  * ("contract-mismatch"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what
  * was opened is closed when the step under way has ended.
  */
-export function loadSam2<Source = never>(
+export async function loadSam2<Source = never>(
   source: ByteSource | Uint8Array,
   options: LoadOptions<Source>,
 ): Promise<Sam2<Source>> {
+  checkAwaited("loadSam2", "the source", source);
+  checkLoadOptions(options);
   const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
   const open = async (): Promise<WeightStore> => {
     try {
@@ -235,6 +242,21 @@ function weightCount({ values }: Graph): number {
   }
   return [...tensors.values()].reduce((sum, count) => sum + count, 0);
 }
+
+/** Throws as `checkKeys`, and a `MaskletError` "not-awaited" for a backend that is a Promise. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkKeys("loadSam2", options, loadKeys);
+  checkAwaited("loadSam2", "the backend", options.backend);
+}
+
+const loadKeys: Keys<LoadOptions> = {
+  backend: true,
+  dtype: true,
+  config: true,
+  readImage: true,
+  signal: true,
+  onProgress: true,
+};
 
 function requireDtype({ name, capabilities: { device, dtypes } }: Backend, dtype: Precision): void {
   if (dtypes.includes(dtype)) return;

@@ -12,6 +12,9 @@ export {
   type ImageFromOptions,
   imageDataFrom,
   imageFrom,
+  type MaskFromOptions,
+  maskFrom,
+  maskPictureFrom,
   type WebImageSource,
 } from "./web/image.ts";
 export { imagePoint, type PictureElement } from "./web/image-point.ts";
@@ -26,4 +29,5 @@ export {
   type VideoInfo,
   type VideoSource,
 } from "./web/video.ts";
+
 export { serveWorker } from "./web/worker.ts";

@@ -4,7 +4,7 @@ import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { CheckpointError } from "../errors.ts";
 import { parseConfig, type Sam2Config } from "../model/config.ts";
 import { loadingSteps } from "../progress.ts";
-import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "../sam2.ts";
+import { checkLoadOptions, type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "../sam2.ts";
 import { obtainModel } from "./download/download.ts";
 import { fileSource } from "./file-source.ts";
 import { type ImageSource, readImage } from "./image.ts";
@@ -21,6 +21,7 @@ export async function loadSam2(
   options: LoadOptions<ImageSource>,
 ): Promise<Sam2<ImageSource>> {
   if (typeof source !== "string" && !(source instanceof URL)) return loadOpened(source, { readImage, ...options });
+  checkLoadOptions(options);
   options.signal?.throwIfAborted();
   const { signal, onProgress } = options;
   const steps = onProgress && loadingSteps(onProgress);

@@ -124,6 +124,10 @@ describe("what is wrong is refused", () => {
   test("no prompt, a large image, pixels that are none", async () => {
     await expect(segment("a", {})).rejects.toMatchObject({ code: "empty" });
     await expect(segment("a", undefined as unknown as Prompt)).rejects.toMatchObject({ code: "bad-prompt" });
+    const misspelt = { multiMaskOutput: true } as object;
+    await expect(segment("a", click, misspelt)).rejects.toMatchObject({ code: "unknown-option" });
+    const promised = Promise.resolve("a") as unknown as string;
+    await expect(segment(promised, click)).rejects.toMatchObject({ code: "not-awaited" });
     const bad = { ...pictures["a"], data: new Uint8Array(3) } as RawImage;
     await expect(segment(bad, click)).rejects.toMatchObject({ code: "image-data-length" });
     const large = segment(pictures["a"] as RawImage, click, { maxPixels: 100 });

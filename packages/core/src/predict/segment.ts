@@ -9,6 +9,7 @@ import type { PolygonOptions } from "../mask/polygon.ts";
 import { type CompressedRle, compressRle, encodeRle } from "../mask/rle.ts";
 import { svgDocument } from "../mask/svg.ts";
 import type { Precision } from "../model/precision.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import type { LoadProgress } from "../progress.ts";
 import { copyPrompt, type Prompt } from "../prompt/prompt.ts";
 import { Queue } from "../queue.ts";
@@ -237,6 +238,10 @@ export function segmentOn<Source, Encoded, Model>(
     prompt: Prompt,
     options: SegmentOptions<Model> = {},
   ): Promise<SegmentResult<Encoded>> => {
+    checkKeys("segment", options, segmentKeys);
+    checkAwaited("segment", "the image", image);
+    checkAwaited("segment", "the model", options.model);
+    checkAwaited("segment", "the backend", options.backend);
     const { signal, maxPixels } = options;
     signal?.throwIfAborted();
     const asked = copyPrompt(prompt, "segment");
@@ -294,6 +299,16 @@ export function segmentOn<Source, Encoded, Model>(
   };
   return Object.assign(call, { dispose });
 }
+
+const segmentKeys: Keys<SegmentOptions<unknown>> = {
+  model: true,
+  backend: true,
+  dtype: true,
+  multimaskOutput: true,
+  maxPixels: true,
+  signal: true,
+  onProgress: true,
+};
 
 /** What nano's config calls itself, from whatever file it was loaded. */
 const NANO = "sam2.1-hiera-nano";

@@ -1,5 +1,6 @@
+import { checkAwaited } from "../options.ts";
 import { loadingSteps } from "../progress.ts";
-import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "../sam2.ts";
+import { checkLoadOptions, type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "../sam2.ts";
 import { imageFrom, type WebImageSource } from "./image.ts";
 import { openSource, type WebModelSource } from "./source.ts";
 
@@ -12,6 +13,8 @@ export async function loadSam2(
   source: WebModelSource,
   options: LoadOptions<WebImageSource>,
 ): Promise<Sam2<WebImageSource>> {
+  checkAwaited("loadSam2", "the source", source);
+  checkLoadOptions(options);
   const { signal, onProgress } = options;
   const steps = onProgress && loadingSteps(onProgress);
   const opened = await openSource(source, {
