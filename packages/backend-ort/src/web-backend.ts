@@ -7,7 +7,6 @@ import { probeModel } from "./probe.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
 
-
 /** Devices of `onnxruntime-web`. */
 export type OrtWebDevice = "webgpu" | "wasm";
 

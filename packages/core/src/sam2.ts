@@ -80,10 +80,7 @@ export class Sam2<Source = never> {
   }
 
   /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
-  static async fromWeights<Source = never>(
-    weights: WeightStore,
-    options: LoadOptions<Source>,
-  ): Promise<Sam2<Source>> {
+  static async fromWeights<Source = never>(weights: WeightStore, options: LoadOptions<Source>): Promise<Sam2<Source>> {
     checkLoadOptions(options);
     return abortable(Sam2.#load(weights, options), options.signal, (late) => late.dispose());
   }
