@@ -86,7 +86,7 @@ const segment = {
     for (const file of Object.values(results)) rmSync(join(out, file), { force: true });
     node([
       ...["packages/cli/dist/main.js", "segment", "examples/scene.png", "--box", "45,35,224,209"],
-      ...["--format", "cutout,mask,overlay,json", "-o", "out"],
+      ...["--model", "nano", "--format", "cutout,mask,overlay,json", "-o", "out"],
     ]);
     for (const [what, file] of Object.entries(results)) {
       if (!existsSync(join(out, file))) throw new Error(`masklet segment: no ${what} at ${join("out", file)}`);

@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
 import { MaskletError } from "@masklet/core";
 import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
+import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
@@ -184,3 +185,14 @@ const nodeKeys: Keys<OrtNodeOptions> = {
   memoryPattern: true,
   graphOptimization: true,
 };
+/**
+ * One object of an image in one call, on the CPU unless another `backend` is given. Images are what `readImage` of
+ * `@masklet/core/node` opens: a path, an address, bytes, pixels. Files are bytes.
+ *
+ *     const found = await segment("photo.jpg", { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createOrtBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import util from "node:util";
 import { checkKeys, type Keys } from "@masklet/core/backend";
+import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
@@ -95,3 +96,14 @@ function restoreIsNullOrUndefined(): void {
 }
 
 const nodeKeys: Keys<TfjsNodeOptions> = { tf: true, engine: true, wasmBinary: true };
+/**
+ * One object of an image in one call, on the first engine that starts unless another `backend` is given. Images are
+ * what `readImage` of `@masklet/core/node` opens: a path, an address, bytes, pixels. Files are bytes.
+ *
+ *     const found = await segment("photo.jpg", { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createTfjsBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

@@ -1,4 +1,5 @@
 import { checkKeys, type Keys } from "@masklet/core/backend";
+import { createSegment, type Segment, type WebImageSource, type WebModelSource } from "@masklet/core/web";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
@@ -128,3 +129,14 @@ async function hasAdapter(): Promise<boolean> {
 }
 
 const webKeys: Keys<TfjsWebOptions> = { tf: true, engine: true, wasmPaths: true, wasmBinary: true, threads: true };
+/**
+ * One object of an image in one call, on the first engine that starts unless another `backend` is given. Images are
+ * what `imageFrom` of `@masklet/core/web` opens: an element, a Blob, an address, pixels. Files are Blobs.
+ *
+ *     const found = await segment(document.querySelector("img"), { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<WebImageSource, Blob, WebModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createTfjsBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

@@ -3,7 +3,7 @@ import { type Environment, type ImageWarning, MaskletError } from "@masklet/core
 
 /** What a command sees of the process it runs in. */
 export interface Host {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly env: Environment;

@@ -11,12 +11,20 @@ const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
 type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads" | "model-cache";
 
-export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple"> & { readonly type: "string" }>> = {
+type OneOption<T extends Option["type"]> = Omit<Option, "multiple"> & { readonly type: T };
+
+export const modelOptions: Readonly<
+  Record<ModelOption, OneOption<"string">> & Record<"offline", OneOption<"boolean">>
+> = {
   model: {
     type: "string",
     short: "m",
     value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the smallest of Meta's on this machine, else nano.",
+    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of Meta's on this machine, else nano.",
+  },
+  offline: {
+    type: "boolean",
+    help: "Download nothing and ask nothing, as with HF_HUB_OFFLINE=1.",
   },
   config: {
     type: "string",
@@ -54,12 +62,16 @@ export const maxPixelsOption = {
 } as const;
 
 /** What `parseArgs` makes of `modelOptions`. */
-export type ModelValues = { readonly [K in ModelOption]?: string | undefined };
+export type ModelValues = { readonly [K in ModelOption]?: string | undefined } & {
+  readonly offline?: boolean | undefined;
+};
 
 /** Which model to compute with, and where. */
 export interface ModelSettings {
-  /** As `findModel` takes it; `undefined`: the default model. */
-  readonly model: string | undefined;
+  /** As `findModel` takes it, or "auto". */
+  readonly model: string;
+  /** Nothing may be downloaded or asked. */
+  readonly offline: boolean;
   /** The file of the config. */
   readonly config: string | undefined;
   readonly dtype: Precision;
@@ -67,13 +79,19 @@ export interface ModelSettings {
 }
 
 /** Throws a `UsageError`. */
-export function modelSettings({ model, config, dtype = "fp32", ...values }: ModelValues): ModelSettings {
+export function modelSettings({
+  model = "auto",
+  offline = false,
+  config,
+  dtype = "fp32",
+  ...values
+}: ModelValues): ModelSettings {
   const precision = choiceOption("--dtype", dtype, precisions);
-  return { model, config, dtype: precision, backend: backendSettings(values, precision) };
+  return { model, offline, config, dtype: precision, backend: backendSettings(values, precision) };
 }
 
 function backendSettings(
-  { backend, device, threads, "model-cache": modelCache }: Omit<ModelValues, "model" | "config" | "dtype">,
+  { backend, device, threads, "model-cache": modelCache }: Omit<ModelValues, "model" | "offline" | "config" | "dtype">,
   dtype: Precision,
 ): BackendSettings {
   const name = choiceOption("--backend", backend ?? "ort", backends);

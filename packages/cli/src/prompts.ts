@@ -130,11 +130,11 @@ export function promptOptionsOf(
 
 /**
  * The prompts that the options make, after those `given` in other ways: objects in the order of their first mention,
- * their frames likewise. What has no `#id` is numbered by the numbers that no id takes: all such points are one object,
- * every such box and every such mask is one of its own.
+ * their frames likewise. What has no `#id` is numbered by the numbers that no id takes: every such box and every such mask
+ * is an object of its own; one such point is an object, which all such points that are not on it ("-") belong to.
  *
- * Throws a `UsageError` for what is no prompt, for an object with two boxes or two masks on a frame, and for one that has
- * nothing there but points that are not on it.
+ * Throws a `UsageError` for what is no prompt, for an object with two boxes or two masks on a frame, for one that has
+ * nothing there but points that are not on it, and for points without an id that may belong to one object or to several.
  */
 export function parsePrompts(
   options: readonly PromptOption[],
@@ -153,6 +153,7 @@ export function parsePrompts(
     named.set(id, object);
     return object;
   };
+  checkUnambiguous(options, syntax);
   for (const { id, frame, ...shown } of given) {
     ensure(id).frames.set(frame, { frame, ...shown, points: [...shown.points] });
   }
@@ -193,6 +194,24 @@ export function parsePrompts(
   const prompts = objects.flatMap(({ id, frames }) => [...frames.values()].map((draft) => ({ id, ...draft })));
   for (const prompt of prompts) checkHasObject(prompt);
   return prompts;
+}
+
+/** Two clicks may mean one object or two, and a click beside a box the box's object or another: only ids tell. */
+function checkUnambiguous(options: readonly PromptOption[], syntax: PromptSyntax): void {
+  const unnamed = options.filter((option) => syntax.split(option).id === undefined);
+  const points = unnamed.filter(({ name }) => name === "point");
+  const on = points.filter((option) => !syntax.split(option).text.endsWith(",-"));
+  const other = unnamed.find(({ name }) => name !== "point");
+  const [first, second] = other === undefined ? on : [other, points[0]];
+  if (first === undefined || second === undefined) return;
+  const pair = ({ name, value }: PromptOption, id: number): string => `--${name} ${value}#${id}`;
+  const one = `"${pair(first, 1)} ${pair(second, 1)}"`;
+  // What is only not on an object shows none.
+  const two = on.length === 0 ? "" : ` for one object, "${pair(first, 1)} ${pair(second, 2)}" for two`;
+  const question = on.length === 0 ? "need not belong together" : "may show one object or two";
+  throw new UsageError(
+    `--${first.name} ${first.value} and --${second.name} ${second.value} ${question}: give them ids, ${one}${two}`,
+  );
 }
 
 function checkHasObject({ id, frame, points, box, mask }: ObjectPrompt): void {

@@ -1,7 +1,7 @@
 /** What only a process of its own shows: exit codes, signals, a full disk, a reader that leaves. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -28,9 +28,9 @@ interface Running {
   readonly ended: Promise<Ended>;
 }
 
-function start(line: readonly string[]): Running {
+function start(line: readonly string[], env: Readonly<Record<string, string>> = emptyCache): Running {
   const [program = "", ...args] = line;
-  const child = spawn(program, args, { env: { ...process.env, ...emptyCache }, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (chunk: string) => {
@@ -83,7 +83,7 @@ test.skipIf(windows)(
     const images = Array.from({ length: 24 }, (_, i) => join(folder, `${i}.jpg`));
     for (const [i, image] of images.entries()) copyFileSync(join(clip, `0000${i % 8}.jpg`), image);
     const into = (out: string): readonly string[] => [
-      ...["segment", ...images, "--point", "57,143", "--box", "360,64,462,154", "--model", "nano"],
+      ...["segment", ...images, "--point", "57,143#1", "--box", "360,64,462,154", "--model", "nano"],
       ...["--format", "cutout,mask,overlay,json", "-o", join(folder, out)],
     ];
     expect(await masklet(...into("unkilled")).ended).toMatchObject({ code: 0 });
@@ -132,8 +132,8 @@ test.skipIf(windows).each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)("%s while standard input is awaited: %i (no signals on Windows)", async (signal, code) => {
-  rmSync(join(emptyCache["XDG_CACHE_HOME"] as string, "masklet"), { recursive: true, force: true }); // or it is said already
-  const { child, ended } = masklet("segment", "-", "--point", "1,2", "--json");
+  const env = { ...emptyCache, HF_HUB_OFFLINE: "", XDG_CONFIG_HOME: join(folder, signal) };
+  const { child, ended } = start([...command, "segment", "-", "--point", "1,2", "--json"], env);
   await once(child.stderr as NonNullable<ChildProcess["stderr"]>, "data"); // the line about nano: it runs
   child.kill(signal);
   expect(await ended).toMatchObject({ code, signal: null });

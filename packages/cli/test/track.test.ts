@@ -48,7 +48,9 @@ test("label maps, objects' masks and JSON of all frames agree with the library",
   await using session = new VideoPredictor(model, { returnLogits: true }).start(video);
   await session.addPrompt({ frame: 0, object: 1, points: [[57, 143]] });
   await session.addPrompt({ frame: 0, object: 7, box: [360, 64, 462, 154] });
-  const json = [...savFrames(parseSav(JSON.parse(readFileSync(join(root, "masklets.json"), "utf8"))))];
+  const annotation = JSON.parse(readFileSync(join(root, "masklets.json"), "utf8"));
+  expect(annotation.model).toEqual({ name: "sam2.1-hiera-nano", sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  const json = [...savFrames(parseSav(annotation))];
   for await (const frame of session.propagate()) {
     const name = `0000${frame.frame}.png`;
     const map = labelMap(frame, video.size);

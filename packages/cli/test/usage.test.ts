@@ -64,7 +64,7 @@ test.each([
   ["inspect nano --svg a.svg", "--svg a.svg needs --profile"],
   ["inspect nano --profile --nodes -1", "--nodes"],
   ["inspect nano --profile --backend tfjs --threads 2", "--threads 2 is for --backend ort, not for tfjs"],
-  ["models", "needs list, pull, path, verify or remove"],
+  ["models", "needs list, use, pull, path, verify or remove"],
   ["models fetch x", 'got "fetch"'],
   ["models list sam2.1-hiera-tiny", "list takes no names"],
   ["models pull", "pull needs the name of a model"],
@@ -184,7 +184,7 @@ test("every option of segment is in its help", async () => {
   expect(shown).toEqual([
     ...["point", "box", "mask", "box-format", "multimask", "refine"],
     ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp", "tolerance"],
-    ...["model", "config", "dtype", "backend", "device", "threads", "model-cache"],
+    ...["model", "offline", "config", "dtype", "backend", "device", "threads", "model-cache"],
     ...["max-pixels", "mask-threshold", "max-hole-area", "max-speck-area"],
     ...["quiet", "help"],
   ]);

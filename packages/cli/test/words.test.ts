@@ -1,11 +1,10 @@
 /** What is said about results, and what is made of them when nothing is said. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, statSync, utimesSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { decodeRle, maskArea, readMask } from "@masklet/core/node";
 import { describe, expect, test, vi } from "vitest";
-import { isNewToday } from "../src/once.ts";
 import { cli, filesIn, scene, temporaryFolder } from "./cli.ts";
 import { clip } from "./track.ts";
 
@@ -41,19 +40,6 @@ test("--skip-existing says what it did", async () => {
   expect((await cli(["segment", scene, ...line])).stderr).toBe(
     "masklet segment: 1 of 1 image had all results already\n",
   );
-});
-
-test("what is said once a day", async () => {
-  const cache = mkdtempSync(at("cache-"));
-  const env = { XDG_CACHE_HOME: cache, LOCALAPPDATA: cache };
-  expect(await isNewToday("it", env)).toBe(true);
-  expect(await isNewToday("it", env)).toBe(false);
-  const file = join(cache, "masklet", "it.said");
-  const yesterday = statSync(file).mtimeMs / 1000 - 25 * 60 * 60;
-  utimesSync(file, yesterday, yesterday);
-  expect(await isNewToday("it", env)).toBe(true);
-  const nowhere = { XDG_CACHE_HOME: scene, LOCALAPPDATA: scene }; // a file
-  expect([await isNewToday("it", nowhere), await isNewToday("it", nowhere)]).toEqual([true, true]);
 });
 
 describe("track", () => {

@@ -105,6 +105,7 @@ export { type Geometry, geometry, type TokenMap } from "./model/geometry.ts";
 export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
 export { type Precision, precisions } from "./model/precision.ts";
+export { presetParameters, presetsByQuality } from "./model/preset-rank.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
 export {
   type AutomaticMask,
@@ -128,7 +129,9 @@ export {
   type RefineOptions,
   type SetImageOptions,
 } from "./predict/image-predictor.ts";
+export type { ImageReader } from "./predict/image-reader.ts";
 export type { ImageSegmenter } from "./predict/image-segmenter.ts";
+export { type Segment, type SegmentModel, type SegmentOptions, SegmentResult } from "./predict/segment.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";

@@ -12,7 +12,7 @@ import {
   listCachedModels,
 } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { findDefaultModel } from "../models.ts";
+import { autoName } from "../models.ts";
 import { inProcess } from "../quiet.ts";
 import { renderTable } from "../table.ts";
 import { commonOptions, type Help, parsing, renderHelp } from "../usage.ts";
@@ -107,7 +107,7 @@ async function examine(env: Environment): Promise<Report> {
     models: {
       cache: modelCache(env),
       found: found.map(({ name, checkpoint }) => ({ name, checkpoint })),
-      default: (await findDefaultModel(env)).name,
+      default: await autoName(env).catch(({ message }: Error) => `none: ${message}`),
     },
   };
 }

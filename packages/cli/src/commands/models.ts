@@ -1,8 +1,10 @@
 /** `masklet models`: Meta's models on this machine. */
 import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import {
   cacheFolder,
+  changeUserSettings,
   type DownloadOptions,
   downloadModel,
   isPresetName,
@@ -10,13 +12,15 @@ import {
   type ModelFiles,
   modelBytes,
   presets,
+  readUserSettings,
   removeModel,
   resolveModel,
   verifyModel,
 } from "@masklet/core/node";
 import { compareFigures, type Figure, type FigureSettings, readFigures } from "../figures.ts";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { showDownload, withModel } from "../models.ts";
+import { auto, autoName, findModel, showDownload, withModel } from "../models.ts";
+import { remember } from "../offer.ts";
 import { megabytes, Progress, percent } from "../progress.ts";
 import { type Cell, renderTable } from "../table.ts";
 import {
@@ -54,11 +58,12 @@ const options = {
 } as const;
 
 const help: Help = {
-  usage: "masklet models list | (pull | path | verify | remove) NAME... [options]",
+  usage: "masklet models list | use NAME | (pull | path | verify | remove) NAME... [options]",
   about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 
   list     Meta's eight, how large they are, and which of them are here.
-  pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again.
+  use      Choose the model for all that name none: one that is here, a file, a folder, nano, or auto, which is no choice.
+  pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again. The first one is chosen.
   path     Print where each model's checkpoint is.
   verify   Compute the hashes of what is here, and compare them with those that were published.
   remove   Delete models from the cache, for Python's tools too.
@@ -78,11 +83,12 @@ interface Call {
   /** What --figures takes, where it was given. */
   readonly figures: { readonly cases: string | undefined; readonly media: string | undefined } | undefined;
   readonly json: boolean;
+  readonly quiet: boolean;
   readonly host: Host;
   readonly progress: Progress;
 }
 
-const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, pull, path, verify, remove };
+const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, use, pull, path, verify, remove };
 
 export async function models(args: readonly string[], host: Host): Promise<ExitCode> {
   const { values, positionals } = parsing(options, args, (given) =>
@@ -101,6 +107,7 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   }
   if (name === "list" && names.length > 0) throw new UsageError(`list takes no names, got ${names.join(" ")}`);
   if (name !== "list" && names.length === 0) throw new UsageError(`${name} needs the name of a model`);
+  if (name === "use" && names.length > 1) throw new UsageError(`use takes one name, got ${names.join(" ")}`);
   if (values.from !== undefined && name !== "pull") throw new UsageError(`--from is for pull, got it with ${name}`);
   const { cases, media } = values;
   if (values.figures === true && name !== "verify")
@@ -110,9 +117,10 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   }
   const figures = values.figures === true ? { cases, media } : undefined;
   const from = choiceOption("--from", values.from ?? "hub", sources);
-  const progress = new Progress(host, values.quiet === true);
+  const quiet = values.quiet === true;
+  const progress = new Progress(host, quiet);
   try {
-    return await action({ names, from, figures, json: values.json === true, host, progress });
+    return await action({ names, from, figures, json: values.json === true, quiet, host, progress });
   } finally {
     progress.clear();
   }
@@ -136,16 +144,39 @@ async function list({ json, host }: Call): Promise<0> {
     checkpoint ?? "not here",
   ]);
   const cache = cacheFolder(env);
-  await print(host, json ? asJson({ cache, models: found }) : `${renderTable(rows)}\nThe cache is ${cache}.\n`);
+  const chosen = await autoName(env);
+  const text = `${renderTable(rows)}\nThe cache is ${cache}.\nWhere no model is named it is ${chosen}.\n`;
+  await print(host, json ? asJson({ cache, models: found, auto: chosen }) : text);
   return 0;
 }
 
-function pull(call: Call): Promise<0> {
-  const { env, signal } = call.host;
-  return eachPath(call, (name) => {
+async function use({ names: [given = ""], json, host }: Call): Promise<0> {
+  const { env } = host;
+  if (given === auto) {
+    await changeUserSettings(env, { model: undefined });
+  } else {
+    await findModel(given, env); // it must be there
+    const here = (await stat(given).catch(() => undefined)) !== undefined;
+    const preset = given.replace(/^facebook\//, "");
+    await changeUserSettings(env, { model: isPresetName(preset) ? preset : here ? resolve(given) : given });
+  }
+  const name = await autoName(env);
+  await print(host, json ? asJson({ auto: name }) : `Where no model is named it is ${name}.\n`);
+  return 0;
+}
+
+async function pull(call: Call): Promise<0> {
+  const { env, signal, stderr } = call.host;
+  await eachPath(call, (name) => {
     const settings: DownloadOptions = { env, signal, from: call.from, onProgress: showDownload(name, call.progress) };
     return downloadModel(name, settings);
   });
+  const [first = ""] = call.names;
+  if ((await readUserSettings(env)).model === undefined) {
+    await remember(call.host, { model: first.replace(/^facebook\//, "") });
+    if (!call.quiet) stderr.write(`masklet: where no model is named it is ${first} now (masklet models use)\n`);
+  }
+  return 0;
 }
 
 function path(call: Call): Promise<0> {
@@ -201,10 +232,12 @@ async function verifyFigures(
     };
     const backend = { name: "ort", device: "cpu", threads: undefined } as const;
     const figures: Figure[] = [];
+    let sha256 = "";
     await withModel(
-      { model: name, config: undefined, dtype: "fp32", backend },
+      { model: name, offline: false, config: undefined, dtype: "fp32", backend },
       { host, progress, quiet: true },
-      async (model) => {
+      async (model, facts) => {
+        sha256 = facts.sha256;
         for await (const compared of compareFigures(model, published, settings)) {
           progress.clear();
           figures.push(...compared);
@@ -217,7 +250,10 @@ async function verifyFigures(
     const { about, tolerance } = published;
     const allowed = `predicted IoU within ${tolerance.iou}, logits within ${100 * tolerance.logit}%`;
     const verdict = `${figures.length - wrong} of ${figures.length} figures hold (${allowed})`;
-    await print(host, json ? asJson({ name, about, tolerance, figures }) : `\n${about}\n\n${name}: ${verdict}.\n`);
+    await print(
+      host,
+      json ? asJson({ name, sha256, about, tolerance, figures }) : `\n${about}\n\n${name}: ${verdict}.\n`,
+    );
   }
   return failed === 0 ? 0 : 1;
 }
@@ -230,6 +266,8 @@ function figureRow({ what, published, ours, holds }: Figure): readonly Cell[] {
 async function remove({ names, json, host }: Call): Promise<0> {
   for (const name of names) {
     const bytes = await removeModel(name, host);
+    const { model: chosen } = await readUserSettings(host.env);
+    if (chosen === name.replace(/^facebook\//, "")) await remember(host, { model: undefined });
     const told = bytes === 0 ? `${name} was not there` : `${name}: ${megabytes(bytes)} freed`;
     await print(host, json ? asJson({ name, bytes }) : `${told}\n`);
   }

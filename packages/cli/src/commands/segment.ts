@@ -6,7 +6,7 @@ import { folded, isUnfinished, listed, prepareFolder, removeMatching } from "../
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { eachLabel, MaskPictures } from "../mask-pictures.ts";
 import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
-import { withModel } from "../models.ts";
+import { type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { boxFormats, imageSyntax, maskNotes, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
@@ -30,7 +30,7 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "X,Y[,+|-][#ID]",
-    help: "A pixel on the object (+, the default) or not on it (-). Points without an ID belong to one object.",
+    help: "A pixel on the object (+, the default) or not on it (-). Several on it need an ID: the same for one object, others for others.",
   },
   box: {
     type: "string",
@@ -271,8 +271,8 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
       progress.note(`masklet segment: ${skipped} of ${count(job.inputs.length, "image")} had all results already`);
     }
     if (inputs.length === 0) return 0;
-    return await withModel(job, { host, progress, quiet }, async (model) => {
-      return segmentAll({ ...job, inputs }, host, model, progress);
+    return await withModel(job, { host, progress, quiet }, async (model, facts) => {
+      return segmentAll({ ...job, inputs }, host, { model, facts }, progress);
     });
   } finally {
     progress.clear();
@@ -294,7 +294,12 @@ async function prepare(
   return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));
 }
 
-async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress): Promise<ExitCode> {
+async function segmentAll(
+  job: Job,
+  host: Host,
+  { model, facts }: { readonly model: Sam2; readonly facts: ModelFacts },
+  progress: Progress,
+): Promise<ExitCode> {
   const { inputs, folder, json, outputs, quiet } = job;
   const { signal } = host;
   let [done, failed] = [0, 0];
@@ -312,10 +317,7 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
     const { input } = result.job;
     try {
       if ("error" in result) throw result.error;
-      const { record, files } = await resultsOf(
-        { ...result, input },
-        { work: job, outputs, model: model.config.name, signal },
-      );
+      const { record, files } = await resultsOf({ ...result, input }, { work: job, outputs, model: facts, signal });
       progress.clear();
       for (const { name, bytes } of files) {
         if (folder === undefined) {

@@ -42,8 +42,8 @@ import {
   formats,
   makeResults,
   type ResultSettings,
-  type ResultsOptions,
   resultFiles,
+  type WantedResults,
 } from "../track/results.ts";
 import { type RunFacts, RunFolder } from "../track/run-folder.ts";
 import { type Shown, track as trackClip } from "../track/tracker.ts";
@@ -65,7 +65,7 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "X,Y[,+|-][@FRAME][#ID]",
-    help: "A pixel on the object (+, the default) or not on it (-), on a frame; frame 0 if not given. Points without an ID belong to one object.",
+    help: "A pixel on the object (+, the default) or not on it (-), on a frame; frame 0 if not given. Several on it need an ID: the same for one object, others for others.",
   },
   box: {
     type: "string",
@@ -329,7 +329,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
     const note = boxNote(prompt, clip.frames.size, job.boxFormat);
     if (note !== undefined) progress.note(`masklet track: ${note}`);
   }
-  const wanted: ResultsOptions = {
+  const wanted: WantedResults = {
     ...job,
     clip,
     signal,
@@ -338,7 +338,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   };
   let begun = false;
   try {
-    return await withModel(job, { host, progress, quiet }, async (model) => {
+    return await withModel(job, { host, progress, quiet }, async (model, modelFacts) => {
       const { resume, overwrite, settings, saveEvery } = job;
       const facts = await factsOf(job, clip, shown, model);
       const run = await RunFolder.open(folder, facts, { resume, overwrite, files: resultFiles });
@@ -354,7 +354,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
         },
       });
       const frames = await run.frames(passes);
-      const written = await makeResults(run, frames, results);
+      const written = await makeResults(run, frames, { ...results, model: modelFacts });
       progress.clear();
       if (job.json) await printFrames(run, frames, clip, host);
       else if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
@@ -373,16 +373,12 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
 }
 
 /** What is to be made, once it is known that it can be; an overlay that nobody asked for only where ffmpeg is there. */
-async function checked(
-  { folder, byDefault }: Job,
-  wanted: ResultsOptions,
-  progress: Progress,
-): Promise<ResultsOptions> {
+async function checked({ folder, byDefault }: Job, wanted: WantedResults, progress: Progress): Promise<WantedResults> {
   if (!byDefault) {
     await checkResults(folder, wanted);
     return wanted;
   }
-  const overlay: ResultsOptions = { ...wanted, formats: ["overlay"] };
+  const overlay: WantedResults = { ...wanted, formats: ["overlay"] };
   try {
     await checkResults(folder, overlay);
     return overlay;

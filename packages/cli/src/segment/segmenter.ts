@@ -17,6 +17,7 @@ import {
 } from "@masklet/core/node";
 import { type Host, onceEach } from "../host.ts";
 import type { MaskPictures } from "../mask-pictures.ts";
+import type { ModelFacts } from "../models.ts";
 import { type Progress, showFetching } from "../progress.ts";
 import { type BoxFormat, boxNote, type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
@@ -144,8 +145,7 @@ export async function resultsOf(
   }: {
     readonly work: Work;
     readonly outputs: OutputSettings;
-    /** Its name. */
-    readonly model: string;
+    readonly model: ModelFacts;
     readonly signal: AbortSignal;
   },
 ): Promise<Results> {

@@ -14,6 +14,7 @@ import {
   writeFileAtomic,
 } from "@masklet/core/node";
 import { prepareFolder } from "../folder.ts";
+import type { ModelFacts } from "../models.ts";
 import type { Clip } from "./clip.ts";
 import { frameName, type RunFolder } from "./run-folder.ts";
 
@@ -42,11 +43,16 @@ export const resultFiles: readonly string[] = [
 
 export interface ResultsOptions extends ResultSettings {
   readonly clip: Clip;
+  /** Stands in JSON. */
+  readonly model: ModelFacts;
   /** On how many frames each object was prompted, by id. */
   readonly prompted: ReadonlyMap<number, number>;
   readonly signal: AbortSignal;
   readonly onFrame: (done: number, all: number) => void;
 }
+
+/** Results before it is known which model makes them. */
+export type WantedResults = Omit<ResultsOptions, "model">;
 
 /** One result on its way. */
 interface Result {
@@ -99,7 +105,7 @@ export async function makeResults(
  * Writes a video of one frame of each kind that is wanted, with its sound, and removes it: what cannot be written is to be
  * known before a long run. Rejects as `createVideo`.
  */
-export async function checkResults(folder: string, { formats, effects, clip, signal }: ResultsOptions): Promise<void> {
+export async function checkResults(folder: string, { formats, effects, clip, signal }: WantedResults): Promise<void> {
   const endings = [
     ...(formats.includes("overlay") || effects.length > 0 ? [".mp4"] : []),
     ...(formats.includes("cutout") ? [".webm"] : []),
@@ -159,7 +165,7 @@ function objectMasks(path: string, signal: AbortSignal): Result {
   };
 }
 
-function masklets(path: string, { clip, prompted, signal }: ResultsOptions): Result {
+function masklets(path: string, { clip, model, prompted, signal }: ResultsOptions): Result {
   const { name, frames, duration } = clip;
   const recorder = new MaskletRecorder(frames.size);
   return {
@@ -168,7 +174,7 @@ function masklets(path: string, { clip, prompted, signal }: ResultsOptions): Res
     write: async (frame) => recorder.add(frame),
     finish: async () => {
       const json = recorder.annotation({ videoId: name, frameCount: frames.count, duration, edited: prompted });
-      await writeFileAtomic(path, `${JSON.stringify(json)}\n`, { signal });
+      await writeFileAtomic(path, `${JSON.stringify({ ...json, model })}\n`, { signal });
     },
     abort: async () => {},
   };

@@ -13,6 +13,7 @@ import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
+import { withoutQuery } from "../checkpoint/http-error.ts";
 import { ImageError, MaskletError } from "../errors.ts";
 import { decodeBmp, isBmp } from "../image/bmp.ts";
 import { type DeepSamples, depthRange, rangeWarning, toBytes } from "../image/depth.ts";
@@ -37,11 +38,12 @@ import {
   tiffMaskValues,
 } from "../mask/mask-picture.ts";
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
+import { withSignal } from "./download/request.ts";
 import { makeParents, systemReason, temporaryBeside } from "./files.ts";
 import { zlib } from "./label-png.ts";
 
-/** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
-export type ImageSource = string | URL | Uint8Array;
+/** Where an image comes from: a path, an address (`file:`, `http:`, `https:`, `data:`), or the file's bytes or Blob. */
+export type ImageSource = string | URL | Uint8Array | Blob;
 
 /** Options of `readImage`. */
 export interface ReadImageOptions extends ImageLimits {
@@ -64,7 +66,8 @@ const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"
 /**
  * Decodes an image file to 8-bit sRGB (see the top of this file for alpha, profiles, bit depths and orientation).
  *
- * Rejects with an `ImageError`: `image-not-found`, `image-unreadable`, `image-url` (not `file:`), `image-format`,
+ * Rejects with an `ImageError`: `image-not-found`, `image-unreadable` (a server that refuses, or sends more than 256 MiB,
+ * too), `image-url` (an address of another kind), `image-format`,
  * `image-too-large` (more than `maxPixels`; nothing is decoded), `image-corrupt` (truncated or broken; the decoder's
  * error is the cause), `sharp-missing`; with the signal's reason once it is aborted.
  */
@@ -302,9 +305,9 @@ async function openImage(
 ): Promise<Opened> {
   checkAwaited(where, "the source", source);
   signal?.throwIfAborted();
-  const name = source instanceof Uint8Array ? "bytes" : String(source);
+  const name = nameOf(source);
   await loadSharp(where);
-  const file = source instanceof Uint8Array ? source : await abortable(readBytes(source), signal);
+  const file = source instanceof Uint8Array ? source : await abortable(readBytes(source, signal), signal);
   if (file.length === 0) throw unknownFormat(name, "empty");
   return { where, name, file };
 }
@@ -371,19 +374,74 @@ async function pixelsOf(image: Sharp, signal: AbortSignalLike | undefined): Prom
   return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
 }
 
-async function readBytes(source: string | URL): Promise<Uint8Array> {
-  if (source instanceof URL && source.protocol !== "file:") {
-    throw new ImageError("image-url", `${source}: only file: URLs are read; fetch it and pass the bytes`, {
-      details: { url: source.href },
-    });
-  }
-  const path = source instanceof URL ? fileURLToPath(source) : source;
+/** How messages call an image; an address without its query, which may hold a secret. */
+function nameOf(source: ImageSource): string {
+  if (source instanceof Uint8Array) return "bytes";
+  if (source instanceof Blob) return source instanceof File ? source.name : "blob";
+  const url = urlOf(source);
+  if (url === undefined || url.protocol === "file:") return String(source);
+  return url.protocol === "data:" ? "data: URL" : withoutQuery(url.href);
+}
+
+/** The address that a source is. A path is none, and neither is `C:\\picture.png`. */
+function urlOf(source: string | URL): URL | undefined {
+  if (source instanceof URL) return source;
+  return /^(https?|file):\/\/|^data:/i.test(source) && URL.canParse(source) ? new URL(source) : undefined;
+}
+
+async function readBytes(source: string | URL | Blob, signal: AbortSignalLike | undefined): Promise<Uint8Array> {
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  const url = urlOf(source);
+  if (url !== undefined && url.protocol !== "file:") return fetchBytes(url, signal);
+  const path = url === undefined ? String(source) : fileURLToPath(url);
   try {
     return await readFile(path);
   } catch (cause) {
     const code = errorCode(cause) === "ENOENT" ? "image-not-found" : "image-unreadable";
     throw new ImageError(code, `${path} cannot be read: ${systemReason(cause)}`, { cause, details: { path } });
   }
+}
+
+/** More than any picture within `defaultMaxPixels` is likely to take. */
+const maxBytes = 2 ** 28;
+
+async function fetchBytes(url: URL, signal: AbortSignalLike | undefined): Promise<Uint8Array> {
+  const name = nameOf(url);
+  if (!["http:", "https:", "data:"].includes(url.protocol)) {
+    const problem = "only file:, http:, https: and data: addresses are read";
+    throw new ImageError("image-url", `${name}: ${problem}; fetch it and pass the bytes`, {
+      details: { url: name },
+    });
+  }
+  const unreadable = (problem: string, details: Readonly<Record<string, unknown>>, cause?: unknown): ImageError =>
+    new ImageError("image-unreadable", `${name} cannot be read: ${problem}`, {
+      cause,
+      details: { url: name, ...details },
+    });
+  return withSignal(signal, async (own) => {
+    try {
+      const response = await fetch(url, { signal: own });
+      if (!response.ok || response.body === null) {
+        await response.body?.cancel();
+        const code = response.status === 404 || response.status === 410 ? "image-not-found" : "image-unreadable";
+        throw new ImageError(code, `${name} cannot be read: the server answers ${response.status}`, {
+          details: { url: name, status: response.status },
+        });
+      }
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of response.body) {
+        size += chunk.length;
+        if (size > maxBytes) throw unreadable(`it is larger than ${maxBytes} bytes`, { maxBytes });
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    } catch (cause) {
+      if (cause instanceof ImageError || own.aborted) throw cause;
+      const { cause: deeper } = cause as { readonly cause?: unknown };
+      throw unreadable(reason(deeper ?? cause), {}, cause);
+    }
+  });
 }
 
 async function encode(where: string, image: RawImage, to: (raw: Sharp) => Sharp): Promise<Uint8Array> {

@@ -20,6 +20,7 @@ import {
   readEmbedding,
   writeEmbedding,
 } from "./image-embedding.ts";
+import { isPixels } from "./image-reader.ts";
 import type { ImageSegmenter } from "./image-segmenter.ts";
 
 /** Settings of an `ImagePredictor` (reference: `SAM2ImagePredictor`). */
@@ -81,16 +82,19 @@ export interface RefineOptions extends PredictOptions {
  * (reference: sam2_image_predictor.py, `SAM2ImagePredictor`).
  *
  * Calls may overlap: they are queued. A call that fails or is aborted changes nothing; the image set before stays.
+ *
+ * Images are pixels, or whatever `loadSam2` of the entry that loaded the model opens: paths, addresses and bytes in Node,
+ * elements, Blobs and addresses in a page.
  */
-export class ImagePredictor implements ImageSegmenter {
-  readonly model: Sam2;
+export class ImagePredictor<Source = never> implements ImageSegmenter {
+  readonly model: Sam2<Source>;
   readonly #options: Required<Omit<ImagePredictorOptions, "imagesPerRun">>;
   #imagesPerRun: number | undefined;
   readonly #calls = new CallQueue("the predictor");
   #images: readonly Encoded[] = [];
 
   /** Throws a `PromptError` "bad-option" that names an option out of range. */
-  constructor(model: Sam2, options: ImagePredictorOptions = {}) {
+  constructor(model: Sam2<Source>, options: ImagePredictorOptions = {}) {
     checkAwaited("ImagePredictor", "the model", model);
     checkKeys("ImagePredictor", options, predictorKeys);
     const {
@@ -125,12 +129,13 @@ export class ImagePredictor implements ImageSegmenter {
 
   /**
    * Encodes an image of any size, RGB or RGBA (alpha is dropped), in place of those set before. Rejects with an
-   * `ImageError` for pixels that do not fit their size, and with what the cache throws; the image set before stays then.
+   * `ImageError` for pixels that do not fit their size or what cannot be opened, and with what the cache throws; the image
+   * set before stays then.
    *
    * With `cache` and `key` the encoder runs only where the cache has no file for the key, or one that is malformed, of
    * another size or of other weights, which is replaced.
    */
-  async setImage(image: RawImage, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+  async setImage(image: RawImage | Source, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
     checkKeys("setImage", options, setImageKeys);
     const { signal, cache, key } = options;
     if (cache === undefined || key === undefined) return this.setImages([image], signal && { signal });
@@ -143,16 +148,16 @@ export class ImagePredictor implements ImageSegmenter {
    * Encodes several images; `predict` chooses one by its index (reference: `set_image_batch`). Pixels are read when the
    * call's turn comes: they must not change before it has settled.
    */
-  async setImages(images: readonly RawImage[], options: SetImageOptions = {}): Promise<void> {
+  async setImages(images: readonly (RawImage | Source)[], options: SetImageOptions = {}): Promise<void> {
     checkKeys("setImages", options, signalKeys);
     const { signal } = options;
     const encode = async (): Promise<readonly Encoded[]> => {
-      const { maxPixels } = this.#options;
-      for (const image of images) checkImage("setImage", image, { maxPixels });
-      const imagesPerRun = images.length > 1 ? this.imagesPerRun : 1;
+      const opened: RawImage[] = [];
+      for (const image of images) opened.push(await this.#open(image, signal));
+      const imagesPerRun = opened.length > 1 ? this.imagesPerRun : 1;
       return collect(signal, async (encoded) => {
-        for (let at = 0; at < images.length; at += imagesPerRun) {
-          encoded.push(...(await encodeImages(this.model, images.slice(at, at + imagesPerRun), signal)));
+        for (let at = 0; at < opened.length; at += imagesPerRun) {
+          encoded.push(...(await encodeImages(this.model, opened.slice(at, at + imagesPerRun), signal)));
         }
       });
     };
@@ -273,9 +278,20 @@ export class ImagePredictor implements ImageSegmenter {
     });
   }
 
+  async #open(image: RawImage | Source, signal: AbortSignalLike | undefined): Promise<RawImage> {
+    const { maxPixels } = this.#options;
+    const { readImage } = this.model;
+    const pixels =
+      readImage === undefined || isPixels(image)
+        ? (image as RawImage) // what is neither is refused below
+        : await readImage(image, { maxPixels, ...(signal && { signal }) });
+    checkImage("setImage", pixels, { maxPixels });
+    return pixels;
+  }
+
   /** Adds the image to `encoded`, from the cache if it is there, else into it. */
   async #encodeCached(
-    image: RawImage,
+    source: RawImage | Source,
     {
       cache,
       key,
@@ -283,7 +299,7 @@ export class ImagePredictor implements ImageSegmenter {
       encoded,
     }: { cache: EmbeddingCache; key: string; signal: AbortSignalLike | undefined; encoded: Encoded[] },
   ): Promise<void> {
-    checkImage("setImage", image, { maxPixels: this.#options.maxPixels });
+    const image = await this.#open(source, signal);
     const file = await cache.get(key);
     const known = file && (await readCached(this.model, file, image));
     if (known !== undefined) {

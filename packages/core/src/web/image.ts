@@ -6,6 +6,7 @@
  * colours under full transparency come back as black and faint ones a little rounded.
  */
 import { type AbortSignalLike, abortable } from "../abort.ts";
+import { withoutQuery } from "../checkpoint/http-error.ts";
 import { ImageError } from "../errors.ts";
 import { depthRange, rangeWarning, toBytes } from "../image/depth.ts";
 import {
@@ -23,8 +24,10 @@ import { imageMaskValues, type MaskPicture, maskPicture, pngMaskValues } from ".
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import { zlib } from "./label-png.ts";
 
-/** What the browser can draw, and files. */
+/** What the browser can draw, files, and addresses, which are relative to the page. */
 export type WebImageSource =
+  | string
+  | URL
   | Blob
   | ImageData
   | ImageBitmap
@@ -50,10 +53,11 @@ export interface MaskFromOptions extends ImageLimits {
 
 /**
  * The pixels of a browser's image as RGBA: all that its file has, which of one for screens of "2x" (`srcset`) are more than
- * `naturalWidth` says, so that places on the page are scaled by the result's own width. SVG is drawn at its size. What was
- * passed in is neither closed nor changed.
+ * `naturalWidth` says (`imagePoint` tells where a click is in them). SVG is drawn at its size. What was passed in is neither
+ * closed nor changed; an `<img>` that is still loading is waited for.
  *
- * Rejects with an `ImageError`: `image-format` (SVG in a worker), `image-corrupt` (a Blob the browser cannot decode, an element that has not loaded),
+ * Rejects with an `ImageError`: `image-format` (SVG in a worker), `image-not-found` (404), `image-unreadable` (an address that cannot be fetched, or from
+ * another site without CORS), `image-corrupt` (a Blob the browser cannot decode, an element without a picture),
  * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
  * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
  */
@@ -62,6 +66,9 @@ export async function imageFrom(source: WebImageSource, options: ImageFromOption
   checkAwaited("imageFrom", "the picture", source);
   const { maxPixels = defaultMaxPixels, signal, onWarning } = options;
   signal?.throwIfAborted();
+  if (typeof source === "string" || source instanceof URL) {
+    return imageFrom(await fetchBlob(source, signal), options);
+  }
   if (source instanceof Blob) {
     const deep = await abortable(decodeDeep(source, maxPixels, onWarning), signal);
     if (deep !== undefined) return deep;
@@ -75,6 +82,12 @@ export async function imageFrom(source: WebImageSource, options: ImageFromOption
     } finally {
       bitmap.close();
     }
+  }
+  if (isImageElement(source) && !source.complete) {
+    await abortable(
+      source.decode().catch(() => {}), // what has failed to load is 0x0
+      signal,
+    );
   }
   if (isImageElement(source) && source.srcset !== "" && source.currentSrc !== "") {
     // `naturalWidth` is what a file of "2x" takes on the page, half of its pixels.
@@ -98,6 +111,40 @@ export async function imageFrom(source: WebImageSource, options: ImageFromOption
     return pixelsOf(context, source);
   }
   return draw(source, naturalSize(source), maxPixels);
+}
+
+async function fetchBlob(source: string | URL, signal: AbortSignalLike | undefined): Promise<Blob> {
+  const address = URL.canParse(source, globalThis.location?.href)
+    ? new URL(source, globalThis.location?.href)
+    : undefined;
+  const name =
+    address === undefined ? String(source) : address.protocol === "data:" ? "data: URL" : withoutQuery(address.href);
+  const unreadable = (problem: string, cause?: unknown): ImageError =>
+    new ImageError("image-unreadable", `${name} cannot be read: ${problem}`, { cause, details: { url: name } });
+  if (address === undefined) throw unreadable("it is no address");
+  const controller = new AbortController();
+  const load = async (): Promise<Blob> => {
+    const response = await fetch(address, { signal: controller.signal }).catch((cause: unknown) => {
+      throw unreadable("the connection failed, or the server does not allow this page to read it (CORS)", cause);
+    });
+    if (response.ok) {
+      return response.blob().catch((cause: unknown) => {
+        throw unreadable("the connection broke off", cause);
+      });
+    }
+    await response.body?.cancel();
+    const code = response.status === 404 || response.status === 410 ? "image-not-found" : "image-unreadable";
+    throw new ImageError(code, `${name} cannot be read: the server answers ${response.status}`, {
+      details: { url: name, status: response.status },
+    });
+  };
+  const stop = (): void => controller.abort();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    return await abortable(load(), signal);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
 }
 
 /** Bytes of a PNG that tell its kind. */
@@ -251,7 +298,7 @@ async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
   }
 }
 
-function naturalSize(source: Exclude<WebImageSource, Blob | ImageData>): Size {
+export function naturalSize(source: Exclude<WebImageSource, string | URL | Blob | ImageData>): Size {
   if (isImageElement(source)) {
     return { width: source.naturalWidth, height: source.naturalHeight };
   }
