@@ -4,8 +4,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
 import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
-import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
+import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
+import { nodeRuntimeMissing } from "./node-runtime.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
@@ -106,7 +107,7 @@ async function loadRuntime(): Promise<OrtRuntime> {
   try {
     ort = await import("onnxruntime-node");
   } catch (error) {
-    throw runtimeMissing("onnxruntime-node", error);
+    throw nodeRuntimeMissing(error);
   }
   // Failures come as errors; the runtime's own lines on stderr would only repeat them.
   ort.env.logLevel = "fatal";

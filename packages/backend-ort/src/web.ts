@@ -198,7 +198,7 @@ async function loadRuntime(load: () => Promise<OrtRuntime>): Promise<OrtRuntime>
     ort.env.logLevel = "error";
     return ort;
   } catch (error) {
-    throw runtimeMissing("onnxruntime-web", error);
+    throw runtimeMissing(error, { name: "onnxruntime-web" });
   }
 }
 

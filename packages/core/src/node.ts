@@ -9,6 +9,7 @@ import { fileSource } from "./node/file-source.ts";
 import { loadingSteps } from "./progress.ts";
 import { checkLoadOptions, type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
+export { officialUrl } from "./checkpoint/official.ts";
 export * from "./index.ts";
 export {
   type DownloadOptions,
@@ -39,7 +40,6 @@ export {
   type Environment,
   listCachedModels,
   type ModelFiles,
-  officialUrl,
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";

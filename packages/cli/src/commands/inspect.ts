@@ -118,7 +118,7 @@ async function showProfile(
   host: Host,
 ): Promise<ExitCode> {
   const { backend: where, dtype } = settings;
-  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true } : where);
+  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true, elseTfjs: false } : where);
   const progress = new Progress(host, false);
   try {
     const model = await findModel(settings.model ?? "", host.env);

@@ -386,8 +386,9 @@ async function loadSharp(where: string): Promise<SharpConstructor> {
   } catch (cause) {
     throw new ImageError(
       "sharp-missing",
-      `${where}: reading and writing image files needs the package sharp, which could not be loaded (npm install sharp). ` +
-        "Pixels that are decoded already need no package.",
+      `${where}: reading and writing image files needs the package sharp, which could not be loaded ` +
+        // Its binaries are optional dependencies, which --omit=optional leaves out.
+        "(npm install --include=optional sharp). Pixels that are decoded already need no package.",
       { cause },
     );
   }

@@ -1,9 +1,7 @@
 import type { AbortSignalLike } from "../abort.ts";
-import { disposeAll } from "../backend/device-tensors.ts";
 import { PromptError, StateError } from "../errors.ts";
 import { graphCost } from "../graph/cost.ts";
 import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image/image.ts";
-import { preprocessImage } from "../image/preprocess.ts";
 import { maskIou } from "../mask/mask.ts";
 import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
@@ -11,16 +9,15 @@ import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from ".
 import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
-import { type DeviceTensor, float32, type HostTensor } from "../tensor/tensor.ts";
-import { type Candidates, decodeMany, type Features, featureNames } from "./decode.ts";
+import type { HostTensor } from "../tensor/tensor.ts";
+import { type Candidates, decodeMany, featureNames } from "./decode.ts";
+import { collect, type Encoded, encodeImages, release, uploadFeatures } from "./encode.ts";
 import { finishPrediction, type ImagePrediction } from "./finish.ts";
 import {
   type CachedImageOptions,
   type EmbeddingCache,
-  type HostFeatures,
   readCached,
   readEmbedding,
-  splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
 import type { ImageSegmenter } from "./image-segmenter.ts";
@@ -77,12 +74,6 @@ export interface RefineOptions extends PredictOptions {
   readonly until?: number;
   /** Sees every run's prediction, the first one too. */
   readonly onStep?: (prediction: ImagePrediction, iteration: number) => void;
-}
-
-/** One encoded image. */
-interface Encoded {
-  readonly size: Size;
-  readonly features: Features;
 }
 
 /**
@@ -161,7 +152,7 @@ export class ImagePredictor implements ImageSegmenter {
       const imagesPerRun = images.length > 1 ? this.imagesPerRun : 1;
       return collect(signal, async (encoded) => {
         for (let at = 0; at < images.length; at += imagesPerRun) {
-          encoded.push(...(await this.#encode(images.slice(at, at + imagesPerRun), signal)));
+          encoded.push(...(await encodeImages(this.model, images.slice(at, at + imagesPerRun), signal)));
         }
       });
     };
@@ -188,7 +179,7 @@ export class ImagePredictor implements ImageSegmenter {
     const { signal } = options;
     const load = (): Promise<readonly Encoded[]> =>
       collect(signal, async (encoded) => {
-        for (const file of files) encoded.push(this.#upload(await readEmbedding(this.model, file)));
+        for (const file of files) encoded.push(uploadFeatures(this.model, await readEmbedding(this.model, file)));
       });
     await this.#replace("loadImages", load, signal);
   }
@@ -282,35 +273,6 @@ export class ImagePredictor implements ImageSegmenter {
     });
   }
 
-  /** One run of the encoder. */
-  async #encode(images: readonly RawImage[], signal: AbortSignalLike | undefined): Promise<readonly Encoded[]> {
-    const encoder = await this.model.executable("imageEncoder");
-    const { imageSize } = this.model.config;
-    const sizes = images.map(({ width, height }) => ({ width, height }));
-    const [first, ...others] = images.map((image) => preprocessImage(image, imageSize));
-    if (first === undefined) return [];
-    if (others.length === 0) {
-      const features = (await encoder.run({ image: first }, signal && { signal })) as Encoded["features"];
-      return sizes.map((size) => ({ size, features }));
-    }
-    const pixels = new Float32Array(images.length * first.data.length);
-    for (const [i, { data }] of [first, ...others].entries()) pixels.set(data, i * data.length);
-    const image = float32([images.length, ...first.dims.slice(1)], pixels);
-    const outputs = await encoder.run({ image }, signal && { signal });
-    try {
-      // A device's tensor cannot be cut: through the host, and back.
-      const read: Record<string, HostTensor> = {};
-      for (const name of featureNames) read[name] = (await outputs[name]?.read()) as HostTensor;
-      return await collect(undefined, async (encoded) => {
-        for (const [i, features] of splitFeatures(read, images.length).entries()) {
-          encoded.push(this.#upload({ size: sizes[i] as Size, features }));
-        }
-      });
-    } finally {
-      for (const tensor of Object.values(outputs)) tensor.dispose();
-    }
-  }
-
   /** Adds the image to `encoded`, from the cache if it is there, else into it. */
   async #encodeCached(
     image: RawImage,
@@ -325,10 +287,10 @@ export class ImagePredictor implements ImageSegmenter {
     const file = await cache.get(key);
     const known = file && (await readCached(this.model, file, image));
     if (known !== undefined) {
-      encoded.push(this.#upload(known));
+      encoded.push(uploadFeatures(this.model, known));
       return;
     }
-    const [fresh] = (await this.#encode([image], signal)) as [Encoded];
+    const [fresh] = (await encodeImages(this.model, [image], signal)) as [Encoded];
     encoded.push(fresh);
     const made = await this.#save(fresh);
     signal?.throwIfAborted();
@@ -339,17 +301,6 @@ export class ImagePredictor implements ImageSegmenter {
     const read: Record<string, HostTensor<"float32">> = {};
     for (const name of featureNames) read[name] = (await features[name].read()) as HostTensor<"float32">;
     return writeEmbedding(this.model, { size, features: read });
-  }
-
-  #upload({ size, features }: HostFeatures): Encoded {
-    const uploaded: Record<string, DeviceTensor> = {};
-    try {
-      for (const [name, tensor] of Object.entries(features)) uploaded[name] = this.model.upload(tensor);
-    } catch (error) {
-      disposeAll(uploaded);
-      throw error;
-    }
-    return { size, features: uploaded as Encoded["features"] };
   }
 
   async #predict(
@@ -384,31 +335,11 @@ export class ImagePredictor implements ImageSegmenter {
 const nameOf = (index: number, { length }: readonly Prompt[]): string =>
   length === 1 ? "predict" : `predict: prompt ${index}`;
 
-/** What `fill` has collected, or nothing at all. */
-async function collect(
-  signal: AbortSignalLike | undefined,
-  fill: (encoded: Encoded[]) => Promise<void>,
-): Promise<readonly Encoded[]> {
-  const encoded: Encoded[] = [];
-  try {
-    await fill(encoded);
-    signal?.throwIfAborted();
-    return encoded;
-  } catch (error) {
-    release(encoded);
-    throw error;
-  }
-}
-
 const BATCH_BYTES = 2 ** 28;
 
 function defaultImagesPerRun({ config }: Sam2): number {
   const { peakActivationBytes } = graphCost(imageEncoderGraph(config), { images: 1 });
   return Math.max(1, Math.min(4, Math.floor(BATCH_BYTES / peakActivationBytes)));
-}
-
-function release(images: readonly Encoded[]): void {
-  for (const { features } of images) for (const name of featureNames) features[name].dispose();
 }
 
 export const predictorKeys: Keys<ImagePredictorOptions> = {
