@@ -149,6 +149,7 @@ export async function segment(args: readonly string[], host: Host): Promise<Exit
   const masks = new MaskPictures(host.signal);
   const asked = understand(values, parsePrompts(given, imageSyntax), await findInputs(positionals), masks);
   // What is wrong with the command line is said before any picture is read.
+  await checkOutputs(asked);
   const job = { ...asked, objects: parsePrompts(await eachLabel(given, imageSyntax, masks), imageSyntax) };
   await checkOutputs(job);
   return perform(job, host);
