@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { precisions, Queue } from "@masklet/core/backend";
+import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
@@ -49,6 +49,7 @@ export interface OrtNodeOptions extends OrtTuning {
  * `details.available`) for a device that this machine does not have.
  */
 export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<OrtBackend> {
+  checkKeys("createOrtBackend", options, nodeKeys);
   const { device = "cpu", profile = false } = options;
   const ort = options.ort ?? (await loadRuntime());
   if (device !== "cpu") await requireDevice(ort, device);
@@ -168,3 +169,14 @@ async function profileToFile(): Promise<Profiling> {
     discard,
   };
 }
+
+const nodeKeys: Keys<OrtNodeOptions> = {
+  ort: true,
+  device: true,
+  profile: true,
+  modelCache: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};

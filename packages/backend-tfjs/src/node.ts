@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import util from "node:util";
+import { checkKeys, type Keys } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
@@ -31,6 +32,7 @@ export interface TfjsNodeOptions extends Pick<WasmOptions, "wasmBinary"> {
  * (with `details.available`) if it does not start.
  */
 export async function createTfjsBackend(options: TfjsNodeOptions = {}): Promise<TfjsBackend> {
+  checkKeys("createTfjsBackend", options, nodeKeys);
   const { engine } = options;
   const started = await startEngine({ candidates: candidates(options), engine, pause });
   return createBackend(started, pause);
@@ -91,3 +93,5 @@ function restoreIsNullOrUndefined(): void {
   if ("isNullOrUndefined" in util) return;
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
 }
+
+const nodeKeys: Keys<TfjsNodeOptions> = { tf: true, engine: true, wasmBinary: true };

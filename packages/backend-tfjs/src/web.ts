@@ -1,3 +1,4 @@
+import { checkKeys, type Keys } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
@@ -29,6 +30,7 @@ export interface TfjsWebOptions extends WasmOptions {
  * on; one made after that gets a new device.
  */
 export async function createTfjsBackend(options: TfjsWebOptions = {}): Promise<TfjsBackend> {
+  checkKeys("createTfjsBackend", options, webKeys);
   const { engine } = options;
   const started = await startEngine({ candidates: candidates(options), engine, pause });
   return createBackend(started, pause);
@@ -124,3 +126,5 @@ async function hasAdapter(): Promise<boolean> {
     return false;
   }
 }
+
+const webKeys: Keys<TfjsWebOptions> = { tf: true, engine: true, wasmPaths: true, wasmBinary: true, threads: true };

@@ -1,8 +1,10 @@
 export type { AbortSignalLike } from "./abort.ts";
 export type { Backend, Capabilities } from "./backend/backend.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
+export { crc32 } from "./checkpoint/crc32.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
+export { decodeUtf8, encodeUtf8 } from "./checkpoint/utf8.ts";
 export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
 export {
   BackendError,
@@ -45,27 +47,42 @@ export {
   defaultMaxPixels,
   flatten,
   type ImageLimits,
+  type ImageWarning,
   type RawImage,
   type Rgb,
   type Size,
 } from "./image/image.ts";
+export type { Zlib } from "./image/png.ts";
+export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
-export { davisPalette, decodeLabelPng, encodeLabelPng, type Zlib } from "./mask/label-png.ts";
+export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
+export type { MaskPicture } from "./mask/mask-picture.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
-export { cocoPolygons, maskRegions, type PolygonOptions, type Region, type Ring, rasterise } from "./mask/polygon.ts";
+export {
+  cocoPolygons,
+  maskRegions,
+  type PolygonOptions,
+  type Region,
+  type Ring,
+  rasterise,
+  ringArea,
+  simplifyRing,
+} from "./mask/polygon.ts";
 export {
   type CompressedRle,
   compressRle,
   decodeRle,
   decompressRle,
   encodeRle,
+  encodeRleAt,
   type Rle,
   rleArea,
   rleBox,
+  rleIntersection,
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
@@ -89,6 +106,14 @@ export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
 export { type Precision, precisions } from "./model/precision.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
+export {
+  type AutomaticMask,
+  AutomaticMaskGenerator,
+  type AutomaticMaskOptions,
+  type AutomaticMaskProgress,
+  type AutomaticMaskStep,
+  type GenerateOptions,
+} from "./predict/automatic-masks.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,

@@ -7,6 +7,7 @@ import { fieldProblem, fieldsOf, isObject } from "../fields.ts";
 import type { Size } from "../image/image.ts";
 import { checkMaskFits, type Mask } from "../mask/mask.ts";
 import { type CompressedRle, compressRle, decodeRle, encodeRle, rleArea } from "../mask/rle.ts";
+import { checkKeys, type Keys } from "../options.ts";
 
 /** The content of a `*_manual.json` or `*_auto.json` file. */
 export interface SavAnnotation {
@@ -88,7 +89,9 @@ export class MaskletRecorder {
   readonly #masklets = new Map<number, Map<number, Recorded>>();
 
   /** `size` is the video's. Throws a `MaskError` "sav-option". */
-  constructor({ width, height }: Size, { every = 1 }: MaskletRecorderOptions = {}) {
+  constructor({ width, height }: Size, options: MaskletRecorderOptions = {}) {
+    checkKeys("MaskletRecorder", options, recorderKeys);
+    const { every = 1 } = options;
     natural("every", every, 1);
     this.#size = { width, height };
     this.#every = every;
@@ -229,3 +232,5 @@ function natural(option: string, value: number, least: number): void {
     details: { option, value },
   });
 }
+
+const recorderKeys: Keys<MaskletRecorderOptions> = { every: true };

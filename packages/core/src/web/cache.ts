@@ -1,16 +1,18 @@
-import { sha256 as sha256Of } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
 
 export interface CachedSourceOptions {
   /** The name of the cache in the page's Cache Storage: "masklet" unless set. `caches.delete(name)` empties it. */
   readonly cacheName?: string;
-  /** What the bytes must have, lower-case hexadecimal: computed as they arrive, and remembered with what is kept. */
+  /**
+   * What the bytes must have, lower-case hexadecimal: checked when they have arrived, which takes as much memory as the
+   * file for a moment, and remembered with what is kept.
+   */
   readonly sha256?: string;
   readonly signal?: AbortSignalLike;
   /** `item` is the address without its query; `fraction` stays 0 where the server names no size. Not called for what is cached. */
@@ -41,6 +43,7 @@ export function hubUrl(model: string, file = "model.safetensors", revision = "ma
  * "forbidden", "not-on-server", "range-refused", "rate-limited", "server-error", "http-error".
  */
 export async function cachedSource(url: string | URL, options: CachedSourceOptions = {}): Promise<ByteSource> {
+  checkKeys("cachedSource", options, cacheKeys);
   const { cacheName = "masklet", sha256, signal } = options;
   signal?.throwIfAborted();
   const address = new URL(url, globalThis.location?.href).href;
@@ -107,7 +110,6 @@ async function store(
   }
   const length = response.headers.get("content-length");
   const total = length === null ? undefined : Number(length);
-  const hash = sha256 === undefined ? undefined : sha256Of.create();
   let loaded = 0;
   // The browser may replace what the stream fails with.
   let failure: { readonly error: unknown } | undefined;
@@ -115,7 +117,6 @@ async function store(
     new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, stream) => {
         loaded += chunk.byteLength;
-        hash?.update(chunk);
         try {
           const fraction = total === undefined ? 0 : share(loaded, total);
           onProgress?.({ stage: "download", item: name, loaded, total, fraction });
@@ -126,23 +127,22 @@ async function store(
         stream.enqueue(chunk);
       },
       flush: (stream) => {
-        if (total !== undefined && loaded < total) {
-          failure = { error: failed(`it ended after ${loaded} of ${total} bytes`) };
-        } else if (hash !== undefined) {
-          const digest = bytesToHex(hash.digest());
-          if (digest !== sha256) failure = { error: hashMismatch(name, sha256, digest) };
-        }
-        if (failure !== undefined) stream.error(failure.error);
+        if (total === undefined || loaded >= total) return;
+        failure = { error: failed(`it ended after ${loaded} of ${total} bytes`) };
+        stream.error(failure.error);
       },
     }),
   );
   const headers = new Headers(response.headers);
   if (sha256 !== undefined) headers.set(CHECKED, sha256);
   try {
-    await cache.put(address, new Response(counted, { headers }));
+    const body = sha256 === undefined ? counted : await checked(name, counted, sha256);
+    signal.throwIfAborted();
+    await cache.put(address, new Response(body, { headers }));
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     if (failure !== undefined) throw failure.error;
+    if (cause instanceof DownloadError) throw cause;
     if (cause instanceof Error && cause.name === "QuotaExceededError") throw await quotaExceeded(name, total, cause);
     throw failed("the download broke off", cause);
   }
@@ -164,7 +164,20 @@ async function quotaExceeded(name: string, needed: number | undefined, cause: un
   );
 }
 
-function hashMismatch(url: string, expected: string | undefined, actual: string): DownloadError {
+/** The whole of a stream, if it has the hash; before anything of it is kept. */
+async function checked(url: string, stream: ReadableStream<Uint8Array>, expected: string): Promise<Blob> {
+  const blob = await new Response(stream as BodyInit).blob();
+  const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
+  const actual = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (actual === expected) return blob;
   const message = `${url}: its SHA-256 should be ${expected}, but is ${actual}: it was damaged on its way, or is another file`;
-  return new DownloadError("hash-mismatch", message, { details: { url, algorithm: "sha256", expected, actual } });
+  throw new DownloadError("hash-mismatch", message, { details: { url, algorithm: "sha256", expected, actual } });
 }
+
+const cacheKeys: Keys<CachedSourceOptions> = {
+  cacheName: true,
+  sha256: true,
+  signal: true,
+  onProgress: true,
+  fetch: true,
+};

@@ -4,6 +4,7 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { official, officialFile, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
@@ -52,6 +53,7 @@ export interface DownloadOptions {
  * "response-malformed", "hash-mismatch"; "disk-full", "cache-unwritable".
  */
 export async function downloadModel(name: string, options: DownloadOptions): Promise<ModelFiles> {
+  checkKeys("downloadModel", options, downloadKeys);
   const { env, from = "hub" } = options;
   const repository = repositoryOf(name);
   const preset = presetNamed(name);
@@ -69,6 +71,7 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
  * says where it is. What is there already is not asked for again. Rejects as `downloadModel`.
  */
 export async function downloadFile(repository: string, name: string, options: DownloadOptions): Promise<string> {
+  checkKeys("downloadFile", options, downloadKeys);
   const { folder } = foldersOf(options.cacheDir ?? cacheFolder(options.env), repository);
   const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
   const cached = join(folder, "snapshots", main.trim(), name);
@@ -134,6 +137,7 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
 
 /** As `resolveModel`, but one of Meta's models that is not on this machine is downloaded first: rejects as both do. */
 export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
+  checkKeys("obtainModel", options, downloadKeys);
   try {
     return await resolveModel(nameOrPath, options);
   } catch (error) {
@@ -262,3 +266,14 @@ function unwritable(cache: string, cause: Error & { readonly code: string }): Do
     { cause, details: { path: cache } },
   );
 }
+
+const downloadKeys: Keys<DownloadOptions> = {
+  env: true,
+  cacheDir: true,
+  from: true,
+  signal: true,
+  onProgress: true,
+  retries: true,
+  retryDelayMs: true,
+  fetch: true,
+};
