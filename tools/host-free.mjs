@@ -89,4 +89,6 @@ const found = await vm.runInContext(convert, context)(
   "names: [cat]",
 );
 if (found !== "voc 1, cvat 1, yolo 1") throw new Error(`@masklet/labels: in a bare context it reads ${found}`);
-console.log(`@masklet/labels: ${(labels.contents.length / 1024).toFixed(0)} KiB bundled; in a bare context it reads ${found}`);
+console.log(
+  `@masklet/labels: ${(labels.contents.length / 1024).toFixed(0)} KiB bundled; in a bare context it reads ${found}`,
+);

@@ -282,7 +282,9 @@ export async function editLabelStudio(
   const found = new Fields((Array.isArray(tasks) ? (tasks as readonly JsonValue[]) : [])[task], `${file}: [${task}]`);
   const annotation = chosenAnnotation(found.list("annotations"));
   if (annotation < 0) {
-    throw new LabelError("no-such-annotation", `${file}: task ${task} has no annotation`, { details: { file, at: task } });
+    throw new LabelError("no-such-annotation", `${file}: task ${task} has no annotation`, {
+      details: { file, at: task },
+    });
   }
   const path = [task, "annotations", annotation, "result"] as const;
   const results = new Fields(found.list("annotations")[annotation], `${file}: [${task}].annotations[${annotation}]`)
@@ -291,16 +293,23 @@ export async function editLabelStudio(
   const placeOf = (id: string): number => {
     const place = results.findIndex((one) => one.get("id") === id);
     if (place >= 0) return place;
-    throw new LabelError("no-such-annotation", `${file}: task ${task} has no region ${id}`, { details: { file, at: id } });
+    throw new LabelError("no-such-annotation", `${file}: task ${task} has no region ${id}`, {
+      details: { file, at: id },
+    });
   };
   const shown = results.find((one) => one.has("original_width"));
   const tags = tagsOf(tasks);
   const made = async (object: LabelObject, like?: Fields): Promise<readonly JsonObject[]> => {
     const size = like ?? shown;
-    if (size === undefined) throw new LabelError("image-size-unknown", `${file}: task ${task} has no region that tells the picture's size`);
+    if (size === undefined)
+      throw new LabelError("image-size-unknown", `${file}: task ${task} has no region that tells the picture's size`);
     const picture = { width: size.length("original_width"), height: size.length("original_height") };
-    const polygon = like?.get("type") === "polygonlabels" && object.shape.kind === "mask" && isOneRing(object.shape.rle);
-    const [json] = writeLabelStudio(alone([object], picture, []), { shapes: polygon ? "polygon" : "auto", minIou }).files;
+    const polygon =
+      like?.get("type") === "polygonlabels" && object.shape.kind === "mask" && isOneRing(object.shape.rle);
+    const [json] = writeLabelStudio(alone([object], picture, []), {
+      shapes: polygon ? "polygon" : "auto",
+      minIou,
+    }).files;
     const [written] = parseJson((await json?.bytes()) ?? new Uint8Array(0), file) as readonly JsonObject[];
     const [only] = new Fields(written, "task").list("annotations");
     return new Fields(only, "annotation").list("result") as readonly JsonObject[];
@@ -308,16 +317,21 @@ export async function editLabelStudio(
   const tagFor = (type: JsonValue | undefined): JsonObject => {
     const tag = tags.get(String(type));
     if (tag !== undefined) return tag;
-    throw new LabelError("cannot-write", `${file}: no region is of type ${type}, so that its control tag is not known`, {
-      details: { file, type },
-    });
+    throw new LabelError(
+      "cannot-write",
+      `${file}: no region is of type ${type}, so that its control tag is not known`,
+      {
+        details: { file, type },
+      },
+    );
   };
   const editor = new JsonEditor(bytes, file);
   for (const [id, object] of replace) {
     const place = placeOf(id);
     const old = results[place] as Fields;
     const [region] = await made(object, old);
-    if (region === undefined) throw new LabelError("cannot-write", `${file}: what takes the place of region ${id} holds no pixel`);
+    if (region === undefined)
+      throw new LabelError("cannot-write", `${file}: what takes the place of region ${id} holds no pixel`);
     if (region["type"] !== old.get("type")) {
       for (const [name, value] of Object.entries(tagFor(region["type"]))) editor.set([...path, place, name], value);
     }

@@ -56,6 +56,7 @@ test.skipIf(!haveCases).each([
   ["datumaro/coco_panoptic", "coco-panoptic"],
   ["datumaro/voc_instance_segmentation", "voc"],
   ["datumaro/mots_png", "mots"],
+  ["datumaro/label_me", "labelme-xml"],
 ])("%s as %s: the masks that datumaro reads (needs the cases)", async (name, format) => {
   const { dataset, ...rest } = await read(name);
   expect(rest.format).toBe(format);
@@ -122,13 +123,10 @@ test.skipIf(!haveCases).each(["datumaro/yolo", "datumaro/yolo_ultralytics"])(
   },
 );
 
-test.skipIf(!haveCases).each([
-  ["datumaro/open_images", /Open Images/],
-  ["datumaro/label_me", /LabelMe of MIT/],
-])("%s is refused by name (needs the cases)", async (name, message) => {
-  await expect(read(name)).rejects.toMatchObject({
+test.skipIf(!haveCases)("Open Images is refused by name (needs the cases)", async () => {
+  await expect(read("datumaro/open_images")).rejects.toMatchObject({
     code: "format-unsupported",
-    message: expect.stringMatching(message),
+    message: expect.stringMatching(/Open Images/),
   });
 });
 

@@ -1,7 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { compressRle, encodeRle } from "@masklet/core";
-import { editCvat, editLabelMe, editLabelStudio, editYolo, filesOf, type LabelObject, readLabels, shapeMask } from "@masklet/labels";
+import {
+  editCvat,
+  editLabelMe,
+  editLabelStudio,
+  editYolo,
+  filesOf,
+  type LabelObject,
+  readLabels,
+  shapeMask,
+} from "@masklet/labels";
 import { expect, test } from "vitest";
 import { cases, haveCases, imageSize } from "./cases.ts";
 
@@ -185,9 +194,36 @@ const tasks = JSON.stringify(
         {
           id: 4,
           result: [
-            { id: "x", from_name: "poly", to_name: "img", original_width: 20, original_height: 10, image_rotation: 0, type: "polygonlabels", value: { points: [[10, 10], [30, 10], [30, 40]], closed: true, polygonlabels: ["cat"] }, meta: { odd: 1.5 } },
+            {
+              id: "x",
+              from_name: "poly",
+              to_name: "img",
+              original_width: 20,
+              original_height: 10,
+              image_rotation: 0,
+              type: "polygonlabels",
+              value: {
+                points: [
+                  [10, 10],
+                  [30, 10],
+                  [30, 40],
+                ],
+                closed: true,
+                polygonlabels: ["cat"],
+              },
+              meta: { odd: 1.5 },
+            },
             { id: "c", from_name: "ch", to_name: "img", type: "choices", value: { choices: ["good"] } },
-            { id: "b", from_name: "brush", to_name: "img", original_width: 20, original_height: 10, image_rotation: 0, type: "brushlabels", value: { format: "rle", rle: [], brushlabels: ["dog"] } },
+            {
+              id: "b",
+              from_name: "brush",
+              to_name: "img",
+              original_width: 20,
+              original_height: 10,
+              image_rotation: 0,
+              type: "brushlabels",
+              value: { format: "rle", rle: [], brushlabels: ["dog"] },
+            },
           ],
         },
       ],
@@ -200,22 +236,47 @@ const tasks = JSON.stringify(
 test("Label Studio: a region keeps its kind and its other fields, or takes the tag of its new kind", async () => {
   expect(text(await editLabelStudio(bytes(tasks), { task: 0 }))).toBe(tasks);
   const object: LabelObject = { shape: square(20, 10, 2, 2, 4), category: "cat" };
-  const replaced = JSON.parse(text(await editLabelStudio(bytes(tasks), { task: 0, replace: new Map([["x", object]]) })));
+  const replaced = JSON.parse(
+    text(await editLabelStudio(bytes(tasks), { task: 0, replace: new Map([["x", object]]) })),
+  );
   const [before] = JSON.parse(tasks)[0].annotations[1].result;
-  const points = [[10, 20], [30, 20], [30, 60], [10, 60]];
-  expect(replaced[0].annotations[1].result[0]).toEqual({ ...before, value: { points, closed: true, polygonlabels: ["cat"] } });
+  const points = [
+    [10, 20],
+    [30, 20],
+    [30, 60],
+    [10, 60],
+  ];
+  expect(replaced[0].annotations[1].result[0]).toEqual({
+    ...before,
+    value: { points, closed: true, polygonlabels: ["cat"] },
+  });
   const data = new Uint8Array(200);
   for (const i of [0, 1, 2, 20, 22, 40, 41, 42]) data[i] = 1;
-  const holed: LabelObject = { shape: { kind: "mask", rle: encodeRle({ width: 20, height: 10, data }) }, category: "cat" };
-  const edited = await editLabelStudio(bytes(tasks), { task: 0, replace: new Map([["x", holed]]), remove: new Set(["b"]), add: [object] });
+  const holed: LabelObject = {
+    shape: { kind: "mask", rle: encodeRle({ width: 20, height: 10, data }) },
+    category: "cat",
+  };
+  const edited = await editLabelStudio(bytes(tasks), {
+    task: 0,
+    replace: new Map([["x", holed]]),
+    remove: new Set(["b"]),
+    add: [object],
+  });
   const { result } = JSON.parse(text(edited))[0].annotations[1];
-  expect(result.map((one: { id: string; type: string; from_name: string }) => [one.id, one.type, one.from_name])).toEqual([
+  expect(
+    result.map((one: { id: string; type: string; from_name: string }) => [one.id, one.type, one.from_name]),
+  ).toEqual([
     ["x", "brushlabels", "brush"],
     ["c", "choices", "ch"],
     ["m3", "brushlabels", "brush"],
   ]);
   expect(result[0].meta).toEqual({ odd: 1.5 });
-  const box: LabelObject = { shape: { kind: "box", box: { x: 1, y: 1, width: 2, height: 2 }, fill: "cracks" }, category: "cat" };
+  const box: LabelObject = {
+    shape: { kind: "box", box: { x: 1, y: 1, width: 2, height: 2 }, fill: "cracks" },
+    category: "cat",
+  };
   await expect(editLabelStudio(bytes(tasks), { task: 0, add: [box] })).rejects.toMatchObject({ code: "cannot-write" });
-  await expect(editLabelStudio(bytes(tasks), { task: 0, remove: new Set(["y"]) })).rejects.toMatchObject({ code: "no-such-annotation" });
+  await expect(editLabelStudio(bytes(tasks), { task: 0, remove: new Set(["y"]) })).rejects.toMatchObject({
+    code: "no-such-annotation",
+  });
 });

@@ -73,7 +73,8 @@ function readImage(
         context.warn(path, `${at}, ${child.name} ${k}`, message),
       ),
     );
-    if (object !== undefined) objects.push({ object: { ...object, places: [k] }, depth: child.numeric("z_order") ?? 0 });
+    if (object !== undefined)
+      objects.push({ object: { ...object, places: [k] }, depth: child.numeric("z_order") ?? 0 });
   }
   if (element.all("tag").length > 0) context.warn(path, at, "has tags of the whole picture, which are left out");
   objects.sort((a, b) => a.depth - b.depth);
