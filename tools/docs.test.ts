@@ -18,6 +18,7 @@ import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readImage } from "../packages/core/src/node.ts";
 import { chromium, environment, root } from "./host.mjs";
+import { type Block, blocks, source } from "./markdown.ts";
 
 const names = (folder: string): readonly string[] => readdirSync(join(root, folder));
 const pages = [
@@ -28,29 +29,6 @@ const pages = [
   ...names("apps/docs").map((name) => `apps/docs/${name}`),
   ...names("packages").map((name) => `packages/${name}/README.md`),
 ].filter((page) => page.endsWith(".md") && existsSync(join(root, page)));
-
-interface Block {
-  readonly language: string;
-  /** What follows the language on the opening line. */
-  readonly mark: string;
-  readonly line: number;
-  readonly text: string;
-}
-
-const source = (page: string): string => readFileSync(join(root, page), "utf8").replaceAll("\r\n", "\n");
-
-function blocks(page: string): readonly Block[] {
-  const text = source(page);
-  return Array.from(
-    text.matchAll(/^```(\w+) ?(.*)\n([\s\S]*?)^```$/gm),
-    ({ index, 1: language = "", 2: mark = "", 3: body = "" }) => ({
-      language,
-      mark,
-      line: text.slice(0, index).split("\n").length + 1,
-      text: body,
-    }),
-  );
-}
 
 /** Blocks as a module whose lines have the numbers they have in the page, so that errors point there. */
 function moduleOf(parts: readonly Block[]): string {

@@ -153,6 +153,7 @@ const tests = [
       return vitest("browser", { CHROMIUM: path });
     },
   },
+  { name: "packages installed by npm", needs: [build.name], run: () => vitest("install") },
   {
     name: "packages on the lowest Node",
     needs: [build.name],

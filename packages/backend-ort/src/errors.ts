@@ -15,14 +15,31 @@ export function deviceUnavailable(
   );
 }
 
+/** The version of both runtimes that is tested, and that package.json asks for. */
+const version = "1.30.0";
+
+/** A runtime that cannot be imported, in words. */
+export interface Missing {
+  readonly name: "onnxruntime-node" | "onnxruntime-web";
+  /** What is wrong with it. By default what `cause` says. */
+  readonly problem?: string;
+  /** The shell command that the package's name and version follow; `false` where it would not help. */
+  readonly install?: string | false;
+  /** What else helps. */
+  readonly instead?: string;
+}
+
 /** The error for a runtime package that cannot be imported. */
-export function runtimeMissing(name: string, cause: unknown): BackendError {
-  const problem = messageOf(cause);
-  return new BackendError(
-    "runtime-missing",
-    `${name} cannot be loaded: ${problem}. Install it (npm install ${name}), or hand over a runtime as \`ort\``,
-    { cause, details: { package: name } },
-  );
+export function runtimeMissing(
+  cause: unknown,
+  { name, problem = `cannot be loaded: ${messageOf(cause)}`, install = "npm install", instead }: Missing,
+): BackendError {
+  const command = install === false ? undefined : `${install} ${name}@${version}`;
+  const remedies = [command && `install it (${command})`, instead, "hand over a runtime as `ort`"].filter(Boolean);
+  return new BackendError("runtime-missing", `${name} ${problem}; ${remedies.join(", or ")}`, {
+    cause,
+    details: { package: name, problem, install: command },
+  });
 }
 
 /** The error for a GPU that went away: everything on it is lost, and a new backend must be made. */

@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { precisions, Queue } from "@masklet/core/backend";
+import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import { createBackend } from "./backend.ts";
-import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
+import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
+import { nodeRuntimeMissing } from "./node-runtime.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
@@ -48,6 +49,7 @@ export interface OrtNodeOptions extends OrtTuning {
  * `details.available`) for a device that this machine does not have.
  */
 export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<OrtBackend> {
+  checkKeys("createOrtBackend", options, nodeKeys);
   const { device = "cpu", profile = false } = options;
   const ort = options.ort ?? (await loadRuntime());
   if (device !== "cpu") await requireDevice(ort, device);
@@ -105,7 +107,7 @@ async function loadRuntime(): Promise<OrtRuntime> {
   try {
     ort = await import("onnxruntime-node");
   } catch (error) {
-    throw runtimeMissing("onnxruntime-node", error);
+    throw nodeRuntimeMissing(error);
   }
   // Failures come as errors; the runtime's own lines on stderr would only repeat them.
   ort.env.logLevel = "fatal";
@@ -167,3 +169,14 @@ async function profileToFile(): Promise<Profiling> {
     discard,
   };
 }
+
+const nodeKeys: Keys<OrtNodeOptions> = {
+  ort: true,
+  device: true,
+  profile: true,
+  modelCache: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};

@@ -1,4 +1,4 @@
-import { type OpKind, precisions, Queue } from "@masklet/core/backend";
+import { checkKeys, type Keys, type OpKind, precisions, Queue } from "@masklet/core/backend";
 import type { InferenceSession } from "onnxruntime-common";
 import { createBackend } from "./backend.ts";
 import { deviceLost, deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
@@ -59,6 +59,7 @@ const FLASH_BYTES_PER_CHANNEL = 128;
  * `details.available`) for WebGPU without an adapter, or without WebAssembly SIMD, which both devices need.
  */
 export async function createOrtBackend(options: OrtWebOptions = {}): Promise<OrtBackend> {
+  checkKeys("createOrtBackend", options, webKeys);
   const { device = "auto" } = options;
   if (!hasSimd()) throw deviceUnavailable(device, [], { reason: "it needs WebAssembly with SIMD" });
   const adapter = device === "wasm" ? null : await findAdapter();
@@ -197,6 +198,18 @@ async function loadRuntime(load: () => Promise<OrtRuntime>): Promise<OrtRuntime>
     ort.env.logLevel = "error";
     return ort;
   } catch (error) {
-    throw runtimeMissing("onnxruntime-web", error);
+    throw runtimeMissing(error, { name: "onnxruntime-web" });
   }
 }
+
+const webKeys: Keys<OrtWebOptions> = {
+  ort: true,
+  device: true,
+  attention: true,
+  wasmPaths: true,
+  wasmBinary: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};

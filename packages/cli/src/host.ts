@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import { type Environment, MaskletError } from "@masklet/core/node";
+import { type Environment, type ImageWarning, MaskletError } from "@masklet/core/node";
 
 /** What a command sees of the process it runs in. */
 export interface Host {
@@ -29,6 +29,16 @@ export function print({ stdout }: Host, data: string | Uint8Array): Promise<void
       resolve();
     });
   });
+}
+
+/** Says the first warning of each code: what holds of one picture mostly holds of all. */
+export function onceEach(say: (problem: string) => void): (warning: ImageWarning) => void {
+  const said = new Set<string>();
+  return ({ code, message }) => {
+    if (said.has(code)) return;
+    said.add(code);
+    say(message);
+  };
 }
 
 /** An error's message and code; of one that nobody foresaw also where it happened. */

@@ -31,7 +31,7 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
   backend: {
     type: "string",
     value: "NAME",
-    help: "ort (ONNX Runtime), tfjs (TensorFlow.js) or reference (plain TypeScript, very slow). Default: ort.",
+    help: "ort (ONNX Runtime), tfjs (TensorFlow.js) or reference (plain TypeScript, very slow). Default: ort, or tfjs where ONNX Runtime is not installed.",
   },
   device: {
     type: "string",
@@ -61,19 +61,20 @@ export interface ModelSettings {
 
 /** Throws a `UsageError`. */
 export function modelSettings({ model, config, dtype = "fp32", ...values }: ModelValues): ModelSettings {
-  return { model, config, dtype: choiceOption("--dtype", dtype, precisions), backend: backendSettings(values) };
+  const precision = choiceOption("--dtype", dtype, precisions);
+  return { model, config, dtype: precision, backend: backendSettings(values, precision) };
 }
 
-function backendSettings({
-  backend = "ort",
-  device,
-  threads,
-  "model-cache": modelCache,
-}: Omit<ModelValues, "model" | "config" | "dtype">): BackendSettings {
-  const name = choiceOption("--backend", backend, backends);
+function backendSettings(
+  { backend, device, threads, "model-cache": modelCache }: Omit<ModelValues, "model" | "config" | "dtype">,
+  dtype: Precision,
+): BackendSettings {
+  const name = choiceOption("--backend", backend ?? "ort", backends);
   if (name === "ort") {
+    const own = [backend, device, threads, modelCache].some((value) => value !== undefined) || dtype !== "fp32";
     return {
       name,
+      elseTfjs: !own,
       device: choiceOption("--device", device ?? "cpu", devices),
       threads: numberOption("--threads", threads, { min: 1, max: 1024, integer: true }),
       modelCache,

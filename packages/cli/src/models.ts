@@ -20,6 +20,7 @@ import { nanoModel } from "@masklet/model-nano";
 import type { Host } from "./host.ts";
 import type { ModelSettings } from "./model-options.ts";
 import { megabytes, type Progress, percent } from "./progress.ts";
+import { missingRuntime } from "./runtimes.ts";
 
 /** The model that ships with the command line. */
 const nano = "nano";
@@ -84,7 +85,7 @@ export async function withModel<T>(
   const { env, signal, stderr } = host;
   const found = name === undefined ? await findDefaultModel(env) : await obtain(name, host, progress);
   if (name === undefined && found.name === nano && !quiet) stderr.write(nanoNote);
-  const backend = await createBackend(settings);
+  const backend = await createBackend(settings, quiet ? () => {} : (line) => stderr.write(line));
   try {
     const config = await configOf(found, given);
     const model = await loadSam2(await fileSource(found.checkpoint), {
@@ -112,12 +113,20 @@ export type BackendSettings =
       readonly threads: number | undefined;
       readonly modelCache?: string | undefined;
       readonly profile?: boolean;
+      /** Take TensorFlow.js where ONNX Runtime is not installed: nothing was asked for that it has not. */
+      readonly elseTfjs?: boolean;
     }
   | { readonly name: "tfjs"; readonly engine: TfjsNodeEngine | undefined }
   | { readonly name: "reference" };
 
-/** Rejects with a `BackendError` for a device that this machine does not have. */
-export async function createBackend(settings: BackendSettings): Promise<Backend> {
+/**
+ * Rejects with a `BackendError` for a device that this machine does not have. `warn` is told when another backend than
+ * the one named is taken.
+ */
+export async function createBackend(
+  settings: BackendSettings,
+  warn: (line: string) => void = () => {},
+): Promise<Backend> {
   // Each imported here, as they take their time to load.
   if (settings.name === "reference") {
     const { createReferenceBackend } = await import("@masklet/core/testing");
@@ -125,13 +134,22 @@ export async function createBackend(settings: BackendSettings): Promise<Backend>
   }
   if (settings.name === "ort") {
     const { createOrtBackend } = await import("@masklet/backend-ort/node");
-    const { device, threads, modelCache, profile = false } = settings;
-    return createOrtBackend({
-      device,
-      profile,
-      ...(threads !== undefined && { threads }),
-      ...(modelCache !== undefined && { modelCache }),
-    });
+    const { device, threads, modelCache, profile = false, elseTfjs = false } = settings;
+    try {
+      return await createOrtBackend({
+        device,
+        profile,
+        ...(threads !== undefined && { threads }),
+        ...(modelCache !== undefined && { modelCache }),
+      });
+    } catch (error) {
+      const missing = missingRuntime(error);
+      if (missing === undefined || !elseTfjs) throw missing ?? error;
+      const backend = await createBackend({ name: "tfjs", engine: undefined });
+      const { device: engine } = backend.capabilities;
+      warn(`masklet: computing with TensorFlow.js (${engine}), several times slower: ${missing.message}\n`);
+      return backend;
+    }
   }
   const { createTfjsBackend } = await import("@masklet/backend-tfjs/node");
   const { engine } = settings;

@@ -31,6 +31,8 @@ export interface ObjectPrompt {
   readonly box?: Corners;
   /** Path of a picture: the mask to start from. */
   readonly mask?: string;
+  /** Which of the picture's labels it is, if that was said. */
+  readonly maskLabel?: number;
 }
 
 /** A prompt while its options are gathered. */
@@ -39,6 +41,7 @@ interface Draft {
   readonly points: Click[];
   box?: Corners;
   mask?: string;
+  maskLabel?: number;
 }
 
 /** An object while its options are gathered; what was given no id has "" until all are known. */
@@ -58,6 +61,8 @@ interface Split {
   readonly text: string;
   readonly frame: number;
   readonly id: string | undefined;
+  /** Of a mask: which of its picture's labels is meant. */
+  readonly label?: number;
 }
 
 /** What may follow a prompt. */
@@ -66,29 +71,41 @@ export interface PromptSyntax {
   readonly suffix: string;
   /** Throws a `UsageError`. */
   readonly split: (option: PromptOption) => Split;
+  /** Whether an object can be called so. */
+  readonly isId: (id: string) => boolean;
 }
 
-/** `#ID`: letters, digits, _ and - after the last `#`, so that `a#1.png` is a path without an id. */
+/** `#ID`: letters, digits, _ and - after the last `#`, so that `a#1.png` is a path without an id; of a mask `#LABEL=ID`. */
 export const imageSyntax: PromptSyntax = {
   suffix: "an optional #ID",
-  split: ({ value }) => {
-    const [, text = value, id] = /^(.*)#([\w-]+)$/s.exec(value) ?? [];
-    return { text, frame: 0, id };
+  split: ({ name, value }) => {
+    const [, text = value, label, id] = /^(.*)#(?:(\d+)=)?([\w-]+)$/s.exec(value) ?? [];
+    if (label === undefined) return { text, frame: 0, id };
+    if (name !== "mask") throw new UsageError(`--${name} takes #ID; #LABEL=ID is for --mask, got "${value}"`);
+    return { text, frame: 0, id, label: Number(label) };
   },
+  isId: (id) => /^[\w-]+$/.test(id),
 };
 
 /** `@FRAME#ID`, where an id is a label of 8 bits that is not the background. */
 export const videoSyntax: PromptSyntax = {
   suffix: "an optional @FRAME and then an optional #ID",
   split: ({ name, value }) => {
-    const { text: shown, id } = imageSyntax.split({ name, value });
-    if (id !== undefined && !(/^\d+$/.test(id) && isLabel(Number(id)))) {
+    const { text: shown, id, ...rest } = imageSyntax.split({ name, value });
+    if (id !== undefined && !videoSyntax.isId(id)) {
       throw new UsageError(`--${name} takes a whole number from 1 to 255 as its #ID, got "${value}"`);
     }
     const [, text = shown, frame = "0"] = /^(.*)@(\d{1,9})$/s.exec(shown) ?? [];
-    return { text, frame: Number(frame), id: id === undefined ? undefined : String(Number(id)) };
+    return { ...rest, text, frame: Number(frame), id: id === undefined ? undefined : String(Number(id)) };
   },
+  isId: (id) => /^\d+$/.test(id) && isLabel(Number(id)),
 };
+
+/** For the help: what a picture of `--mask` may be. */
+export const maskNotes = `A picture of --mask may be white on black, 1 on 0 or any other two values (the brighter one is the object; of a
+palette the index that is not 0), of 8 or 16 bits, opaque on transparent ground, or have soft edges. Of a label map
+(palette indices, grey or coloured areas) every label is an object of its own, and its ID the label; with
+--mask PNG#LABEL=ID one of its labels is object ID: --mask map.png#3=1.`;
 
 /** Whether an 8-bit label can be `id`. */
 export function isLabel(id: number): boolean {
@@ -135,7 +152,7 @@ export function parsePrompts(
   let unnamedPoints: ObjectDraft | undefined;
   for (const option of options) {
     const { name, value } = option;
-    const { text, frame, id } = syntax.split(option);
+    const { text, frame, id, label } = syntax.split(option);
     let object: ObjectDraft;
     if (id !== undefined) {
       object = ensure(id);
@@ -154,7 +171,10 @@ export function parsePrompts(
     if (draft[name] !== undefined) throw new UsageError(`--${name} ${value}: object "${id}" has a ${name} already`);
     if (name === "box") draft.box = parseBox(value, text, syntax);
     else if (text === "") throw new UsageError(`--mask takes the path of a picture, got "${value}"`);
-    else draft.mask = text;
+    else {
+      draft.mask = text;
+      if (label !== undefined) draft.maskLabel = label;
+    }
   }
   let number = 0;
   for (const object of objects) {

@@ -47,15 +47,19 @@ export {
   defaultMaxPixels,
   flatten,
   type ImageLimits,
+  type ImageWarning,
   type RawImage,
   type Rgb,
   type Size,
 } from "./image/image.ts";
+export type { Zlib } from "./image/png.ts";
+export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
-export { davisPalette, decodeLabelPng, encodeLabelPng, type Zlib } from "./mask/label-png.ts";
+export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
+export type { MaskPicture } from "./mask/mask-picture.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
 export {
@@ -74,9 +78,11 @@ export {
   decodeRle,
   decompressRle,
   encodeRle,
+  encodeRleAt,
   type Rle,
   rleArea,
   rleBox,
+  rleIntersection,
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
@@ -100,6 +106,14 @@ export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
 export { type Precision, precisions } from "./model/precision.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
+export {
+  type AutomaticMask,
+  AutomaticMaskGenerator,
+  type AutomaticMaskOptions,
+  type AutomaticMaskProgress,
+  type AutomaticMaskStep,
+  type GenerateOptions,
+} from "./predict/automatic-masks.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,

@@ -7,8 +7,9 @@ import { parseConfig, type Sam2Config } from "./model/config.ts";
 import { obtainModel } from "./node/download/download.ts";
 import { fileSource } from "./node/file-source.ts";
 import { loadingSteps } from "./progress.ts";
-import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
+import { checkLoadOptions, type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 
+export { officialUrl } from "./checkpoint/official.ts";
 export * from "./index.ts";
 export {
   type DownloadOptions,
@@ -24,8 +25,10 @@ export {
   encodeWebp,
   type ImageSource,
   type ReadImageOptions,
+  type ReadMaskOptions,
   readImage,
   readMask,
+  readMaskPicture,
   type WebpOptions,
   type WriteOptions,
   writeFileAtomic,
@@ -37,7 +40,6 @@ export {
   type Environment,
   listCachedModels,
   type ModelFiles,
-  officialUrl,
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";
@@ -63,6 +65,7 @@ export { createVideo, type VideoWriter, type VideoWriterOptions } from "./node/v
  */
 export async function loadSam2(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
   if (typeof source !== "string" && !(source instanceof URL)) return loadOpened(source, options);
+  checkLoadOptions(options);
   options.signal?.throwIfAborted();
   const { signal, onProgress } = options;
   const steps = onProgress && loadingSteps(onProgress);

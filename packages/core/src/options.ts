@@ -1,4 +1,4 @@
-import { PromptError } from "./errors.ts";
+import { MaskletError, PromptError } from "./errors.ts";
 
 /**
  * Throws a `PromptError` "bad-option", whose details are `{ option, expected, got }`, unless `holds`. `option` is one
@@ -30,4 +30,67 @@ export function checkInteger(
     (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most,
   );
   checkOption(where, option, `an integer ${range}`, holds);
+}
+
+/** Every key of an options object: the compiler asks for those that are missing, and for no others. */
+export type Keys<T> = { readonly [K in keyof T]-?: true };
+
+/**
+ * Throws unless `given` is an object without other keys than `keys`: a misspelt option would be ignored. The compiler
+ * sees to that where it can; JavaScript, spreads and JSON get past it. Keys whose value is `undefined` are none.
+ *
+ * A `MaskletError` "not-awaited" for a Promise, a `PromptError` "bad-option" for what is no object, "unknown-option" with
+ * details `{ option, known, suggestion }`.
+ */
+export function checkKeys<T extends object>(where: string, given: T, keys: Keys<T>): void {
+  checkAwaited(where, "options", given);
+  const value: unknown = given;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    checkOption(where, { options: value }, "an object", false);
+  }
+  for (const [option, got] of Object.entries(given)) {
+    if (got === undefined || Object.hasOwn(keys, option)) continue;
+    const known = Object.keys(keys);
+    const suggestion = closest(option, known);
+    const hint = suggestion === undefined ? `there are ${known.join(", ")}` : `did you mean ${suggestion}?`;
+    throw new PromptError("unknown-option", `${where}: there is no option ${option}; ${hint}`, {
+      details: { option, known, suggestion },
+    });
+  }
+}
+
+/** Throws a `MaskletError` "not-awaited" for a Promise in place of a value; `what` names the value. */
+export function checkAwaited(where: string, what: string, value: unknown): void {
+  if (typeof value !== "object" || value === null || !("then" in value) || typeof value.then !== "function") return;
+  throw new MaskletError("not-awaited", `${where}: ${what} is a Promise: await it first`, { details: { what } });
+}
+
+/** What was probably meant, if anything there is near: at most a third of the letters differ, and case does not count. */
+export function closest(name: string, known: readonly string[]): string | undefined {
+  let best: { readonly name: string; readonly distance: number } | undefined;
+  for (const candidate of known) {
+    const [a, b] = [name.toLowerCase(), candidate.toLowerCase()];
+    // Part of a name is near it too: `pointLabels` for `labels`.
+    const inside =
+      Math.min(a.length, b.length) >= 4 && (a.endsWith(b) || b.endsWith(a) || a.startsWith(b) || b.startsWith(a));
+    const distance = inside ? 1 : editDistance(a, b);
+    if (distance <= Math.max(1, Math.floor(b.length / 3)) && distance < (best?.distance ?? Number.POSITIVE_INFINITY)) {
+      best = { name: candidate, distance };
+    }
+  }
+  return best?.name;
+}
+
+/** Letters to insert, remove or replace (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
 }

@@ -17,6 +17,7 @@ import {
 } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
 import { type Precision, withPrecision } from "./model/precision.ts";
+import { checkAwaited, checkKeys, type Keys } from "./options.ts";
 import { type LoadProgress, type LoadStage, share, within } from "./progress.ts";
 import { type DeviceTensor, elementCount, type HostTensor } from "./tensor/tensor.ts";
 
@@ -65,7 +66,8 @@ export class Sam2 {
   }
 
   /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
-  static fromWeights(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
+  static async fromWeights(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
+    checkLoadOptions(options);
     return abortable(Sam2.#load(weights, options), options.signal, (late) => late.dispose());
   }
 
@@ -189,7 +191,9 @@ export class Sam2 {
  * ("contract-mismatch"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what
  * was opened is closed when the step under way has ended.
  */
-export function loadSam2(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
+export async function loadSam2(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
+  checkAwaited("loadSam2", "the source", source);
+  checkLoadOptions(options);
   const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
   const open = async (): Promise<WeightStore> => {
     try {
@@ -218,6 +222,14 @@ function weightCount({ values }: Graph): number {
   }
   return [...tensors.values()].reduce((sum, count) => sum + count, 0);
 }
+
+/** Throws as `checkKeys`, and a `MaskletError` "not-awaited" for a backend that is a Promise. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkKeys("loadSam2", options, loadKeys);
+  checkAwaited("loadSam2", "the backend", options.backend);
+}
+
+const loadKeys: Keys<LoadOptions> = { backend: true, dtype: true, config: true, signal: true, onProgress: true };
 
 function requireDtype({ name, capabilities: { device, dtypes } }: Backend, dtype: Precision): void {
   if (dtypes.includes(dtype)) return;

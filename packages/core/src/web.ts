@@ -1,6 +1,6 @@
 /** For browsers: all of core, models by name or address, and pictures from the DOM. */
 import { loadingSteps } from "./progress.ts";
-import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
+import { checkLoadOptions, type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
 import { openSource, type WebModelSource } from "./web/source.ts";
 
 export * from "./index.ts";
@@ -16,6 +16,9 @@ export {
   type ImageFromOptions,
   imageDataFrom,
   imageFrom,
+  type MaskFromOptions,
+  maskFrom,
+  maskPictureFrom,
   type WebImageSource,
 } from "./web/image.ts";
 export { decodeLabelPng, encodeLabelPng } from "./web/label-png.ts";
@@ -27,6 +30,9 @@ export {
   type VideoInfo,
   type VideoSource,
 } from "./web/video.ts";
+
+import { checkAwaited } from "./options.ts";
+
 export { serveWorker } from "./web/worker.ts";
 
 /**
@@ -35,6 +41,8 @@ export { serveWorker } from "./web/worker.ts";
  * or a `ByteSource`. Rejects as `loadSam2` of `@masklet/core`, too.
  */
 export async function loadSam2(source: WebModelSource, options: LoadOptions): Promise<Sam2> {
+  checkAwaited("loadSam2", "the source", source);
+  checkLoadOptions(options);
   const { signal, onProgress } = options;
   const steps = onProgress && loadingSteps(onProgress);
   const opened = await openSource(source, {

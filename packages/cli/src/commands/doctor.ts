@@ -15,6 +15,7 @@ import {
 } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
 import { findDefaultModel } from "../models.ts";
+import { missingRuntime } from "../runtimes.ts";
 import { renderTable } from "../table.ts";
 import { commonOptions, type Help, parsing, renderHelp } from "../usage.ts";
 import { version } from "../version.ts";
@@ -64,8 +65,11 @@ export async function doctor(args: readonly string[], host: Host): Promise<ExitC
   return canSegment(report) ? 0 : 1;
 }
 
-function canSegment({ onnxruntime, sharp }: Report): boolean {
-  return !("error" in sharp) && !("error" in onnxruntime) && onnxruntime.devices.length > 0;
+function canSegment({ onnxruntime, tensorflowjs, sharp }: Report): boolean {
+  const computes =
+    (!("error" in onnxruntime) && onnxruntime.devices.length > 0) ||
+    (!("error" in tensorflowjs) && tensorflowjs.engines.length > 0);
+  return computes && !("error" in sharp);
 }
 
 async function examine(env: Environment): Promise<Report> {
@@ -115,7 +119,7 @@ const tensorflowjsProbe = `
 
 /** What a script finds, in a process of its own: drivers write to standard error as they like, and may crash. */
 async function probe<T>(script: string): Promise<Part<T>> {
-  const look = `(async () => {${script}})().catch(({ message }) => ({ error: message }))`;
+  const look = `(async () => {${script}})().catch(({ message, code, details }) => ({ error: message, code, details }))`;
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,
@@ -123,7 +127,9 @@ async function probe<T>(script: string): Promise<Part<T>> {
       // Where this package's dependencies are found.
       { cwd: fileURLToPath(new URL(".", import.meta.url)) },
     );
-    return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as T;
+    const found = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Part<T>;
+    if (typeof found !== "object" || found === null || !("error" in found)) return found;
+    return { error: missingRuntime(found)?.message ?? found.error };
   } catch (error) {
     const { signal } = error as { readonly signal?: string | null };
     return { error: typeof signal === "string" ? `its process ended with ${signal}` : String(error) };

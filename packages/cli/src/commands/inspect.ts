@@ -118,7 +118,7 @@ async function showProfile(
   host: Host,
 ): Promise<ExitCode> {
   const { backend: where, dtype } = settings;
-  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true } : where);
+  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true, elseTfjs: false } : where);
   const progress = new Progress(host, false);
   try {
     const model = await findModel(settings.model ?? "", host.env);
@@ -132,7 +132,7 @@ async function showProfile(
     const device = backend.capabilities.device;
     if (svg !== undefined) {
       const title = `${basename(model.name)}, ${dtype}, on ${device}`;
-      await writeFileAtomic(svg, new TextEncoder().encode(drawProfiles(title, profiles)), host);
+      await writeFileAtomic(svg, new TextEncoder().encode(drawProfiles(title, profiles)), { signal: host.signal });
     }
     const report = { model: config.name, dtype, backend: backend.name, device, graphs: profiles };
     await print(host, json ? `${JSON.stringify(report, undefined, 2)}\n` : describeProfiles(profiles));

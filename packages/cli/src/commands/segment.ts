@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ImagePredictorOptions, type Sam2, segmentMany, writeFileAtomic } from "@masklet/core/node";
 import { folded, listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
-import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
+import { describeError, type ExitCode, type Host, isBrokenPipe, onceEach, print } from "../host.ts";
+import { eachLabel, MaskPictures } from "../mask-pictures.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
-import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
+import { imageSyntax, maskNotes, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
 import { checkCollisions, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
@@ -31,7 +32,7 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "PNG[#ID]",
-    help: "A mask to start from: a picture of the image's size, white where the object is. Each without an ID is an object of its own.",
+    help: "A mask to start from: a picture of the image's size that shows the object, in any of the ways below. Each without an ID is an object of its own.",
   },
   multimask: {
     type: "boolean",
@@ -105,7 +106,9 @@ given the same prompts. Coordinates are pixels from the top left corner, or perc
     "How to find it": findOptions,
     Others: otherOptions,
   },
-  notes: `Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
+  notes: `${maskNotes}
+
+Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
 scene.svg and scene.json. With several objects each has its own cutout and mask, scene.ID.cutout.png and
 scene.ID.mask.png; with --multimask scene.ID.1.mask.png to scene.ID.3.mask.png. Overlay, SVG and JSON show all objects;
 an overlay only the best of three masks. The files written are listed on standard output.
@@ -142,12 +145,21 @@ export async function segment(args: readonly string[], host: Host): Promise<Exit
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("needs an image: a file, a pattern, or - for standard input");
-  const job = understand(values, parsePrompts(promptOptionsOf(tokens), imageSyntax), await findInputs(positionals));
+  const given = promptOptionsOf(tokens);
+  const masks = new MaskPictures(host.signal);
+  const asked = understand(values, parsePrompts(given, imageSyntax), await findInputs(positionals), masks);
+  // What is wrong with the command line is said before any picture is read.
+  const job = { ...asked, objects: parsePrompts(await eachLabel(given, imageSyntax, masks), imageSyntax) };
   await checkOutputs(job);
   return perform(job, host);
 }
 
-function understand(values: Values, objects: readonly ObjectPrompt[], inputs: readonly Input[]): Job {
+function understand(
+  values: Values,
+  objects: readonly ObjectPrompt[],
+  inputs: readonly Input[],
+  masks: MaskPictures,
+): Job {
   if (objects.length === 0) throw new UsageError("needs at least one --point, --box or --mask: what to look for");
   const { multimask = false, json = false, crop = false, webp = false, quiet = false } = values;
   const refine = numberOption("--refine", values.refine, { min: 1, max: 100, integer: true }) ?? 0;
@@ -167,6 +179,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
   return {
     objects,
     inputs,
+    masks,
     multimask,
     refine,
     skipExisting,
@@ -248,7 +261,12 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
     progress.show(`${inputs.length === 1 ? "" : `[${done + 1}/${inputs.length}] `}${input.source}`);
   };
   announce();
-  for await (const result of segmentMany(model, inputJobs(job, inputs, model, host), segmentOptions(job, signal))) {
+  const onWarning = onceEach((problem) => {
+    progress.clear();
+    if (!quiet) host.stderr.write(`masklet segment: ${problem}\n`);
+  });
+  const jobs = inputJobs(job, inputs, model, host, onWarning);
+  for await (const result of segmentMany(model, jobs, segmentOptions(job, signal))) {
     const { input } = result.job;
     try {
       if ("error" in result) throw result.error;
@@ -261,7 +279,7 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
         if (folder === undefined) {
           await print(host, bytes);
         } else {
-          await writeFileAtomic(join(folder, name), bytes, host);
+          await writeFileAtomic(join(folder, name), bytes, { signal });
           if (!json && !quiet) await print(host, `${join(folder, name)}\n`);
         }
       }

@@ -3,13 +3,22 @@ import { createHash } from "node:crypto";
 import { join, relative, sep } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { encodeRle, type Mask, readMask, type Sam2, type VideoOptions } from "@masklet/core/node";
+import { encodeRle, type Mask, type Sam2, type VideoOptions } from "@masklet/core/node";
 import { fileKey } from "../folder.ts";
 import { describeError, type ExitCode, type Host, print } from "../host.ts";
+import { eachLabel, MaskPictures } from "../mask-pictures.ts";
 import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { megabytes, Progress } from "../progress.ts";
-import { isLabel, type ObjectPrompt, parsePrompts, promptFor, promptOptionsOf, videoSyntax } from "../prompts.ts";
+import {
+  isLabel,
+  maskNotes,
+  type ObjectPrompt,
+  parsePrompts,
+  promptFor,
+  promptOptionsOf,
+  videoSyntax,
+} from "../prompts.ts";
 import { type Clip, digest, openClip } from "../track/clip.ts";
 import { type Direction, planPasses } from "../track/plan.ts";
 import { readPromptsFile } from "../track/prompts-file.ts";
@@ -44,7 +53,7 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "PNG[@FRAME][#ID]",
-    help: "The object's mask: a picture, white where the object is, stretched over the frame. Each without an ID is an object of its own.",
+    help: "The object's mask: a picture that shows it, in any of the ways below, stretched over the frame. Each without an ID is an object of its own.",
   },
   prompts: { type: "string", value: "JSON", help: "A file with prompts; see below." },
 } as const;
@@ -131,7 +140,9 @@ A run that was stopped, in whatever way, goes on with --resume and ends with the
 run makes other formats and effects without tracking again. What this takes is kept in DIR/.track.
 
 The file of --prompts is a list: [{ "object": 1, "frame": 0, "points": [[581, 532], ["50%", "50%"]], "labels": [1, 0],
-"box": [45, 35, 224, 209], "mask": "mask.png" }]; all but object may be left out.
+"box": [45, 35, 224, 209], "mask": "mask.png", "maskLabel": 3 }]; all but object may be left out.
+
+${maskNotes}
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped at a frame that cannot be read (what comes before it is kept),
 130 interrupted.`,
@@ -148,6 +159,7 @@ interface Job extends ModelSettings, ResultSettings {
   readonly video: string;
   readonly fps: number | undefined;
   readonly prompts: readonly ObjectPrompt[];
+  readonly masks: MaskPictures;
   readonly start: number | undefined;
   readonly count: number | undefined;
   readonly direction: Direction;
@@ -171,10 +183,17 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   const [video, ...more] = positionals;
   if (video === undefined || more.length > 0) throw new UsageError(`takes one VIDEO, got ${positionals.length}`);
   const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts);
-  const job = understand(values, video, parsePrompts(promptOptionsOf(tokens), videoSyntax, given));
-  const masks = job.prompts.flatMap(({ mask }) => mask ?? []);
-  await checkCollisions(job.folder, [video, ...(values.prompts === undefined ? [] : [values.prompts]), ...masks]);
-  const clip = await openClip(video, { fps: job.fps, signal: host.signal });
+  const shown = promptOptionsOf(tokens);
+  const masks = new MaskPictures(host.signal);
+  const asked = understand(values, video, parsePrompts(shown, videoSyntax, given), masks);
+  const read = [video, ...(values.prompts === undefined ? [] : [values.prompts])];
+  await checkCollisions(asked.folder, [...read, ...asked.prompts.flatMap(({ mask }) => mask ?? [])]);
+  // What is wrong with the command line is said before any picture is read.
+  const job = { ...asked, prompts: parsePrompts(await eachLabel(shown, videoSyntax, masks), videoSyntax, given) };
+  const warn = (problem: string): void => {
+    if (!job.quiet) host.stderr.write(`masklet track: ${problem}\n`);
+  };
+  const clip = await openClip(video, { fps: job.fps, signal: host.signal, warn });
   try {
     return await perform(job, clip, host);
   } finally {
@@ -182,7 +201,7 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   }
 }
 
-function understand(values: Values, video: string, prompts: readonly ObjectPrompt[]): Job {
+function understand(values: Values, video: string, prompts: readonly ObjectPrompt[], masks: MaskPictures): Job {
   const { output, reverse = false, both = false, resume = false, overwrite = false, quiet = false } = values;
   if (prompts.length === 0) {
     throw new UsageError("needs at least one --point, --box or --mask, or --prompts: what to track");
@@ -198,6 +217,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
   return {
     video,
     prompts,
+    masks,
     fps: numberOption("--fps", values.fps, { min: 0.01, max: 1000 }),
     start: numberOption("--start", values.start, natural),
     count: numberOption("--count", values.count, positive),
@@ -233,14 +253,14 @@ async function checkCollisions(folder: string, read: readonly string[]): Promise
 }
 
 async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
-  const { folder, prompts, quiet } = job;
+  const { folder, prompts, masks, quiet } = job;
   const { signal } = host;
   const passes = planPasses({
     ...job,
     prompted: prompts.map(({ frame }) => frame),
     frames: clip.frames.count,
   });
-  const shown = await Promise.all(prompts.map((prompt) => show(prompt, clip, signal)));
+  const shown = await Promise.all(prompts.map((prompt) => show(prompt, clip, masks)));
   const progress = new Progress(host, quiet);
   const results: ResultsOptions = {
     ...job,
@@ -282,13 +302,13 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   }
 }
 
-async function show(prompt: ObjectPrompt, { frames }: Clip, signal: AbortSignal): Promise<Shown> {
+async function show(prompt: ObjectPrompt, { frames }: Clip, masks: MaskPictures): Promise<Shown> {
   const { id, frame, mask } = prompt;
   return {
     object: Number(id),
     frame,
     prompt: promptFor(prompt, frames.size),
-    ...(mask !== undefined && { mask: await readMask(mask, { signal }) }),
+    ...(mask !== undefined && { mask: await masks.maskOf({ ...prompt, mask }) }),
   };
 }
 

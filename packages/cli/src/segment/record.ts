@@ -18,7 +18,7 @@ export interface Annotation {
   /** A logit: above 0, the model sees an object. */
   readonly object_score: number;
   /** In pixels of the image; `mask` is the path that was given. */
-  readonly prompt: Pick<Prompt, "points" | "labels" | "box"> & { readonly mask?: string };
+  readonly prompt: Pick<Prompt, "points" | "labels" | "box"> & { readonly mask?: string; readonly mask_label?: number };
 }
 
 /** One image. */

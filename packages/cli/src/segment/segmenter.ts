@@ -4,17 +4,17 @@ import {
   type ImageJob,
   type ImagePrediction,
   type ImagePredictorOptions,
-  type Mask,
+  type ImageWarning,
   MaskError,
   maskPrompt,
   type Prompt,
   type RawImage,
   readImage,
-  readMask,
   type Sam2,
   type SegmentManyOptions,
 } from "@masklet/core/node";
 import type { Host } from "../host.ts";
+import type { MaskPictures } from "../mask-pictures.ts";
 import { type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
@@ -24,6 +24,8 @@ import { annotationOf, type FoundMask, type ImageRecord } from "./record.ts";
 /** What to find, and how. */
 export interface Work {
   readonly objects: readonly ObjectPrompt[];
+  /** The pictures of `--mask`. */
+  readonly masks: MaskPictures;
   readonly multimask: boolean;
   /** Decoder runs after the first, at most. */
   readonly refine: number;
@@ -57,17 +59,16 @@ export function segmentOptions({ multimask, refine, predictor }: Work, signal: A
 
 /** The inputs as jobs, whose images are read when their turn is near. Prompt masks are read once for all of them. */
 export function inputJobs(
-  { objects }: Work,
+  { objects, masks }: Work,
   inputs: readonly Input[],
   { config: { imageSize } }: Sam2,
   host: Pick<Host, "stdin" | "signal">,
+  onWarning: (warning: ImageWarning) => void,
 ): readonly InputJob[] {
-  const masks = new Map<string, Mask>();
   const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
-    const mask = masks.get(object.mask) ?? (await readMask(object.mask, host));
-    masks.set(object.mask, mask);
+    const mask = await masks.maskOf({ ...object, mask: object.mask });
     if (mask.width !== image.width || mask.height !== image.height) {
       throw new MaskError(
         "mask-size-mismatch",
@@ -79,14 +80,18 @@ export function inputJobs(
   };
   return inputs.map((input) => ({
     input,
-    image: () => readInput(input, host),
+    image: () => readInput(input, host, onWarning),
     prompts: (image) => Promise.all(objects.map((object) => promptOf(object, image))),
   }));
 }
 
-async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<RawImage> {
+async function readInput(
+  { source }: Input,
+  host: Pick<Host, "stdin" | "signal">,
+  onWarning: (warning: ImageWarning) => void,
+): Promise<RawImage> {
   const { signal } = host;
-  return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
+  return readImage(source === "-" ? await readStandardInput(host) : source, { signal, onWarning });
 }
 
 /** An image's results, ready to be written. */
@@ -139,7 +144,7 @@ export async function resultsOf(
 }
 
 function foundMasks(
-  { objects, multimask }: Work,
+  { objects, multimask }: Pick<Work, "objects" | "multimask">,
   image: RawImage,
   predictions: readonly ImagePrediction[],
 ): readonly FoundMask[] {
@@ -158,5 +163,10 @@ function foundMasks(
 }
 
 function recordedPrompt(object: ObjectPrompt, image: RawImage): FoundMask["prompt"] {
-  return { ...promptFor(object, image), ...(object.mask === undefined ? {} : { mask: object.mask }) };
+  const { mask, maskLabel } = object;
+  return {
+    ...promptFor(object, image),
+    ...(mask !== undefined && { mask }),
+    ...(maskLabel !== undefined && { mask_label: maskLabel }),
+  };
 }

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
 import { basename, join, parse, resolve } from "node:path";
-import { type FrameSource, framesFromFolder, MaskletError, openVideo } from "@masklet/core/node";
+import { type FrameSource, framesFromFolder, MaskletError, openVideo, type VideoInfo } from "@masklet/core/node";
+import { onceEach } from "../host.ts";
 import { UsageError } from "../usage.ts";
 
 export interface Clip {
@@ -15,6 +16,8 @@ export interface Clip {
   readonly duration: number;
   /** When each frame is shown, in seconds, where a file says it. */
   readonly times: readonly number[] | undefined;
+  /** Where a file's sound and picture lie, and the shape of its pixels. */
+  readonly file: Pick<VideoInfo, "start" | "sampleAspectRatio"> | undefined;
   /** What tells this video from another one, wherever it lies. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly close: () => Promise<void>;
@@ -27,14 +30,17 @@ export interface OpenClipOptions {
   /** Of a folder of images. */
   readonly fps: number | undefined;
   readonly signal: AbortSignal;
+  /** Takes a sentence for standard error. */
+  readonly warn: (problem: string) => void;
 }
 
 /** Rejects with a `UsageError` for a rate given to a video file, or as `framesFromFolder` and `openVideo` do. */
-export async function openClip(path: string, { fps, signal }: OpenClipOptions): Promise<Clip> {
+export async function openClip(path: string, { fps, signal, warn }: OpenClipOptions): Promise<Clip> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) {
-    const frames = await framesFromFolder(path, { signal });
-    const { count, names } = frames;
+    const frames = await framesFromFolder(path, { signal, onWarning: onceEach(warn) });
+    const { count, names, leftOut } = frames;
+    if (leftOut.length > 0) warn(`${path}: ${leftOutOf(leftOut)}: ${shortList(leftOut)}`);
     const rate = fps ?? folderRate;
     // A broken frame may be mended before a run goes on, so that only the first one's content counts.
     const identity = {
@@ -44,7 +50,17 @@ export async function openClip(path: string, { fps, signal }: OpenClipOptions): 
     };
     const duration = count / rate;
     const close = async (): Promise<void> => {};
-    return { path, name: basename(resolve(path)), frames, fps: rate, duration, times: undefined, identity, close };
+    return {
+      path,
+      name: basename(resolve(path)),
+      frames,
+      fps: rate,
+      duration,
+      times: undefined,
+      file: undefined,
+      identity,
+      close,
+    };
   }
   if (fps !== undefined) throw new UsageError(`--fps is for a folder of images, ${path} has a rate of its own`);
   const video = await openVideo(path, { signal });
@@ -58,6 +74,7 @@ export async function openClip(path: string, { fps, signal }: OpenClipOptions): 
       fps: rate,
       duration,
       times,
+      file: info,
       identity: { frames: info.frames, content: await digest(path) },
       close: () => video.close(),
     };
@@ -65,6 +82,16 @@ export async function openClip(path: string, { fps, signal }: OpenClipOptions): 
     await video.close();
     throw error;
   }
+}
+
+function leftOutOf({ length }: readonly string[]): string {
+  return length === 1
+    ? "1 file that looks like an image is not read as a frame"
+    : `${length} files that look like images are not read as frames`;
+}
+
+function shortList(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(", ") : `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
 }
 
 const sampled = 2 ** 20;

@@ -15,7 +15,7 @@ import {
   parseCoordinate,
 } from "../prompts.ts";
 
-const fields = ["object", "frame", "points", "labels", "box", "mask"] as const;
+const fields = ["object", "frame", "points", "labels", "box", "mask", "maskLabel"] as const;
 
 /** Paths of masks are relative to the file. Rejects with a `PromptError`: "prompts-unreadable", "prompts-invalid". */
 export async function readPromptsFile(path: string): Promise<readonly ObjectPrompt[]> {
@@ -62,13 +62,23 @@ function readEntry(entry: unknown, fail: Fail): ObjectPrompt {
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) throw fail("must be an object");
   const unknown = Object.keys(entry).find((key) => !fields.some((field) => field === key));
   if (unknown !== undefined) throw fail(`has a field "${unknown}", expected ${fields.join(", ")}`);
-  const { object, frame = 0, points, labels, box, mask }: { readonly [K in (typeof fields)[number]]?: unknown } = entry;
+  const {
+    object,
+    frame = 0,
+    points,
+    labels,
+    box,
+    mask,
+    maskLabel,
+  }: { readonly [K in (typeof fields)[number]]?: unknown } = entry;
   // JSON.stringify would run out of stack on lists as deep as JSON.parse makes them.
   const must = (field: string, what: string, got: unknown): PromptError =>
     fail(`must have ${what} as its ${field}, got ${inspect(got, { breakLength: Infinity, maxStringLength: 100 })}`);
   if (typeof object !== "number" || !isLabel(object)) throw must("object", "a whole number from 1 to 255", object);
   if (!Number.isSafeInteger(frame) || (frame as number) < 0) throw must("frame", "a whole number from 0", frame);
   if (mask !== undefined && (typeof mask !== "string" || mask === "")) throw must("mask", "a path", mask);
+  const isLabelOfMask = Number.isSafeInteger(maskLabel) && (maskLabel as number) >= 0 && mask !== undefined;
+  if (maskLabel !== undefined && !isLabelOfMask) throw must("maskLabel", "a whole number, for its mask,", maskLabel);
   const clicks = readPoints(points, labels, must);
   const corners = readBox(box, must);
   if (corners === undefined && mask === undefined && !clicks.some(({ label }) => label === 1)) {
@@ -80,6 +90,7 @@ function readEntry(entry: unknown, fail: Fail): ObjectPrompt {
     points: clicks,
     ...(corners !== undefined && { box: corners }),
     ...(mask !== undefined && { mask: mask as string }),
+    ...(maskLabel !== undefined && { maskLabel: maskLabel as number }),
   };
 }
 

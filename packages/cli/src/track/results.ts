@@ -162,16 +162,18 @@ async function beginVideo(
   frames: readonly number[],
   { clip, signal }: ResultsOptions,
 ): Promise<Result> {
-  const { fps, times } = clip;
+  const { fps, times, file } = clip;
   const [first = 0] = frames;
   const start = times?.[first] ?? 0;
   const writer = await createVideo(path, {
     size: clip.frames.size,
     fps,
     signal,
-    ...(times !== undefined && {
-      times: frames.map((frame) => (times[frame] as number) - start),
-      ...(first === 0 && { audio: clip.path }), // sound goes from the beginning
+    ...(times !== undefined && { times: frames.map((frame) => (times[frame] as number) - start) }),
+    ...(file !== undefined && {
+      audio: clip.path,
+      audioStart: file.start + start,
+      sampleAspectRatio: file.sampleAspectRatio,
     }),
   });
   return { path, pictures: true, ...written(writer, effect, clip) };

@@ -1,5 +1,6 @@
 import { MaskError } from "../errors.ts";
 import { checkImage, type RawImage, type Rgb } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { areaAround, blurMask } from "./blur.ts";
 import { checkMaskFits, type Mask } from "./mask.ts";
 import { paletteColour } from "./palette.ts";
@@ -25,6 +26,7 @@ export interface OverlayOptions {
  * (`overlay-option`).
  */
 export function overlay(image: RawImage, objects: readonly OverlayObject[], options: OverlayOptions = {}): RawImage {
+  checkKeys("overlay", options, overlayKeys);
   checkImage("overlay", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { width, height, channels } = image;
   const { fill = 0.4, outline = Math.max(2, Math.min(width, height) / 250) } = options;
@@ -88,3 +90,5 @@ function optionError(option: string, expected: string, value: number): MaskError
     details: { option, value },
   });
 }
+
+const overlayKeys: Keys<OverlayOptions> = { fill: true, outline: true };

@@ -5,7 +5,8 @@
  * - formats: JPEG, PNG, WebP, AVIF, TIFF and GIF; of several frames or pages the first;
  * - EXIF orientation is applied, so pixels are as a viewer shows them;
  * - an embedded ICC profile is converted to sRGB; without one, colours are taken as sRGB, CMYK as SWOP's;
- * - 16 bits a channel become 8, grey and palettes become RGB;
+ * - 16 bits a channel, signed and floating samples become 8 bits by the rule in image/depth.ts, and `onWarning` hears of
+ *   it where that is not the type's own range; grey and palettes become RGB;
  * - alpha is kept, straight, as a fourth channel, if the file has one (a GIF always may); else there are three.
  */
 import { randomBytes } from "node:crypto";
@@ -15,14 +16,44 @@ import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError, MaskletError } from "../errors.ts";
-import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage } from "../image/image.ts";
+import { type DeepSamples, depthRange, rangeWarning, toBytes } from "../image/depth.ts";
+import {
+  checkImage,
+  checkSize,
+  defaultMaxPixels,
+  type ImageLimits,
+  type ImageWarning,
+  type RawImage,
+} from "../image/image.ts";
+import { oriented } from "../image/orientation.ts";
+import { decodePng, isPng, pngColours, pngDepth } from "../image/png.ts";
+import { decodeTiff, isTiff, type TiffHeader, type TiffSamples, tiffHeader } from "../image/tiff.ts";
 import { checkMask, type Mask } from "../mask/mask.ts";
+import {
+  imageMaskValues,
+  type MaskPicture,
+  type MaskValues,
+  maskPicture,
+  pngMaskValues,
+  tiffMaskValues,
+} from "../mask/mask-picture.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
+import { zlib } from "./label-png.ts";
 
 /** Where an image comes from: a path, a `file:` URL, or the file's bytes. */
 export type ImageSource = string | URL | Uint8Array;
 
-/** Options of `readImage` and `readMask`. */
+/** Options of `readImage`. */
 export interface ReadImageOptions extends ImageLimits {
+  readonly signal?: AbortSignalLike;
+  /** Hears of what was done to a picture that its reader may not expect: called once for each warning. */
+  readonly onWarning?: (warning: ImageWarning) => void;
+}
+
+/** Options of `readMask`. */
+export interface ReadMaskOptions extends ImageLimits {
+  /** Which label is the object, where the picture is a label map: `labels` of `readMaskPicture` are there. */
+  readonly label?: number;
   readonly signal?: AbortSignalLike;
 }
 
@@ -36,19 +67,75 @@ const formats: readonly string[] = ["jpeg", "png", "webp", "heif", "tiff", "gif"
  * error is the cause), `sharp-missing`; with the signal's reason once it is aborted.
  */
 export async function readImage(source: ImageSource, options: ReadImageOptions = {}): Promise<RawImage> {
-  const { name, data, info } = await decode("readImage", source, options, (image) => image.toColourspace("srgb"));
+  checkKeys("readImage", options, readKeys);
+  const opened = await openImage("readImage", source, options);
+  const deep = await decodeDeep(opened, options);
+  if (deep !== undefined) return deep;
+  const { name } = opened;
+  const { data, info } = await decode(opened, options, (image) => image.toColourspace("srgb"));
   const { width, height, channels } = info;
   if (channels === 3 || channels === 4) return { width, height, channels, data };
   return { width, height, ...fromGrey(name, data, channels) };
 }
 
+/** A picture of more than 8 bits that is not brought to 8 by its type's range; `undefined` for all others. */
+async function decodeDeep(
+  { name, where, file }: Opened,
+  { maxPixels = defaultMaxPixels, signal, onWarning }: ReadImageOptions,
+): Promise<RawImage | undefined> {
+  let samples: DeepSamples;
+  if (isTiff(file)) {
+    const header = tiffHeader(file, name);
+    if (header.format === "uint" && header.bits <= 8) return undefined;
+    const tiff = await abortable(decodeTiff(file, zlib, { name, maxPixels }), signal);
+    if (tiff === undefined) {
+      if (header.format === "uint" && header.bits <= 16) return undefined;
+      throw unreadTiff(where, name, header);
+    }
+    samples = tiffColours(where, name, oriented(tiff, tiff.orientation));
+  } else if (pngDepth(file) === 16) {
+    // What ICC profiles and EXIF say is sharp's to apply: only pictures that would come out dark are read here.
+    const png = await abortable(decodePng(file, zlib, { name, maxPixels }), signal);
+    samples = pngColours(oriented(png, await pngOrientation(where, file)));
+  } else {
+    return undefined;
+  }
+  const range = depthRange(samples);
+  if (range.isTypes && samples.format === "uint" && samples.bits <= 16) return undefined;
+  if (!range.isTypes) onWarning?.(rangeWarning(name, samples, range));
+  return toBytes(samples, range);
+}
+
+function tiffColours(where: string, name: string, tiff: TiffSamples): DeepSamples {
+  const colours = tiff.kind === "rgb" ? 3 : 1;
+  const channels = tiff.channels - (tiff.alpha ? 1 : 0);
+  if (tiff.kind === "palette" || (colours === 1 && channels > 1)) throw tooManyChannels(where, name, tiff.channels);
+  return { ...tiff, colours };
+}
+
+function unreadTiff(where: string, name: string, { format, bits, isPalette }: TiffHeader): ImageError {
+  const samples = format === undefined ? "complex" : isPalette ? "palette" : format;
+  const problem = `a TIFF of ${bits}-bit ${samples} samples, packed in a way that is not read`;
+  return unknownFormat(where, name, problem);
+}
+
+/** How a PNG is stored, by EXIF's number: its samples are read here, and that is not. */
+async function pngOrientation(where: string, file: Uint8Array): Promise<number> {
+  const header = await (await loadSharp(where))(file, { limitInputPixels: false })
+    .metadata()
+    .catch(() => undefined);
+  return header?.orientation ?? 1;
+}
+
+function tooManyChannels(where: string, name: string, channels: number): ImageError {
+  return new ImageError("image-format", `${where}: ${name} decodes to ${channels} channels, expected 1 to 4`, {
+    details: { source: name, channels },
+  });
+}
+
 /** Grey with or without alpha as RGB(A). */
 function fromGrey(name: string, grey: Uint8Array, from: number): Pick<RawImage, "channels" | "data"> {
-  if (from !== 1 && from !== 2) {
-    throw new ImageError("image-format", `readImage: ${name} decodes to ${from} channels, expected 1 to 4`, {
-      details: { source: name, channels: from },
-    });
-  }
+  if (from !== 1 && from !== 2) throw tooManyChannels("readImage", name, from);
   const channels = from === 1 ? 3 : 4;
   const data = new Uint8Array((grey.length / from) * channels);
   for (let i = 0, o = 0; i < grey.length; i += from, o += channels) {
@@ -59,17 +146,53 @@ function fromGrey(name: string, grey: Uint8Array, from: number): Pick<RawImage, 
 }
 
 /**
- * Decodes an image file to a mask: 1 where it is lighter than half (128 of 255 and up) and not transparent. Rejects as
- * `readImage`.
+ * Decodes an image file to a mask, by the rules in mask/mask-picture.ts: white on black, 1 on 0 or any other two values,
+ * an object that is in alpha alone, soft edges; of a label map (palette indices, grey or coloured areas) one label.
+ *
+ * Rejects as `readImage`, and with a `MaskError`: "several-labels" for a label map of which no label was asked for,
+ * "no-such-label". The mask may be empty.
  */
-export async function readMask(source: ImageSource, options: ReadImageOptions = {}): Promise<Mask> {
-  const { data, info } = await decode("readMask", source, options, (image) =>
-    image.flatten({ background: "#000000" }).toColourspace("b-w"),
-  );
+export async function readMask(source: ImageSource, given: ReadMaskOptions = {}): Promise<Mask> {
+  checkKeys("readMask", given, maskKeys);
+  const { label, ...options } = given;
+  return (await readPicture("readMask", source, options)).mask(label);
+}
+
+/** The masks in an image file, by label: as `readMask`, for label maps with several objects. Rejects as `readImage`. */
+export async function readMaskPicture(
+  source: ImageSource,
+  options: Omit<ReadMaskOptions, "label"> = {},
+): Promise<MaskPicture> {
+  checkKeys("readMaskPicture", options, pictureKeys);
+  return readPicture("readMaskPicture", source, options);
+}
+
+async function readPicture(
+  where: string,
+  source: ImageSource,
+  options: Omit<ReadMaskOptions, "label">,
+): Promise<MaskPicture> {
+  const opened = await openImage(where, source, options);
+  return maskPicture(await maskValues(opened, options), opened.name);
+}
+
+async function maskValues(opened: Opened, options: Omit<ReadMaskOptions, "label">): Promise<MaskValues> {
+  const { where, name, file } = opened;
+  const { maxPixels = defaultMaxPixels, signal } = options;
+  if (isTiff(file)) {
+    const tiff = await abortable(decodeTiff(file, zlib, { name, maxPixels }), signal);
+    if (tiff !== undefined) return tiffMaskValues(oriented(tiff, tiff.orientation));
+    const header = tiffHeader(file, name);
+    if (header.format !== "uint" || header.bits > 8 || header.isPalette) throw unreadTiff(where, name, header);
+  }
+  if (isPng(file)) {
+    const png = await abortable(decodePng(file, zlib, { name, maxPixels }), signal);
+    return pngMaskValues(oriented(png, await pngOrientation(where, file)));
+  }
+  const { format, data, info } = await decode(opened, options, (image) => image.ensureAlpha().toColourspace("srgb"));
   const { width, height, channels } = info;
-  const mask = new Uint8Array(width * height);
-  for (let i = 0; i < mask.length; i++) mask[i] = (data[i * channels] as number) >= 128 ? 1 : 0;
-  return { width, height, data: mask };
+  if (channels !== 4) throw tooManyChannels(where, name, channels);
+  return { ...imageMaskValues({ width, height, channels, data }), lossy: format === "jpeg" || format === "heif" };
 }
 
 /** How `encodeWebp` compresses. */
@@ -86,10 +209,9 @@ export async function encodePng(image: RawImage): Promise<Uint8Array> {
 }
 
 /** The image as a WebP file of at most 16383 pixels a side. Rejects as `encodePng`. */
-export async function encodeWebp(
-  image: RawImage,
-  { quality = 90, lossless = false }: WebpOptions = {},
-): Promise<Uint8Array> {
+export async function encodeWebp(image: RawImage, options: WebpOptions = {}): Promise<Uint8Array> {
+  checkKeys("encodeWebp", options, webpKeys);
+  const { quality = 90, lossless = false } = options;
   return encode("encodeWebp", image, (raw) => raw.webp({ quality, lossless, exact: lossless, alphaQuality: 100 }));
 }
 
@@ -121,8 +243,10 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   path: string,
   bytes: Uint8Array | string,
-  { signal }: WriteOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
+  checkKeys("writeFileAtomic", options, writeKeys);
+  const { signal } = options;
   signal?.throwIfAborted();
   const temporary = temporaryBeside(path);
   let created = false;
@@ -156,30 +280,46 @@ export function writeFailed(where: string, path: string, cause: unknown): Maskle
   });
 }
 
-interface Decoded {
+/** A file's bytes, and what errors say of it. */
+interface Opened {
+  readonly where: string;
   readonly name: string;
+  readonly file: Uint8Array;
+}
+
+async function openImage(
+  where: string,
+  source: ImageSource,
+  { signal }: { readonly signal?: AbortSignalLike },
+): Promise<Opened> {
+  checkAwaited(where, "the source", source);
+  signal?.throwIfAborted();
+  const name = source instanceof Uint8Array ? "bytes" : String(source);
+  await loadSharp(where);
+  const file = source instanceof Uint8Array ? source : await abortable(readBytes(where, source), signal);
+  if (file.length === 0) throw unknownFormat(where, name, "empty");
+  return { where, name, file };
+}
+
+interface Decoded {
+  /** sharp's name of it. */
+  readonly format: string;
   readonly data: Uint8Array;
   readonly info: { readonly width: number; readonly height: number; readonly channels: number };
 }
 
 async function decode(
-  where: string,
-  source: ImageSource,
+  { where, name, file }: Opened,
   { maxPixels = defaultMaxPixels, signal }: ReadImageOptions,
   convert: (image: Sharp) => Sharp,
 ): Promise<Decoded> {
-  signal?.throwIfAborted();
-  const name = source instanceof Uint8Array ? "bytes" : String(source);
   const sharp = await loadSharp(where);
-  const file = source instanceof Uint8Array ? source : await abortable(readBytes(where, source), signal);
   const settings: SharpOptions = { failOn: "error", limitInputPixels: false, pages: 1 };
-
   const corrupt = (cause: unknown): ImageError =>
     new ImageError("image-corrupt", `${where}: ${name} cannot be decoded: ${reason(cause)}`, {
       cause,
       details: { source: name },
     });
-  if (file.length === 0) throw unknownFormat(where, name, "empty");
   // Only the header is read here, so a bomb is refused before a pixel of it is decoded.
   const header = await abortable(sharp(file, settings).metadata(), signal).catch((cause: unknown) => {
     if (signal?.aborted === true) throw signal.reason;
@@ -198,7 +338,7 @@ async function decode(
   const pixels = convert(sharp(file, settings).autoOrient()).raw({ depth: "uchar" });
   try {
     const { data, info } = await abortable(pixels.toBuffer({ resolveWithObject: true }), signal);
-    return { name, data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
+    return { format: header.format, data: new Uint8Array(data.buffer, data.byteOffset, data.length), info };
   } catch (cause) {
     if (signal?.aborted === true) throw signal.reason;
     throw corrupt(cause);
@@ -246,8 +386,9 @@ async function loadSharp(where: string): Promise<SharpConstructor> {
   } catch (cause) {
     throw new ImageError(
       "sharp-missing",
-      `${where}: reading and writing image files needs the package sharp, which could not be loaded (npm install sharp). ` +
-        "Pixels that are decoded already need no package.",
+      `${where}: reading and writing image files needs the package sharp, which could not be loaded ` +
+        // Its binaries are optional dependencies, which --omit=optional leaves out.
+        "(npm install --include=optional sharp). Pixels that are decoded already need no package.",
       { cause },
     );
   }
@@ -267,3 +408,13 @@ function reason(error: unknown): string {
 function errorCode(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
+
+const readKeys: Keys<ReadImageOptions> = { maxPixels: true, signal: true, onWarning: true };
+
+const maskKeys: Keys<ReadMaskOptions> = { maxPixels: true, signal: true, label: true };
+
+const pictureKeys: Keys<Omit<ReadMaskOptions, "label">> = { maxPixels: true, signal: true };
+
+const webpKeys: Keys<WebpOptions> = { quality: true, lossless: true };
+
+const writeKeys: Keys<WriteOptions> = { signal: true };

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
+import { officialFile, officialUrl } from "../checkpoint/official.ts";
 import { CheckpointError } from "../errors.ts";
 import { isPresetName, type PresetName, presetNamed, presets } from "../model/config.ts";
 
@@ -92,17 +93,6 @@ export function cacheFolder(env: Environment): string {
   if (hub !== undefined) return hub;
   const home = set("HF_HOME") ?? join(set("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface");
   return join(home, "hub");
-}
-
-/** Where Meta publishes a model's `.pt`. */
-export function officialUrl(name: PresetName): string {
-  const release = presets[name].version === "2.1" ? "092824" : "072824";
-  return `https://dl.fbaipublicfiles.com/segment_anything_2/${release}/${officialFile(name)}`;
-}
-
-/** `sam2.1_hiera_base_plus.pt` */
-export function officialFile(name: PresetName): string {
-  return `${name.replaceAll("-", "_")}.pt`;
 }
 
 /** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`, `datasets--owner--name`. */

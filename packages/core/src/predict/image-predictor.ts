@@ -1,26 +1,23 @@
 import type { AbortSignalLike } from "../abort.ts";
-import { disposeAll } from "../backend/device-tensors.ts";
 import { PromptError, StateError } from "../errors.ts";
 import { graphCost } from "../graph/cost.ts";
 import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image/image.ts";
-import { preprocessImage } from "../image/preprocess.ts";
 import { maskIou } from "../mask/mask.ts";
 import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
-import { checkInteger, checkOption } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
 import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
-import { type DeviceTensor, float32, type HostTensor } from "../tensor/tensor.ts";
-import { type Candidates, decodeMany, type Features, featureNames } from "./decode.ts";
+import type { HostTensor } from "../tensor/tensor.ts";
+import { type Candidates, decodeMany, featureNames } from "./decode.ts";
+import { collect, type Encoded, encodeImages, release, uploadFeatures } from "./encode.ts";
 import { finishPrediction, type ImagePrediction } from "./finish.ts";
 import {
   type CachedImageOptions,
   type EmbeddingCache,
-  type HostFeatures,
   readCached,
   readEmbedding,
-  splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
 import type { ImageSegmenter } from "./image-segmenter.ts";
@@ -79,12 +76,6 @@ export interface RefineOptions extends PredictOptions {
   readonly onStep?: (prediction: ImagePrediction, iteration: number) => void;
 }
 
-/** One encoded image. */
-interface Encoded {
-  readonly size: Size;
-  readonly features: Features;
-}
-
 /**
  * Segments objects in images: `setImage` encodes an image once, every `predict` after it costs one run of the decoder
  * (reference: sam2_image_predictor.py, `SAM2ImagePredictor`).
@@ -100,6 +91,8 @@ export class ImagePredictor implements ImageSegmenter {
 
   /** Throws a `PromptError` "bad-option" that names an option out of range. */
   constructor(model: Sam2, options: ImagePredictorOptions = {}) {
+    checkAwaited("ImagePredictor", "the model", model);
+    checkKeys("ImagePredictor", options, predictorKeys);
     const {
       maskThreshold = 0,
       maxHoleArea = 0,
@@ -137,7 +130,9 @@ export class ImagePredictor implements ImageSegmenter {
    * With `cache` and `key` the encoder runs only where the cache has no file for the key, or one that is malformed, of
    * another size or of other weights, which is replaced.
    */
-  async setImage(image: RawImage, { signal, cache, key }: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+  async setImage(image: RawImage, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+    checkKeys("setImage", options, setImageKeys);
+    const { signal, cache, key } = options;
     if (cache === undefined || key === undefined) return this.setImages([image], signal && { signal });
     const encode = (): Promise<readonly Encoded[]> =>
       collect(signal, (encoded) => this.#encodeCached(image, { cache, key, signal, encoded }));
@@ -148,14 +143,16 @@ export class ImagePredictor implements ImageSegmenter {
    * Encodes several images; `predict` chooses one by its index (reference: `set_image_batch`). Pixels are read when the
    * call's turn comes: they must not change before it has settled.
    */
-  async setImages(images: readonly RawImage[], { signal }: SetImageOptions = {}): Promise<void> {
+  async setImages(images: readonly RawImage[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("setImages", options, signalKeys);
+    const { signal } = options;
     const encode = async (): Promise<readonly Encoded[]> => {
       const { maxPixels } = this.#options;
       for (const image of images) checkImage("setImage", image, { maxPixels });
       const imagesPerRun = images.length > 1 ? this.imagesPerRun : 1;
       return collect(signal, async (encoded) => {
         for (let at = 0; at < images.length; at += imagesPerRun) {
-          encoded.push(...(await this.#encode(images.slice(at, at + imagesPerRun), signal)));
+          encoded.push(...(await encodeImages(this.model, images.slice(at, at + imagesPerRun), signal)));
         }
       });
     };
@@ -166,7 +163,9 @@ export class ImagePredictor implements ImageSegmenter {
    * An encoded image as a safetensors file, for `loadImages` of this or another predictor, process or page: 16 MB for a
    * full-size model.
    */
-  saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
+  async saveImage(index = 0, options: SetImageOptions = {}): Promise<Uint8Array> {
+    checkKeys("saveImage", options, signalKeys);
+    const { signal } = options;
     return this.#calls.run("saveImage", signal, () => this.#save(this.#image("saveImage", index)));
   }
 
@@ -175,10 +174,12 @@ export class ImagePredictor implements ImageSegmenter {
    * `CheckpointError`: "embedding-mismatch" for what other weights encoded, "embedding-malformed", or as
    * `readSafetensors` for what is no such file at all.
    */
-  async loadImages(files: readonly Uint8Array[], { signal }: SetImageOptions = {}): Promise<void> {
+  async loadImages(files: readonly Uint8Array[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("loadImages", options, signalKeys);
+    const { signal } = options;
     const load = (): Promise<readonly Encoded[]> =>
       collect(signal, async (encoded) => {
-        for (const file of files) encoded.push(this.#upload(await readEmbedding(this.model, file)));
+        for (const file of files) encoded.push(uploadFeatures(this.model, await readEmbedding(this.model, file)));
       });
     await this.#replace("loadImages", load, signal);
   }
@@ -191,6 +192,7 @@ export class ImagePredictor implements ImageSegmenter {
 
   /** The masks of many prompts on one image, in their order; those with equally many points share runs of the decoder. */
   async predictMany(prompts: readonly Prompt[], options: PredictOptions = {}): Promise<readonly ImagePrediction[]> {
+    checkKeys("predict", options, predictKeys);
     checkPrompts(prompts, "predictMany");
     const asked = prompts.map((prompt, i) => copyPrompt(prompt, nameOf(i, prompts)));
     const checkLatest = this.#calls.ticket("predict", options.latest);
@@ -203,6 +205,7 @@ export class ImagePredictor implements ImageSegmenter {
    * loop is one call in the queue: all of it sees the same image.
    */
   async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
+    checkKeys("refine", options, refineKeys);
     const { iterations = 3, until = 0.995, onStep } = options;
     checkInteger("refine", { iterations }, 0);
     checkOption("refine", { until }, "an IoU, 0 to 1", until >= 0 && until <= 1);
@@ -270,35 +273,6 @@ export class ImagePredictor implements ImageSegmenter {
     });
   }
 
-  /** One run of the encoder. */
-  async #encode(images: readonly RawImage[], signal: AbortSignalLike | undefined): Promise<readonly Encoded[]> {
-    const encoder = await this.model.executable("imageEncoder");
-    const { imageSize } = this.model.config;
-    const sizes = images.map(({ width, height }) => ({ width, height }));
-    const [first, ...others] = images.map((image) => preprocessImage(image, imageSize));
-    if (first === undefined) return [];
-    if (others.length === 0) {
-      const features = (await encoder.run({ image: first }, signal && { signal })) as Encoded["features"];
-      return sizes.map((size) => ({ size, features }));
-    }
-    const pixels = new Float32Array(images.length * first.data.length);
-    for (const [i, { data }] of [first, ...others].entries()) pixels.set(data, i * data.length);
-    const image = float32([images.length, ...first.dims.slice(1)], pixels);
-    const outputs = await encoder.run({ image }, signal && { signal });
-    try {
-      // A device's tensor cannot be cut: through the host, and back.
-      const read: Record<string, HostTensor> = {};
-      for (const name of featureNames) read[name] = (await outputs[name]?.read()) as HostTensor;
-      return await collect(undefined, async (encoded) => {
-        for (const [i, features] of splitFeatures(read, images.length).entries()) {
-          encoded.push(this.#upload({ size: sizes[i] as Size, features }));
-        }
-      });
-    } finally {
-      for (const tensor of Object.values(outputs)) tensor.dispose();
-    }
-  }
-
   /** Adds the image to `encoded`, from the cache if it is there, else into it. */
   async #encodeCached(
     image: RawImage,
@@ -313,10 +287,10 @@ export class ImagePredictor implements ImageSegmenter {
     const file = await cache.get(key);
     const known = file && (await readCached(this.model, file, image));
     if (known !== undefined) {
-      encoded.push(this.#upload(known));
+      encoded.push(uploadFeatures(this.model, known));
       return;
     }
-    const [fresh] = (await this.#encode([image], signal)) as [Encoded];
+    const [fresh] = (await encodeImages(this.model, [image], signal)) as [Encoded];
     encoded.push(fresh);
     const made = await this.#save(fresh);
     signal?.throwIfAborted();
@@ -327,17 +301,6 @@ export class ImagePredictor implements ImageSegmenter {
     const read: Record<string, HostTensor<"float32">> = {};
     for (const name of featureNames) read[name] = (await features[name].read()) as HostTensor<"float32">;
     return writeEmbedding(this.model, { size, features: read });
-  }
-
-  #upload({ size, features }: HostFeatures): Encoded {
-    const uploaded: Record<string, DeviceTensor> = {};
-    try {
-      for (const [name, tensor] of Object.entries(features)) uploaded[name] = this.model.upload(tensor);
-    } catch (error) {
-      disposeAll(uploaded);
-      throw error;
-    }
-    return { size, features: uploaded as Encoded["features"] };
   }
 
   async #predict(
@@ -371,22 +334,6 @@ export class ImagePredictor implements ImageSegmenter {
 const nameOf = (index: number, { length }: readonly Prompt[]): string =>
   length === 1 ? "predict" : `predict: prompt ${index}`;
 
-/** What `fill` has collected, or nothing at all. */
-async function collect(
-  signal: AbortSignalLike | undefined,
-  fill: (encoded: Encoded[]) => Promise<void>,
-): Promise<readonly Encoded[]> {
-  const encoded: Encoded[] = [];
-  try {
-    await fill(encoded);
-    signal?.throwIfAborted();
-    return encoded;
-  } catch (error) {
-    release(encoded);
-    throw error;
-  }
-}
-
 const BATCH_BYTES = 2 ** 28;
 
 function defaultImagesPerRun({ config }: Sam2): number {
@@ -394,6 +341,21 @@ function defaultImagesPerRun({ config }: Sam2): number {
   return Math.max(1, Math.min(4, Math.floor(BATCH_BYTES / peakActivationBytes)));
 }
 
-function release(images: readonly Encoded[]): void {
-  for (const { features } of images) for (const name of featureNames) features[name].dispose();
-}
+export const predictorKeys: Keys<ImagePredictorOptions> = {
+  maskThreshold: true,
+  maxHoleArea: true,
+  maxSpeckArea: true,
+  maxPixels: true,
+  promptsPerRun: true,
+  imagesPerRun: true,
+};
+export const signalKeys: Keys<SetImageOptions> = { signal: true };
+const setImageKeys: Keys<SetImageOptions & CachedImageOptions> = { signal: true, cache: true, key: true };
+export const predictKeys: Keys<PredictOptions> = {
+  multimaskOutput: true,
+  returnLogits: true,
+  image: true,
+  latest: true,
+  signal: true,
+};
+export const refineKeys: Keys<RefineOptions> = { ...predictKeys, iterations: true, until: true, onStep: true };

@@ -1,8 +1,10 @@
 import type {} from "@vitest/browser-playwright"; // what cdp() can do
 import { afterEach, describe, expect, test } from "vitest";
 import { cdp } from "vitest/browser";
+import { official } from "../checkpoint/official.ts";
 import { DownloadError } from "../errors.ts";
 import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
+import { openSource } from "./source.ts";
 
 const url = "https://models.example/tiny.safetensors?signature=secret";
 const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 2654435761) >>> 24);
@@ -93,7 +95,10 @@ describe("nothing is kept of", () => {
 
   test("a damaged file", async () => {
     const damaged = bytes.map((byte, i) => (i === 7 ? byte ^ 1 : byte));
-    expect((await failure({ fetch: answer(pieceOf(damaged)), sha256 })).code).toBe("hash-mismatch");
+    expect(await failure({ fetch: answer(pieceOf(damaged)), sha256 })).toMatchObject({
+      code: "hash-mismatch",
+      details: { expected: sha256, actual: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    });
     expect(await keys()).toBe(0);
     // One that was kept without a hash is not trusted either.
     await cachedSource(url, { fetch: answer(pieceOf(damaged)) });
@@ -154,9 +159,25 @@ test("a full quota is explained", async () => {
   expect((await cachedSource(url, { fetch: whole })).size).toBe(bytes.length);
 });
 
+test("a model's name is its official file at a commit, held to the known hash", async () => {
+  const addresses: string[] = [];
+  const fetch: typeof globalThis.fetch = async (address, init) => {
+    addresses.push(String(address));
+    return whole(address, init);
+  };
+  for (const [name, { sha256: expected, commit = "main" }] of Object.entries(official)) {
+    const error: unknown = await openSource(name, { fetch }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "hash-mismatch", details: { expected, actual: sha256 } });
+    const file = `${name.replaceAll("-", "_")}.pt`;
+    expect(addresses.at(-1)).toBe(`https://huggingface.co/facebook/${name}/resolve/${commit}/${file}`);
+  }
+  expect([addresses.length, await keys()]).toEqual([8, 0]);
+});
+
 test("hubUrl", () => {
   expect(hubUrl("sam2.1-hiera-tiny")).toBe(
     "https://huggingface.co/facebook/sam2.1-hiera-tiny/resolve/main/model.safetensors",
   );
+  expect(hubUrl("me/mine", "model.pt", "v2")).toBe("https://huggingface.co/me/mine/resolve/v2/model.pt");
   expect(hubUrl("me/mine", "config.json")).toBe("https://huggingface.co/me/mine/resolve/main/config.json");
 });

@@ -1,14 +1,27 @@
 /**
  * Images in the browser, in windows and workers.
  *
- * The browser decodes: EXIF orientation is applied, colour profiles are converted to sRGB, 16 bits become 8, and of an
- * animation the first frame is taken. Alpha is kept as a fourth channel, straight; canvases hold it premultiplied, so
+ * The browser decodes: EXIF orientation is applied, colour profiles are converted to sRGB, and of an animation the first
+ * frame is taken. 16 bits become 8; a PNG whose samples lie low in them is read here, by the rule in image/depth.ts. Alpha is kept as a fourth channel, straight; canvases hold it premultiplied, so
  * colours under full transparency come back as black and faint ones a little rounded.
  */
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { ImageError } from "../errors.ts";
-import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
+import { depthRange, rangeWarning, toBytes } from "../image/depth.ts";
+import {
+  checkImage,
+  checkSize,
+  defaultMaxPixels,
+  type ImageLimits,
+  type ImageWarning,
+  type RawImage,
+  type Size,
+} from "../image/image.ts";
+import { decodePng, isPng, pngColours, pngDepth } from "../image/png.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
+import { imageMaskValues, type MaskPicture, maskPicture, pngMaskValues } from "../mask/mask-picture.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
+import { zlib } from "./label-png.ts";
 
 /** What the browser can draw, and files. */
 export type WebImageSource =
@@ -24,6 +37,15 @@ export type WebImageSource =
 /** Options of `imageFrom`. */
 export interface ImageFromOptions extends ImageLimits {
   readonly signal?: AbortSignalLike;
+  /** Hears of what was done to a picture that its reader may not expect: called once for each warning. */
+  readonly onWarning?: (warning: ImageWarning) => void;
+}
+
+/** Options of `maskFrom`. */
+export interface MaskFromOptions extends ImageLimits {
+  /** Which label is the object, where the picture is a label map: `labels` of `maskPictureFrom` are there. */
+  readonly label?: number;
+  readonly signal?: AbortSignalLike;
 }
 
 /**
@@ -33,12 +55,14 @@ export interface ImageFromOptions extends ImageLimits {
  * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
  * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
  */
-export async function imageFrom(
-  source: WebImageSource,
-  { maxPixels = defaultMaxPixels, signal }: ImageFromOptions = {},
-): Promise<RawImage> {
+export async function imageFrom(source: WebImageSource, options: ImageFromOptions = {}): Promise<RawImage> {
+  checkKeys("imageFrom", options, imageFromKeys);
+  checkAwaited("imageFrom", "the picture", source);
+  const { maxPixels = defaultMaxPixels, signal, onWarning } = options;
   signal?.throwIfAborted();
   if (source instanceof Blob) {
+    const deep = await abortable(decodeDeep(source, maxPixels, onWarning), signal);
+    if (deep !== undefined) return deep;
     const bitmap = await abortable(decodeBlob(source), signal, (late) => late.close());
     try {
       return draw(bitmap, bitmap, maxPixels);
@@ -58,6 +82,58 @@ export async function imageFrom(
   return draw(source, naturalSize(source), maxPixels);
 }
 
+/** Bytes of a PNG that tell its kind. */
+const pngHead = 33;
+
+/** A PNG of 16 bits whose samples lie low in them; `undefined` for everything else. */
+async function decodeDeep(
+  blob: Blob,
+  maxPixels: number,
+  onWarning: ImageFromOptions["onWarning"],
+): Promise<RawImage | undefined> {
+  if (pngDepth(new Uint8Array(await blob.slice(0, pngHead).arrayBuffer())) !== 16) return undefined;
+  const name = nameOf(blob);
+  const samples = pngColours(await decodePng(new Uint8Array(await blob.arrayBuffer()), zlib, { name, maxPixels }));
+  const range = depthRange(samples);
+  if (range.isTypes) return undefined;
+  onWarning?.(rangeWarning(name, samples, range));
+  return toBytes(samples, range);
+}
+
+const nameOf = (blob: Blob): string => (typeof File !== "undefined" && blob instanceof File ? blob.name : "picture");
+
+/**
+ * The mask in a picture file, by the rules in mask/mask-picture.ts: white on black, 1 on 0 or any other two values, an
+ * object that is in alpha alone, soft edges; of a label map (palette indices, which no canvas tells, grey or coloured
+ * areas) one label.
+ *
+ * Rejects as `imageFrom`, and with a `MaskError`: "several-labels" for a label map of which no label was asked for,
+ * "no-such-label". The mask may be empty.
+ */
+export async function maskFrom(source: Blob, given: MaskFromOptions = {}): Promise<Mask> {
+  checkKeys("maskFrom", given, maskFromKeys);
+  const { label, ...options } = given;
+  return (await maskPictureFrom(source, options)).mask(label);
+}
+
+/** The masks in a picture file, by label: as `maskFrom`, for label maps with several objects. Rejects as `imageFrom`. */
+export async function maskPictureFrom(
+  source: Blob,
+  options: Omit<MaskFromOptions, "label"> = {},
+): Promise<MaskPicture> {
+  checkKeys("maskPictureFrom", options, maskPictureKeys);
+  checkAwaited("maskPictureFrom", "the picture", source);
+  const { maxPixels = defaultMaxPixels, signal } = options;
+  signal?.throwIfAborted();
+  const name = nameOf(source);
+  if (isPng(new Uint8Array(await source.slice(0, pngHead).arrayBuffer()))) {
+    const file = new Uint8Array(await source.arrayBuffer());
+    return maskPicture(pngMaskValues(await abortable(decodePng(file, zlib, { name, maxPixels }), signal)), name);
+  }
+  const image = await imageFrom(source, { maxPixels, ...(signal && { signal }) });
+  return maskPicture({ ...imageMaskValues(image), lossy: /jpe?g|avif/.test(source.type) }, name);
+}
+
 /** File types that `encodeBlob` writes. */
 export interface EncodeOptions {
   /** `image/png` if not given. */
@@ -70,10 +146,9 @@ export interface EncodeOptions {
  * The image as a PNG or WebP file. Rejects with an `ImageError`: as `checkImage`, or `image-encode` where the browser
  * cannot write that type or size.
  */
-export async function encodeBlob(
-  image: RawImage,
-  { type = "image/png", quality = 0.9 }: EncodeOptions = {},
-): Promise<Blob> {
+export async function encodeBlob(image: RawImage, options: EncodeOptions = {}): Promise<Blob> {
+  checkKeys("encodeBlob", options, encodeKeys);
+  const { type = "image/png", quality = 0.9 } = options;
   checkImage("encodeBlob", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { context, surface } = canvas(image);
   context.putImageData(imageDataFrom(image), 0, 0);
@@ -187,3 +262,11 @@ export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, he
     });
   }
 }
+
+const maskFromKeys: Keys<MaskFromOptions> = { maxPixels: true, signal: true, label: true };
+
+const maskPictureKeys: Keys<Omit<MaskFromOptions, "label">> = { maxPixels: true, signal: true };
+
+const encodeKeys: Keys<EncodeOptions> = { type: true, quality: true };
+
+export const imageFromKeys: Keys<ImageFromOptions> = { maxPixels: true, signal: true, onWarning: true };

@@ -1,4 +1,5 @@
 import type { ByteSource } from "../checkpoint/byte-source.ts";
+import { official, officialFile } from "../checkpoint/official.ts";
 import { presetNamed } from "../model/config.ts";
 import { blobSource } from "./blob-source.ts";
 import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
@@ -6,7 +7,7 @@ import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
 /** What a page may load a model from. */
 export type WebModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
-/** One of Meta's names and an address by `cachedSource`; a Blob is read in parts. */
+/** One of Meta's names, whose file must have the known SHA-256, and an address by `cachedSource`; a Blob is read in parts. */
 export async function openSource(
   source: WebModelSource,
   options: CachedSourceOptions = {},
@@ -14,5 +15,8 @@ export async function openSource(
   if (source instanceof Blob) return blobSource(source);
   if (typeof source !== "string") return source instanceof URL ? cachedSource(source, options) : source;
   const preset = presetNamed(source);
-  return cachedSource(preset === undefined ? source : hubUrl(preset), options);
+  if (preset === undefined) return cachedSource(source, options);
+  // Meta's own `.pt`, because its hash is known, where those of the other formats are not.
+  const { sha256, commit } = official[preset];
+  return cachedSource(hubUrl(preset, officialFile(preset), commit), { ...options, sha256 });
 }

@@ -6,12 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { commit, gitSha1, ModelServer, type Seen, sha256 } from "../../../test/model-server.ts";
+import { official, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError, type MaskletError } from "../../errors.ts";
 import type { DownloadStage, Progress } from "../../progress.ts";
-import { listCachedModels, officialUrl, resolveModel } from "../resolve.ts";
+import { listCachedModels, resolveModel } from "../resolve.ts";
 import { type DownloadOptions, downloadFile, downloadModel } from "./download.ts";
 import { removeModel, verifyModel } from "./manage.ts";
-import { officialSha256 } from "./official.ts";
 
 type DownloadProgress = Progress<DownloadStage>;
 
@@ -28,9 +28,9 @@ const config = new TextEncoder().encode(`{"model_type": "sam2_video"}`);
 
 // The real hashes need the real files.
 const pt = random(2, 50_000);
-vi.mock("./official.ts", async (original) => {
-  const { officialSha256: real } = await original<typeof import("./official.ts")>();
-  return { officialSha256: { ...real } };
+vi.mock("../../checkpoint/official.ts", async (original) => {
+  const real = await original<typeof import("../../checkpoint/official.ts")>();
+  return { ...real, official: { ...real.official } };
 });
 
 let root = "";
@@ -145,11 +145,11 @@ describe("sources", () => {
       expect(String(url)).toBe(officialUrl(model));
       return fetch(`${hub.endpoint}/meta/pt/resolve/main/file.pt`, init);
     };
-    const known: Record<string, string> = officialSha256;
+    const known: Record<string, { sha256: string }> = official;
     beforeEach(() => void hub.files.set("meta/pt/file.pt", { bytes: pt, lfs: false }));
 
     test("to where not-downloaded says, checked against the known hash", async () => {
-      known[model] = sha256(pt);
+      known[model] = { sha256: sha256(pt) };
       const place = (await failure(resolveModel(model, { env: env() }))).details["put"];
       const files = await download({ from: "meta", fetch: fromMeta, env: env({ HF_TOKEN: "hf_secret" }) });
       expect(files).toEqual({ checkpoint: place });
@@ -160,7 +160,7 @@ describe("sources", () => {
     });
 
     test("another file than Meta's is refused", async () => {
-      known[model] = sha256(weights);
+      known[model] = { sha256: sha256(weights) };
       const error = await failure(download({ from: "meta", fetch: fromMeta }));
       expect(error).toMatchObject({ code: "hash-mismatch", details: { actual: sha256(pt) } });
       expect(await listCachedModels(env())).toEqual([]);

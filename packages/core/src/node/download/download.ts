@@ -1,8 +1,10 @@
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
+import { official, officialFile, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
@@ -10,13 +12,10 @@ import {
   type Environment,
   findInCache,
   type ModelFiles,
-  officialFile,
-  officialUrl,
   repositoryFolder,
   resolveModel,
 } from "../resolve.ts";
 import { type FileProgress, fetchFile, type Place, type RemoteFile } from "./blob.ts";
-import { officialSha256 } from "./official.ts";
 import { type Connection, isSystemError, malformed, request, withRetries, withSignal } from "./request.ts";
 import { hubSettings } from "./settings.ts";
 
@@ -54,6 +53,7 @@ export interface DownloadOptions {
  * "response-malformed", "hash-mismatch"; "disk-full", "cache-unwritable".
  */
 export async function downloadModel(name: string, options: DownloadOptions): Promise<ModelFiles> {
+  checkKeys("downloadModel", options, downloadKeys);
   const { env, from = "hub" } = options;
   const repository = repositoryOf(name);
   const preset = presetNamed(name);
@@ -62,7 +62,7 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
   if (found !== undefined) return found;
   return withHub(repository, options, (hub) => {
     if (from === "meta" && preset !== undefined) return fromMeta(preset, hub);
-    return modelFromHub(preset === undefined ? undefined : officialFile(preset), hub);
+    return modelFromHub(preset, hub);
   });
 }
 
@@ -71,6 +71,7 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
  * says where it is. What is there already is not asked for again. Rejects as `downloadModel`.
  */
 export async function downloadFile(repository: string, name: string, options: DownloadOptions): Promise<string> {
+  checkKeys("downloadFile", options, downloadKeys);
   const { folder } = foldersOf(options.cacheDir ?? cacheFolder(options.env), repository);
   const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
   const cached = join(folder, "snapshots", main.trim(), name);
@@ -136,6 +137,7 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
 
 /** As `resolveModel`, but one of Meta's models that is not on this machine is downloaded first: rejects as both do. */
 export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
+  checkKeys("obtainModel", options, downloadKeys);
   try {
     return await resolveModel(nameOrPath, options);
   } catch (error) {
@@ -199,14 +201,14 @@ class Commit {
   }
 }
 
-async function modelFromHub(official: string | undefined, hub: Hub): Promise<ModelFiles> {
+async function modelFromHub(preset: PresetName | undefined, hub: Hub): Promise<ModelFiles> {
   const commit = new Commit(hub);
   // Meta's eight are recognised without a config, and a repository with their .pt alone has none.
   const config = await commit.getIfThere("config.json", 0);
   const checkpoint =
-    official === undefined
+    preset === undefined
       ? await commit.get("model.safetensors")
-      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(official)));
+      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(officialFile(preset))));
   await commit.refer();
   return config === undefined ? { checkpoint } : { checkpoint, config };
 }
@@ -214,7 +216,7 @@ async function modelFromHub(official: string | undefined, hub: Hub): Promise<Mod
 /** Into the same cache, at the place that "not-downloaded" names. */
 async function fromMeta(preset: PresetName, { connection, save, place }: Hub): Promise<ModelFiles> {
   const { url, size } = await ask(officialUrl(preset), connection);
-  const file = { url, size, name: officialFile(preset), etag: officialSha256[preset] };
+  const file = { url, size, name: officialFile(preset), etag: official[preset].sha256 };
   return { checkpoint: await save(file, place("main"), 1) };
 }
 
@@ -264,3 +266,14 @@ function unwritable(cache: string, cause: Error & { readonly code: string }): Do
     { cause, details: { path: cache } },
   );
 }
+
+const downloadKeys: Keys<DownloadOptions> = {
+  env: true,
+  cacheDir: true,
+  from: true,
+  signal: true,
+  onProgress: true,
+  retries: true,
+  retryDelayMs: true,
+  fetch: true,
+};

@@ -1,14 +1,14 @@
 import { readdir, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
+import { official, officialFile } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { presetNamed } from "../../model/config.ts";
 import { type Progress, share } from "../../progress.ts";
-import { cacheFolder, findInCache, officialFile, type ResolveOptions } from "../resolve.ts";
+import { cacheFolder, findInCache, type ResolveOptions } from "../resolve.ts";
 import { type Digest, digestNamed, digestOf } from "./blob.ts";
 import { foldersOf, repositoryOf } from "./download.ts";
 import { isLocked } from "./lock.ts";
-import { officialSha256 } from "./official.ts";
 import { withSignal } from "./request.ts";
 
 export interface VerifyOptions extends ResolveOptions {
@@ -82,7 +82,7 @@ export async function verifyModel(name: string, options: VerifyOptions): Promise
 function officialDigest(name: string, file: string): Digest | undefined {
   const preset = presetNamed(name);
   if (preset === undefined || file !== officialFile(preset)) return undefined;
-  return { algorithm: "sha256", hex: officialSha256[preset] };
+  return { algorithm: "sha256", hex: official[preset].sha256 };
 }
 
 /** What the blob behind a link is called; behind a hard link or a copy, the only blob of this size. */

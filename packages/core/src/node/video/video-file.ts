@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { StateError, VideoError } from "../../errors.ts";
 import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
@@ -42,7 +43,9 @@ export interface VideoInfo {
   readonly duration: number;
   /** When each frame is shown, in seconds from the first. */
   readonly times: readonly number[];
-  /** Width of a pixel by its height; 1 for almost every video. Frames are not stretched by it. */
+  /** When the first frame is shown, in seconds from where the file begins: more than 0 if its sound begins earlier. */
+  readonly start: number;
+  /** Width of a pixel by its height, as frames come; 1 for almost every video. Frames are not stretched by it. */
   readonly sampleAspectRatio: number;
   /** Whether the file ends before its own end: the frame after the last there is cannot be read. */
   readonly truncated: boolean;
@@ -68,10 +71,9 @@ export interface VideoFrames extends FrameSource {
  * of a file that was cut off; other frames can still be read. Which frames there are is known from reading the file
  * through once, without decoding it where that will do.
  */
-export async function openVideo(
-  source: VideoSource,
-  { signal, maxPixels, cacheBytes = 2 ** 28 }: OpenVideoOptions = {},
-): Promise<VideoFrames> {
+export async function openVideo(source: VideoSource, options: OpenVideoOptions = {}): Promise<VideoFrames> {
+  checkKeys("openVideo", options, openKeys);
+  const { signal, maxPixels, cacheBytes = 2 ** 28 } = options;
   signal?.throwIfAborted();
   const { input, remove } = await resolveInput(source);
   try {
@@ -80,9 +82,12 @@ export async function openVideo(
     const first = await decodeFirst(input, track, signal);
     const found = await indexFrames(input, track, signal);
     // Packets have the times that their frames will have, but for odd files: then the frames are counted.
-    const index = found.counted || found.pts[0] === first.pts ? found : await countFrames(input, false, signal);
+    const index =
+      found.counted || found.pts[0] === first.pts
+        ? found
+        : await countFrames(input, track, { seekable: false, signal });
     signal?.throwIfAborted();
-    return new VideoFile({ input, track, index, first: first.image, cacheBytes, signal, remove });
+    return new VideoFile({ input, track, index, first, cacheBytes, signal, remove });
   } catch (error) {
     await remove();
     throw error;
@@ -93,7 +98,7 @@ interface VideoFileOptions {
   readonly input: Input;
   readonly track: Track;
   readonly index: FrameIndex;
-  readonly first: RawImage;
+  readonly first: DecodedFrame;
   readonly cacheBytes: number;
   readonly signal: AbortSignalLike | undefined;
   readonly remove: () => Promise<void>;
@@ -132,10 +137,11 @@ class VideoFile implements VideoFrames {
   constructor(options: VideoFileOptions) {
     const { first, cacheBytes, signal } = options;
     this.#options = options;
-    this.size = { width: first.width, height: first.height };
-    this.info = describe(options.track, options.index);
-    this.#window = Math.max(1, Math.floor(cacheBytes / first.data.length / 2));
-    this.#keep(0, first);
+    const { width, height, data } = first.image;
+    this.size = { width, height };
+    this.info = describe(options);
+    this.#window = Math.max(1, Math.floor(cacheBytes / data.length / 2));
+    this.#keep(0, first.image);
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -262,23 +268,37 @@ class VideoFile implements VideoFrames {
   }
 }
 
-function describe(track: Track, { pts, times, counted, truncated }: FrameIndex): VideoInfo {
-  const { codec, pixelFormat, timeBase, sampleAspectRatio } = track;
+function describe({ track, index, first }: VideoFileOptions): VideoInfo {
+  const { pts, times, truncated } = index;
+  const { codec, pixelFormat, timeBase, clockStart } = track;
   const frames = pts.length;
+  const begins = ((times?.[0] ?? 0) * timeBase.numerator) / timeBase.denominator;
   const seconds = times?.map((time) => ((time - (times[0] ?? 0)) * timeBase.numerator) / timeBase.denominator);
-  const last = seconds?.at(-1) ?? 0;
-  // What a file says of its rate is no better than its times; 25 is what ffmpeg assumes where nothing is said.
-  const fps = track.fps > 0 && !(counted && last > 0) ? track.fps : last > 0 ? (frames - 1) / last : 25;
+  const fps = frameRate(track, seconds);
   return {
     codec,
     pixelFormat,
     frames,
     fps,
-    duration: (seconds === undefined ? (frames - 1) / fps : last) + 1 / fps,
+    duration: (seconds?.at(-1) ?? (frames - 1) / fps) + 1 / fps,
     times: seconds ?? pts.map((frame) => frame / fps),
-    sampleAspectRatio,
+    start: times === undefined ? 0 : Math.max(0, begins - clockStart),
+    sampleAspectRatio: first.sampleAspectRatio,
     truncated,
   };
+}
+
+/**
+ * Frames per second. A file's own words are exact where times are rounded, and are taken if the times bear them out: the
+ * average counts what is stored, which may be two packets for each frame. Without times it is what was coded; 25 is what
+ * ffmpeg assumes where nothing is said.
+ */
+function frameRate({ averageRate, codedRate }: Track, seconds: readonly number[] | undefined): number {
+  const span = seconds?.at(-1) ?? 0;
+  if (seconds === undefined || span === 0) return codedRate || averageRate || 25;
+  const mean = (seconds.length - 1) / span;
+  const agrees = (rate: number): boolean => Math.abs(rate / mean - 1) < 0.1;
+  return [averageRate, codedRate].find(agrees) ?? mean;
 }
 
 /** The first frame, which shows the size after rotation. */
@@ -344,3 +364,5 @@ async function resolveInput(source: VideoSource): Promise<{ input: Input; remove
   }
   return { input: { name: path, url: `file:${path}` }, remove };
 }
+
+const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };

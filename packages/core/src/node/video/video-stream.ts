@@ -1,6 +1,7 @@
 import type { AbortSignalLike } from "../../abort.ts";
 import { VideoError } from "../../errors.ts";
 import type { RawImage } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Decoder } from "./decoder.ts";
 
 export interface VideoStreamOptions {
@@ -32,8 +33,10 @@ export interface StreamFrame extends RawImage {
  */
 export async function* videoStream(
   source: string | URL,
-  { keep = "newest", inputOptions = [], signal }: VideoStreamOptions = {},
+  options: VideoStreamOptions = {},
 ): AsyncGenerator<StreamFrame, void, undefined> {
+  checkKeys("videoStream", options, streamKeys);
+  const { keep = "newest", inputOptions = [], signal } = options;
   signal?.throwIfAborted();
   const name = String(source)
     .replace(/[?#].*/, "")
@@ -81,3 +84,5 @@ async function* newestFrames(decoder: Decoder): AsyncGenerator<StreamFrame, void
     else if (ended) return await reading;
   }
 }
+
+const streamKeys: Keys<VideoStreamOptions> = { keep: true, inputOptions: true, signal: true };

@@ -210,6 +210,73 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     }
   });
 
+  /** When the sound of a file begins to be heard, in seconds from where the file begins. */
+  function beep(file: string): number {
+    const { stdout } = spawnSync(
+      "ffmpeg",
+      [...["-v", "error", "-i", file, "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ac", "1"], ...raw],
+      { maxBuffer: 1 << 26 },
+    );
+    const samples = new Int16Array(stdout.buffer, stdout.byteOffset, stdout.length >> 1);
+    return samples.findIndex((sample) => Math.abs(sample) > 3000) / 48_000;
+  }
+  const raw = ["-ar", "48000", "-f", "s16le", "pipe:1"];
+
+  test.each([
+    ["sound first", 0.4, ".mp4"],
+    ["sound first", 0.4, ".webm"],
+    ["picture first", -0.3, ".mp4"],
+    ["together", 0, ".mp4"],
+  ])("%s (%f s): they stay together in %s", async (_, lead, ending) => {
+    // A beep at 0.9 s of the file's own clock, while frame `flash` of 10 a second is shown.
+    const sound = [
+      "-f",
+      "lavfi",
+      "-i",
+      `sine=frequency=1000:sample_rate=48000:duration=1.5,volume=4:enable='gte(t,${0.9 - Math.max(0, -lead)})',volume=0:enable='lt(t,${0.9 - Math.max(0, -lead)})'`,
+    ];
+    const pictures = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=1.5"];
+    const source = at(`lead${lead}${ending}.mkv`);
+    const offset = (seconds: number) => (seconds > 0 ? ["-itsoffset", String(seconds)] : []);
+    const inputs = [...offset(-lead), ...sound, ...offset(lead), ...pictures];
+    await ffmpeg(...inputs, "-map", "0:a", "-map", "1:v", "-c:v", "libx264", "-bf", "2", "-c:a", "libopus", source);
+    const heard = beep(source) - Math.max(0, lead);
+    for (const [first, audioStart] of [
+      [0, undefined],
+      [0, Math.max(0, lead)],
+      [2, Math.max(0, lead) + 0.2],
+    ] as const) {
+      const name = at(`synced${ending}`);
+      const frames = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+      const writer = await createVideo(name, {
+        ...{ size, fps: 10, times: frames.map((frame) => frame / 10), audio: source },
+        ...(audioStart !== undefined && { audioStart }),
+      });
+      for (const frame of frames) await writer.write(picture(frame));
+      await writer.finish();
+      expect(Math.abs(beep(name) - (heard - first / 10)), `${first} ${audioStart}`).toBeLessThan(0.03);
+    }
+  });
+
+  test.each([".mp4", ".webm"])("pixels that are not square stay so in %s", async (ending) => {
+    for (const times of [undefined, [0, 0.1, 0.5]]) {
+      const name = at(`anamorphic${ending}`);
+      const large = { width: 320, height: 240 };
+      const writer = await createVideo(name, {
+        size: large,
+        fps: 10,
+        sampleAspectRatio: 64 / 45,
+        ...(times && { times }),
+      });
+      for (const frame of [0, 1, 2]) await writer.write(picture(frame, large));
+      await writer.finish();
+      const [across = 0, down = 1] = String(probe(name, "v", "sample_aspect_ratio")["sample_aspect_ratio"])
+        .split(":")
+        .map(Number);
+      expect(across / down).toBeCloseTo(64 / 45, 2);
+    }
+  });
+
   test("what goes wrong with one frame leaves the video as it was", async () => {
     const file = at("kept.mp4");
     const writer = await createVideo(file, { size, fps: 10 });
@@ -301,6 +368,8 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     ["clip.mp4", { size: { width: 0, height: 1 } }, "image-size"],
     ["nowhere/clip.mp4", {}, "write-failed"],
     ["clip.mp4", { audio: "no such file" }, "not-a-video"],
+    ["clip.mp4", { audioStart: -1 }, "video-option"],
+    ["clip.mp4", { sampleAspectRatio: 0 }, "video-option"],
   ])("%s with %j is %s", async (name, options, code) => {
     await expect(createVideo(at(name), { size, fps: 10, ...options })).rejects.toMatchObject({ code });
     expect(await left()).toEqual([]);
