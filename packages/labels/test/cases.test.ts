@@ -166,7 +166,7 @@ test.skipIf(!existsSync(goldens))(
       const root = JSON.parse(new TextDecoder().decode(await json?.bytes()));
       expect(root.annotations[0]).toMatchObject({ segmentation: { size, counts }, area, bbox });
       const formats = ["labelme", "label-studio", "cvat-images", "voc", "mots", "sa1b"] as const;
-    for (const format of i % 3 === 0 ? formats : []) {
+      for (const format of i % 3 === 0 ? formats : []) {
         const written: Record<string, Uint8Array> = {};
         for (const file of writeLabels(dataset, format).files) written[file.path] = await file.bytes();
         const { dataset: back } = await readLabels(filesOf(written));

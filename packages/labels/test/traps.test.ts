@@ -1,16 +1,28 @@
 /** What each format trips people with, one by one. */
 import { encodeRle } from "@masklet/core";
-import { type Dataset, filesOf, type LabelObject, type ReadLabelsOptions, readLabels, writeLabels } from "@masklet/labels";
+import {
+  type Dataset,
+  filesOf,
+  type LabelObject,
+  type ReadLabelsOptions,
+  readLabels,
+  writeLabels,
+} from "@masklet/labels";
 import { expect, test } from "vitest";
 import { decodePng, encodePng } from "../src/png/png.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const read = (files: Record<string, string | Uint8Array>, options: ReadLabelsOptions = {}) =>
   readLabels(
-    filesOf(Object.fromEntries(Object.entries(files).map(([path, one]) => [path, typeof one === "string" ? bytes(one) : one]))),
+    filesOf(
+      Object.fromEntries(
+        Object.entries(files).map(([path, one]) => [path, typeof one === "string" ? bytes(one) : one]),
+      ),
+    ),
     { imageSize: () => ({ width: 10, height: 10 }), ...options },
   );
-const messages = ({ findings }: Awaited<ReturnType<typeof read>>): string[] => findings.map(({ at, message }) => `${at}: ${message}`);
+const messages = ({ findings }: Awaited<ReturnType<typeof read>>): string[] =>
+  findings.map(({ at, message }) => `${at}: ${message}`);
 const collect = { problems: "collect" } as const;
 
 const coco = (annotations: readonly object[], more: object = {}): string =>
@@ -48,7 +60,12 @@ test("COCO: broken annotations are errors that say where, or are left out and li
 });
 
 test("COCO: two categories of one name stay two", async () => {
-  const two = coco([{ category_id: 5 }], { categories: [{ id: 1, name: "cat" }, { id: 5, name: "cat" }] });
+  const two = coco([{ category_id: 5 }], {
+    categories: [
+      { id: 1, name: "cat" },
+      { id: 5, name: "cat" },
+    ],
+  });
   const result = await read({ "a.json": two });
   expect(result.dataset.categories.map(({ name }) => name)).toEqual(["cat", "cat (5)"]);
   expect(result.dataset.images[0]?.objects[0]?.category).toBe("cat (5)");
@@ -78,7 +95,14 @@ test("YOLO: missing is unlabelled, empty is background", async () => {
 });
 
 test("YOLO: classes that are not there, words, doubled rows, what leaves the picture, boxes among outlines", async () => {
-  const rows = ["0 0.1 0.1 0.9 0.1 0.9 0.9", "7 0.5 0.5 0.1 0.1", "0 x 0.5 0.1 0.1", "0 0.1 0.1 0.9 0.1 0.9 0.9", "1 0.5 0.5 0.2 0.2", "0 0 0 1.2 0 1 1"];
+  const rows = [
+    "0 0.1 0.1 0.9 0.1 0.9 0.9",
+    "7 0.5 0.5 0.1 0.1",
+    "0 x 0.5 0.1 0.1",
+    "0 0.1 0.1 0.9 0.1 0.9 0.9",
+    "1 0.5 0.5 0.2 0.2",
+    "0 0 0 1.2 0 1 1",
+  ];
   const result = await read({ "data.yaml": yaml, "labels/a.txt": rows.join("\n") }, collect);
   expect(messages(result)).toEqual([
     "line 2: class 7: there are 2",
@@ -93,7 +117,9 @@ test("YOLO: classes that are not there, words, doubled rows, what leaves the pic
     ["dog", "polygons"],
     ["cat", "polygons"],
   ]);
-  await expect(read({ "data.yaml": yaml, "labels/a.txt": rows[0] as string }, { imageSize: () => undefined })).rejects.toMatchObject({
+  await expect(
+    read({ "data.yaml": yaml, "labels/a.txt": rows[0] as string }, { imageSize: () => undefined }),
+  ).rejects.toMatchObject({
     code: "image-size-unknown",
   });
 });
@@ -105,23 +131,73 @@ test("YOLO: poses have keypoints, predictions a score behind", async () => {
     shape: { kind: "box", box: { x: 4, y: 3, width: 2, height: 4 } },
     keypoints: [1, 2, 2, 0, 0, 0],
   });
-  const scored = await read({ "data.yaml": yaml, "labels/a.txt": "0 0.5 0.5 0.2 0.4 0.75", "labels/b.txt": "1 0 0 1 0 1 1 0.25" });
+  const scored = await read({
+    "data.yaml": yaml,
+    "labels/a.txt": "0 0.5 0.5 0.2 0.4 0.75",
+    "labels/b.txt": "1 0 0 1 0 1 1 0.25",
+  });
   expect(scored.dataset.images.map(({ objects }) => objects[0]?.score)).toEqual([0.75, 0.25]);
 });
 
 const labelme = (shapes: readonly object[]): string =>
-  JSON.stringify({ version: "5.5.0", shapes, imagePath: "..\\pics\\a.jpg", imageData: null, imageHeight: 10, imageWidth: 12 });
+  JSON.stringify({
+    version: "5.5.0",
+    shapes,
+    imagePath: "..\\pics\\a.jpg",
+    imageData: null,
+    imageHeight: 10,
+    imageWidth: 12,
+  });
 
 test("LabelMe: kinds of shapes, corners in any order, masks beyond the border, unknown kinds", async () => {
-  const crop = encodePng({ width: 3, height: 2, kind: "grey", channels: 1, depth: 8, samples: Uint8Array.of(1, 0, 1, 255, 1, 0) });
+  const crop = encodePng({
+    width: 3,
+    height: 2,
+    kind: "grey",
+    channels: 1,
+    depth: 8,
+    samples: Uint8Array.of(1, 0, 1, 255, 1, 0),
+  });
   const mask = Buffer.from(crop).toString("base64");
   const result = await read(
     {
       "labels/a.json": labelme([
-        { label: "a", shape_type: "rectangle", points: [[5, 6], [2, 3]] },
-        { label: "b", shape_type: "mask", points: [[10, 9], [12, 10]], mask },
-        { label: "c", shape_type: "linestrip", points: [[1, 1], [2, 2]] },
-        { label: "d", shape_type: "polygon", points: [[-3, 1], [2, 2], [5, 20]], description: "left", odd: 1 },
+        {
+          label: "a",
+          shape_type: "rectangle",
+          points: [
+            [5, 6],
+            [2, 3],
+          ],
+        },
+        {
+          label: "b",
+          shape_type: "mask",
+          points: [
+            [10, 9],
+            [12, 10],
+          ],
+          mask,
+        },
+        {
+          label: "c",
+          shape_type: "linestrip",
+          points: [
+            [1, 1],
+            [2, 2],
+          ],
+        },
+        {
+          label: "d",
+          shape_type: "polygon",
+          points: [
+            [-3, 1],
+            [2, 2],
+            [5, 20],
+          ],
+          description: "left",
+          odd: 1,
+        },
         { label: "e", shape_type: "star", points: [[1, 1]] },
         { label: "f", shape_type: "rectangle", points: [[1, 1]] },
       ]),
@@ -132,7 +208,7 @@ test("LabelMe: kinds of shapes, corners in any order, masks beyond the border, u
   expect(image?.file).toBe("pics/a.jpg");
   expect(image?.objects.map(({ shape }) => shape)).toMatchObject([
     { kind: "box", box: { x: 2, y: 3, width: 3, height: 3 } },
-    { kind: "mask", rle: { size: [10, 12], counts: [109, 1] } },
+    { kind: "mask", rle: { size: [10, 12], counts: [109, 1, 10] } },
     { kind: "points", line: true },
     { kind: "polygons", regions: [{ outline: [-3, 1, 2, 2, 5, 20] }] },
   ]);
@@ -144,8 +220,16 @@ test("CVAT: boxes move between keyframes, outside ends, and polygons that are no
   const xml = (element: (frame: number, x: number, more: string) => string): string =>
     `<annotations><meta><task><name>clip</name><size>9</size><original_size><width>20</width><height>10</height></original_size></task></meta>
     <track id="5" label="cat">${element(0, 1, 'keyframe="1" outside="0"')}${element(4, 5, 'keyframe="1" outside="0"')}${element(5, 5, 'keyframe="1" outside="1"')}${element(7, 9, 'keyframe="1" outside="0"')}</track></annotations>`;
-  const boxes = await read({ "a.xml": xml((frame, x, more) => `<box frame="${frame}" ${more} xtl="${x}" ytl="0" xbr="${x + 2}" ybr="3"/>`) });
-  expect(boxes.dataset.images.map(({ frame, objects }) => [frame?.index, (objects[0] as LabelObject).shape, objects[0]?.keyframe])).toMatchObject([
+  const boxes = await read({
+    "a.xml": xml((frame, x, more) => `<box frame="${frame}" ${more} xtl="${x}" ytl="0" xbr="${x + 2}" ybr="3"/>`),
+  });
+  expect(
+    boxes.dataset.images.map(({ frame, objects }) => [
+      frame?.index,
+      (objects[0] as LabelObject).shape,
+      objects[0]?.keyframe,
+    ]),
+  ).toMatchObject([
     [0, { box: { x: 1 } }, true],
     [1, { box: { x: 2, width: 2 } }, false],
     [2, { box: { x: 3 } }, false],
@@ -153,7 +237,9 @@ test("CVAT: boxes move between keyframes, outside ends, and polygons that are no
     [4, { box: { x: 5 } }, true],
     [7, { box: { x: 9 } }, true],
   ]);
-  const polygons = await read({ "a.xml": xml((frame, x, more) => `<polygon frame="${frame}" ${more} points="${x},0;${x + 2},0;${x},3"/>`) });
+  const polygons = await read({
+    "a.xml": xml((frame, x, more) => `<polygon frame="${frame}" ${more} points="${x},0;${x + 2},0;${x},3"/>`),
+  });
   expect(polygons.dataset.images.map(({ frame }) => frame?.index)).toEqual([0, 4, 7]);
   expect(messages(polygons)).toEqual([expect.stringMatching(/track 5, frame 4: .*left out/)]);
 });
@@ -162,13 +248,25 @@ test("CVAT: crops of masks, and those that leave the picture", async () => {
   const mask = (left: number, rle: string): string =>
     `<annotations><image id="0" name="a.jpg" width="4" height="3"><mask label="c" left="${left}" top="1" width="2" height="2" rle="${rle}"/></image></annotations>`;
   const { dataset } = await read({ "a.xml": mask(1, "1, 2") });
-  expect(dataset.images[0]?.objects[0]?.shape).toEqual({ kind: "mask", rle: { size: [3, 4], counts: [5, 1, 1, 1, 4] } });
+  expect(dataset.images[0]?.objects[0]?.shape).toEqual({
+    kind: "mask",
+    rle: { size: [3, 4], counts: [5, 1, 1, 1, 4] },
+  });
   await expect(read({ "a.xml": mask(3, "1, 2") })).rejects.toMatchObject({ code: "annotation-invalid" });
   await expect(read({ "a.xml": mask(1, "1, 9") })).rejects.toMatchObject({ code: "annotation-invalid" });
 });
 
 test("Label Studio: the ground truth of several annotations, labels apart from shapes, names of uploads", async () => {
-  const region = (id: string, type: string, value: object) => ({ id, type, value, from_name: "t", to_name: "i", original_width: 20, original_height: 10, image_rotation: 0 });
+  const region = (id: string, type: string, value: object) => ({
+    id,
+    type,
+    value,
+    from_name: "t",
+    to_name: "i",
+    original_width: 20,
+    original_height: 10,
+    image_rotation: 0,
+  });
   const task = {
     id: 1,
     data: { image: "/data/upload/3/0a1b2c3d-a%20b.png" },
@@ -180,16 +278,25 @@ test("Label Studio: the ground truth of several annotations, labels apart from s
         result: [
           region("x", "rectangle", { x: 10, y: 20, width: 50, height: 50, rotation: 0 }),
           region("x", "labels", { x: 10, y: 20, width: 50, height: 50, rotation: 0, labels: ["cat"] }),
-          { ...region("y", "rectanglelabels", { x: 0, y: 0, width: 1, height: 1, rectanglelabels: ["dog"] }), image_rotation: 90 },
+          {
+            ...region("y", "rectanglelabels", { x: 0, y: 0, width: 1, height: 1, rectanglelabels: ["dog"] }),
+            image_rotation: 90,
+          },
         ],
       },
     ],
   };
   const result = await read({ "a.json": JSON.stringify([task]) }, collect);
   expect(result.dataset.images).toMatchObject([
-    { file: "a b.png", objects: [{ category: "cat", shape: { kind: "box", box: { x: 2, y: 2, width: 10, height: 5 } } }] },
+    {
+      file: "a b.png",
+      objects: [{ category: "cat", shape: { kind: "box", box: { x: 2, y: 2, width: 10, height: 5 } } }],
+    },
   ]);
-  expect(messages(result)).toEqual([expect.stringMatching(/2 annotations/), expect.stringMatching(/image_rotation must be 0/)]);
+  expect(messages(result)).toEqual([
+    expect.stringMatching(/2 annotations/),
+    expect.stringMatching(/image_rotation must be 0/),
+  ]);
 });
 
 test("VOC: void is no object, colours that are no class's are listed", async () => {
@@ -200,8 +307,18 @@ test("VOC: void is no object, colours that are no class's are listed", async () 
     "SegmentationClass/a.png": map(Uint8Array.of(0, 1, 255, 1)),
   };
   const { dataset } = await read(files);
-  expect(dataset.images[0]?.objects.map(({ id, category }) => [id, category])).toEqual([[1, "cat"], [2, "cat"]]);
-  const rgb = encodePng({ width: 4, height: 1, kind: "rgb", channels: 3, depth: 8, samples: Uint8Array.of(0, 0, 0, 128, 0, 0, 1, 2, 3, 128, 0, 0) });
+  expect(dataset.images[0]?.objects.map(({ id, category }) => [id, category])).toEqual([
+    [1, "cat"],
+    [2, "cat"],
+  ]);
+  const rgb = encodePng({
+    width: 4,
+    height: 1,
+    kind: "rgb",
+    channels: 3,
+    depth: 8,
+    samples: Uint8Array.of(0, 0, 0, 128, 0, 0, 1, 2, 3, 128, 0, 0),
+  });
   await expect(read({ ...files, "SegmentationObject/a.png": rgb })).rejects.toMatchObject({
     code: "png-unsupported",
     details: { colours: ["1,2,3"] },
@@ -220,17 +337,34 @@ test("SA-V: every fourth frame is labelled, and what is out of sight is no objec
   });
   const dataset: Dataset = {
     categories: [],
-    images: [image(0, [{ shape, track: 3 }]), image(4, []), image(8, [{ shape, track: 1 }, { shape, track: 3 }])],
+    images: [
+      image(0, [{ shape, track: 3 }]),
+      image(4, []),
+      image(8, [
+        { shape, track: 1 },
+        { shape, track: 3 },
+      ]),
+    ],
     videos: [{ name: "v", width: 2, height: 2, frames: 11, every: 4 }],
   };
   const [file] = writeLabels(dataset, "sav").files;
   const { dataset: back } = await read({ "v_manual.json": (await file?.bytes()) as Uint8Array });
-  expect(back.images.map(({ frame, objects }) => [frame?.index, objects.map(({ track }) => track)])).toEqual([[0, [3]], [4, []], [8, [3, 1]]]);
-  expect(() => writeLabels({ ...dataset, images: [image(3, [])] }, "sav")).toThrow(expect.objectContaining({ code: "cannot-write" }));
+  expect(back.images.map(({ frame, objects }) => [frame?.index, objects.map(({ track }) => track)])).toEqual([
+    [0, [3]],
+    [4, []],
+    [8, [3, 1]],
+  ]);
+  expect(() => writeLabels({ ...dataset, images: [image(3, [])] }, "sav")).toThrow(
+    expect.objectContaining({ code: "cannot-write" }),
+  );
 });
 
 test("Cityscapes: ids of its own classes, groups without an instance", async () => {
-  const shape = (at: number) => ({ kind: "mask", rle: encodeRle({ width: 3, height: 1, data: Uint8Array.from({ length: 3 }, (_, i) => (i === at ? 1 : 0)) }) }) as const;
+  const shape = (at: number) =>
+    ({
+      kind: "mask",
+      rle: encodeRle({ width: 3, height: 1, data: Uint8Array.from({ length: 3 }, (_, i) => (i === at ? 1 : 0)) }),
+    }) as const;
   const dataset: Dataset = {
     categories: [{ name: "car" }, { name: "person" }],
     images: [
@@ -239,7 +373,11 @@ test("Cityscapes: ids of its own classes, groups without an instance", async () 
         width: 3,
         height: 1,
         labelled: true,
-        objects: [{ shape: shape(0), category: "car" }, { shape: shape(1), category: "car" }, { shape: shape(2), category: "person", crowd: true }],
+        objects: [
+          { shape: shape(0), category: "car" },
+          { shape: shape(1), category: "car" },
+          { shape: shape(2), category: "person", crowd: true },
+        ],
       },
     ],
   };
