@@ -87,13 +87,13 @@ async function registryProblem(): Promise<string | undefined> {
   return `npm's registry cannot be reached (${/^npm error (?:code )?(.*)$/m.exec(stderr)?.[1] ?? `exit code ${code}`})`;
 }
 
-/** Packages that are published, without the scope. */
-const names = readdirSync(join(root, "packages")).filter((name) => {
-  const manifest = join(root, "packages", name, "package.json");
-  return existsSync(manifest) && !JSON.parse(readFileSync(manifest, "utf8")).private;
-});
-const built = names.every((name) => existsSync(join(root, "packages", name, "dist")));
+const built = ["backend-ort", "backend-tfjs", "cli", "core", "model-nano"].every((name) =>
+  existsSync(join(root, "packages", name, "dist")),
+);
 const problem = built ? await registryProblem() : "the packages are not built";
+
+/** Packages that are published, without the scope. */
+const names = ["backend-ort", "backend-tfjs", "cli", "core", "model-nano"] as const;
 
 const { peerDependencies } = JSON.parse(readFileSync(join(root, "packages", "backend-ort", "package.json"), "utf8"));
 const ortVersion: string = peerDependencies["onnxruntime-web"];
