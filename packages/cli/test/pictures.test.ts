@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pngFile } from "@masklet/core/test/picture-files";
 import { expect, test } from "vitest";
-import { pngFile } from "../../core/test/picture-files.ts";
 import { cli, temporaryFolder } from "./cli.ts";
 import { clip, inFolder } from "./track.ts";
 

@@ -335,7 +335,7 @@ describe("inputs that fail", () => {
     [`--mask ${join(bad, "none.png")}`, "image-not-found"],
     [`--mask ${join(bad, "small.png")}`, "mask-size-mismatch"],
   ])("%s", async (prompt, code) => {
-    file("small.png", await encodePng({ width: 4, height: 4, channels: 3, data: new Uint8Array(48).fill(255, 12) }));
+    file("small.png", await encodePng({ width: 4, height: 4, channels: 3, data: new Uint8Array(48).fill(255, 0, 24) }));
     const result = await segment(scene, ...prompt.split(" "), "--json");
     expect([result.code, result.stdout.length]).toEqual([1, 0]);
     expect(result.stderr).toContain(`[${code}]`);

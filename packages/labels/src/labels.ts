@@ -9,6 +9,7 @@ import { davisPath, readDavis, writeDavis } from "./formats/davis.ts";
 import type { Written } from "./formats/format.ts";
 import { type LabelStudioOptions, readLabelStudio, writeLabelStudio } from "./formats/label-studio.ts";
 import { type LabelMeOptions, readLabelMe, writeLabelMe } from "./formats/labelme.ts";
+import { readLabelMeXml } from "./formats/labelme-xml.ts";
 import { readSa1b, readSav, writeSa1b, writeSav } from "./formats/sa.ts";
 import { readVoc, writeVoc } from "./formats/voc.ts";
 import { readYolo, writeYolo, type YoloOptions } from "./formats/yolo.ts";
@@ -25,6 +26,7 @@ export type ReadFormat =
   | "davis"
   | "label-studio"
   | "labelme"
+  | "labelme-xml"
   | "mots"
   | "sa1b"
   | "sav"
@@ -136,7 +138,7 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
     single.set(format, [...(single.get(format) ?? []), path]);
   }
   const xml = await xmlFormats(files);
-  const old = xml.labelmeXml;
+  if (xml.labelmeXml.length > 0) found.push({ format: "labelme-xml", paths: xml.labelmeXml.sort() });
   if (xml.cvat.length > 0) single.set("cvat", xml.cvat);
   if (xml.voc.length > 0 && vocMaps.length === 0) found.push({ format: "voc", paths: xml.voc });
   for (const [format, own] of single) {
@@ -150,10 +152,7 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
     found.push({ format: "yolo", paths: classes });
   }
   if (found.length > 0) return found;
-  const known = [
-    ...unsupported.filter(({ path }) => paths.some((one) => path.test(one))).map(({ name }) => name),
-    ...(old.length > 0 ? ["LabelMe of MIT (XML)"] : []),
-  ];
+  const known = unsupported.filter(({ path }) => paths.some((one) => path.test(one))).map(({ name }) => name);
   if (known.length > 0) {
     throw new LabelError("format-unsupported", `these labels are ${known.join(", ")}, which is not read`, {
       details: { found: known },
@@ -272,6 +271,8 @@ function read(
       return readLabelStudio(path, context);
     case "labelme":
       return readLabelMe(paths, context);
+    case "labelme-xml":
+      return readLabelMeXml(paths, context);
     case "mots":
       return readMots(context);
     case "sa1b":

@@ -98,7 +98,7 @@ test.each(formats)("%s", { timeout: 60_000 * Math.max(1, tries / 120) }, async (
   expect([read > 0, refused > 0 || read === tries]).toEqual([true, true]);
 });
 
-test("a COCO file that is indexed as bytes", async () => {
+test("a COCO file that is indexed as bytes", { timeout: 60_000 * Math.max(1, tries / 120) }, async () => {
   const next = random(11);
   let refused = 0;
   for (let i = 0; i < tries * 4; i++) {

@@ -98,7 +98,6 @@ readers = {
     "cvat-images": lambda: datumaro("cvat"),
     "voc": lambda: datumaro("voc_instance_segmentation"),
     "mots": lambda: datumaro("mots"),
-    "cityscapes": lambda: datumaro("cityscapes"),
     "sa1b": lambda: datumaro("segment_anything"),
 }
 real, sys.stdout = sys.stdout, sys.stderr  # the tools print as they please

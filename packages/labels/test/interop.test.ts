@@ -84,6 +84,7 @@ interface Case {
   readonly category?: boolean;
 }
 
+// Not Cityscapes: datumaro reads its maps as classes alone, without instances.
 const cases: readonly Case[] = [
   { format: "coco" },
   { format: "coco", options: { segmentation: "polygon" }, simple: true },
@@ -96,7 +97,6 @@ const cases: readonly Case[] = [
   { format: "cvat-images", pictures: "images/" },
   { format: "voc", flat: true },
   { format: "mots", flat: true },
-  { format: "cityscapes", pictures: "leftImg8bit/default/", flat: true },
   { format: "sa1b", pictures: "", category: false },
 ];
 

@@ -157,7 +157,10 @@ export async function decodeTiff(
   ) {
     throw corrupt(name, "its parts are missing");
   }
-  checkSize(name, part, Math.max(maxPixels, width * height));
+  // Four samples a pixel, as of the largest picture that is accepted.
+  for (const one of [part, { width, height }]) {
+    checkSize(name, { width: one.width * channels, height: one.height }, 4 * Math.max(maxPixels, 2 ** 16));
+  }
   const data = new (arrayFor(format, bits))(width * height * channels);
   const samples = part.width * (separate ? 1 : channels);
   const stride = Math.ceil((samples * bits) / 8);
@@ -166,7 +169,11 @@ export async function decodeTiff(
     const [x0, y0] = [(place % across) * part.width, Math.floor(place / across) * part.height];
     const rows = tiled ? part.height : Math.min(part.height, height - y0);
     const packed = file.subarray(offset, offset + (lengths[i] as number));
-    const bytes = await decompress(packed, { compression, length: rows * stride, inflate, name });
+    const bytes = await decompress(packed, {
+      ...{ compression, inflate, name },
+      length: rows * stride,
+      most: part.height * stride,
+    });
     const layout = { bits, stride, step: separate ? 1 : channels, littleEndian: fields.littleEndian };
     if (predictor === 2) undoDifferences(bytes, layout);
     if (predictor === 3) undoFloatDifferences(bytes, layout);
@@ -292,6 +299,8 @@ interface DecompressOptions {
   readonly compression: number;
   /** Of what comes out. */
   readonly length: number;
+  /** Writers may fill up the last strip to its full height. */
+  readonly most: number;
   readonly inflate: Zlib["inflate"];
   readonly name: string;
 }
@@ -299,7 +308,7 @@ interface DecompressOptions {
 /** A copy that may be written to, `length` bytes long. */
 async function decompress(
   packed: Uint8Array,
-  { compression, length, inflate, name }: DecompressOptions,
+  { compression, length, most, inflate, name }: DecompressOptions,
 ): Promise<Uint8Array> {
   let bytes: Uint8Array;
   switch (compression) {
@@ -309,8 +318,7 @@ async function decompress(
     case 8:
     case 32946:
       try {
-        // Writers pad the last strip to its full height.
-        bytes = await inflate(packed, Math.max(length, 2 ** 20) * 64);
+        bytes = await inflate(packed, most);
       } catch (cause) {
         throw corrupt(name, "it cannot be decompressed", cause);
       }

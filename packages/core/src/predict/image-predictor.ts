@@ -222,7 +222,7 @@ export class ImagePredictor<Source = never> implements ImageSegmenter {
       for (let i = 1; i <= iterations; i++) {
         const { best: before, bestLogits: maskInput } = prediction;
         const again = { ...options, multimaskOutput: false };
-        [prediction] = (await this.#predict([{ ...asked, maskInput }], again, checkLatest)) as [ImagePrediction];
+        [prediction] = (await this.#predict([{ ...asked, maskInput }], again, checkLatest, true)) as [ImagePrediction];
         onStep?.(prediction, i);
         if (maskIou(before, prediction.best) >= until) break;
       }
@@ -323,13 +323,14 @@ export class ImagePredictor<Source = never> implements ImageSegmenter {
     prompts: readonly Prompt[],
     options: PredictOptions,
     checkLatest: () => void,
+    isRefinement = false,
   ): Promise<readonly ImagePrediction[]> {
     checkLatest();
     const { signal, multimaskOutput = true, returnLogits = false } = options;
     const { size, features } = this.#image("predict", options.image ?? 0);
     const { imageSize } = this.model.config;
     const encoded = prompts.map((prompt, i) =>
-      encodePrompt(prompt, { image: size, imageSize, where: nameOf(i, prompts) }),
+      encodePrompt(prompt, { image: size, imageSize, where: nameOf(i, prompts), isRefinement }),
     );
     const side = geometry(this.model.config).maskSide;
     const finishing = { ...this.#options, size, side, multimaskOutput, returnLogits };

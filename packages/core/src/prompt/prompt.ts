@@ -54,6 +54,8 @@ export interface PromptContext {
   readonly imageSize: number;
   /** How errors begin. */
   readonly where: string;
+  /** Whether maskInput is what the model itself has just answered, which may be empty. Default false. */
+  readonly isRefinement?: boolean;
 }
 
 /** Throws a `PromptError` "bad-prompt" unless `prompts` is a list. */
@@ -96,7 +98,10 @@ export function copyPrompt<P extends Prompt = Prompt>(prompt: P, where: string, 
  * point or a whole box outside the image, "bad-box" for corners the wrong way round, "mask-input-size", "empty-mask" for a
  * maskInput that shows nothing, and what `copyPrompt` throws.
  */
-export function encodePrompt(prompt: Prompt, { image, imageSize, where }: PromptContext): EncodedPrompt {
+export function encodePrompt(
+  prompt: Prompt,
+  { image, imageSize, where, isRefinement = false }: PromptContext,
+): EncodedPrompt {
   const { points = [], labels = points.map((): Label => 1), ...rest } = copyPrompt(prompt, where);
   const { box, maskInput, normalized = false } = rest;
   if (labels.length !== points.length) {
@@ -121,7 +126,10 @@ export function encodePrompt(prompt: Prompt, { image, imageSize, where }: Prompt
     }
   }
   const corners = box === undefined ? [] : cornersOf(`${where}: box`, box, limit);
-  if (maskInput !== undefined) checkMaskInput(`${where}: maskInput`, maskInput, imageSize / 4);
+  if (maskInput !== undefined) {
+    checkMaskInput(`${where}: maskInput`, maskInput, imageSize / 4);
+    if (!isRefinement) checkLogitsShow(`${where}: maskInput`, maskInput);
+  }
 
   const scaled = [...corners, ...points].flatMap(([x, y]) => [
     (x / limit.width) * imageSize,
@@ -208,13 +216,15 @@ function checkMaskInput(what: string, { width, height, data }: MaskLogits, side:
     );
   }
   if (!data.every(Number.isFinite)) throw new PromptError("not-finite", `${what} has values that are not finite`);
-  // A faint object may have no logit above 0; what is the same everywhere shows none.
+}
+
+/** A faint object may have no logit above 0; what is the same everywhere shows none. */
+function checkLogitsShow(what: string, { width, height, data }: MaskLogits): void {
   const [first = 0] = data;
-  if (first <= 0 && data.every((logit) => logit === first)) {
-    throw new PromptError("empty-mask", `${what} is empty: all of its logits are ${first}, and above 0 is the object`, {
-      details: { width, height },
-    });
-  }
+  if (first > 0 || data.some((logit) => logit !== first)) return;
+  throw new PromptError("empty-mask", `${what} is empty: all of its logits are ${first}, and above 0 is the object`, {
+    details: { width, height },
+  });
 }
 
 function badPrompt(what: string, expected: string, got: unknown): PromptError {

@@ -58,6 +58,7 @@ const deepest = 200;
 /** Names of members that are looked at are shorter, numbers too. */
 const longestName = 16;
 const longestNumber = 24;
+const lists = ["images", "annotations", "categories"] as const;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 /**
@@ -78,10 +79,10 @@ export class CocoScanner {
   #expectsName = false;
   readonly #name = new Uint8Array(longestName);
   #nameLength = 0;
-  #top = "";
+  #top: (typeof lists)[number] | "" = "";
   /** The list of that name, if it is one whose elements are looked at. */
   #current: Section | undefined;
-  #member = "";
+  #isId = false;
   /** Whether the member's value is a number that is looked at. */
   #wanted = false;
   readonly #number = new Uint8Array(longestNumber);
@@ -187,7 +188,7 @@ export class CocoScanner {
   /** After the last bytes. Throws where something is open still, or a list is missing. */
   end(size: number): void {
     if (!this.#done || this.#inString) throw this.#fail("the file breaks off", size);
-    for (const name of ["images", "annotations", "categories"]) {
+    for (const name of lists) {
       if (!this.#seen.has(name)) throw new LabelError("annotation-invalid", `${this.#file}: has no list of ${name}`);
     }
   }
@@ -209,15 +210,21 @@ export class CocoScanner {
   }
 
   #named(): void {
-    const name = this.#nameLength > longestName ? "" : String.fromCharCode(...this.#name.subarray(0, this.#nameLength));
     this.#expectsName = false;
     if (this.#depth === 1) {
-      this.#top = name;
-      this.#current = name === "images" ? this.images : name === "annotations" ? this.annotations : undefined;
+      this.#top = lists.find((name) => this.#isNamed(name)) ?? "";
+      this.#current = this.#top === "images" ? this.images : this.#top === "annotations" ? this.annotations : undefined;
     } else {
-      this.#member = name;
-      this.#wanted = name === "id" || name === "image_id";
+      this.#isId = this.#isNamed("id");
+      this.#wanted = this.#isId || this.#isNamed("image_id");
     }
+  }
+
+  /** Compared as bytes, because there are some ten names to an annotation. */
+  #isNamed(name: string): boolean {
+    if (this.#nameLength !== name.length) return false;
+    for (let i = 0; i < name.length; i++) if (this.#name[i] !== name.charCodeAt(i)) return false;
+    return true;
   }
 
   #open(byte: number, at: number): void {
@@ -225,7 +232,7 @@ export class CocoScanner {
     if (this.#depth >= deepest) throw this.#fail(`lists and objects lie more than ${deepest} deep`, at);
     this.#depth++;
     this.#kinds[this.#depth] = byte;
-    if (this.#depth === 2 && byte === 0x5b && ["images", "annotations", "categories"].includes(this.#top)) {
+    if (this.#depth === 2 && byte === 0x5b && this.#top !== "") {
       if (this.#seen.has(this.#top)) throw this.#fail(`${this.#top} is there twice`, at);
       this.#seen.add(this.#top);
       this.#listStart = at;
@@ -268,14 +275,32 @@ export class CocoScanner {
   #endNumber(at: number): void {
     if (this.#depth !== 3 || this.#numberLength === 0) return;
     if (this.#wanted) {
-      const text = String.fromCharCode(...this.#number.subarray(0, Math.min(this.#numberLength, longestNumber)));
-      const value = this.#numberLength <= longestNumber && /^-?\d+$/.test(text) ? BigInt(text) : undefined;
-      if (value === undefined || BigInt.asIntN(64, value) !== value)
-        throw this.#fail(`${this.#member} is ${text}, no whole number of 64 bits`, at);
-      if (this.#member === "id") this.#id = value;
+      const value = this.#whole();
+      if (value === undefined) {
+        throw this.#fail(`${this.#isId ? "id" : "image_id"} of ${this.#top} is no whole number of 64 bits`, at);
+      }
+      if (this.#isId) this.#id = value;
       else this.#image = value;
     }
     this.#numberLength = 0;
     this.#wanted = false;
+  }
+
+  /** The number that was read; `undefined` if it is none of 64 bits. */
+  #whole(): bigint | undefined {
+    let value = 0;
+    for (let i = 0; i < this.#numberLength; i++) {
+      const digit = (this.#number[i] as number) - 0x30;
+      if (!(digit >= 0 && digit <= 9) || i > 14) return this.#wholeText();
+      value = value * 10 + digit;
+    }
+    return BigInt(value);
+  }
+
+  #wholeText(): bigint | undefined {
+    if (this.#numberLength > longestNumber) return undefined;
+    const text = String.fromCharCode(...this.#number.subarray(0, this.#numberLength));
+    const value = /^-?\d+$/.test(text) ? BigInt(text) : undefined;
+    return value === undefined || BigInt.asIntN(64, value) !== value ? undefined : value;
   }
 }
