@@ -63,7 +63,7 @@ export interface GenerateOptions {
   readonly known?: readonly Mask[];
   /**
    * Begins with every fourth point in each direction, then every second, then all, and leaves out points on what was
-   * found: about as many objects, fewer parts of them, several times as fast. Default false.
+   * found: faster by as much of the image as that covers, and without most parts of what was found. Default false.
    */
   readonly adaptive?: boolean;
   readonly signal?: AbortSignalLike;
