@@ -1,7 +1,6 @@
 export type { AbortSignalLike } from "./abort.ts";
 export type { Backend, Capabilities } from "./backend/backend.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
-export { crc32 } from "./checkpoint/crc32.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
 export { decodeUtf8, encodeUtf8 } from "./checkpoint/utf8.ts";
@@ -52,7 +51,17 @@ export {
   type Rgb,
   type Size,
 } from "./image/image.ts";
-export type { Zlib } from "./image/png.ts";
+export {
+  type ChunkType,
+  type DecodePngOptions,
+  encodeChunks,
+  isPng,
+  openPng,
+  type PackedPng,
+  type PngKind,
+  type PngSamples,
+  type Zlib,
+} from "./image/png.ts";
 export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";

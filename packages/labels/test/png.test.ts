@@ -1,5 +1,4 @@
-import { deflateSync } from "node:zlib";
-import { crc32 } from "@masklet/core";
+import { crc32, deflateSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { decodeBase64, encodeBase64 } from "../src/png/base64.ts";
 import { concat, decodePng, encodePng, type Png } from "../src/png/png.ts";

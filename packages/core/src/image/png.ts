@@ -67,11 +67,14 @@ export function pngDepth(file: Uint8Array): number {
 }
 
 /** A file of these chunks, in their order. */
-export function encodeChunks(chunks: readonly (readonly [ChunkType, Uint8Array])[], zlib: Zlib): Uint8Array {
-  return concat([SIGNATURE, ...chunks.map(([type, content]) => chunk(type, content, zlib))]);
+export function encodeChunks(
+  chunks: readonly (readonly [ChunkType, Uint8Array])[],
+  { crc32 = ownCrc32 }: Pick<Zlib, "crc32"> = {},
+): Uint8Array {
+  return concat([SIGNATURE, ...chunks.map(([type, content]) => chunk(type, content, crc32))]);
 }
 
-function chunk(type: ChunkType, data: Uint8Array, { crc32 = ownCrc32 }: Zlib): Uint8Array {
+function chunk(type: ChunkType, data: Uint8Array, crc32: (data: Uint8Array) => number): Uint8Array {
   const out = new Uint8Array(data.length + 12);
   const view = new DataView(out.buffer);
   view.setUint32(0, data.length);
@@ -108,15 +111,37 @@ export interface DecodePngOptions {
  * The samples of a PNG. Rejects with an `ImageError`: "image-format" for what is no PNG or of a kind that the
  * specification does not have, "image-corrupt", "image-size", "image-too-large".
  */
-export async function decodePng(
+export async function decodePng(file: Uint8Array, zlib: Zlib, options: DecodePngOptions): Promise<PngSamples> {
+  const { compressed, length, unpack } = openPng(file, options, zlib);
+  const inflated = await zlib.inflate(compressed, length).catch((cause: unknown) => {
+    throw corrupt(options.name, "cannot be decompressed", cause);
+  });
+  return unpack(inflated);
+}
+
+/** A PNG before it is decompressed. */
+export interface PackedPng {
+  /** In zlib's format. */
+  readonly compressed: Uint8Array;
+  /** Bytes that must come out. */
+  readonly length: number;
+  /** The samples, from these. Throws an `ImageError` "image-corrupt". */
+  readonly unpack: (inflated: Uint8Array) => PngSamples;
+}
+
+const corrupt = (name: string, problem: string, cause?: unknown): ImageError =>
+  new ImageError("image-corrupt", `${name}: ${problem}`, { cause, details: { file: name } });
+
+/** `decodePng` for who decompresses by himself. Throws what that rejects with. */
+export function openPng(
   file: Uint8Array,
-  { inflate, crc32 = ownCrc32 }: Zlib,
   { name, maxPixels = defaultMaxPixels }: DecodePngOptions,
-): Promise<PngSamples> {
+  { crc32 = ownCrc32 }: Pick<Zlib, "crc32"> = {},
+): PackedPng {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const fail = (code: "image-format" | "image-corrupt", problem: string, cause?: unknown): ImageError =>
-    new ImageError(code, `${name}: ${problem}`, { cause, details: { file: name } });
-  if (!isPng(file)) throw fail("image-format", "is no PNG");
+  const unlike = (problem: string): ImageError =>
+    new ImageError("image-format", `${name}: ${problem}`, { details: { file: name } });
+  if (!isPng(file)) throw unlike("is no PNG");
   let header: DataView | undefined;
   let palette: Uint8Array | undefined;
   let transparency: Uint8Array | undefined;
@@ -125,9 +150,9 @@ export async function decodePng(
     const length = view.getUint32(at);
     const type = view.getUint32(at + 4);
     const end = at + 8 + length;
-    if (end + 4 > file.length) throw fail("image-corrupt", "breaks off");
+    if (end + 4 > file.length) throw corrupt(name, "breaks off");
     if (crc32(file.subarray(at + 4, end)) !== view.getUint32(end)) {
-      throw fail("image-corrupt", `has a broken chunk at byte ${at}`);
+      throw corrupt(name, `has a broken chunk at byte ${at}`);
     }
     const content = file.subarray(at + 8, end);
     if (type === chunkTypes.IHDR && length === 13) header = new DataView(file.buffer, file.byteOffset + at + 8, 13);
@@ -137,13 +162,13 @@ export async function decodePng(
     else if (type === chunkTypes.IEND) break;
     at = end + 4;
   }
-  if (header === undefined) throw fail("image-corrupt", "has no header");
+  if (header === undefined) throw corrupt(name, "has no header");
   const [width, height] = [header.getUint32(0), header.getUint32(4)];
   checkSize(name, { width, height }, maxPixels);
   const [depth, number, interlace] = [header.getUint8(8), header.getUint8(9), header.getUint8(12)];
   const found = kinds[number];
   if (found === undefined || !found.depths.includes(depth) || interlace > 1) {
-    throw fail("image-format", `is a PNG of no known kind: colour type ${number}, ${depth} bits`);
+    throw unlike(`is a PNG of no known kind: colour type ${number}, ${depth} bits`);
   }
   const { kind, channels } = found;
   const passes = (interlace === 0 ? [[0, 0, 1, 1] as const] : adam7).map(([x0, y0, dx, dy]) => {
@@ -152,33 +177,30 @@ export async function decodePng(
     return { x0, y0, dx, dy, columns, rows, stride, length: columns === 0 ? 0 : rows * (stride + 1) };
   });
   const total = passes.reduce((sum, pass) => sum + pass.length, 0);
-  let filtered: Uint8Array;
-  try {
-    filtered = await inflate(concat(compressed), total);
-  } catch (cause) {
-    throw fail("image-corrupt", "cannot be decompressed", cause);
-  }
-  if (filtered.length !== total) throw fail("image-corrupt", "breaks off");
-  const data = new (depth === 16 ? Uint16Array : Uint8Array)(width * height * channels);
-  const step = Math.max(1, (channels * depth) >> 3);
-  let at = 0;
-  for (const { x0, y0, dx, dy, columns, rows, stride, length } of passes) {
-    const lines = unfilter(filtered.subarray(at, at + length), { stride, rows: length === 0 ? 0 : rows, step });
-    if (lines === undefined) throw fail("image-corrupt", "has an unknown filter");
-    at += length;
-    for (let y = 0; y < rows; y++) {
-      for (let x = 0; x < columns; x++) {
-        const to = ((y0 + y * dy) * width + x0 + x * dx) * channels;
-        for (let c = 0; c < channels; c++) data[to + c] = sampleAt(lines, y * stride, x * channels + c, depth);
+  const unpack = (filtered: Uint8Array): PngSamples => {
+    if (filtered.length !== total) throw corrupt(name, "breaks off");
+    const data = new (depth === 16 ? Uint16Array : Uint8Array)(width * height * channels);
+    const step = Math.max(1, (channels * depth) >> 3);
+    let at = 0;
+    for (const { x0, y0, dx, dy, columns, rows, stride, length } of passes) {
+      const lines = unfilter(filtered.subarray(at, at + length), { stride, rows: length === 0 ? 0 : rows, step });
+      if (lines === undefined) throw corrupt(name, "has an unknown filter");
+      at += length;
+      for (let y = 0; y < rows; y++) {
+        for (let x = 0; x < columns; x++) {
+          const to = ((y0 + y * dy) * width + x0 + x * dx) * channels;
+          for (let c = 0; c < channels; c++) data[to + c] = sampleAt(lines, y * stride, x * channels + c, depth);
+        }
       }
     }
-  }
-  const transparent = transparency === undefined ? undefined : transparentSamples(transparency, kind);
-  return {
-    ...{ width, height, kind, depth, channels, data },
-    ...(kind === "palette" && palette !== undefined && { palette }),
-    ...(transparent !== undefined && { transparent }),
+    const transparent = transparency === undefined ? undefined : transparentSamples(transparency, kind);
+    return {
+      ...{ width, height, kind, depth, channels, data },
+      ...(kind === "palette" && palette !== undefined && { palette }),
+      ...(transparent !== undefined && { transparent }),
+    };
   };
+  return { compressed: concat(compressed), length: total, unpack };
 }
 
 /** First column and row, and the steps between them, of each pass of an interlaced picture. */

@@ -9,6 +9,7 @@ import {
   ImagePredictor,
   type ImagePredictorOptions,
   type PredictOptions,
+  predictorKeys,
   type RefineOptions,
 } from "./image-predictor.ts";
 
@@ -145,12 +146,7 @@ async function segmented<J extends ImageJob>(
 }
 
 const segmentKeys: Keys<SegmentManyOptions> = {
-  maskThreshold: true,
-  maxHoleArea: true,
-  maxSpeckArea: true,
-  maxPixels: true,
-  promptsPerRun: true,
-  imagesPerRun: true,
+  ...predictorKeys,
   multimaskOutput: true,
   returnLogits: true,
   cache: true,
