@@ -4,7 +4,7 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { withoutQuery } from "../../checkpoint/http-error.ts";
 import { DownloadError } from "../../errors.ts";
 import { type OnProgress, rising, share } from "../../progress.ts";
-import { writeFailed } from "../image.ts";
+import { writeFailed } from "../files.ts";
 import { type Connection, connectionFailed, isSystemError, request, withRetries, withSignal } from "./request.ts";
 
 export interface FetchOptions {
