@@ -165,16 +165,21 @@ const tests = [
   },
 ];
 
-const plans = { start: [install, build, segment], test: tests };
+/** @type {Stage} */
+const site = { name: "site", needs: [install.name], run: () => node(["apps/docs/site.mjs", "build"]) };
 
-const plan = process.argv[2];
-if (plan === "start" || plan === "test") {
+const plans = { start: [install, build, segment], test: tests, docs: [install, site], site: [install, site] };
+
+const plan = /** @type {keyof typeof plans} */ (process.argv[2]);
+if (Object.hasOwn(plans, plan)) {
   const total = runStages(plans[plan]);
+  const failed = total.failed > 0;
+  process.exitCode = failed ? 1 : 0;
   if (plan === "test") console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  else
-    console.log(total.failed > 0 ? "\nnpm start failed: see above" : "\nDone: open the overlay to see what was found.");
-  process.exitCode = total.failed > 0 ? 1 : 0;
+  else if (failed) console.log("\nfailed: see above");
+  else if (plan === "start") console.log("\nDone: open the overlay to see what was found.");
+  else if (plan === "docs") node(["apps/docs/site.mjs", "serve"]);
 } else {
-  console.error("usage: node tools/drive.mjs start|test");
+  console.error(`usage: node tools/drive.mjs ${Object.keys(plans).join("|")}`);
   process.exitCode = 2;
 }
