@@ -2,7 +2,8 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import { CheckpointError } from "../errors.ts";
-import { isPresetName, type PresetName, presetNamed, presets } from "../model/config.ts";
+import { isPresetName, type PresetName, presets } from "../model/config.ts";
+import { presetNamed, presetsIn, published, publishedUrl } from "../model/published.ts";
 
 /** Where a model's files are on this machine. */
 export interface ModelFiles {
@@ -22,26 +23,26 @@ export interface ResolveOptions {
   readonly cacheDir?: string;
 }
 
-/** One of Meta's models in the Hugging Face cache. */
+/** A published model in the Hugging Face cache. */
 export interface CachedModel extends ModelFiles {
   readonly name: PresetName;
 }
 
 /**
  * Finds a model on this machine; nothing is downloaded. It is given as
- * - one of Meta's names (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, ...), found in the Hugging Face cache,
+ * - a published model's name (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, ...), found in the Hugging Face cache,
  * - a `.pt` or `.safetensors` file, its config beside it (`model.json` for `model.pt`, else `config.json`),
  * - a folder: transformers' `model.safetensors` and `config.json`, or a single checkpoint,
  * - any other Hugging Face name `owner/model` that the cache holds.
  *
- * A folder that is called like one of Meta's models needs a leading `./`. Rejects with a `CheckpointError`:
+ * A folder that is called like a published model needs a leading `./`. Rejects with a `CheckpointError`:
  * "not-downloaded" says which file to put where and from which address, "not-found" what was looked for.
  */
 export async function resolveModel(nameOrPath: string, options: ResolveOptions): Promise<ModelFiles> {
   const cache = options.cacheDir ?? cacheFolder(options.env);
   const name = presetNamed(nameOrPath);
   if (name !== undefined) {
-    const found = await findInCache(cache, `facebook/${name}`);
+    const found = await findPreset(cache, name);
     if (found !== undefined) return found;
     throw notDownloaded(name, cache);
   }
@@ -61,20 +62,20 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
   if (found !== undefined) return found;
   throw new CheckpointError(
     "not-found",
-    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of Meta's models ` +
+    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of the published models ` +
       `(${Object.keys(presets).join(", ")})`,
     { details: { file: nameOrPath, cache, names: Object.keys(presets) } },
   );
 }
 
-/** Those of Meta's models that the Hugging Face cache holds: 2.1 before 2.0, small to large. */
+/** Those of the published models that the Hugging Face cache holds, in the order of `presets`. */
 export async function listCachedModels(env: Environment, cacheDir?: string): Promise<readonly CachedModel[]> {
   const cache = cacheDir ?? cacheFolder(env);
   const models = await Promise.all(
     Object.keys(presets)
       .filter(isPresetName)
       .map(async (name) => {
-        const files = await findInCache(cache, `facebook/${name}`);
+        const files = await findPreset(cache, name);
         return files === undefined ? [] : [{ name, ...files }];
       }),
   );
@@ -94,15 +95,9 @@ export function cacheFolder(env: Environment): string {
   return join(home, "hub");
 }
 
-/** Where Meta publishes a model's `.pt`. */
+/** Where a model's authors publish its `.pt`. */
 export function officialUrl(name: PresetName): string {
-  const release = presets[name].version === "2.1" ? "092824" : "072824";
-  return `https://dl.fbaipublicfiles.com/segment_anything_2/${release}/${officialFile(name)}`;
-}
-
-/** `sam2.1_hiera_base_plus.pt` */
-export function officialFile(name: PresetName): string {
-  return `${name.replaceAll("-", "_")}.pt`;
+  return publishedUrl(name);
 }
 
 /** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`, `datasets--owner--name`. */
@@ -111,17 +106,37 @@ export function repositoryFolder(cache: string, repository: string): string {
   return join(cache, path.replaceAll("/", "--"));
 }
 
-/** The revision that `main` points to comes first; a snapshot without any reference counts too. */
-export async function findInCache(cache: string, repository: string): Promise<ModelFiles | undefined> {
+/** A published model in the cache. */
+export function findPreset(cache: string, name: PresetName): Promise<ModelFiles | undefined> {
+  const { repository } = published[name];
+  return findInCache(cache, repository, sharedFile(name));
+}
+
+/** The file of a model whose repository holds others too; `undefined` where it has one of its own. */
+export function sharedFile(name: PresetName): string | undefined {
+  const { repository, file } = published[name];
+  return presetsIn(repository).length > 1 ? file : undefined;
+}
+
+/**
+ * The revision that `main` points to comes first; a snapshot without any reference counts too. With `file` only that
+ * file counts, and no config that may be another model's.
+ */
+export async function findInCache(cache: string, repository: string, file?: string): Promise<ModelFiles | undefined> {
   const folder = repositoryFolder(cache, repository);
   const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
   const snapshots = await readdir(join(folder, "snapshots")).catch((): string[] => []);
   const revisions = new Set([main.trim(), ...snapshots.sort()].filter((revision) => snapshots.includes(revision)));
   for (const revision of revisions) {
-    const found = await inFolder(join(folder, "snapshots", revision));
+    const snapshot = join(folder, "snapshots", revision);
+    const found = file === undefined ? await inFolder(snapshot) : await theFile(join(snapshot, file));
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+async function theFile(checkpoint: string): Promise<ModelFiles | undefined> {
+  return (await isFile(checkpoint)) ? { checkpoint } : undefined;
 }
 
 async function inFolder(folder: string): Promise<ModelFiles | undefined> {
@@ -155,13 +170,13 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 function notDownloaded(name: PresetName, cache: string): CheckpointError {
-  const file = officialFile(name);
-  const put = join(repositoryFolder(cache, `facebook/${name}`), "snapshots", "main", file);
-  const url = officialUrl(name);
+  const { file, repository } = published[name];
+  const put = join(repositoryFolder(cache, repository), "snapshots", "main", file);
+  const url = publishedUrl(name);
   return new CheckpointError(
     "not-downloaded",
     `${name} is not on this machine. downloadModel and "masklet models pull ${name}" fetch it; or get ${url} and put ` +
-      `it at ${put}, or give the path of a ${file} that you have. (What Python tools downloaded from https://huggingface.co/facebook/${name} is found in ${cache}.)`,
-    { details: { model: name, url, put, cache, repository: `facebook/${name}` } },
+      `it at ${put}, or give the path of a ${file} that you have. (What Python tools downloaded from https://huggingface.co/${repository} is found in ${cache}.)`,
+    { details: { model: name, url, put, cache, repository } },
   );
 }

@@ -12,7 +12,7 @@ import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/p
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type DeviceTensor, float32, type HostTensor } from "../tensor/tensor.ts";
-import { type Candidates, decodeMany, type Features, featureNames } from "./decode.ts";
+import { type Candidates, decodeMany, type Features } from "./decode.ts";
 import { finishPrediction, type ImagePrediction } from "./finish.ts";
 import {
   type CachedImageOptions,
@@ -288,7 +288,7 @@ export class ImagePredictor implements ImageSegmenter {
     try {
       // A device's tensor cannot be cut: through the host, and back.
       const read: Record<string, HostTensor> = {};
-      for (const name of featureNames) read[name] = (await outputs[name]?.read()) as HostTensor;
+      for (const [name, tensor] of Object.entries(outputs)) read[name] = await tensor.read();
       return await collect(undefined, async (encoded) => {
         for (const [i, features] of splitFeatures(read, images.length).entries()) {
           encoded.push(this.#upload({ size: sizes[i] as Size, features }));
@@ -325,7 +325,7 @@ export class ImagePredictor implements ImageSegmenter {
 
   async #save({ size, features }: Encoded): Promise<Uint8Array> {
     const read: Record<string, HostTensor<"float32">> = {};
-    for (const name of featureNames) read[name] = (await features[name].read()) as HostTensor<"float32">;
+    for (const [name, tensor] of Object.entries(features)) read[name] = (await tensor.read()) as HostTensor<"float32">;
     return writeEmbedding(this.model, { size, features: read });
   }
 
@@ -395,5 +395,5 @@ function defaultImagesPerRun({ config }: Sam2): number {
 }
 
 function release(images: readonly Encoded[]): void {
-  for (const { features } of images) for (const name of featureNames) features[name].dispose();
+  for (const { features } of images) disposeAll(features);
 }

@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
+import { presetNamed, published } from "../model/published.ts";
 import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
 
@@ -17,9 +18,16 @@ export interface CachedSourceOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
-/** The address of a model's file on Hugging Face: one of Meta's names (`sam2.1-hiera-tiny`), or `owner/model`. */
-export function hubUrl(model: string, file = "model.safetensors"): string {
-  return `https://huggingface.co/${model.includes("/") ? model : `facebook/${model}`}/resolve/main/${file}`;
+/**
+ * The address of a model's file on Hugging Face: a published model's name (`sam2.1-hiera-tiny`), or `owner/model`. `file`
+ * is `model.safetensors` unless set, or the authors' checkpoint where that is all that is there.
+ */
+export function hubUrl(model: string, file?: string): string {
+  const preset = presetNamed(model);
+  const known = preset && published[preset];
+  const repository = known?.repository ?? (model.includes("/") ? model : `facebook/${model}`);
+  const name = file ?? (known?.safetensors === false ? known.file : "model.safetensors");
+  return `https://huggingface.co/${repository}/resolve/main/${name}`;
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { ByteSource } from "../checkpoint/byte-source.ts";
-import { presetNamed } from "../model/config.ts";
+import { presetNamed } from "../model/published.ts";
 import { blobSource } from "./blob-source.ts";
 import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
 
 /** What a page may load a model from. */
 export type WebModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
-/** One of Meta's names and an address by `cachedSource`; a Blob is read in parts. */
+/** A published model's name and an address by `cachedSource`; a Blob is read in parts. */
 export async function openSource(
   source: WebModelSource,
   options: CachedSourceOptions = {},

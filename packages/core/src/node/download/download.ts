@@ -2,21 +2,20 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
-import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { type PresetName, presets } from "../../model/config.ts";
+import { type PublishedModel, presetNamed, presetsIn, published } from "../../model/published.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
   cacheFolder,
   type Environment,
   findInCache,
+  findPreset,
   type ModelFiles,
-  officialFile,
-  officialUrl,
   repositoryFolder,
   resolveModel,
 } from "../resolve.ts";
 import { type FileProgress, fetchFile, type Place, type RemoteFile } from "./blob.ts";
-import { officialSha256 } from "./official.ts";
 import { type Connection, isSystemError, malformed, request, withRetries, withSignal } from "./request.ts";
 import { hubSettings } from "./settings.ts";
 
@@ -42,7 +41,7 @@ export interface DownloadOptions {
 }
 
 /**
- * Fetches one of Meta's models (`sam2.1-hiera-tiny`), or any other SAM 2 model on Hugging Face (`owner/model`), into the
+ * Fetches a published model (`sam2.1-hiera-tiny`), or any other SAM 2 model on Hugging Face (`owner/model`), into the
  * cache that Python's tools share, and says where its files are. What is there already is not asked for again.
  *
  * An aborted or failed download goes on where it stopped when it is asked for next. Of processes that want the same file
@@ -57,12 +56,17 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
   const { env, from = "hub" } = options;
   const repository = repositoryOf(name);
   const preset = presetNamed(name);
-  if (from === "meta" && preset === undefined) throw noModel(name, "Meta's server has only");
-  const found = await findInCache(options.cacheDir ?? cacheFolder(env), repository);
+  const direct = preset === undefined ? undefined : directFile(published[preset]);
+  if (from === "meta" && direct === undefined) {
+    const names = Object.keys(published).filter((other) => directFile(published[other as PresetName]) !== undefined);
+    throw noModel(name, "Meta's server has only", names);
+  }
+  const cache = options.cacheDir ?? cacheFolder(env);
+  const found = await (preset === undefined ? findInCache(cache, repository) : findPreset(cache, preset));
   if (found !== undefined) return found;
   return withHub(repository, options, (hub) => {
-    if (from === "meta" && preset !== undefined) return fromMeta(preset, hub);
-    return modelFromHub(preset === undefined ? undefined : officialFile(preset), hub);
+    if (from === "meta" && direct !== undefined) return fromMeta(direct, hub);
+    return modelFromHub(preset === undefined ? undefined : published[preset], hub);
   });
 }
 
@@ -134,7 +138,7 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
   });
 }
 
-/** As `resolveModel`, but one of Meta's models that is not on this machine is downloaded first: rejects as both do. */
+/** As `resolveModel`, but a published model that is not on this machine is downloaded first: rejects as both do. */
 export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
   try {
     return await resolveModel(nameOrPath, options);
@@ -147,9 +151,11 @@ export async function obtainModel(nameOrPath: string, options: DownloadOptions):
 /** `facebook/sam2.1-hiera-tiny`. Throws a `CheckpointError` "not-found" for what cannot be a model's name. */
 export function repositoryOf(name: string): string {
   const preset = presetNamed(name);
-  if (preset !== undefined) return `facebook/${preset}`;
+  if (preset !== undefined) return published[preset].repository;
+  const several = presetsIn(name);
+  if (several.length > 0) throw noModel(name, "it holds several models; name one of", several);
   if (/^\w[\w.-]*\/\w[\w.-]*$/.test(name)) return name;
-  throw noModel(name, "a model is called owner/model as on Hugging Face, or is one of Meta's");
+  throw noModel(name, "a model is called owner/model as on Hugging Face, or is one of");
 }
 
 /** A repository's folder in the cache, and that of its locks. */
@@ -158,8 +164,7 @@ export function foldersOf(cache: string, repository: string): Omit<Place, "revis
   return { folder, locks: join(cache, ".locks", basename(folder)) };
 }
 
-function noModel(name: string, why: string): CheckpointError {
-  const names = Object.keys(presets);
+function noModel(name: string, why: string, names: readonly string[] = Object.keys(presets)): CheckpointError {
   return new CheckpointError("not-found", `${name}: ${why}: ${names.join(", ")}`, { details: { file: name, names } });
 }
 
@@ -199,22 +204,38 @@ class Commit {
   }
 }
 
-async function modelFromHub(official: string | undefined, hub: Hub): Promise<ModelFiles> {
+async function modelFromHub(official: PublishedModel | undefined, hub: Hub): Promise<ModelFiles> {
   const commit = new Commit(hub);
-  // Meta's eight are recognised without a config, and a repository with their .pt alone has none.
+  if (official?.safetensors === false) {
+    const checkpoint = await commit.get(official.file);
+    await commit.refer();
+    return { checkpoint };
+  }
+  // Published models are recognised without a config, and a repository with their .pt alone has none.
   const config = await commit.getIfThere("config.json", 0);
   const checkpoint =
     official === undefined
       ? await commit.get("model.safetensors")
-      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(official)));
+      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(official.file)));
   await commit.refer();
   return config === undefined ? { checkpoint } : { checkpoint, config };
 }
 
+interface DirectFile {
+  readonly address: string;
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** What Meta publishes beside the hub. */
+function directFile({ direct, file, sha256 }: PublishedModel): DirectFile | undefined {
+  return direct === undefined || sha256 === undefined ? undefined : { address: direct, name: file, sha256 };
+}
+
 /** Into the same cache, at the place that "not-downloaded" names. */
-async function fromMeta(preset: PresetName, { connection, save, place }: Hub): Promise<ModelFiles> {
-  const { url, size } = await ask(officialUrl(preset), connection);
-  const file = { url, size, name: officialFile(preset), etag: officialSha256[preset] };
+async function fromMeta({ address, name, sha256 }: DirectFile, { connection, save, place }: Hub): Promise<ModelFiles> {
+  const { url, size } = await ask(address, connection);
+  const file = { url, size, name, etag: sha256 };
   return { checkpoint: await save(file, place("main"), 1) };
 }
 

@@ -1,0 +1,5 @@
+import { shared } from "@masklet/core/test/goldens/shared.node";
+import { testTam } from "@masklet/core/test/goldens/tam";
+import { createOrtBackend } from "../src/node.ts";
+
+testTam(createOrtBackend, { shared });
