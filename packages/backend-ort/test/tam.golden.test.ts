@@ -1,5 +1,7 @@
 import { shared } from "@masklet/core/test/goldens/shared.node";
 import { testTam } from "@masklet/core/test/goldens/tam";
+import { testTamVideo } from "@masklet/core/test/goldens/tam-video";
 import { createOrtBackend } from "../src/node.ts";
 
 testTam(createOrtBackend, { shared });
+testTamVideo(createOrtBackend, { shared });

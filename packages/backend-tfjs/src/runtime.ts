@@ -57,6 +57,7 @@ export type TfOps = Pick<
   | "cos"
   | "slice"
   | "softmax"
+  | "sqrt"
   | "square"
   | "squaredDifference"
   | "sub"

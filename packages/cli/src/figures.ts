@@ -5,6 +5,7 @@ import {
   type DownloadOptions,
   downloadFile,
   ImagePredictor,
+  type Mask,
   type MaskLogits,
   MaskletError,
   openVideo,
@@ -35,9 +36,15 @@ interface ImageCase extends FigurePrompt {
   readonly low_res: Corner;
 }
 
+interface VideoPrompt extends FigurePrompt {
+  readonly id: number;
+  /** Instead of points and box: the case of whose first frame the object of this id has its mask. */
+  readonly mask_from?: number;
+}
+
 interface VideoCase {
   readonly video: string;
-  readonly objects: readonly (FigurePrompt & { readonly id: number })[];
+  readonly objects: readonly VideoPrompt[];
   readonly frames: number;
   /** [frame][object], at the frame's size. */
   readonly video_res: readonly (readonly Corner[])[];
@@ -144,13 +151,19 @@ export async function* compareFigures(
     ];
   }
 
+  const firstMasks: ReadonlyMap<number, Mask>[] = [];
   for (const [i, { video: name, objects, frames, video_res }] of figures.video.entries()) {
     const title = `video ${i} (${name})`;
     onCase(title);
     await using video = await openVideo(await locate(name), options);
     await using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(video);
-    for (const { id, ...prompt } of objects) await session.addPrompt({ frame: 0, object: id, ...prompt }, options);
+    for (const { id: object, mask_from, ...prompt } of objects) {
+      const mask = mask_from === undefined ? undefined : firstMasks[mask_from]?.get(object);
+      if (mask === undefined) await session.addPrompt({ frame: 0, object, ...prompt }, options);
+      else await session.addMask({ frame: 0, object, mask }, options);
+    }
     for await (const { frame, objects: found } of session.propagate({ count: frames, ...options })) {
+      if (frame === 0) firstMasks.push(new Map(found.map(({ id, mask }) => [id, mask])));
       const { width, height } = video.size;
       yield found.flatMap(({ id, logits }, k) =>
         corner(

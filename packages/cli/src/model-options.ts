@@ -16,12 +16,12 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
     type: "string",
     short: "m",
     value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the smallest of Meta's on this machine, else nano.",
+    help: "A name (sam2.1-hiera-tiny, edgetam), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the first of masklet models list on this machine, else nano.",
   },
   config: {
     type: "string",
     value: "JSON",
-    help: "The model's config, where it is not one of Meta's and none lies beside it.",
+    help: "The model's config, where it is none of the published models and none lies beside it; or the name of a published model, where several have such tensors (efficienttam-s-1).",
   },
   dtype: {
     type: "string",

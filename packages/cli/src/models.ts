@@ -7,10 +7,12 @@ import {
   type DownloadOptions,
   type Environment,
   fileSource,
+  isPresetName,
   listCachedModels,
   loadSam2,
   type ModelFiles,
   obtainModel,
+  presets,
   readConfig,
   resolveModel,
   type Sam2,
@@ -36,7 +38,7 @@ export async function findModel(name: string, env: Environment): Promise<FoundMo
   return { name, checkpoint: fileURLToPath(nanoModel.checkpoint), config: fileURLToPath(nanoModel.config) };
 }
 
-/** As `findModel`; one of Meta's models that is not on this machine is downloaded. Rejects as `obtainModel`. */
+/** As `findModel`; a published model that is not on this machine is downloaded. Rejects as `obtainModel`. */
 async function obtain(name: string, { env, signal }: Host, progress: Progress): Promise<FoundModel> {
   if (name === nano) return findModel(name, env);
   return { name, ...(await obtainModel(name, { env, signal, onProgress: showDownload(name, progress) })) };
@@ -49,21 +51,22 @@ export function showDownload(name: string, progress: Progress): NonNullable<Down
     progress.show(`${doing[stage]} ${name}: ${item} ${percent(loaded, total)} of ${megabytes(total)}`);
 }
 
-/** What is used where no model is named: the smallest of Meta's that is on this machine, else nano. */
+/** What is used where no model is named: the first of the published models that is on this machine, else nano. */
 export async function findDefaultModel(env: Environment): Promise<FoundModel> {
   const [cached] = await listCachedModels(env);
   return cached ?? findModel(nano, env);
 }
 
-/** The config to use: the file given, else the one beside the checkpoint, if there is one. */
+/** The config to use: the published model's or the file given, else the one beside the checkpoint, if there is one. */
 export async function configOf(model: ModelFiles, given: string | undefined): Promise<Sam2Config | undefined> {
+  if (given !== undefined && isPresetName(given)) return presets[given];
   const path = given ?? model.config;
   return path === undefined ? undefined : readConfig(path);
 }
 
 const nanoNote =
-  "masklet: none of Meta's models is on this machine, using nano, the small one that ships with masklet; " +
-  "its masks are rough. Name one with --model sam2.1-hiera-tiny: it is downloaded.\n";
+  "masklet: none of the published models is on this machine, using nano, the small one that ships with masklet; " +
+  "its masks are rough. Name one with --model sam2.1-hiera-tiny, or edgetam, which is faster: it is downloaded.\n";
 
 /** What the user sees of a model's loading. */
 export interface ModelHost {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { presets } from "@masklet/core/node";
 import { commit, ModelServer } from "@masklet/core/test/model-server";
 import { nanoModel } from "@masklet/model-nano";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -42,9 +43,14 @@ test("list shows all of Meta's and what is here", async () => {
   const lines = stdout.toString().split("\n");
   expect(lines.filter((line) => line.startsWith("sam2"))).toHaveLength(8);
   expect(lines.find((line) => line.startsWith(`${name} `))).toMatch(/0\.1 MB .*model\.safetensors$/);
-  expect(lines.filter((line) => line.endsWith("not here"))).toHaveLength(7);
+  expect(lines.filter((line) => line.endsWith("not here"))).toHaveLength(Object.keys(presets).length - 1);
+  expect(lines.find((line) => line.startsWith("edgetam "))).toMatch(/~ 56\.1 MB +Apache-2\.0 +not here$/);
+  expect(lines.find((line) => line.startsWith("efficienttam-ti-1 "))).toMatch(/unknown +Apache-2\.0 +not here$/);
   const { models } = JSON.parse((await run("list", "--json")).stdout.toString());
-  expect(models[0]).toEqual({ name, checkpoint: checkpoint(), bytes: bytes.length });
+  expect(models[0]).toEqual({
+    ...{ name, license: "Apache-2.0", publishedBytes: null },
+    ...{ checkpoint: checkpoint(), bytes: bytes.length },
+  });
 });
 
 test("verify tells what is damaged", async () => {

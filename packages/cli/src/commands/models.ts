@@ -1,4 +1,4 @@
-/** `masklet models`: Meta's models on this machine. */
+/** `masklet models`: published models on this machine. */
 import { stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import {
@@ -7,7 +7,9 @@ import {
   downloadModel,
   listCachedModels,
   type ModelFiles,
+  type PresetName,
   presets,
+  published,
   removeModel,
   resolveModel,
   verifyModel,
@@ -25,7 +27,7 @@ const options = {
   from: {
     type: "string",
     value: "SOURCE",
-    help: "For pull: hub (Hugging Face, the default) or meta (Meta's own server, which has the .pt of its eight models).",
+    help: "For pull: hub (Hugging Face, the default) or meta (Meta's own servers, which have the .pt of its models).",
   },
   figures: {
     type: "boolean",
@@ -46,13 +48,13 @@ const help: Help = {
   usage: "masklet models list | (pull | path | verify | remove) NAME... [options]",
   about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 
-  list     Meta's eight, and which of them are here.
+  list     Published models, and which of them are here. A size is the file's, ~ where it is what was published.
   pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again.
   path     Print where each model's checkpoint is.
   verify   Compute the hashes of what is here, and compare them with those that were published.
   remove   Delete models from the cache, for Python's tools too.
 
-NAME is one of Meta's (sam2.1-hiera-tiny), or owner/model as on Hugging Face.`,
+NAME is one of list's (sam2.1-hiera-tiny), or owner/model as on Hugging Face.`,
   sections: { Options: options },
   notes: `HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured. The token goes to the hub alone.
 
@@ -109,14 +111,16 @@ async function list({ json, host }: Call): Promise<0> {
   const found = await Promise.all(
     Object.values(presets).map(async ({ name }) => {
       const checkpoint = here.get(name) ?? null;
-      return { name, checkpoint, bytes: checkpoint === null ? null : (await stat(checkpoint)).size };
+      const { license, size } = published[name as PresetName];
+      const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
+      return { name, license, publishedBytes: size ?? null, checkpoint, bytes };
     }),
   );
-  const rows = found.map(({ name, checkpoint, bytes }): Cell[] => [
-    name,
-    bytes === null ? "-" : { text: megabytes(bytes), right: true },
-    checkpoint ?? "not here",
-  ]);
+  const rows = found.map(({ name, license, publishedBytes, checkpoint, bytes }): Cell[] => {
+    const size =
+      bytes !== null ? megabytes(bytes) : publishedBytes !== null ? `~ ${megabytes(publishedBytes)}` : "unknown";
+    return [name, { text: size, right: true }, license, checkpoint ?? "not here"];
+  });
   const cache = cacheFolder(env);
   await print(host, json ? asJson({ cache, models: found }) : `${renderTable(rows)}\nThe cache is ${cache}.\n`);
   return 0;

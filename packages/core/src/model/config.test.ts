@@ -25,6 +25,12 @@ const encoderWords: { readonly [K in EncoderKind]: (encoder: EncoderConfig<K>) =
     q_pool: encoder.queryPoolStages,
     fpn_top_down_levels: encoder.fpnTopDownLevels,
   }),
+  repvit: (encoder) => ({
+    trunk: "repvit",
+    embed_dims: encoder.embedDims,
+    stages: encoder.stages,
+    fpn_top_down_levels: encoder.fpnTopDownLevels,
+  }),
   vit: (encoder) => ({
     trunk: "vit",
     embed_dim: encoder.embedDim,
@@ -38,6 +44,12 @@ const encoderWords: { readonly [K in EncoderKind]: (encoder: EncoderConfig<K>) =
 
 const memoryWords: { readonly [K in MemoryKind]: (memory: MemoryConfig<K>) => Words } = {
   full: () => ({}),
+  perceiver: (memory) => ({
+    memory: "perceiver",
+    num_latents: memory.latents,
+    num_latents_2d: memory.latentMapSide ** 2,
+    perceiver_depth: memory.perceiverLayers,
+  }),
   pooled: (memory) => ({ memory: "pooled", memory_pooling_weight: memory.weightedBy }),
 };
 

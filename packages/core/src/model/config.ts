@@ -3,19 +3,23 @@ import type { FullMemoryConfig } from "./full-memory.ts";
 import type { HieraConfig } from "./hiera.ts";
 import { encoderOf } from "./image-encoder.ts";
 import { encoders, memories } from "./kinds.ts";
+import type { PerceiverMemoryConfig } from "./perceiver-memory.ts";
 import type { PooledMemoryConfig } from "./pooled-memory.ts";
+import type { RepVitConfig } from "./repvit.ts";
 import { type MemorySizes, memoryOf } from "./video-memory.ts";
 import type { VitConfig } from "./vit.ts";
 
 /** The kinds of image encoder by their names: each a file, and a row of `encoders`. */
 export interface EncoderConfigs {
   readonly hiera: HieraConfig;
+  readonly repvit: RepVitConfig;
   readonly vit: VitConfig;
 }
 
 /** The kinds of memory by their names: each a file, and a row of `memories`. */
 export interface MemoryConfigs {
   readonly full: FullMemoryConfig;
+  readonly perceiver: PerceiverMemoryConfig;
   readonly pooled: PooledMemoryConfig;
 }
 
@@ -106,7 +110,7 @@ type VitVariant = "" | "-1" | "-2" | "-512";
 export type EfficientTamPresetName = `efficienttam-${VitSize}${VitVariant}`;
 
 /** Names of published models. */
-export type PresetName = HieraPresetName | EfficientTamPresetName;
+export type PresetName = HieraPresetName | "edgetam" | EfficientTamPresetName;
 
 const fullMemory = {
   kind: "full",
@@ -131,6 +135,28 @@ function hieraPreset(size: PresetSize, version: "2.0" | "2.1"): Sam2Config {
   });
 }
 
+/** Of the kind of SAM 2.0, as EfficientTAM is. */
+const edgeTam: Sam2Config = Object.freeze<Sam2Config>({
+  name: "edgetam",
+  version: "2.0",
+  imageSize: 1024,
+  ...published,
+  encoder: Object.freeze<RepVitConfig>({
+    kind: "repvit",
+    embedDims: [48, 96, 192, 384],
+    stages: [2, 2, 14, 2],
+    fpnTopDownLevels: [2, 3],
+  }),
+  memory: Object.freeze({
+    ...fullMemory,
+    kind: "perceiver",
+    attentionLayers: 2,
+    latents: 256,
+    latentMapSide: 16,
+    perceiverLayers: 2,
+  }),
+});
+
 /** Of the kind of SAM 2.0: pointers have no place in time, and absent objects no embedding. */
 function efficientTamPreset(size: VitSize, variant: VitVariant): Sam2Config {
   const pooled = { kind: "pooled", weightedBy: variant === "-1" ? "logits" : "keys" } as const;
@@ -153,8 +179,9 @@ function efficientTamPreset(size: VitSize, variant: VitVariant): Sam2Config {
 }
 
 /**
- * Published models: Meta's eight (reference: `sam2/configs`), 2.1 first, small to large, then EfficientTAM's eight
- * (Xiong et al. 2024; reference: `efficient_track_anything/configs`).
+ * Published models: Meta's eight (reference: `sam2/configs`), 2.1 first, small to large, then EdgeTAM (Zhou et al. 2025;
+ * reference: `sam2/configs/edgetam.yaml`) and EfficientTAM's eight (Xiong et al. 2024; reference:
+ * `efficient_track_anything/configs`).
  */
 export const presets: Readonly<Record<PresetName, Sam2Config>> = {
   "sam2.1-hiera-tiny": hieraPreset("tiny", "2.1"),
@@ -165,6 +192,7 @@ export const presets: Readonly<Record<PresetName, Sam2Config>> = {
   "sam2-hiera-small": hieraPreset("small", "2.0"),
   "sam2-hiera-base-plus": hieraPreset("base-plus", "2.0"),
   "sam2-hiera-large": hieraPreset("large", "2.0"),
+  edgetam: edgeTam,
   "efficienttam-s": efficientTamPreset("s", ""),
   "efficienttam-s-1": efficientTamPreset("s", "-1"),
   "efficienttam-s-2": efficientTamPreset("s", "-2"),
@@ -220,6 +248,8 @@ function fromReference(root: Fields, name: string): Sam2Config {
 const modelTypes = {
   sam2: { encoder: "hiera", memory: "full" },
   sam2_video: { encoder: "hiera", memory: "full" },
+  edgetam: { encoder: "repvit", memory: "perceiver" },
+  edgetam_video: { encoder: "repvit", memory: "perceiver" },
 } as const;
 
 function fromTransformers(root: Fields, name: string): Sam2Config {

@@ -12,7 +12,7 @@ export interface PublishedModel {
   readonly direct?: string;
   /** Of `file`, where it is known: none of the authors lists one, so it is what others recorded of their download. */
   readonly sha256?: string;
-  /** Of `file`, in bytes, where it is known. */
+  /** Of `file`, in bytes, as far as it is known: EdgeTAM's to 0.1 MB. */
   readonly size?: number;
   /** Of the weights. */
   readonly license: string;
@@ -27,6 +27,16 @@ function hiera(name: string, release: string, sha256: string): PublishedModel {
   const direct = `${meta}/${release}/${file}`;
   return { repository, file, safetensors: true, direct, sha256, license: "Apache-2.0" };
 }
+
+const edgeTam: PublishedModel = {
+  repository: "facebook/EdgeTAM",
+  file: "edgetam.pt",
+  safetensors: false,
+  direct: "https://github.com/facebookresearch/EdgeTAM/raw/main/checkpoints/edgetam.pt",
+  sha256: "ed2d4850b8792c239689b043c47046ec239b6e808a3d9b6ae676c803fd8780df",
+  size: 56_100_000,
+  license: "Apache-2.0",
+};
 
 /** EfficientTAM's models share one repository. */
 function efficientTam(file: string, size?: number): PublishedModel {
@@ -76,6 +86,7 @@ export const published: Readonly<Record<PresetName, PublishedModel>> = {
     "072824",
     "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b",
   ),
+  edgetam: edgeTam,
   "efficienttam-s": efficientTam("efficienttam_s.pt", 136_375_868),
   "efficienttam-s-1": efficientTam("efficienttam_s_1.pt", 136_376_327),
   "efficienttam-s-2": efficientTam("efficienttam_s_2.pt", 136_376_327),

@@ -16,9 +16,10 @@ import { channelsLast, decoderCases, distance, fromQuads, type Golden, readGolde
 import { type CreateBackend, type Shared, skipSuite, type TestedBackend } from "./shared.ts";
 
 /** A preset with recorded outputs. */
-export type TamVariant = Extract<PresetName, "efficienttam-s" | "efficienttam-s-512">;
+export type TamVariant = Extract<PresetName, "edgetam" | "efficienttam-s" | "efficienttam-s-512">;
 
 const files: Readonly<Record<TamVariant, string>> = {
+  edgetam: "edgetam",
   "efficienttam-s": "efficienttam_s",
   "efficienttam-s-512": "efficienttam_s_512x512",
 };

@@ -1,0 +1,13 @@
+import { shared } from "@masklet/core/test/goldens/shared.web";
+import { testTam } from "@masklet/core/test/goldens/tam";
+import { inject } from "vitest";
+import { createTfjsBackend } from "../src/web.ts";
+
+/** Where the test's server has the engine's files. */
+const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
+
+const create = () => createTfjsBackend({ engine: "wasm", wasmPaths });
+
+testTam(create, { shared, variants: ["edgetam", "efficienttam-s-512"] });
+// Images of 1024 pixels take minutes.
+if (inject("slow")) testTam(create, { shared, variants: ["efficienttam-s"] });
