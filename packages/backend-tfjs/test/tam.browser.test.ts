@@ -3,6 +3,13 @@ import { testTam } from "@masklet/core/test/goldens/tam";
 import { inject } from "vitest";
 import { createTfjsBackend } from "../src/web.ts";
 
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Whether tests that take minutes run. */
+    slow: boolean;
+  }
+}
+
 /** Where the test's server has the engine's files. */
 const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
 
