@@ -42,7 +42,8 @@ export const repvit: ImageEncoder<RepVitConfig> = {
     const body = root.at("image_encoder").at("trunk").at("body");
     return featurePyramid(g, root, c, repvitTrunk(g, body, c, image));
   },
-  roundedScopes: ["image_encoder.trunk.body.stages_"],
+  // Its convolutions are no linear layers, and of those that weigh channels nothing is to be gained.
+  roundedScopes: [],
   fingerprint: [
     ...["image_encoder.trunk.body.stem.conv1.bn.running_mean", "image_encoder.neck.convs.0.conv.bias"],
     ...["sam_mask_decoder.conv_s0.bias", "sam_mask_decoder.conv_s1.bias"],
@@ -223,11 +224,14 @@ function channelMixer(g: GraphBuilder, w: WeightScope, x: Value): Value {
   return g.add(x, projected(g, w.at("conv2"), hidden, widthOf(x)));
 }
 
-/** A 1x1 convolution and its norm. */
+/**
+ * A 1x1 convolution and its norm: a convolution, though a linear layer would do, so that a runtime keeps maps in the layout
+ * of the depthwise ones before and after it.
+ */
 function projected(g: GraphBuilder, w: WeightScope, x: Value, out: number): Value {
   return g.scope(w.path, () => {
     const { filter, bias } = folded(g, w, [out, widthOf(x), 1, 1]);
-    return g.linear(x, g.reshape(filter, [out, widthOf(x)]), bias);
+    return g.conv2d(x, filter, bias);
   });
 }
 
