@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"],
-          exclude: ["**/*.golden.test.ts", "**/*.browser.test.ts", "**/node_modules/**"],
+          exclude: ["**/*.golden.test.ts", "**/*.browser.test.ts", "**/*.install.test.ts", "**/node_modules/**"],
           env: quiet,
           // Machines are shared, and some tests start processes or compile models.
           testTimeout: 30_000,
@@ -36,6 +36,13 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: "install",
+          include: ["tools/**/*.install.test.ts"],
+          env: quiet,
         },
       },
       {

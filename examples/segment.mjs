@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { createOrtBackend } from "@masklet/backend-ort";
+import { createOrtBackend } from "@masklet/backend-ort/node";
 import { cutout, encodePng, ImagePredictor, loadSam2, overlay, readImage, writeFileAtomic } from "@masklet/core/node";
 import { nanoModel } from "@masklet/model-nano";
 

@@ -86,7 +86,7 @@ const segment = {
     for (const file of Object.values(results)) rmSync(join(out, file), { force: true });
     node([
       ...["packages/cli/dist/main.js", "segment", "examples/scene.png", "--box", "45,35,224,209"],
-      ...["--format", "cutout,mask,overlay,json", "-o", "out"],
+      ...["--model", "nano", "--format", "cutout,mask,overlay,json", "-o", "out"],
     ]);
     for (const [what, file] of Object.entries(results)) {
       if (!existsSync(join(out, file))) throw new Error(`masklet segment: no ${what} at ${join("out", file)}`);
@@ -141,7 +141,7 @@ const tests = [
   build,
   { name: "API reports", needs: [build.name], run: () => node(["tools/api-report.mjs", "check"]) },
   { name: "size budgets", needs: [build.name], run: () => node(["tools/size.mjs", "check"]) },
-  { name: "core without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
+  { name: "core and labels without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
   { name: "unit and conformance tests", needs: [install.name], run: () => vitest("unit") },
   { name: "goldens", needs: [install.name], run: () => vitest("goldens") },
   {
@@ -153,6 +153,7 @@ const tests = [
       return vitest("browser", { CHROMIUM: path });
     },
   },
+  { name: "packages installed by npm", needs: [build.name], run: () => vitest("install") },
   {
     name: "packages on the lowest Node",
     needs: [build.name],

@@ -13,6 +13,26 @@ function run(command, args, cwd) {
 }
 
 /**
+ * Packs every published package.
+ *
+ * @param {string} folder that the tarballs are put in
+ * @returns {{ name: string, folder: string, tarball: string }[]} each with the folder of its sources
+ */
+export function packPackages(folder) {
+  const pnpm = join(root, "node_modules", "pnpm", "bin", "pnpm.cjs");
+  return readdirSync(join(root, "packages")).flatMap((directory) => {
+    const source = join(root, "packages", directory);
+    const packageJson = join(source, "package.json");
+    if (!existsSync(packageJson)) return [];
+    const manifest = JSON.parse(readFileSync(packageJson, "utf8"));
+    if (manifest.private) return [];
+    const tarball = join(folder, `${directory}.tgz`);
+    run(process.execPath, [pnpm, "pack", "--out", tarball], source);
+    return [{ name: manifest.name, folder: source, tarball }];
+  });
+}
+
+/**
  * Packs every published package and unpacks it into the project; what others publish is linked, so that no network is
  * needed.
  *
@@ -20,21 +40,15 @@ function run(command, args, cwd) {
  */
 export function installPackages(project) {
   const modules = join(project, "node_modules");
-  mkdirSync(join(modules, "@masklet"), { recursive: true });
-  for (const name of readdirSync(join(root, "packages"))) {
-    const folder = join(root, "packages", name);
-    const packageJson = join(folder, "package.json");
-    if (!existsSync(packageJson) || JSON.parse(readFileSync(packageJson, "utf8")).private) continue;
-    const pnpm = join(root, "node_modules", "pnpm", "bin", "pnpm.cjs");
-    const tarball = join(project, `${name}.tgz`);
-    run(process.execPath, [pnpm, "pack", "--out", tarball], folder);
-    const unpacked = join(modules, "@masklet", name);
-    mkdirSync(unpacked);
+  for (const { name, folder, tarball } of packPackages(project)) {
+    const unpacked = join(modules, name);
+    mkdirSync(unpacked, { recursive: true });
     run("tar", ["-xzf", tarball, "-C", unpacked, "--strip-components=1"], project);
     rmSync(tarball);
 
-    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(unpacked, "package.json"), "utf8"));
-    for (const [dependency, range] of Object.entries({ ...dependencies, ...optionalDependencies })) {
+    const manifest = JSON.parse(readFileSync(join(unpacked, "package.json"), "utf8"));
+    const needed = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies };
+    for (const [dependency, range] of Object.entries(needed)) {
       if (String(range).startsWith("workspace:")) throw new Error(`${name}: packed with ${dependency} ${range}`);
       const installed = join(folder, "node_modules", dependency);
       const link = join(modules, dependency);

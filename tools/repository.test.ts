@@ -43,6 +43,31 @@ test("the lockfile names no host, and nothing runs an install script", () => {
   expect(text("pnpm-workspace.yaml")).toMatch(/^onlyBuiltDependencies: \[\]$/m);
 });
 
+test("ONNX Runtime has one version: the one that is tested is asked for, and named wherever it is installed", () => {
+  const read = (path: string): Record<string, Record<string, string> | undefined> => JSON.parse(text(path));
+  const { dependencies, devDependencies, peerDependencies } = read("packages/backend-ort/package.json");
+  const { optionalDependencies } = read("packages/cli/package.json");
+  const version = peerDependencies?.["onnxruntime-node"];
+  expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  const asked = [dependencies, devDependencies, peerDependencies, optionalDependencies].flatMap((group = {}) =>
+    Object.entries(group).filter(([name]) => name.startsWith("onnxruntime-")),
+  );
+  expect(asked.filter(([, range]) => range !== version)).toEqual([]);
+  const pages = ["README.md", ...["apps", "packages"].flatMap((folder) => markdown(folder))];
+  const named = pages.flatMap((page) =>
+    [...text(page).matchAll(/onnxruntime-(?:node|web)@([\d.]*\d)/g)].map(([, found]) => `${page}: ${found}`),
+  );
+  expect(named.length).toBeGreaterThan(4);
+  expect(named.filter((found) => !found.endsWith(`: ${version}`))).toEqual([]);
+});
+
+/** The pages below a folder. */
+function markdown(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md") && !path.includes("node_modules"))
+    .map((path) => join(folder, path));
+}
+
 test("no package reaches into another's folder", () => {
   const reached = readdirSync(join(root, "packages"), { recursive: true, encoding: "utf8" })
     .filter((path) => /^[^/\\]+[/\\](src|test)[/\\].*\.ts$/.test(path))

@@ -28,7 +28,17 @@ for (const name of readdirSync(scope)) {
     console.log(`${specifier}: ${names.length} exports`);
   }
   for (const path of Object.values(bin ?? {})) {
-    const args = [join(scope, name, String(path)), "segment", "scene.png", "--box", "45,35,224,209", "-o", "out"];
+    const args = [
+      join(scope, name, String(path)),
+      "segment",
+      "scene.png",
+      "--box",
+      "45,35,224,209",
+      "-m",
+      "nano",
+      "-o",
+      "out",
+    ];
     const { status } = spawnSync(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] });
     if (status !== 0) throw new Error(`${args.join(" ")}: exit code ${status}`);
     const record = JSON.parse(readFileSync(join("out", "scene.json"), "utf8"));

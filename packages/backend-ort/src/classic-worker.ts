@@ -9,7 +9,7 @@
 import { BackendError } from "@masklet/core/backend";
 import { type PortLike, serveSam2 } from "@masklet/core/remote";
 import * as ort from "onnxruntime-web/wasm";
-import { createOrtBackend } from "./web.ts";
+import { createOrtBackend } from "./web-backend.ts";
 
 /** The `backend` of a client's request. */
 interface ClassicWorkerBackend {

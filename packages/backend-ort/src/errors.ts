@@ -15,13 +15,42 @@ export function deviceUnavailable(
   );
 }
 
+/** The version of both runtimes that is tested, and that package.json asks for. */
+const version = "1.30.0";
+
+/** A runtime that cannot be imported, in words. */
+export interface Missing {
+  readonly name: "onnxruntime-node" | "onnxruntime-web";
+  /** What is wrong with it. By default what `cause` says. */
+  readonly problem?: string;
+  /** The shell command that the package's name and version follow; `false` where it would not help. */
+  readonly install?: string | false;
+  /** What else helps. */
+  readonly instead?: string;
+}
+
 /** The error for a runtime package that cannot be imported. */
-export function runtimeMissing(name: string, cause: unknown): BackendError {
-  const problem = messageOf(cause);
+export function runtimeMissing(
+  cause: unknown,
+  { name, problem = `cannot be loaded: ${messageOf(cause)}`, install = "npm install", instead }: Missing,
+): BackendError {
+  const command = install === false ? undefined : `${install} ${name}@${version}`;
+  const remedies = [command && `install it (${command})`, instead, "hand over a runtime as `ort`"].filter(Boolean);
+  return new BackendError("runtime-missing", `${name} ${problem}; ${remedies.join(", or ")}`, {
+    cause,
+    details: { package: name, problem, install: command },
+  });
+}
+
+/** The error for a runtime that does not find its own files in the browser. */
+export function wasmMissing(paths: unknown, cause: unknown): BackendError {
+  const places = typeof paths === "object" && paths !== null ? Object.values(paths).map(String).join(", ") : paths;
+  const where = places === undefined ? "beside the bundled script" : `at ${String(places)}`;
   return new BackendError(
     "runtime-missing",
-    `${name} cannot be loaded: ${problem}. Install it (npm install ${name}), or hand over a runtime as \`ort\``,
-    { cause, details: { package: name } },
+    `onnxruntime-web does not find its .wasm and .mjs ${where}: ${messageOf(cause)}. Copy them from ` +
+      "node_modules/onnxruntime-web/dist to where the page can fetch them, and name the place with `wasmPaths` (see the docs on workers and bundlers); reload the page before the next try",
+    { cause, details: { package: "onnxruntime-web", wasmPaths: paths } },
   );
 }
 

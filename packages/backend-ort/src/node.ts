@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { precisions, Queue } from "@masklet/core/backend";
+import { MaskletError } from "@masklet/core";
+import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
+import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
-import { deviceUnavailable, messageOf, runtimeMissing } from "./errors.ts";
+import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
+import { nodeRuntimeMissing } from "./node-runtime.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
 import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
@@ -48,6 +51,7 @@ export interface OrtNodeOptions extends OrtTuning {
  * `details.available`) for a device that this machine does not have.
  */
 export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<OrtBackend> {
+  checkKeys("createOrtBackend", options, nodeKeys);
   const { device = "cpu", profile = false } = options;
   const ort = options.ort ?? (await loadRuntime());
   if (device !== "cpu") await requireDevice(ort, device);
@@ -105,7 +109,7 @@ async function loadRuntime(): Promise<OrtRuntime> {
   try {
     ort = await import("onnxruntime-node");
   } catch (error) {
-    throw runtimeMissing("onnxruntime-node", error);
+    throw nodeRuntimeMissing(error);
   }
   // Failures come as errors; the runtime's own lines on stderr would only repeat them.
   ort.env.logLevel = "fatal";
@@ -154,7 +158,10 @@ async function shareFolder(paths: readonly string[]): Promise<SharedFolder | und
 }
 
 async function profileToFile(): Promise<Profiling> {
-  const folder = await mkdtemp(join(tmpdir(), "masklet-profile-"));
+  const folder = await mkdtemp(join(tmpdir(), "masklet-profile-")).catch((cause: Error) => {
+    const problem = `${tmpdir()}: no temporary folder for the profile can be made there: ${cause.message}`;
+    throw new MaskletError("write-failed", `${problem}; set TMPDIR`, { cause, details: { path: tmpdir() } });
+  });
   const discard = (): Promise<void> => rm(folder, { recursive: true, force: true });
   return {
     sessionOptions: { enableProfiling: true, profileFilePrefix: join(folder, "profile") },
@@ -167,3 +174,25 @@ async function profileToFile(): Promise<Profiling> {
     discard,
   };
 }
+
+const nodeKeys: Keys<OrtNodeOptions> = {
+  ort: true,
+  device: true,
+  profile: true,
+  modelCache: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};
+/**
+ * One object of an image in one call, on the CPU unless another `backend` is given. Images are what `readImage` of
+ * `@masklet/core/node` opens: a path, an address, bytes, pixels. Files are bytes.
+ *
+ *     const found = await segment("photo.jpg", { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createOrtBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

@@ -5,7 +5,7 @@ import { createBackend } from "../src/backend.ts";
 import { createOrtBackend } from "../src/node.ts";
 import type { OrtBackend, OrtRuntime } from "../src/runtime.ts";
 import { sessionOptions } from "../src/session-options.ts";
-import { createOrtBackend as createWebBackend } from "../src/web.ts";
+import { createOrtBackend as createWebBackend } from "../src/web-backend.ts";
 
 const held = (backend: object): number => (backend as OrtBackend).liveTensors;
 

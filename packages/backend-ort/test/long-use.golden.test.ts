@@ -1,25 +1,27 @@
 /** A long stream and a long batch keep their memory. */
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import type { Sample } from "./long-use.ts";
 
-test.each([
+// Side by side: neither fills two cores, nor is anything timed.
+test.concurrent.each([
   ["frames", "stream-process.ts"],
   ["images", "batch-process.ts"],
-])("1000 %s take no more memory than the first of them", { timeout: 600_000 }, (_, name) => {
+])("1000 %s take no more memory than the first of them", { timeout: 600_000 }, async (_, name) => {
   // In a process of its own, whose young generation has its full size from the start: else the engine lets it grow by
   // some 30 MB in the first hundreds, whoever allocates. Pictures' bytes go back to the system when they are freed (glibc
   // would raise the size from which they do, and keep more or less of them).
   const script = fileURLToPath(new URL(name, import.meta.url));
   const engine = ["--expose-gc", "--min-semi-space-size=16", "--max-semi-space-size=16"];
-  const child = spawnSync(process.execPath, [...engine, "--conditions=@masklet/source", "--no-warnings", script], {
-    encoding: "utf8",
+  const args = [...engine, "--conditions=@masklet/source", "--no-warnings", script];
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
     env: { ...process.env, MALLOC_MMAP_THRESHOLD_: "65536" },
   });
-  expect(child.stderr).toBe("");
-  const samples: readonly Sample[] = JSON.parse(child.stdout);
+  expect(stderr).toBe("");
+  const samples: readonly Sample[] = JSON.parse(stdout);
   expect(samples).toHaveLength(10);
   expect(samples.at(-1)?.found).toBe(1000);
   expect(new Set(samples.map(({ tensors }) => tensors)).size, "tensors alive").toBe(1);

@@ -14,6 +14,7 @@ import {
 import { float32, imageEncoderGraph, int32, maskDecoderGraph, withPrecision } from "@masklet/core/backend";
 import { loadSam2, openCheckpoint, type Sam2 } from "@masklet/core/node";
 import { trackClip } from "@masklet/core/test/goldens/clip.node";
+import { promptOf } from "@masklet/core/test/goldens/nano-image";
 import { readJson, type Shared } from "@masklet/core/test/goldens/shared";
 import { shared, sharedPath } from "@masklet/core/test/goldens/shared.node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
@@ -78,8 +79,7 @@ describe.skipIf(shared === undefined)("precision (needs ../shared)", () => {
         await using predictor = new ImagePredictor(model);
         await predictor.setImage(await files.image(`media/${name}.png`));
         for (const { prompt, masks } of cases) {
-          const { multimask, ...what } = prompt;
-          const prediction = await predictor.predict(what, { multimaskOutput: multimask });
+          const prediction = await predictor.predict(promptOf(prompt), { multimaskOutput: prompt.multimask });
           for (const [i, mask] of prediction.masks.entries()) {
             ious.push(maskIou(mask, decodeRle({ size, counts: masks[i] as readonly number[] })));
           }

@@ -120,7 +120,7 @@ test("aborting rejects at once, and the worker serves the next", async () => {
 });
 
 test("a checkpoint the worker does not take is refused", async () => {
-  await expect(createWorkerPredictor(worker, 7)).rejects.toMatchObject({
+  await expect(createWorkerPredictor(worker, 7 as never)).rejects.toMatchObject({
     name: "PromptError",
     code: "bad-option",
   });

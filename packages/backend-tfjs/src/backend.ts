@@ -16,7 +16,7 @@ import {
 import type { Engine } from "./engine.ts";
 import { messageOf, noRoundedWeights, tfDtype } from "./errors.ts";
 import { CompiledGraph } from "./executable.ts";
-import type { TfjsBackend } from "./runtime.ts";
+import type { TfjsBackend } from "./public.ts";
 import { type TfjsTensor, uploadTensor } from "./tensor.ts";
 import { placeWeights } from "./weights.ts";
 

@@ -1,21 +1,22 @@
 import { BackendError, byteSize, elementCount, formatDims, Queue, type ValueDType } from "@masklet/core/backend";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { deviceLost, messageOf, tfDtype } from "./errors.ts";
-import type { TfjsEngine, TfOps, TfRuntime } from "./runtime.ts";
+import type { TfjsEngine } from "./public.ts";
+import type { Tensorflow, TfOps } from "./runtime.ts";
 import { type GpuDevice, type Traits, traitsOf, webgpuDevice } from "./traits.ts";
 import { type OwnKernels, ownKernels } from "./wasm-kernels.ts";
 
 /** TensorFlow.js has one current engine for everybody: those who share a runtime take turns. */
-const locks = new WeakMap<TfRuntime, Queue>();
+const locks = new WeakMap<Tensorflow, Queue>();
 
 /** The lock of all that compute with a runtime. */
-export function lockOf(tf: TfRuntime): Queue {
+export function lockOf(tf: Tensorflow): Queue {
   const lock = locks.get(tf) ?? new Queue();
   locks.set(tf, lock);
   return lock;
 }
 
-type KernelBackend = ReturnType<TfRuntime["engine"]>["backend"];
+type KernelBackend = ReturnType<Tensorflow["engine"]>["backend"];
 
 /** The part of the WebGPU engine that collects commands and pools buffers. */
 interface GpuQueue {
@@ -49,7 +50,7 @@ function flush(queue: GpuQueue): void {
 }
 
 /** WebGL's flags for graphs whose shapes vary, where nobody else has set them. */
-function keepTidy(tf: TfRuntime): void {
+function keepTidy(tf: Tensorflow): void {
   const env = tf.env();
   // By default freed textures are kept for ever, and every shape has a shader of its own.
   if (env.getNumber("WEBGL_DELETE_TEXTURE_THRESHOLD") === -1) env.set("WEBGL_DELETE_TEXTURE_THRESHOLD", POOL);
@@ -58,7 +59,7 @@ function keepTidy(tf: TfRuntime): void {
 
 /** A started engine of TensorFlow.js. */
 export class Engine {
-  readonly tf: TfRuntime;
+  readonly tf: Tensorflow;
   readonly engine: TfjsEngine;
   readonly traits: Traits;
   /** What kernels are made of: TensorFlow.js, with our own operations for the engine in their places. */
@@ -71,7 +72,7 @@ export class Engine {
   #lost: string | undefined;
 
   /** `engine` must be current in `tf`. `limits` replace what is known of it. */
-  constructor(tf: TfRuntime, engine: TfjsEngine, limits: Partial<Traits> = {}) {
+  constructor(tf: Tensorflow, engine: TfjsEngine, limits: Partial<Traits> = {}) {
     this.tf = tf;
     this.engine = engine;
     this.#name = tf.getBackend();

@@ -1,13 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import util from "node:util";
+import { checkKeys, type Keys } from "@masklet/core/backend";
+import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
-import type { TfjsBackend, TfRuntime } from "./runtime.ts";
+import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
+import { asTensorflow, type Tensorflow } from "./runtime.ts";
 import { type Candidate, startable, startEngine } from "./start.ts";
-import { setUpWasm, type WasmOptions } from "./wasm.ts";
+import { setUpWasm } from "./wasm.ts";
 
-export type { TfjsBackend, TfOps, TfRuntime } from "./runtime.ts";
-export type { WasmFile, WasmOptions } from "./wasm.ts";
+export type { TfjsBackend, TfRuntime, WasmFile, WasmOptions } from "./public.ts";
 
 /** Engines of TensorFlow.js in Node. "node-gpu" and "node" are libtensorflow, whose packages you install yourself. */
 export type TfjsNodeEngine = "node-gpu" | "node" | "wasm" | "cpu";
@@ -31,6 +33,7 @@ export interface TfjsNodeOptions extends Pick<WasmOptions, "wasmBinary"> {
  * (with `details.available`) if it does not start.
  */
 export async function createTfjsBackend(options: TfjsNodeOptions = {}): Promise<TfjsBackend> {
+  checkKeys("createTfjsBackend", options, nodeKeys);
   const { engine } = options;
   const started = await startEngine({ candidates: candidates(options), engine, pause });
   return createBackend(started, pause);
@@ -44,8 +47,9 @@ export async function availableEngines(options: Pick<TfjsNodeOptions, "tf"> = {}
 const pause = (): Promise<void> => setImmediate();
 
 function candidates({ tf, wasmBinary }: TfjsNodeOptions): readonly Candidate[] {
-  const own = async (load: () => Promise<TfRuntime>): Promise<TfRuntime> => tf ?? (await load());
-  const native = (name: string) => (): Promise<TfRuntime> => {
+  const own = async (load: () => Promise<Tensorflow>): Promise<Tensorflow> =>
+    tf === undefined ? await load() : asTensorflow(tf);
+  const native = (name: string) => (): Promise<Tensorflow> => {
     restoreIsNullOrUndefined();
     return own(() => load(name));
   };
@@ -77,9 +81,9 @@ function candidates({ tf, wasmBinary }: TfjsNodeOptions): readonly Candidate[] {
 }
 
 /** Imports a package by name: the type checker need not find those that only some install. */
-async function load(name: string): Promise<TfRuntime> {
+async function load(name: string): Promise<Tensorflow> {
   try {
-    return (await import(name)) as TfRuntime;
+    return (await import(name)) as Tensorflow;
   } catch (cause) {
     throw runtimeMissing(name, cause);
   }
@@ -90,3 +94,16 @@ function restoreIsNullOrUndefined(): void {
   if ("isNullOrUndefined" in util) return;
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
 }
+
+const nodeKeys: Keys<TfjsNodeOptions> = { tf: true, engine: true, wasmBinary: true };
+/**
+ * One object of an image in one call, on the first engine that starts unless another `backend` is given. Images are
+ * what `readImage` of `@masklet/core/node` opens: a path, an address, bytes, pixels. Files are bytes.
+ *
+ *     const found = await segment("photo.jpg", { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createTfjsBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

@@ -1,27 +1,10 @@
-import type { Backend } from "@masklet/core/backend";
+/** TensorFlow.js as its own types have it: for the inside alone, as few compile them without `skipLibCheck`. */
+import type { TfRuntime } from "./public.ts";
 
 type Tfjs = typeof import("@tensorflow/tfjs-core");
 
-/**
- * What the backend uses of TensorFlow.js. `@tensorflow/tfjs-core`, `@tensorflow/tfjs`, `@tensorflow/tfjs-node` and
- * `@tensorflow/tfjs-node-gpu`, imported whole, all fit.
- */
-export type TfRuntime = Pick<
-  Tfjs,
-  | "engine"
-  | "env"
-  | "findBackend"
-  | "findBackendFactory"
-  | "getBackend"
-  | "getKernel"
-  | "memory"
-  | "registerBackend"
-  | "registerKernel"
-  | "removeBackend"
-  | "setBackend"
-  | "tidy"
-> &
-  TfOps;
+/** What the backend uses of TensorFlow.js. */
+export type Tensorflow = Pick<Tfjs, keyof TfRuntime>;
 
 /** The operations that the kernels are made of. */
 export type TfOps = Pick<
@@ -69,11 +52,5 @@ export type TfOps = Pick<
   | "zeros"
 >;
 
-/** The engines of TensorFlow.js. "node" and "node-gpu" are libtensorflow. */
-export type TfjsEngine = "webgpu" | "webgl" | "wasm" | "cpu" | "node-gpu" | "node";
-
-/** The TensorFlow.js backend. */
-export interface TfjsBackend extends Backend {
-  /** Device tensors that were made and not disposed of yet. */
-  readonly liveTensors: number;
-}
+/** What was handed over, as what it is. */
+export const asTensorflow = (tf: TfRuntime): Tensorflow => tf as unknown as Tensorflow;

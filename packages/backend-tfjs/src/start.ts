@@ -1,7 +1,8 @@
 import type { BackendError } from "@masklet/core/backend";
 import { Engine, lockOf } from "./engine.ts";
 import { engineUnavailable, messageOf } from "./errors.ts";
-import type { TfjsEngine, TfRuntime } from "./runtime.ts";
+import type { TfjsEngine } from "./public.ts";
+import type { Tensorflow } from "./runtime.ts";
 import { webgpuDevice } from "./traits.ts";
 import { startWasm } from "./wasm.ts";
 
@@ -9,7 +10,7 @@ import { startWasm } from "./wasm.ts";
 export interface Candidate {
   readonly engine: TfjsEngine;
   /** Imports what it needs. Throws why it cannot be had. */
-  readonly load: () => Promise<TfRuntime>;
+  readonly load: () => Promise<Tensorflow>;
 }
 
 /** The name that TensorFlow.js knows an engine by. */
@@ -78,7 +79,7 @@ async function start({ engine, load }: Candidate, pause: () => Promise<void>): P
 }
 
 /** Both packages of libtensorflow call their engine the same. */
-function requirePackage(tf: TfRuntime, engine: TfjsEngine): void {
+function requirePackage(tf: Tensorflow, engine: TfjsEngine): void {
   if (engine !== "node" && engine !== "node-gpu") return;
   const { isGPUPackage = false } = tf.engine().backend as { readonly isGPUPackage?: boolean };
   if (isGPUPackage !== (engine === "node-gpu")) {
@@ -87,7 +88,7 @@ function requirePackage(tf: TfRuntime, engine: TfjsEngine): void {
 }
 
 /** Registers an engine anew whose device is gone, so that the next one gets another device. */
-async function forgetIfLost(tf: TfRuntime, name: string, pause: () => Promise<void>): Promise<void> {
+async function forgetIfLost(tf: Tensorflow, name: string, pause: () => Promise<void>): Promise<void> {
   const device = name === "webgpu" ? webgpuDevice(tf) : undefined;
   const isLost = device === undefined ? contextIsLost(tf, name) : await Promise.race([lost(device.lost), pause()]);
   if (isLost !== true) return;
@@ -98,7 +99,7 @@ async function forgetIfLost(tf: TfRuntime, name: string, pause: () => Promise<vo
 
 const lost = (promise: Promise<unknown>): Promise<true> => promise.then(() => true);
 
-function contextIsLost(tf: TfRuntime, name: string): boolean {
+function contextIsLost(tf: Tensorflow, name: string): boolean {
   const backend = tf.engine().registry[name] as
     | { readonly gpgpu?: { readonly gl?: { isContextLost(): boolean } } }
     | undefined;

@@ -1,4 +1,4 @@
-import type { TfRuntime } from "./runtime.ts";
+import type { Tensorflow } from "./runtime.ts";
 
 /** What kernels are chosen by: the limits and habits of an engine. */
 export interface Traits {
@@ -27,7 +27,7 @@ const host: Traits = {
 };
 
 /** The traits of a started engine; `name` is the one that TensorFlow.js knows it by. */
-export function traitsOf(tf: TfRuntime, name: string): Traits {
+export function traitsOf(tf: Tensorflow, name: string): Traits {
   switch (name) {
     case "wasm":
       // The heap ends at 4 GiB, where writes go to address 0. XNNPACK's packed matrices are not among the tensors.
@@ -70,6 +70,6 @@ export interface GpuDevice {
 }
 
 /** WebGPU's device, where that is the engine. */
-export function webgpuDevice(tf: TfRuntime): GpuDevice | undefined {
+export function webgpuDevice(tf: Tensorflow): GpuDevice | undefined {
   return (tf.engine().registry["webgpu"] as { readonly device?: GpuDevice } | undefined)?.device;
 }

@@ -7,7 +7,7 @@
  */
 import { float32, GraphBuilder } from "@masklet/core/backend";
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
-import type { TfRuntime } from "./runtime.ts";
+import type { Tensorflow } from "./runtime.ts";
 
 /** What a kernel is given of the engine, as of version 4.22. */
 interface WasmEngine {
@@ -45,7 +45,7 @@ type KernelFunction = (call: KernelArguments) => TensorInfo;
 const PREFIX = "Masklet";
 
 /** The kernels, registered with the wasm engine of a runtime; `undefined` if that is of another make. */
-export function ownKernels(tf: TfRuntime): OwnKernels | undefined {
+export function ownKernels(tf: Tensorflow): OwnKernels | undefined {
   const engine = tf.engine().backend as Partial<WasmEngine>;
   const fits = engine.wasm?.tfjs?.registerTensor && engine.dataIdMap && engine.makeOutput && engine.dataIdNextNumber;
   if (!fits) return undefined;

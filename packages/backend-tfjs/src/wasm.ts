@@ -1,26 +1,11 @@
 import { BackendError } from "@masklet/core/backend";
 import type * as WasmPackage from "@tensorflow/tfjs-backend-wasm";
-import type { TfRuntime } from "./runtime.ts";
-
-/** The files of the wasm engine: without SIMD, with it, and with threads too. */
-export type WasmFile =
-  | "tfjs-backend-wasm.wasm"
-  | "tfjs-backend-wasm-simd.wasm"
-  | "tfjs-backend-wasm-threaded-simd.wasm";
-
-/** Settings of the wasm engine, which count before it is started for the first time. */
-export interface WasmOptions {
-  /** Where the engine's files lie: a URL prefix, or each one's URL. By default beside the script. */
-  readonly wasmPaths?: string | { readonly [F in WasmFile]: string };
-  /** One of the two files without threads, as bytes: then nothing is fetched. */
-  readonly wasmBinary?: ArrayBuffer | Uint8Array;
-  /** Threads that share the work of one operation; more than one needs a cross-origin isolated page. */
-  readonly threads?: number;
-}
+import type { WasmOptions } from "./public.ts";
+import type { Tensorflow } from "./runtime.ts";
 
 /** Imports the wasm engine and starts it with the bytes, or from the place, that the options name. */
 export async function setUpWasm(
-  tf: TfRuntime,
+  tf: Tensorflow,
   wasm: Pick<typeof WasmPackage, "setThreadsCount" | "setWasmPaths">,
   { wasmPaths, wasmBinary, threads }: WasmOptions,
 ): Promise<void> {
@@ -65,7 +50,7 @@ export async function setUpWasm(
  * from around it is undeclared there; under the name that a minifier gave it, the function throws, and the engine waits
  * for its threads for ever.
  */
-export async function startWasm(tf: TfRuntime): Promise<boolean> {
+export async function startWasm(tf: Tensorflow): Promise<boolean> {
   const { Blob } = globalThis;
   globalThis.Blob = class extends Blob {
     constructor(...[parts = [], options]: ConstructorParameters<typeof Blob>) {

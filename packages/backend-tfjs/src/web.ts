@@ -1,11 +1,13 @@
+import { checkKeys, type Keys } from "@masklet/core/backend";
+import { createSegment, type Segment, type WebImageSource, type WebModelSource } from "@masklet/core/web";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
-import type { TfjsBackend, TfRuntime } from "./runtime.ts";
+import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
+import { asTensorflow, type Tensorflow } from "./runtime.ts";
 import { type Candidate, startable, startEngine } from "./start.ts";
-import { setUpWasm, type WasmOptions } from "./wasm.ts";
+import { setUpWasm } from "./wasm.ts";
 
-export type { TfjsBackend, TfOps, TfRuntime } from "./runtime.ts";
-export type { WasmFile, WasmOptions } from "./wasm.ts";
+export type { TfjsBackend, TfRuntime, WasmFile, WasmOptions } from "./public.ts";
 
 /** Engines of TensorFlow.js in a browser. */
 export type TfjsWebEngine = "webgpu" | "webgl" | "wasm" | "cpu";
@@ -29,6 +31,7 @@ export interface TfjsWebOptions extends WasmOptions {
  * on; one made after that gets a new device.
  */
 export async function createTfjsBackend(options: TfjsWebOptions = {}): Promise<TfjsBackend> {
+  checkKeys("createTfjsBackend", options, webKeys);
   const { engine } = options;
   const started = await startEngine({ candidates: candidates(options), engine, pause });
   return createBackend(started, pause);
@@ -54,14 +57,14 @@ function pause(): Promise<void> {
 }
 
 function candidates({ tf, engine, ...wasmOptions }: TfjsWebOptions): readonly Candidate[] {
-  const core = (): Promise<TfRuntime> => load("@tensorflow/tfjs-core", () => import("@tensorflow/tfjs-core"));
+  const core = (): Promise<Tensorflow> => load("@tensorflow/tfjs-core", () => import("@tensorflow/tfjs-core"));
   return [
     {
       engine: "webgpu",
       load: async () => {
         // Asked first: the engine's own complaint goes to the console.
         if (!(await hasAdapter())) throw new Error("there is no WebGPU adapter");
-        if (tf !== undefined) return tf;
+        if (tf !== undefined) return asTensorflow(tf);
         const name = "@tensorflow/tfjs-backend-webgpu";
         await load(name, () => import("@tensorflow/tfjs-backend-webgpu"));
         return core();
@@ -73,7 +76,7 @@ function candidates({ tf, engine, ...wasmOptions }: TfjsWebOptions): readonly Ca
         if (tf === undefined) {
           await load("@tensorflow/tfjs-backend-webgl", () => import("@tensorflow/tfjs-backend-webgl"));
         }
-        const runtime = tf ?? (await core());
+        const runtime = tf === undefined ? await core() : asTensorflow(tf);
         const env = runtime.env();
         if (env.getNumber("WEBGL_VERSION") === 0) throw new Error("there is no WebGL");
         if (engine === undefined && !env.getBool("WEBGL_RENDER_FLOAT32_CAPABLE")) {
@@ -85,7 +88,7 @@ function candidates({ tf, engine, ...wasmOptions }: TfjsWebOptions): readonly Ca
     {
       engine: "wasm",
       load: async () => {
-        if (tf !== undefined) return tf;
+        if (tf !== undefined) return asTensorflow(tf);
         const runtime = await core();
         const name = "@tensorflow/tfjs-backend-wasm";
         await setUpWasm(runtime, await load(name, () => import("@tensorflow/tfjs-backend-wasm")), wasmOptions);
@@ -95,7 +98,7 @@ function candidates({ tf, engine, ...wasmOptions }: TfjsWebOptions): readonly Ca
     {
       engine: "cpu",
       load: async () => {
-        if (tf !== undefined) return tf;
+        if (tf !== undefined) return asTensorflow(tf);
         await load("@tensorflow/tfjs-backend-cpu", () => import("@tensorflow/tfjs-backend-cpu"));
         return core();
       },
@@ -124,3 +127,16 @@ async function hasAdapter(): Promise<boolean> {
     return false;
   }
 }
+
+const webKeys: Keys<TfjsWebOptions> = { tf: true, engine: true, wasmPaths: true, wasmBinary: true, threads: true };
+/**
+ * One object of an image in one call, on the first engine that starts unless another `backend` is given. Images are
+ * what `imageFrom` of `@masklet/core/web` opens: an element, a Blob, an address, pixels. Files are Blobs.
+ *
+ *     const found = await segment(document.querySelector("img"), { points: [[581, 532]] });
+ *     await found.cutout();
+ */
+export const segment: Segment<WebImageSource, Blob, WebModelSource> = /* @__PURE__ */ createSegment({
+  createBackend: () => createTfjsBackend(),
+  nano: async () => (await import("@masklet/model-nano")).nanoModel,
+});

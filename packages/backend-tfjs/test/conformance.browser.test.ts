@@ -1,7 +1,7 @@
 import { testBackend } from "@masklet/core/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, test } from "vitest";
-import type { TfjsBackend } from "../src/runtime.ts";
+import type { TfjsBackend } from "../src/public.ts";
 import { createTfjsBackend } from "../src/web.ts";
 
 const held = (backend: object): number => (backend as TfjsBackend).liveTensors;

@@ -3,7 +3,7 @@ import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, test } from "vitest";
 import { createTfjsBackend } from "../src/node.ts";
-import type { TfjsBackend } from "../src/runtime.ts";
+import type { TfjsBackend } from "../src/public.ts";
 
 const held = (backend: object): number => (backend as TfjsBackend).liveTensors;
 

@@ -4,7 +4,7 @@ import { float32 } from "@masklet/core/backend";
 import { toyEncoderGraph, toyWeights } from "@masklet/core/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, expect, test, vi } from "vitest";
-import type { TfjsBackend } from "../src/runtime.ts";
+import type { TfjsBackend } from "../src/public.ts";
 import { availableEngines, createTfjsBackend } from "../src/web.ts";
 
 /** Where the test's server has the engine's files. */

@@ -10,6 +10,8 @@ import {
   MaskletError,
   openVideo,
   type Prompt,
+  parseJson,
+  presetNamed,
   type RawImage,
   readImage,
   type Sam2,
@@ -70,12 +72,12 @@ export interface Figure {
   readonly holds: boolean;
 }
 
-/** Those that ship with masklet, for Meta's names. Rejects with a `MaskletError` "no-figures". */
+/** Those that ship with masklet, for published models. Rejects with a `MaskletError` "no-figures". */
 export async function readFigures(model: string, path: string | undefined): Promise<Figures> {
-  const name = basename(model);
+  const name = presetNamed(model) ?? basename(model);
   const file = path ?? new URL(`../figures/${name}.json`, import.meta.url);
   try {
-    return JSON.parse(await readFile(file, "utf8")) as Figures;
+    return parseJson(await readFile(file)) as Figures;
   } catch (cause) {
     const problem =
       path === undefined ? "no figures are known for this model; name a file with --cases" : String(cause);

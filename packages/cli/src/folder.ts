@@ -2,7 +2,7 @@
 import { access, constants, mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
-import { MaskletError } from "@masklet/core/node";
+import { MaskletError, systemReason } from "@masklet/core/node";
 
 /** Made before any work, so that a folder that cannot be written is told at once. */
 export async function prepareFolder(folder: string): Promise<void> {
@@ -10,8 +10,7 @@ export async function prepareFolder(folder: string): Promise<void> {
     await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new MaskletError("write-failed", `cannot write to the folder ${folder}: ${reason}`, {
+    throw new MaskletError("write-failed", `cannot write to the folder ${folder}: ${systemReason(cause)}`, {
       cause,
       details: { path: folder },
     });
@@ -43,9 +42,13 @@ export async function removeMatching(folder: string, matches: (name: string) => 
   for (const name of await listed(folder)) if (matches(name)) await rm(join(folder, name), { force: true });
 }
 
-/** The name of the file that a killed run was writing under the temporary name `name`, if that is one. */
-export function unfinished(name: string): string | undefined {
-  return /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
+/** Whether a killed run was writing a file under the temporary name `name`; with `target`, a file of that name. */
+export function isUnfinished(name: string, target?: string): boolean {
+  const kept = /^\.(.+)\.[0-9a-f]{12}\.tmp$/s.exec(name)?.[1];
+  // Of a long name the temporary one has the beginning alone.
+  return (
+    kept !== undefined && (target === undefined || kept === target || (kept.length > 50 && target.startsWith(kept)))
+  );
 }
 
 /** Equal for paths of one file, even before it exists. */

@@ -1,9 +1,9 @@
 import type { Readable, Writable } from "node:stream";
-import { type Environment, MaskletError } from "@masklet/core/node";
+import { type Environment, type ImageWarning, MaskletError } from "@masklet/core/node";
 
 /** What a command sees of the process it runs in. */
 export interface Host {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly env: Environment;
@@ -31,11 +31,25 @@ export function print({ stdout }: Host, data: string | Uint8Array): Promise<void
   });
 }
 
+/** Says each warning once, and of pictures that are alike the first one's: what holds of its samples mostly holds of all. */
+export function onceEach(say: (problem: string) => void): (warning: ImageWarning) => void {
+  const said = new Set<string>();
+  return ({ code, message }) => {
+    const what = code === "range-scaled" ? code : message;
+    if (said.has(what)) return;
+    said.add(what);
+    say(message);
+  };
+}
+
 /** An error's message and code; of one that nobody foresaw also where it happened. */
 export function describeError(error: unknown): string {
-  if (error instanceof MaskletError) return `${error.message} [${error.code}]`;
+  if (error instanceof MaskletError) return `${error.message.replace(calledFunction, "")} [${error.code}]`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
+
+/** The function of the library that found the fault, which nobody called who types a command. */
+const calledFunction = /^(?:[a-z]+(?:[A-Z][a-z]*)+|predict|refine|overlay|cutout|write): /;
 
 /** Whether the reader of our output has had enough, as in `| head -1`. */
 export function isBrokenPipe(error: unknown): boolean {

@@ -11,12 +11,20 @@ const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
 type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads" | "model-cache";
 
-export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple"> & { readonly type: "string" }>> = {
+type OneOption<T extends Option["type"]> = Omit<Option, "multiple"> & { readonly type: T };
+
+export const modelOptions: Readonly<
+  Record<ModelOption, OneOption<"string">> & Record<"offline", OneOption<"boolean">>
+> = {
   model: {
     type: "string",
     short: "m",
     value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny, edgetam), a .pt or .safetensors file, a folder, or nano, the small one that ships with masklet. Default: the first of masklet models list on this machine, else nano.",
+    help: "A name (sam2.1-hiera-tiny, edgetam), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of the published models on this machine, else nano.",
+  },
+  offline: {
+    type: "boolean",
+    help: "Download nothing and ask nothing, as with HF_HUB_OFFLINE=1.",
   },
   config: {
     type: "string",
@@ -31,7 +39,7 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
   backend: {
     type: "string",
     value: "NAME",
-    help: "ort (ONNX Runtime), tfjs (TensorFlow.js) or reference (plain TypeScript, very slow). Default: ort.",
+    help: "ort (ONNX Runtime), tfjs (TensorFlow.js) or reference (plain TypeScript, very slow). Default: ort, or tfjs where ONNX Runtime is not installed.",
   },
   device: {
     type: "string",
@@ -46,13 +54,24 @@ export const modelOptions: Readonly<Record<ModelOption, Omit<Option, "multiple">
   },
 };
 
+/** Of pictures and videos that are read. */
+export const maxPixelsOption = {
+  type: "string",
+  value: "N",
+  help: "Take images and frames of at most N pixels, width times height. Default: 134217728.",
+} as const;
+
 /** What `parseArgs` makes of `modelOptions`. */
-export type ModelValues = { readonly [K in ModelOption]?: string | undefined };
+export type ModelValues = { readonly [K in ModelOption]?: string | undefined } & {
+  readonly offline?: boolean | undefined;
+};
 
 /** Which model to compute with, and where. */
 export interface ModelSettings {
-  /** As `findModel` takes it; `undefined`: the default model. */
-  readonly model: string | undefined;
+  /** As `findModel` takes it, or "auto". */
+  readonly model: string;
+  /** Nothing may be downloaded or asked. */
+  readonly offline: boolean;
   /** The file of the config. */
   readonly config: string | undefined;
   readonly dtype: Precision;
@@ -60,20 +79,27 @@ export interface ModelSettings {
 }
 
 /** Throws a `UsageError`. */
-export function modelSettings({ model, config, dtype = "fp32", ...values }: ModelValues): ModelSettings {
-  return { model, config, dtype: choiceOption("--dtype", dtype, precisions), backend: backendSettings(values) };
+export function modelSettings({
+  model = "auto",
+  offline = false,
+  config,
+  dtype = "fp32",
+  ...values
+}: ModelValues): ModelSettings {
+  const precision = choiceOption("--dtype", dtype, precisions);
+  return { model, offline, config, dtype: precision, backend: backendSettings(values, precision) };
 }
 
-function backendSettings({
-  backend = "ort",
-  device,
-  threads,
-  "model-cache": modelCache,
-}: Omit<ModelValues, "model" | "config" | "dtype">): BackendSettings {
-  const name = choiceOption("--backend", backend, backends);
+function backendSettings(
+  { backend, device, threads, "model-cache": modelCache }: Omit<ModelValues, "model" | "offline" | "config" | "dtype">,
+  dtype: Precision,
+): BackendSettings {
+  const name = choiceOption("--backend", backend ?? "ort", backends);
   if (name === "ort") {
+    const own = [backend, device, threads, modelCache].some((value) => value !== undefined) || dtype !== "fp32";
     return {
       name,
+      elseTfjs: !own,
       device: choiceOption("--device", device ?? "cpu", devices),
       threads: numberOption("--threads", threads, { min: 1, max: 1024, integer: true }),
       modelCache,

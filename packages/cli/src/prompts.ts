@@ -31,6 +31,8 @@ export interface ObjectPrompt {
   readonly box?: Corners;
   /** Path of a picture: the mask to start from. */
   readonly mask?: string;
+  /** Which of the picture's labels it is, if that was said. */
+  readonly maskLabel?: number;
 }
 
 /** A prompt while its options are gathered. */
@@ -39,6 +41,7 @@ interface Draft {
   readonly points: Click[];
   box?: Corners;
   mask?: string;
+  maskLabel?: number;
 }
 
 /** An object while its options are gathered; what was given no id has "" until all are known. */
@@ -58,37 +61,58 @@ interface Split {
   readonly text: string;
   readonly frame: number;
   readonly id: string | undefined;
+  /** Of a mask: which of its picture's labels is meant. */
+  readonly label?: number;
 }
+
+/** What the four numbers of a box are: two corners, or a corner and the size, as COCO has them. */
+export const boxFormats = ["xyxy", "xywh"] as const;
+
+export type BoxFormat = (typeof boxFormats)[number];
 
 /** What may follow a prompt. */
 export interface PromptSyntax {
+  /** Corners if not given. */
+  readonly boxFormat?: BoxFormat;
   /** For messages. */
   readonly suffix: string;
   /** Throws a `UsageError`. */
   readonly split: (option: PromptOption) => Split;
+  /** Whether an object can be called so. */
+  readonly isId: (id: string) => boolean;
 }
 
-/** `#ID`: letters, digits, _ and - after the last `#`, so that `a#1.png` is a path without an id. */
+/** `#ID`: letters, digits, _ and - after the last `#`, so that `a#1.png` is a path without an id; of a mask `#LABEL=ID`. */
 export const imageSyntax: PromptSyntax = {
   suffix: "an optional #ID",
-  split: ({ value }) => {
-    const [, text = value, id] = /^(.*)#([\w-]+)$/s.exec(value) ?? [];
-    return { text, frame: 0, id };
+  split: ({ name, value }) => {
+    const [, text = value, label, id] = /^(.*)#(?:(\d+)=)?([\w-]+)$/s.exec(value) ?? [];
+    if (label === undefined) return { text, frame: 0, id };
+    if (name !== "mask") throw new UsageError(`--${name} takes #ID; #LABEL=ID is for --mask, got "${value}"`);
+    return { text, frame: 0, id, label: Number(label) };
   },
+  isId: (id) => /^[\w-]+$/.test(id),
 };
 
 /** `@FRAME#ID`, where an id is a label of 8 bits that is not the background. */
 export const videoSyntax: PromptSyntax = {
   suffix: "an optional @FRAME and then an optional #ID",
   split: ({ name, value }) => {
-    const { text: shown, id } = imageSyntax.split({ name, value });
-    if (id !== undefined && !(/^\d+$/.test(id) && isLabel(Number(id)))) {
+    const { text: shown, id, ...rest } = imageSyntax.split({ name, value });
+    if (id !== undefined && !videoSyntax.isId(id)) {
       throw new UsageError(`--${name} takes a whole number from 1 to 255 as its #ID, got "${value}"`);
     }
     const [, text = shown, frame = "0"] = /^(.*)@(\d{1,9})$/s.exec(shown) ?? [];
-    return { text, frame: Number(frame), id: id === undefined ? undefined : String(Number(id)) };
+    return { ...rest, text, frame: Number(frame), id: id === undefined ? undefined : String(Number(id)) };
   },
+  isId: (id) => /^\d+$/.test(id) && isLabel(Number(id)),
 };
+
+/** For the help: what a picture of `--mask` may be. */
+export const maskNotes = `A picture of --mask may be white on black, 1 on 0 or any other two values (the brighter one is the object; of a
+palette the index that is not 0), of 8 or 16 bits, opaque on transparent ground, or have soft edges. Of a label map
+(palette indices, grey or coloured areas) every label is an object of its own, and its ID the label; with
+--mask PNG#LABEL=ID one of its labels is object ID: --mask map.png#3=1.`;
 
 /** Whether an 8-bit label can be `id`. */
 export function isLabel(id: number): boolean {
@@ -106,11 +130,11 @@ export function promptOptionsOf(
 
 /**
  * The prompts that the options make, after those `given` in other ways: objects in the order of their first mention,
- * their frames likewise. What has no `#id` is numbered by the numbers that no id takes: all such points are one object,
- * every such box and every such mask is one of its own.
+ * their frames likewise. What has no `#id` is numbered by the numbers that no id takes: every such box and every such mask
+ * is an object of its own; one such point is an object, which all such points that are not on it ("-") belong to.
  *
- * Throws a `UsageError` for what is no prompt, for an object with two boxes or two masks on a frame, and for one that has
- * nothing there but points that are not on it.
+ * Throws a `UsageError` for what is no prompt, for an object with two boxes or two masks on a frame, for one that has
+ * nothing there but points that are not on it, and for points without an id that may belong to one object or to several.
  */
 export function parsePrompts(
   options: readonly PromptOption[],
@@ -129,13 +153,14 @@ export function parsePrompts(
     named.set(id, object);
     return object;
   };
+  checkUnambiguous(options, syntax);
   for (const { id, frame, ...shown } of given) {
     ensure(id).frames.set(frame, { frame, ...shown, points: [...shown.points] });
   }
   let unnamedPoints: ObjectDraft | undefined;
   for (const option of options) {
     const { name, value } = option;
-    const { text, frame, id } = syntax.split(option);
+    const { text, frame, id, label } = syntax.split(option);
     let object: ObjectDraft;
     if (id !== undefined) {
       object = ensure(id);
@@ -154,7 +179,10 @@ export function parsePrompts(
     if (draft[name] !== undefined) throw new UsageError(`--${name} ${value}: object "${id}" has a ${name} already`);
     if (name === "box") draft.box = parseBox(value, text, syntax);
     else if (text === "") throw new UsageError(`--mask takes the path of a picture, got "${value}"`);
-    else draft.mask = text;
+    else {
+      draft.mask = text;
+      if (label !== undefined) draft.maskLabel = label;
+    }
   }
   let number = 0;
   for (const object of objects) {
@@ -166,6 +194,24 @@ export function parsePrompts(
   const prompts = objects.flatMap(({ id, frames }) => [...frames.values()].map((draft) => ({ id, ...draft })));
   for (const prompt of prompts) checkHasObject(prompt);
   return prompts;
+}
+
+/** Two clicks may mean one object or two, and a click beside a box the box's object or another: only ids tell. */
+function checkUnambiguous(options: readonly PromptOption[], syntax: PromptSyntax): void {
+  const unnamed = options.filter((option) => syntax.split(option).id === undefined);
+  const points = unnamed.filter(({ name }) => name === "point");
+  const on = points.filter((option) => !syntax.split(option).text.endsWith(",-"));
+  const other = unnamed.find(({ name }) => name !== "point");
+  const [first, second] = other === undefined ? on : [other, points[0]];
+  if (first === undefined || second === undefined) return;
+  const pair = ({ name, value }: PromptOption, id: number): string => `--${name} ${value}#${id}`;
+  const one = `"${pair(first, 1)} ${pair(second, 1)}"`;
+  // What is only not on an object shows none.
+  const two = on.length === 0 ? "" : ` for one object, "${pair(first, 1)} ${pair(second, 2)}" for two`;
+  const question = on.length === 0 ? "need not belong together" : "may show one object or two";
+  throw new UsageError(
+    `--${first.name} ${first.value} and --${second.name} ${second.value} ${question}: give them ids, ${one}${two}`,
+  );
 }
 
 function checkHasObject({ id, frame, points, box, mask }: ObjectPrompt): void {
@@ -186,17 +232,42 @@ function parsePoint(value: string, text: string, { suffix }: PromptSyntax): Clic
   return { x: at.x, y: at.y, label: sign === "+" ? 1 : 0 };
 }
 
-function parseBox(value: string, text: string, { suffix }: PromptSyntax): Corners {
-  const parts = text.split(",");
-  const [x0, y0, x1, y1] = parts.map(parseCoordinate);
-  if (x0 === undefined || y0 === undefined || x1 === undefined || y1 === undefined || parts.length > 4) {
-    throw new UsageError(`--box takes X0,Y0,X1,Y1 with ${suffix}, got "${value}"`);
+function parseBox(value: string, text: string, { suffix, boxFormat = "xyxy" }: PromptSyntax): Corners {
+  const shape = boxFormat === "xyxy" ? "X0,Y0,X1,Y1" : "X,Y,W,H";
+  const numbers = text.split(",").map(parseCoordinate);
+  if (numbers.length !== 4 || numbers.includes(undefined)) {
+    throw new UsageError(`--box takes ${shape} with ${suffix}, got "${value}"`);
   }
-  const box = { x0, y0, x1, y1 };
-  if (!isOrdered(box)) {
-    throw new UsageError(`--box takes X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1, got "${value}"`);
+  const box = cornersOf(numbers as Coordinate[], boxFormat);
+  if (box !== undefined && isOrdered(box)) return box;
+  if (boxFormat === "xywh") {
+    const problem = "with W and H more than 0, each in pixels or percents as its X or Y";
+    throw new UsageError(`--box takes X,Y,W,H ${problem}, got "${value}"`);
   }
-  return box;
+  throw new UsageError(
+    `--box takes X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1, got "${value}"; for X,Y,W,H give --box-format xywh`,
+  );
+}
+
+/** A box's four numbers as corners; `undefined` where a corner and the size are not in the same unit. */
+export function cornersOf(numbers: readonly Coordinate[], format: BoxFormat): Corners | undefined {
+  const [x0, y0, x, y] = numbers as readonly [Coordinate, Coordinate, Coordinate, Coordinate];
+  if (format === "xyxy") return { x0, y0, x1: x, y1: y };
+  if (x.percent !== x0.percent || y.percent !== y0.percent) return undefined;
+  const end = (start: Coordinate, size: Coordinate): Coordinate => ({ ...start, value: start.value + size.value });
+  return { x0, y0, x1: end(x0, x), y1: end(y0, y) };
+}
+
+/** Says of a box that leaves an image of `size` by more than a pixel that another format may be meant; else nothing. */
+export function boxNote({ box }: ObjectPrompt, size: Size, format: BoxFormat): string | undefined {
+  if (box === undefined) return undefined;
+  const { box: corners } = promptFor({ id: "", frame: 0, points: [], box }, size);
+  const [x0, y0, x1, y1] = corners as readonly [number, number, number, number];
+  if (x0 >= -1 && y0 >= -1 && x1 <= size.width + 1 && y1 <= size.height + 1) return undefined;
+  const [as, other, otherAs] =
+    format === "xyxy" ? ["X0,Y0,X1,Y1", "xywh", "X,Y,W,H"] : ["X,Y,W,H", "xyxy", "X0,Y0,X1,Y1"];
+  const where = `--box from ${x0},${y0} to ${x1},${y1} leaves the picture of ${size.width}x${size.height}`;
+  return `${where}: it was read as ${as}; for ${otherAs} give --box-format ${other}`;
 }
 
 /** Whether a box has its first corner above and left of the other; where pixels and percents are mixed, the image tells. */

@@ -1,5 +1,5 @@
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "./host.ts";
-import { listed, UsageError } from "./usage.ts";
+import { didYouMean, listed, UsageError } from "./usage.ts";
 import { version } from "./version.ts";
 
 type Command = (args: readonly string[], host: Host) => Promise<ExitCode>;
@@ -22,14 +22,14 @@ Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
-  models list | (pull | path | verify | remove) NAME...
-                     Meta's models on this machine: fetch them, check them, delete them.
+  models list | use NAME | (pull | path | verify | remove) NAME...
+                     Published models on this machine: choose one, fetch, check and delete them.
   eval PREDICTIONS LABELS
                      Compare tracked masks with the true ones.
   doctor             Show what this machine can run.
 
 Options:
-  -h, --help         Show this help, or a command's: masklet segment --help.
+  -h, --help         Show this help, or a command's: masklet help segment.
       --version      Show the version.
 
 Examples:
@@ -52,10 +52,15 @@ export async function run(argv: readonly string[], host: Host): Promise<ExitCode
   const called = command === undefined ? "masklet" : `masklet ${name}`;
   try {
     if (command !== undefined) return await (await command())(args, host);
-    if (name === "--help" || name === "-h" || name === "help") return await shown(host, help);
+    if (name === "--help" || name === "-h" || (name === "help" && args.length === 0)) return await shown(host, help);
+    if (name === "help") return await helpWith(args, host);
     if (name === "--version") return await shown(host, `${version}\n`);
     const names = listed(Object.keys(commands), "or");
-    throw new UsageError(name === "" ? `needs a command: ${names}` : `takes ${names} as its command, got "${name}"`);
+    throw new UsageError(
+      name === ""
+        ? `needs a command: ${names}`
+        : `takes ${names} as its command, got "${name}"${didYouMean(name, Object.keys(commands))}`,
+    );
   } catch (error) {
     if (host.signal.aborted) {
       if (host.stderr.isTTY === true) host.stderr.write("interrupted\n");
@@ -69,6 +74,16 @@ export async function run(argv: readonly string[], host: Host): Promise<ExitCode
     host.stderr.write(`${called}: ${describeError(error)}\n`);
     return 1;
   }
+}
+
+/** `masklet help segment`, which is `masklet segment --help`. */
+async function helpWith([name = "", ...more]: readonly string[], host: Host): Promise<ExitCode> {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command !== undefined && more.length === 0) return (await command())(["--help"], host);
+  const names = Object.keys(commands);
+  throw new UsageError(
+    `help takes one of ${listed(names, "and")}, got ${[name, ...more].join(" ")}${didYouMean(name, names)}`,
+  );
 }
 
 async function shown(host: Host, text: string): Promise<0> {

@@ -1,4 +1,6 @@
 /** Options: how they are declared, parsed and explained. */
+import { existsSync } from "node:fs";
+import { nearest } from "@masklet/core/node";
 
 /** A command line that says nothing sensible; the message names the option and what it got. */
 export class UsageError extends Error {
@@ -32,16 +34,58 @@ export const commonOptions: Readonly<Record<"help", Option & { readonly type: "b
   help: { type: "boolean", short: "h", help: "Show this help." },
 };
 
-/** Calls `parseArgs`; what it refuses becomes a `UsageError`. */
-export function parsing<T>(parse: () => T): T {
+/**
+ * Calls `parseArgs` with the arguments, in which an option's value may be a negative number; what it refuses becomes a
+ * `UsageError`.
+ */
+export function parsing<T>(options: Options, args: readonly string[], parse: (args: string[]) => T): T {
   try {
-    return parse();
+    return parse(joinNegative(options, args));
   } catch (error) {
     if (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_")) {
-      throw new UsageError(error.message.replaceAll("\n", " ").split(/ To specify a positional/)[0]);
+      throw new UsageError(explain(error.message, options, args));
     }
     throw error;
   }
+}
+
+/** `--point -5,10` as `--point=-5,10`: no option is a number. */
+function joinNegative(options: Options, args: readonly string[]): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const takesValue = (arg: string): boolean =>
+    Object.entries(options).some(
+      ([name, { type, short }]) => type === "string" && (arg === `--${name}` || arg === `-${short}`),
+    );
+  const joined: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    const next = args[i + 1] ?? "";
+    if (i + 1 < end && takesValue(arg) && /^-[\d.]/.test(next)) {
+      joined.push(arg.startsWith("--") ? `${arg}=${next}` : `${arg}${next}`);
+      i++;
+    } else {
+      joined.push(arg);
+    }
+  }
+  return joined;
+}
+
+/** What `parseArgs` says, without its advice, and with what was probably meant. */
+function explain(message: string, options: Options, args: readonly string[]): string {
+  const [said = message] = message.replaceAll("\n", " ").split(/ To specify a positional/);
+  const problem = said.replace(/\.$/, "");
+  const [, name] = /^Unknown option '(-[^']*)'/.exec(problem) ?? [];
+  if (name === undefined) return problem;
+  const file = args.find((arg) => arg.startsWith(name) && existsSync(arg));
+  if (file !== undefined) return `${problem}; the file of that name is ./${file}`;
+  const found = name.startsWith("--") ? nearest(name.slice(2), Object.keys(options)) : undefined;
+  return found === undefined ? problem : `${problem}; did you mean --${found}?`;
+}
+
+/** `; did you mean segment?`, or nothing. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
+  const found = nearest(word, candidates);
+  return found === undefined ? "" : `; did you mean ${found}?`;
 }
 
 const plainNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
@@ -77,13 +121,24 @@ export function numberOption(
 export function choiceOption<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((name) => name === text);
   if (choice !== undefined) return choice;
-  throw new UsageError(`${option} takes ${listed(choices, "or")}, got "${text}"`);
+  throw new UsageError(`${option} takes ${listed(choices, "or")}, got "${text}"${didYouMean(text, choices)}`);
 }
 
-/** Lists with commas as some of `choices`, each once. Throws a `UsageError`. */
-export function choicesOption<T extends string>(option: string, lists: readonly string[], choices: readonly T[]): T[] {
+/** Lists with commas as some of `choices`, each once; `others` are other names of them. Throws a `UsageError`. */
+export function choicesOption<T extends string>(
+  option: string,
+  lists: readonly string[],
+  choices: readonly T[],
+  others: Readonly<Record<string, T>> = {},
+): T[] {
   const names = lists.flatMap((list) => list.split(","));
-  return [...new Set(names.map((name) => choiceOption(option, name, choices)))];
+  const meant = (name: string): string => (Object.hasOwn(others, name) ? (others[name] as T) : name);
+  return [...new Set(names.map((name) => choiceOption(option, meant(name), choices)))];
+}
+
+/** `1 image`, `2 images` */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** `a, b or c` */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
-import type { ExitCode } from "../src/host.ts";
+import type { ExitCode, Host } from "../src/host.ts";
 import { run } from "../src/run.ts";
 import type { ImageRecord } from "../src/segment/record.ts";
 
@@ -18,14 +18,19 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Where nothing is cached, whatever the machine has, and nothing is fetched. */
+/** Where nothing is cached or chosen, whatever the machine has, and nothing is fetched. */
 export const emptyCache: Readonly<Record<string, string>> = {
   HF_HUB_CACHE: join(tmpdir(), "masklet-no-such-cache"),
+  XDG_CONFIG_HOME: join(tmpdir(), "masklet-no-such-settings"),
   HF_HUB_OFFLINE: "1",
+  XDG_CACHE_HOME: mkdtempSync(join(tmpdir(), "masklet-cli-cache-")),
 };
+afterAll(() => rmSync(emptyCache["XDG_CACHE_HOME"] as string, { recursive: true, force: true }));
 
 export interface RunSettings {
   readonly stdin?: Uint8Array;
+  /** What is typed: makes standard input a terminal. */
+  readonly typed?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal;
   readonly stdout?: Writable;
@@ -45,13 +50,18 @@ export async function cli(argv: readonly string[], settings: RunSettings = {}): 
   const stdout = collector(settings.onStdout);
   const stderr = collector();
   const code = await run(argv, {
-    stdin: settings.stdin === undefined ? new PassThrough() : Readable.from([settings.stdin]),
+    stdin: standardInput(settings),
     stdout: settings.stdout ?? stdout.stream,
     stderr: Object.assign(stderr.stream, settings.terminal === true ? { isTTY: true, columns: 80 } : {}),
     env: settings.env ?? emptyCache,
     signal: settings.signal ?? new AbortController().signal,
   });
   return { code, stdout: stdout.bytes(), stderr: stderr.bytes().toString() };
+}
+
+function standardInput({ stdin, typed }: RunSettings): Host["stdin"] {
+  if (typed !== undefined) return Object.assign(Readable.from([Buffer.from(typed)]), { isTTY: true });
+  return stdin === undefined ? new PassThrough() : Readable.from([stdin]);
 }
 
 function collector(onText?: (text: string) => void): { readonly stream: Writable; readonly bytes: () => Buffer } {

@@ -77,7 +77,8 @@ test("where the time goes: each operation, the slowest nodes, and a picture", as
   const { code, stdout, stderr } = await cli(args);
   expect([code, stderr]).toEqual([0, ""]);
   const { graphs, ...about } = JSON.parse(stdout.toString()) as { readonly graphs: readonly GraphProfile[] };
-  expect(about).toEqual({ model: "sam2.1-hiera-nano", dtype: "fp32", backend: "ort", device: "cpu" });
+  const model = { name: "sam2.1-hiera-nano", sha256: expect.stringMatching(/^[0-9a-f]{64}$/) };
+  expect(about).toEqual({ model, dtype: "fp32", backend: "ort", device: "cpu" });
   expect(graphs.map(({ name, sizes }) => [name, sizes["prompts"]])).toEqual([
     ["imageEncoder", undefined],
     ["maskDecoder", 1],

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { presets } from "@masklet/core/node";
 import { commit, ModelServer } from "@masklet/core/test/model-server";
 import { nanoModel } from "@masklet/model-nano";
@@ -17,8 +19,13 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 let cache: string;
-const run = (...args: readonly string[]) =>
-  cli(["models", ...args], { env: { HF_HUB_CACHE: cache, HF_ENDPOINT: server.endpoint }, terminal: true });
+const environment = () => ({
+  HF_HUB_CACHE: cache,
+  HF_ENDPOINT: server.endpoint,
+  XDG_CONFIG_HOME: join(cache, "settings"),
+});
+const run = (...args: readonly string[]) => cli(["models", ...args], { env: environment(), terminal: true });
+const settings = () => JSON.parse(readFileSync(join(cache, "settings", "masklet", "settings.json"), "utf8"));
 beforeEach(() => {
   cache = temporaryFolder();
   server.seen.length = 0;
@@ -37,20 +44,20 @@ test("pull fetches a model once and prints where it is, and so does path", async
   expect(JSON.parse(stdout.toString())).toMatchObject({ name, checkpoint: checkpoint() });
 });
 
-test("list shows all of Meta's and what is here", async () => {
+test("list shows all published models and what is here", async () => {
   await run("pull", name);
   const { stdout } = await run("list");
   const lines = stdout.toString().split("\n");
   expect(lines.filter((line) => line.startsWith("sam2"))).toHaveLength(8);
   expect(lines.find((line) => line.startsWith(`${name} `))).toMatch(/0\.1 MB .*model\.safetensors$/);
   expect(lines.filter((line) => line.endsWith("not here"))).toHaveLength(Object.keys(presets).length - 1);
-  expect(lines.find((line) => line.startsWith("edgetam "))).toMatch(/~ 56\.1 MB +Apache-2\.0 +not here$/);
-  expect(lines.find((line) => line.startsWith("efficienttam-ti-1 "))).toMatch(/unknown +Apache-2\.0 +not here$/);
+  expect(lines.find((line) => line.startsWith("edgetam "))).toMatch(/about 5[56]\.\d MB +Apache-2\.0 +not here$/);
+  expect(lines.find((line) => line.startsWith("efficienttam-ti-1 "))).toMatch(
+    /about 71\.\d MB +Apache-2\.0 +not here$/,
+  );
   const { models } = JSON.parse((await run("list", "--json")).stdout.toString());
-  expect(models[0]).toEqual({
-    ...{ name, license: "Apache-2.0", publishedBytes: null },
-    ...{ checkpoint: checkpoint(), bytes: bytes.length },
-  });
+  expect(models[0]).toMatchObject({ name, license: "Apache-2.0", checkpoint: checkpoint(), bytes: bytes.length });
+  for (const { downloadBytes } of models) expect(downloadBytes).toBeGreaterThan(55e6);
 });
 
 test("verify tells what is damaged", async () => {
@@ -83,16 +90,108 @@ describe("what is not here", () => {
   });
 });
 
-test("segment --model fetches the model that it needs, here nano's file under a name of Meta's", async () => {
-  const nano = "sam2.1-hiera-large";
+describe("the model where none is named", () => {
+  test("is the first that is pulled, which is said, and what use says", async () => {
+    const { stderr } = await run("pull", name);
+    expect(stderr).toMatch(/masklet: where no model is named it is sam2\.1-hiera-tiny now \(masklet models use\)\n$/);
+    expect(settings()).toEqual({ model: name });
+    const used = await run("use", "nano");
+    expect(used.stdout.toString()).toBe("Where no model is named it is nano.\n");
+    expect((await run("pull", name)).stderr).not.toContain("where no model is named"); // the choice stays
+    expect(settings()).toEqual({ model: "nano" });
+    expect((await run("list")).stdout.toString()).toContain("Where no model is named it is nano.\n");
+    await run("use", "facebook/sam2.1-hiera-tiny");
+    expect(JSON.parse((await run("list", "--json")).stdout.toString())).toMatchObject({ auto: name });
+    await run("use", "auto");
+    expect(settings()).toEqual({});
+  });
+
+  test("may be a file, wherever it is used from", async () => {
+    const path = relative(process.cwd(), fileURLToPath(nanoModel.checkpoint));
+    expect((await run("use", path)).code).toBe(0);
+    expect(settings()).toEqual({ model: fileURLToPath(nanoModel.checkpoint) });
+  });
+
+  test("must be here, and is none any more once it is removed", async () => {
+    const { code, stderr } = await run("use", name);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/masklet models pull[\s\S]*\[not-downloaded\]\n$/)]);
+    await run("pull", name);
+    await run("remove", name);
+    expect(settings()).toEqual({});
+  });
+});
+
+/** nano's files under one of Meta's names. */
+function serveNano(as: string): void {
   for (const [file, url] of [
     ["model.safetensors", nanoModel.checkpoint],
     ["config.json", nanoModel.config],
   ] as const) {
-    server.files.set(`facebook/${nano}/${file}`, { bytes: readFileSync(url), lfs: true });
+    server.files.set(`facebook/${as}/${file}`, { bytes: readFileSync(url), lfs: true });
   }
-  const result = await cli(["segment", scene, "--box", "45,35,224,209", "--json", "--model", nano], {
-    env: { HF_HUB_CACHE: cache, HF_ENDPOINT: server.endpoint },
+}
+
+describe("the offer to fetch a model", () => {
+  const ask = (typed: string | undefined, ...more: readonly string[]) =>
+    cli(["segment", scene, "--box", "45,35,224,209", "--json", ...more], {
+      env: environment(),
+      terminal: true,
+      ...(typed !== undefined && { typed }),
+    });
+  const question = "Which? [1] ";
+
+  test("names choices, size, licence and place; what is fetched is used and remembered", async () => {
+    serveNano("sam2.1-hiera-small");
+    const first = await ask("9\n2\n");
+    expect(first.stderr).toMatch(
+      / {2}1 {2}sam2\.1-hiera-tiny +155\.\d MB\n {2}2 {2}sam2\.1-hiera-small +18\d\.\d MB\n/,
+    );
+    for (const part of ["Apache 2.0", "https://huggingface.co/facebook", cache, question, "Which? 1 to 4, or n"]) {
+      expect(first.stderr).toContain(part);
+    }
+    expect(first.code).toBe(0);
+    expect(settings()).toEqual({ model: "sam2.1-hiera-small" });
+    expect(records(first)[0]?.annotations[0]?.area).toBeGreaterThan(20_000);
+    const second = await ask("");
+    expect(second.stderr).not.toContain(question);
+    expect(second.stderr).toContain("the model is sam2.1-hiera-small");
   });
+
+  test.each(["n\n", "", "none\n"])("typing %j goes on with nano, and it is not asked again", async (typed) => {
+    const first = await ask(typed);
+    expect([first.code, records(first)[0]?.model.name]).toEqual([0, "sam2.1-hiera-nano"]);
+    expect(first.stderr).toContain(question);
+    expect(settings()).toMatchObject({ offerDeclined: true });
+    expect((await ask("2\n")).stderr).not.toContain(question);
+    expect(server.seen).toEqual([]);
+  });
+
+  test.each([["--offline"], ["--quiet"], ["--model", "nano"]])("is not made with %s", async (...more) => {
+    const { code, stderr } = await ask("2\n", ...more);
+    expect([code, stderr.includes(question), server.seen.length]).toEqual([0, false, 0]);
+  });
+
+  test("is not made without a terminal", async () => {
+    expect((await ask(undefined)).stderr).not.toContain(question);
+  });
+
+  test("that fails is no answer", async () => {
+    const { code, stderr } = await ask("4\n");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("[not-on-server]")]);
+    expect(existsSync(join(cache, "settings"))).toBe(false);
+  });
+});
+
+test("segment --model fetches the model that it needs, here nano's file under a name of Meta's", async () => {
+  const nano = "sam2.1-hiera-large";
+  serveNano(nano);
+  const result = await cli(["segment", scene, "--box", "45,35,224,209", "--json", "--model", nano], {
+    env: environment(),
+  });
+  server.files.delete(`facebook/${nano}/model.safetensors`);
   expect(records(result)[0]?.annotations[0]?.area).toBeGreaterThan(20_000);
+  const offline = await cli(["segment", scene, "--point", "1,1", "--model", "sam2-hiera-tiny", "--offline"], {
+    env: environment(),
+  });
+  expect([offline.code, offline.stderr]).toEqual([1, expect.stringContaining("[offline]")]);
 });

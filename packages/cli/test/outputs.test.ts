@@ -67,9 +67,42 @@ describe("images", () => {
 
   test("a pattern that matches nothing stays, and is missed when it is read", async () => {
     const pattern = join(folder, "*.webp");
-    expect(await findInputs([pattern])).toEqual([{ source: pattern, stem: "*" }]);
-    const { code, stderr } = await cli(["segment", pattern, "--point", "1,2", "--json"]);
-    expect(stderr).toContain("[image-not-found]");
+    expect(await findInputs([pattern])).toMatchObject([{ source: pattern, stem: "*" }]);
+    const { code, stderr } = await cli(["segment", pattern, "--point", "1,2", "--json", "-m", "nano"]);
+    expect(stderr).toBe(
+      `masklet segment: ${pattern}: there is no such file, and as a pattern it matches none [image-not-found]\n`,
+    );
     expect(code).toBe(1);
+  });
+
+  test("a folder that holds what patterns are made of", async () => {
+    const odd = join(folder, "trip (1)", "{a,b}", "[x] *");
+    mkdirSync(odd, { recursive: true });
+    for (const name of ["IMG_2.JPG", "IMG (10).jpg", "notes.txt", ".hidden.png"]) writeFileSync(join(odd, name), "");
+    const stems = async (arg: string, platform = "linux"): Promise<readonly string[]> =>
+      (await findInputs([arg], platform)).map(({ stem }) => stem);
+    expect(await stems(`${odd}/*.jpg`)).toEqual(["IMG (10)", "IMG_2"]);
+    expect(await stems(`${odd}/IMG (1*).jpg`)).toEqual(["IMG (10)"]);
+    expect(await stems(`${odd}/IMG_{1,2}.jpg`)).toEqual(["IMG_2"]);
+    expect(await stems(odd)).toEqual(["IMG (10)", "IMG_2"]);
+    expect(await stems(`${odd}/*.jpg`.replaceAll("/", "\\"), "win32")).toEqual(["IMG (10)", "IMG_2"]);
+    expect(await stems(`${folder}/**/*.jpg`)).toEqual(["c", "IMG (10)", "IMG_2"]);
+  });
+
+  test("a folder without an image says so", async () => {
+    mkdirSync(join(folder, "empty"));
+    const { stderr } = await cli(["segment", join(folder, "empty"), "--point", "1,2", "--json", "-m", "nano"]);
+    expect(stderr).toContain("empty: the folder has no image [image-not-found]");
+  });
+
+  test("an address is shown without its query, and named after its file", async () => {
+    expect(await findInputs(["https://a.example/b/c%20d%2Fe.png?key=secret#x", "http://a.example/"])).toEqual([
+      {
+        source: "https://a.example/b/c%20d%2Fe.png",
+        stem: "c d_e",
+        url: "https://a.example/b/c%20d%2Fe.png?key=secret#x",
+      },
+      { source: "http://a.example/", stem: "a.example", url: "http://a.example/" },
+    ]);
   });
 });

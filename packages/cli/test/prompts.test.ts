@@ -29,7 +29,21 @@ function objects(line: string, syntax: PromptSyntax = imageSyntax): readonly unk
 test.each([
   ["--point 1,2", [{ id: "1", points: [[1, 2]], labels: [1] }]],
   [
-    "--point 1,2 --point 3.5,4,- --point 5,6,+",
+    "--point 1,2,- --point 3,4 --point 5,6,-",
+    [
+      {
+        id: "1",
+        points: [
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ],
+        labels: [0, 1, 0],
+      },
+    ],
+  ],
+  [
+    "--point 1,2#1 --point 3.5,4,-#1 --point 5,6,+#1",
     [
       {
         id: "1",
@@ -58,20 +72,6 @@ test.each([
     ],
   ],
   [
-    "--point 1,2 --box 1,2,3,4 --point 3,4",
-    [
-      {
-        id: "1",
-        points: [
-          [1, 2],
-          [3, 4],
-        ],
-        labels: [1, 1],
-      },
-      { id: "2", box: [1, 2, 3, 4] },
-    ],
-  ],
-  [
     "--mask a.png --mask b#1.png --mask c.png#x_1",
     [
       { id: "1", mask: "a.png" },
@@ -80,7 +80,7 @@ test.each([
     ],
   ],
   [
-    "--point 50%,50% --box 0,10%,25%,1e2",
+    "--point 50%,50%#1 --box 0,10%,25%,1e2",
     [
       { id: "1", points: [[100, 50]], labels: [1] },
       { id: "2", box: [0, 10, 50, 100] },
@@ -106,7 +106,16 @@ describe("what is no prompt names the option and what it got", () => {
     ["--box 1,2,3,4#a --box 1,2,3,4#a", '--box 1,2,3,4#a: object "a" has a box already'],
     ["--mask a.png#a --mask b.png#a", '--mask b.png#a: object "a" has a mask already'],
     ["--mask #a", '--mask takes the path of a picture, got "#a"'],
-    ["--box 1,2,3,4 --point 2,2,-", 'object "2" has only points that are not on it'],
+    ["--box 1,2,3,4#1 --point 2,2,-#2", 'object "2" has only points that are not on it'],
+    [
+      "--point 1,2 --point 3,4,- --point 5,6",
+      "--point 1,2 and --point 5,6 may show one object or two: give them ids, " +
+        '"--point 1,2#1 --point 5,6#1" for one object, "--point 1,2#1 --point 5,6#2" for two',
+    ],
+    ["--point 1,2 --point 5,6,+", "may show one object or two"],
+    ["--point 1,2 --box 1,2,3,4", '"--box 1,2,3,4#1 --point 1,2#2" for two'],
+    ["--box 1,2,3,4 --point 2,2,-", 'need not belong together: give them ids, "--box 1,2,3,4#1 --point 2,2,-#1"'],
+    ["--mask a.png --point 2,2", "--mask a.png and --point 2,2 may show one object or two"],
   ])("%s", (line, message) => {
     expect(() => objects(line)).toThrow(UsageError);
     expect(() => objects(line)).toThrow(message);
@@ -118,7 +127,7 @@ describe("on frames", () => {
     ["--point 1,2@5", [{ id: "1", frame: 5, points: [[1, 2]], labels: [1] }]],
     ["--point 1,2,-@5#9 --box 1,2,3,4@5#9", [{ id: "9", frame: 5, points: [[1, 2]], labels: [0], box: [1, 2, 3, 4] }]],
     [
-      "--point 1,2 --box 1,2,3,4@3 --point 5,6@7 --point 8,9#2",
+      "--point 1,2#1 --box 1,2,3,4@3 --point 5,6@7#1 --point 8,9#2",
       [
         { id: "1", points: [[1, 2]], labels: [1] },
         { id: "1", frame: 7, points: [[5, 6]], labels: [1] },
@@ -149,6 +158,7 @@ describe("on frames", () => {
     ["--point 1,2#1e2", 'got "1,2#1e2"'],
     ["--point 1,2#1 --point 1,2,-@5#1", 'object "1" has only points that are not on it ("-") on frame 5'],
     ["--box 1,2,3,4@2#1 --box 1,2,3,4@2#1", 'object "1" has a box already'],
+    ["--point 1,2 --point 3,4@5", '"--point 1,2#1 --point 3,4@5#2" for two'],
   ])("%s is no prompt", (line, message) => {
     expect(() => objects(line, videoSyntax)).toThrow(UsageError);
     expect(() => objects(line, videoSyntax)).toThrow(message);

@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -15,7 +16,7 @@ import { nanoModel } from "@masklet/model-nano";
 import { describe, expect, test } from "vitest";
 import type { Annotation, ImageRecord } from "../src/segment/record.ts";
 import { version } from "../src/version.ts";
-import { cli, emptyCache, filesIn, type RunResult, records, scene, temporaryFolder } from "./cli.ts";
+import { cli, filesIn, type RunResult, records, scene, temporaryFolder } from "./cli.ts";
 
 const square = "45,35,224,209";
 const nano = ["--model", "nano"] as const;
@@ -50,7 +51,7 @@ describe("one object, all formats", () => {
     const { code, stdout, stderr } = await done;
     const names = ["cutout.png", "mask.png", "overlay.png", "json", "svg"].map((ending) => `scene.${ending}`);
     expect(stdout.toString()).toBe(names.map((name) => `${join(out, name)}\n`).join(""));
-    expect(stderr).toBe(""); // no terminal, no progress
+    expect(stderr).toMatch(/^[^\n]*scene\.png: object 1: [^\n]*\n$/); // no terminal, no progress
     expect(code).toBe(0);
     expect(filesIn(out)).toEqual(names.sort());
   });
@@ -58,7 +59,9 @@ describe("one object, all formats", () => {
   test("the record", async () => {
     const { image, annotations, model, version: maker } = await record;
     expect(image).toEqual({ file_name: "scene.png", width: 640, height: 640 });
-    expect([model, maker]).toEqual(["sam2.1-hiera-nano", version]);
+    expect(maker).toBe(version);
+    const sha256 = createHash("sha256").update(readFileSync(nanoModel.checkpoint)).digest("hex");
+    expect(model).toEqual({ name: "sam2.1-hiera-nano", sha256 });
     const annotation = only(annotations);
     const mask = decodeRle(annotation.segmentation);
     expect(annotation).toMatchObject({ id: 1, area: maskArea(mask), prompt: { box: [45, 35, 224, 209] } });
@@ -287,7 +290,7 @@ test("--crop, --padding, --feather and --webp shape the cutout", async () => {
 
 describe("inputs that fail", () => {
   const bad = at("bad");
-  mkdirSync(bad);
+  mkdirSync(join(bad, "none"), { recursive: true });
   const file = (name: string, bytes: Uint8Array | string): string => {
     writeFileSync(join(bad, name), bytes);
     return join(bad, name);
@@ -298,7 +301,7 @@ describe("inputs that fail", () => {
     ["empty", file("empty.png", ""), "image-format"],
     ["text", file("text.png", "not an image"), "image-format"],
     ["cut off", file("cut.png", png.subarray(0, png.length >> 1)), "image-corrupt"],
-    ["a folder", bad, "image-unreadable"],
+    ["a folder without images", join(bad, "none"), "image-not-found"],
   ] as const;
 
   test.each(cases)("%s: its own message and code, nothing written, exit code 1", async (name, path, code) => {
@@ -321,7 +324,7 @@ describe("inputs that fail", () => {
       "-o",
       out,
     );
-    expect(result.stderr.trimEnd().split("\n")).toHaveLength(cases.length);
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(cases.length + 1); // what was found in the other
     expect([result.code, filesIn(out)]).toEqual([3, ["scene.mask.png"]]);
   });
 
@@ -332,7 +335,7 @@ describe("inputs that fail", () => {
     [`--mask ${join(bad, "none.png")}`, "image-not-found"],
     [`--mask ${join(bad, "small.png")}`, "mask-size-mismatch"],
   ])("%s", async (prompt, code) => {
-    file("small.png", await encodePng({ width: 4, height: 4, channels: 3, data: new Uint8Array(48) }));
+    file("small.png", await encodePng({ width: 4, height: 4, channels: 3, data: new Uint8Array(48).fill(255, 0, 24) }));
     const result = await segment(scene, ...prompt.split(" "), "--json");
     expect([result.code, result.stdout.length]).toEqual([1, 0]);
     expect(result.stderr).toContain(`[${code}]`);
@@ -389,24 +392,54 @@ describe("where results go", () => {
 });
 
 describe("which model", () => {
-  test("nano where nothing is cached, with a line that says so; --quiet leaves it out", async () => {
-    const result = await cli(["segment", scene, "--box", square, "--json"]);
-    expect(result.stderr).toMatch(/^masklet: .*nano.*--model sam2\.1-hiera-tiny: it is downloaded\.\n$/);
-    expect(only(records(result)).model).toBe("sam2.1-hiera-nano");
-    expect((await cli(["segment", scene, "--box", square, "--json", "--quiet"])).stderr).toBe("");
+  const look = (env: Readonly<Record<string, string>>, ...more: readonly string[]): Promise<RunResult> =>
+    cli(["segment", scene, "--box", square, "--json", ...more], { env });
+
+  test("nano where nothing is cached: with the command that fetches a real one, once a day", async () => {
+    const env = { HF_HUB_CACHE: at("none"), XDG_CONFIG_HOME: at("fresh") };
+    const first = await look(env);
+    expect(first.stderr).toMatch(/^masklet: the model is nano.*rough.*masklet models pull sam2\.1-hiera-tiny\n$/);
+    expect(only(records(first)).model.name).toBe("sam2.1-hiera-nano");
+    const second = await look(env);
+    expect(second.stderr).toBe("masklet: the model is nano, whose masks of photographs are rough\n");
+    const settings = join(at("fresh"), "masklet", "settings.json");
+    expect(JSON.parse(readFileSync(settings, "utf8"))).toEqual({
+      roughNoted: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+    });
   });
 
-  test("else a cached one, without a word", async () => {
-    // Meta's are not here, so nano plays one under its name: what the cache holds is what counts.
-    const snapshot = at("hub", "models--facebook--sam2.1-hiera-small", "snapshots", "abc");
-    mkdirSync(snapshot, { recursive: true });
-    copyFileSync(fileURLToPath(nanoModel.checkpoint), join(snapshot, "model.safetensors"));
-    const config = JSON.parse(readFileSync(nanoModel.config, "utf8")) as object;
-    writeFileSync(join(snapshot, "config.json"), JSON.stringify({ ...config, name: "from the cache" }));
-    const env = { ...emptyCache, HF_HUB_CACHE: at("hub") };
-    const result = await cli(["segment", scene, "--box", square, "--json"], { env });
-    expect([result.code, result.stderr]).toEqual([0, ""]);
-    expect(only(records(result)).model).toBe("from the cache");
+  test("nano without a word where that is asked for", async () => {
+    const env = { HF_HUB_CACHE: at("none"), XDG_CONFIG_HOME: at("silent") };
+    for (const [variables, ...more] of [
+      [env, "--quiet"],
+      [env, "--offline"],
+      [env, "--model", "nano"],
+      [{ ...env, HF_HUB_OFFLINE: "1" }],
+    ] as const) {
+      const result = await look(variables, ...more);
+      expect([result.code, result.stderr, only(records(result)).model.name]).toEqual([0, "", "sam2.1-hiera-nano"]);
+    }
+    expect(existsSync(at("silent"))).toBe(false);
+  });
+
+  test("else the best that is cached, or the one that was chosen, said by its name", async () => {
+    // Meta's are not here, so nano plays them under their names: what the cache holds is what counts.
+    for (const name of ["small", "large"]) {
+      const snapshot = at("hub", `models--facebook--sam2.1-hiera-${name}`, "snapshots", "abc");
+      mkdirSync(snapshot, { recursive: true });
+      copyFileSync(fileURLToPath(nanoModel.checkpoint), join(snapshot, "model.safetensors"));
+      const config = JSON.parse(readFileSync(nanoModel.config, "utf8")) as object;
+      writeFileSync(join(snapshot, "config.json"), JSON.stringify({ ...config, name: `cached ${name}` }));
+    }
+    const env = { HF_HUB_CACHE: at("hub"), XDG_CONFIG_HOME: at("chosen") };
+    const best = await look(env);
+    expect(best.stderr).toBe("masklet: the model is sam2.1-hiera-large, the best that is here\n");
+    expect(only(records(best)).model.name).toBe("cached large");
+    expect((await cli(["models", "use", "sam2.1-hiera-small"], { env })).code).toBe(0);
+    const chosen = await look(env, "--model", "auto");
+    expect(chosen.stderr).toBe('masklet: the model is sam2.1-hiera-small, as chosen with "masklet models use"\n');
+    expect(only(records(chosen)).model.name).toBe("cached small");
+    expect((await look(env, "--quiet")).stderr).toBe("");
   });
 
   test("a file, with a config that is given", async () => {
@@ -441,7 +474,7 @@ test("interrupted after the first image: 130, what was written is whole, nothing
       onStdout: () => interruption.abort(),
     },
   );
-  expect([code, stderr]).toEqual([130, ""]);
+  expect([code, stderr]).toEqual([130, expect.not.stringContaining("masklet")]);
   expect(filesIn(out)).toEqual(["scene.mask.png"]);
   expect((await readMask(join(out, "scene.mask.png"))).width).toBe(640);
 });

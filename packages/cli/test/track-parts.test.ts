@@ -83,7 +83,10 @@ test.each([
   ['[{"object": 1, "points": [[1, 2]], "labels": [1, 1]}]', /a list of 1 times 0 or 1 as its labels, got \[ 1, 1 \]/],
   ['[{"object": 1, "points": [[1, 2]], "labels": [2]}]', /as its labels, got \[ 2 \]/],
   ['[{"object": 1, "labels": [1]}]', /must have a list for its labels as its points/],
-  ['[{"object": 1, "box": [5, 1, 4, 9]}]', /with x0 < x1 and y0 < y1, in pixels or percents as its box/],
+  [
+    '[{"object": 1, "box": [5, 1, 4, 9]}]',
+    /with x0 < x1 and y0 < y1, in pixels or percents \(.* --box-format xywh\), as its box/,
+  ],
   ['[{"object": 1, "box": [1, 2, 3]}]', /as its box, got \[ 1, 2, 3 \]/],
   ['[{"object": 1, "mask": ""}]', /must have a path as its mask/],
   ['[{"object": 1}]', /entry 0 shows nothing of the object/],

@@ -31,7 +31,12 @@ const both = [...square, "--box", "360,64,462,154#7"] as const;
 
 test("label maps, objects' masks and JSON of all frames agree with the library", async () => {
   const { code, stdout, stderr } = await track(clip, "all", ...both, "--format", "objects,json");
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(code).toBe(0);
+  expect(stderr.split("\n")).toEqual([
+    expect.stringMatching(/^.*clip: object 1: seen on 8 of 8 frames, \d+ pixels on average$/),
+    expect.stringMatching(/^.*clip: object 7: seen on 8 of 8 frames, \d+ pixels on average$/),
+    "",
+  ]);
   const root = join(folder, "all");
   expect(stdout.toString()).toBe(
     `${["masks", "objects", "masklets.json"].map((name) => `${join(root, name)}\n`).join("")}`,
@@ -43,7 +48,9 @@ test("label maps, objects' masks and JSON of all frames agree with the library",
   await using session = new VideoPredictor(model, { returnLogits: true }).start(video);
   await session.addPrompt({ frame: 0, object: 1, points: [[57, 143]] });
   await session.addPrompt({ frame: 0, object: 7, box: [360, 64, 462, 154] });
-  const json = [...savFrames(parseSav(JSON.parse(readFileSync(join(root, "masklets.json"), "utf8"))))];
+  const annotation = JSON.parse(readFileSync(join(root, "masklets.json"), "utf8"));
+  expect(annotation.model).toEqual({ name: "sam2.1-hiera-nano", sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  const json = [...savFrames(parseSav(annotation))];
   for await (const frame of session.propagate()) {
     const name = `0000${frame.frame}.png`;
     const map = labelMap(frame, video.size);
@@ -92,18 +99,19 @@ test("a finished run is gone on with only to make other results; another one is 
   expect(statSync(mask).mtimeMs).toBe(before);
   expect(existsSync(join(folder, "again", "masklets.json"))).toBe(true);
 
-  for (const [part, other] of [
-    ["prompts", ["--point", "58,143#1", "--count", "2"]],
-    ["settings", [...square, "--count", "3"]],
-    ["settings", [...args, "--threads", "1"]],
-    ["settings", [...args, "--dtype", "q8"]],
-    ["video", [...args]],
+  for (const [part, other, what] of [
+    ["prompts", ["--point", "58,143#1", "--count", "2"], "prompts.0.prompt.points.0.0 was 57 and is 58"],
+    ["settings", [...square, "--count", "3"], "--count was 2 and is 3"],
+    ["settings", [...args, "--threads", "1"], "--threads was not given and is 1"],
+    ["settings", [...args, "--dtype", "q8"], '--dtype was "fp32" and is "q8"'],
+    ["video", [...args], "the number of images was 8 and is 7; the images' names changed"],
   ] as const) {
     const elsewhere = join(folder, "elsewhere");
     cpSync(clip, elsewhere, { recursive: true });
     rmSync(join(elsewhere, "00007.jpg"));
     const { code, stderr } = await track(part === "video" ? elsewhere : clip, "again", ...other, "--resume");
     expect(stderr).toMatch(new RegExp(`not the ${part} that its run was begun with.*\\[resume-mismatch\\]\\n$`));
+    expect(stderr).toContain(`: ${what}; give what was given then`);
     expect(code).toBe(1);
   }
 
@@ -140,7 +148,7 @@ test("a frame that cannot be read: code 3, its name, what comes before it; mende
   const args = [...square, "--format", "objects,json"];
   const { code, stderr } = await track(broken, "stopped", ...args);
   expect(stderr).toMatch(
-    /^masklet track: frame 5 cannot be read: .*00005\.jpg.* \[frame-unreadable\]; what comes before it is kept\n$/,
+    /: seen on 5 of 5 frames, .*\nmasklet track: frame 5 cannot be read: .*00005\.jpg.* \[frame-unreadable\]; what comes before it is kept\n$/,
   );
   expect(code).toBe(3);
   expect(filesIn(join(folder, "stopped", "masks"))).toHaveLength(5);

@@ -32,6 +32,8 @@ export function inFolder(folder: string): Runs {
     join(folder, out),
     "-m",
     "nano",
+    "--format",
+    "mask", // no overlay unless a test asks for it
   ];
   return {
     track: (video, out, ...args) => cli([...line(video, out), ...args]),

@@ -1,6 +1,8 @@
+import { copyFileSync } from "node:fs";
+import process from "node:process";
 import { expect, test } from "vitest";
 import { version } from "../src/version.ts";
-import { cli, emptyCache, scene } from "./cli.ts";
+import { cli, emptyCache, type RunResult, records, scene, temporaryFolder } from "./cli.ts";
 
 test.each([
   ["", "needs a command: segment, track, inspect, models, eval or doctor"],
@@ -10,7 +12,7 @@ test.each([
   ["segment a.png", "needs at least one --point, --box or --mask"],
   ["segment a.png --points 1,2", "--points"],
   ["segment a.png --point", "--point"],
-  ["segment a.png --point -1,2", "--point"],
+  ["segment a.png --point --json", "--point"],
   ["segment a.png --point 1,2 --format cutout,gif", '--format takes cutout, mask, overlay, json or svg, got "gif"'],
   ["segment a.png --point 1,2 --format=", '--format takes cutout, mask, overlay, json or svg, got ""'],
   ["segment a.png --point 1,2 --device gpu", '--device takes cpu, webgpu, cuda, coreml or dml, got "gpu"'],
@@ -49,7 +51,10 @@ test.each([
   ["track a --point 1,2 -o out --count 0", '--count takes a whole number from 1, got "0"'],
   ["track a --point 1,2 -o out --start x", '--start takes a whole number from 0, got "x"'],
   ["track a --point 1,2 -o out --max-conditioning-frames 1", "takes a whole number from 2"],
-  ["track a --point 1,2 -o out --format gif", '--format takes objects, json, overlay, alpha or alpha-png, got "gif"'],
+  [
+    "track a --point 1,2 -o out --format gif",
+    '--format takes mask, objects, json, overlay, cutout or cutout-png, got "gif"',
+  ],
   ["track a --point 1,2 -o out --effect overlay", "--effect takes cutout, blur, grey, spotlight or erase"],
   ["track out/masks --point 1,2 -o out", "out/masks is read, and could be replaced by a result"],
   ["track out/overlay.mp4 --point 1,2 -o out", "out/overlay.mp4 is read"],
@@ -59,7 +64,7 @@ test.each([
   ["inspect nano --svg a.svg", "--svg a.svg needs --profile"],
   ["inspect nano --profile --nodes -1", "--nodes"],
   ["inspect nano --profile --backend tfjs --threads 2", "--threads 2 is for --backend ort, not for tfjs"],
-  ["models", "needs list, pull, path, verify or remove"],
+  ["models", "needs list, use, pull, path, verify or remove"],
   ["models fetch x", 'got "fetch"'],
   ["models list sam2.1-hiera-tiny", "list takes no names"],
   ["models pull", "pull needs the name of a model"],
@@ -73,6 +78,88 @@ test.each([
   expect(stderr).toMatch(/^masklet( segment| track| inspect| models| eval| doctor)?: .*\nTry "masklet.* --help".\n$/);
   expect(code).toBe(2);
   expect(stdout.length).toBe(0);
+});
+
+test.each([
+  ["segmnet a.png", 'got "segmnet"; did you mean segment?'],
+  ["segment a --point 1,2 --modle nano", "Unknown option '--modle'; did you mean --model?"],
+  ["segment a --point 1,2 --format cutuot", 'got "cutuot"; did you mean cutout?'],
+  ["segment a --point 1,2 --device cuba", 'got "cuba"; did you mean cuda?'],
+  ["models pul x", 'got "pul"; did you mean pull?'],
+  ["help segmnet", "got segmnet; did you mean segment?"],
+  ["help segment track", "got segment track"],
+  ["segment a --point 1,2 --crop --format mask", "--crop is for cutouts, and --format mask has none"],
+  ["segment a --point 1,2 --webp --format json,svg", "--webp is for cutouts"],
+  ["segment a --point 1,2 --feather 2 --json", "--feather is for cutouts"],
+  ["segment a --point 1,2 --tolerance 2", "--tolerance is for svgs"],
+  ["segment a --box 10,10,5,5", 'X0 < X1 and Y0 < Y1, got "10,10,5,5"; for X,Y,W,H give --box-format xywh'],
+  ["segment a --box 10,10,0,5 --box-format xywh", "W and H more than 0"],
+  ["segment a --box 10,10,50%,5 --box-format xywh", "each in pixels or percents as its X or Y"],
+  ["segment a --box 10,10,5 --box-format xywh", '--box takes X,Y,W,H with an optional #ID, got "10,10,5"'],
+  ["segment a --box 1,2,3,4 --box-format coco", "--box-format takes xyxy or xywh"],
+])("masklet %s: what was meant", async (line, message) => {
+  const { code, stderr } = await cli(line.split(" "));
+  expect(stderr.split("\n")[0]).toContain(message);
+  expect(code).toBe(2);
+});
+
+test("masklet help COMMAND is COMMAND --help", async () => {
+  for (const name of ["segment", "track", "inspect", "models", "eval", "doctor"]) {
+    expect(await cli(["help", name])).toEqual(await cli([name, "--help"]));
+  }
+  expect(await cli(["help"])).toEqual(await cli(["--help"]));
+});
+
+test("a file whose name begins with a dash", async () => {
+  const here = process.cwd();
+  process.chdir(temporaryFolder());
+  try {
+    copyFileSync(scene, "-scene.png");
+    const line = ["--point", "1,2", "--json", "-m", "nano"];
+    expect((await cli(["segment", "-scene.png", ...line])).stderr).toContain("; the file of that name is ./-scene.png");
+    for (const args of [
+      ["./-scene.png", ...line],
+      [...line, "--", "-scene.png"],
+    ]) {
+      expect((await cli(["segment", ...args])).code).toBe(0);
+    }
+  } finally {
+    process.chdir(here);
+  }
+});
+
+test("negative numbers are values", async () => {
+  const line = ["segment", scene, "-m", "nano", "--json"];
+  const { code, stderr } = await cli([...line, "--point", "-5,10"]);
+  expect(stderr).toMatch(/^masklet segment: .*-5.*\[out-of-image\]\n$/);
+  expect(code).toBe(1);
+  expect((await cli([...line, "--box", "-.5,-0.5,200,200", "--mask-threshold", "-1"])).code).toBe(0);
+});
+
+test("boxes as COCO has them, and a word where one leaves the image", async () => {
+  const line = ["segment", scene, "-m", "nano", "--json"];
+  const prompt = (result: RunResult): unknown => records(result)[0]?.annotations[0]?.prompt;
+  const coco = await cli([...line, "--box", "45,35,179,174", "--box-format", "xywh"]);
+  expect([coco.stderr, prompt(coco)]).toEqual(["", { box: [45, 35, 224, 209] }]);
+  const shares = await cli([...line, "--box", "50%,25%,25%,50%", "--box-format", "xywh"]);
+  expect(prompt(shares)).toEqual({ box: [320, 160, 480, 480] });
+  const large = await cli([...line, "--box", "300,300,600,700"]);
+  expect(large.stderr).toBe(
+    "masklet segment: --box from 300,300 to 600,700 leaves the picture of 640x640: it was read as X0,Y0,X1,Y1; " +
+      "for X,Y,W,H give --box-format xywh\n",
+  );
+  expect(large.code).toBe(0);
+  const outside = await cli([...line, "--box", "300,300,400,400", "--box-format", "xywh"]);
+  expect(outside.stderr).toContain("for X0,Y0,X1,Y1 give --box-format xyxy");
+});
+
+test.each([
+  ["sam2.1-hiera-tin", "did you mean sam2.1-hiera-tiny?"],
+  ["sam2.1_hiera_tiny", "did you mean sam2.1-hiera-tiny?"],
+  ["nanno", "did you mean nano?"],
+])("--model %s", async (model, message) => {
+  const { stderr } = await cli(["segment", scene, "--point", "1,2", "--json", "--model", model]);
+  expect(stderr).toContain(message);
 });
 
 test.each([
@@ -95,10 +182,10 @@ test("every option of segment is in its help", async () => {
   const { stdout } = await cli(["segment", "--help"]);
   const shown = [...stdout.toString().matchAll(/^ {2}(?:-\w,| {3}) --([\w-]+)/gm)].map(([, name]) => name);
   expect(shown).toEqual([
-    ...["point", "box", "mask", "multimask", "refine"],
+    ...["point", "box", "mask", "box-format", "multimask", "refine"],
     ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp", "tolerance"],
-    ...["model", "config", "dtype", "backend", "device", "threads", "model-cache"],
-    ...["mask-threshold", "max-hole-area", "max-speck-area"],
+    ...["model", "offline", "config", "dtype", "backend", "device", "threads", "model-cache"],
+    ...["max-pixels", "mask-threshold", "max-hole-area", "max-speck-area"],
     ...["quiet", "help"],
   ]);
 });

@@ -34,6 +34,7 @@ export type CheckpointErrorCode =
   | "embedding-mismatch"
   | "misshapen-tensor"
   | "missing-tensor"
+  | "no-home"
   | "no-such-tensor"
   | "not-downloaded"
   | "not-found"
@@ -75,6 +76,7 @@ export type DownloadErrorCode =
   | "server-error"
   | "stalled"
   | "token-invalid"
+  | "too-large"
   | "unauthorized";
 
 /**
@@ -144,15 +146,20 @@ export type PromptErrorCode =
   | "bad-prompt"
   | "box-keeps-points"
   | "empty"
+  | "empty-mask"
   | "labels-mismatch"
   | "mask-input-size"
   | "no-such-image"
   | "not-finite"
   | "out-of-image"
   | "prompts-invalid"
-  | "prompts-unreadable";
+  | "prompts-unreadable"
+  | "unknown-option";
 
-/** Points, boxes, labels or masks that do not describe a prompt, or an option of a predictor that is out of range. */
+/**
+ * Points, boxes, labels or masks that do not describe a prompt, an option of a predictor that is out of range, or one of
+ * any call that there is not.
+ */
 export class PromptError extends MaskletError<PromptErrorCode> {
   override readonly name: string = "PromptError";
 }
@@ -168,6 +175,7 @@ export type MaskErrorCode =
   | "masklet-empty"
   | "masklet-length"
   | "no-objects"
+  | "no-such-label"
   | "overlay-option"
   | "polygon"
   | "rle-counts"
@@ -175,6 +183,7 @@ export type MaskErrorCode =
   | "rle-string"
   | "sav-malformed"
   | "sav-option"
+  | "several-labels"
   | "tolerance";
 
 /** A mask, run lengths or a polygon that cannot be converted. */
@@ -187,6 +196,7 @@ export type StateErrorCode =
   | "no-frame"
   | "no-image"
   | "no-objects"
+  | "no-parent"
   | "no-prompt"
   | "no-such-object"
   | "resume-mismatch"

@@ -3,6 +3,7 @@ export type { Backend, Capabilities } from "./backend/backend.ts";
 export { type ByteSource, bytesSource } from "./checkpoint/byte-source.ts";
 export { identify, openCheckpoint } from "./checkpoint/load.ts";
 export { readSafetensors, writeSafetensors } from "./checkpoint/safetensors.ts";
+export { decodeUtf8, encodeUtf8 } from "./checkpoint/utf8.ts";
 export type { WeightEntry, WeightStore } from "./checkpoint/weight-store.ts";
 export {
   BackendError,
@@ -45,27 +46,52 @@ export {
   defaultMaxPixels,
   flatten,
   type ImageLimits,
+  type ImageWarning,
   type RawImage,
   type Rgb,
   type Size,
 } from "./image/image.ts";
+export {
+  type ChunkType,
+  type DecodePngOptions,
+  encodeChunks,
+  isPng,
+  openPng,
+  type PackedPng,
+  type PngKind,
+  type PngSamples,
+  type Zlib,
+} from "./image/png.ts";
+export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
 export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
-export { davisPalette, decodeLabelPng, encodeLabelPng, type Zlib } from "./mask/label-png.ts";
+export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
+export type { MaskPicture } from "./mask/mask-picture.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
-export { cocoPolygons, maskRegions, type PolygonOptions, type Region, type Ring, rasterise } from "./mask/polygon.ts";
+export {
+  cocoPolygons,
+  maskRegions,
+  type PolygonOptions,
+  type Region,
+  type Ring,
+  rasterise,
+  ringArea,
+  simplifyRing,
+} from "./mask/polygon.ts";
 export {
   type CompressedRle,
   compressRle,
   decodeRle,
   decompressRle,
   encodeRle,
+  encodeRleAt,
   type Rle,
   rleArea,
   rleBox,
+  rleIntersection,
 } from "./mask/rle.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
@@ -93,10 +119,19 @@ export type { FeatureLevels } from "./model/image-encoder.ts";
 export type { PerceiverMemoryConfig } from "./model/perceiver-memory.ts";
 export type { PooledMemoryConfig } from "./model/pooled-memory.ts";
 export { type Precision, precisions } from "./model/precision.ts";
-export { type PublishedModel, published } from "./model/published.ts";
+export { presetParameters, presetsByQuality } from "./model/preset-rank.ts";
+export { type PublishedModel, presetNamed, published } from "./model/published.ts";
 export type { RepVitConfig } from "./model/repvit.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
 export type { VitConfig } from "./model/vit.ts";
+export {
+  type AutomaticMask,
+  AutomaticMaskGenerator,
+  type AutomaticMaskOptions,
+  type AutomaticMaskProgress,
+  type AutomaticMaskStep,
+  type GenerateOptions,
+} from "./predict/automatic-masks.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,
@@ -111,7 +146,9 @@ export {
   type RefineOptions,
   type SetImageOptions,
 } from "./predict/image-predictor.ts";
+export type { ImageReader } from "./predict/image-reader.ts";
 export type { ImageSegmenter } from "./predict/image-segmenter.ts";
+export { type Segment, type SegmentModel, type SegmentOptions, SegmentResult } from "./predict/segment.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";

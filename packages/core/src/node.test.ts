@@ -8,7 +8,7 @@ import { ObservedBackend } from "../test/observed-backend.ts";
 import { toyConfig, toyJson, toyTensors } from "../test/toy-sam2.ts";
 import { bytesSource } from "./checkpoint/byte-source.ts";
 import { writeSafetensors } from "./checkpoint/safetensors.ts";
-import { loadSam2, readConfig, Sam2 } from "./node.ts";
+import { encodePng, ImagePredictor, loadSam2, readConfig, Sam2 } from "./node.ts";
 import type { LoadProgress } from "./progress.ts";
 import { TestAbort } from "./testing/fixtures.ts";
 
@@ -177,4 +177,24 @@ describe("readConfig", () => {
     });
     await expect(readConfig(root)).rejects.toMatchObject({ name: "CheckpointError", code: "read-failed" });
   });
+});
+
+test("setImage opens what readImage does, in its turn, and refuses what is neither", async () => {
+  const png = await encodePng({ width: 5, height: 4, channels: 3, data: new Uint8Array(60) });
+  const picture = await put("picture.png", new Uint8Array(png));
+  await using sam2 = await loadSam2(file, { backend, config: toyConfig });
+  await using predictor = new ImagePredictor(sam2);
+  for (const image of [picture, pathToFileURL(picture), new Uint8Array(png), new Blob([new Uint8Array(png)])]) {
+    void predictor.setImage(image);
+    const [prediction] = await predictor.predictMany([{ points: [[1, 1]] }]); // without waiting for setImage
+    expect(prediction?.best).toMatchObject({ width: 5, height: 4 });
+  }
+  await predictor.setImages([picture, { width: 3, height: 2, channels: 3, data: new Uint8Array(18) }]);
+  expect(predictor.imageSizes).toEqual([
+    { width: 5, height: 4 },
+    { width: 3, height: 2 },
+  ]);
+  await expect(predictor.setImage("none.png")).rejects.toMatchObject({ code: "image-not-found" });
+  const small = new ImagePredictor(sam2, { maxPixels: 19 });
+  await expect(small.setImage(picture)).rejects.toMatchObject({ code: "image-too-large" });
 });

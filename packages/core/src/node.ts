@@ -1,48 +1,57 @@
 /** For Node: all of core, and models by name or path, pictures from files. */
-import process from "node:process";
-import { fileURLToPath } from "node:url";
-import type { ByteSource } from "./checkpoint/byte-source.ts";
-import { CheckpointError } from "./errors.ts";
-import { parseConfig, type Sam2Config } from "./model/config.ts";
-import { obtainModel } from "./node/download/download.ts";
-import { fileSource } from "./node/file-source.ts";
-import { loadingSteps } from "./progress.ts";
-import { type LoadOptions, loadSam2 as loadOpened, type Sam2 } from "./sam2.ts";
+import { readConfig } from "./node/load.ts";
+import { serveWorkerWith } from "./node/worker.ts";
+import type { RemoteHost, Sam2HostOptions } from "./remote/host.ts";
 
 export * from "./index.ts";
+export { nearest } from "./nearest.ts";
+export { type AutoModel, autoModel } from "./node/auto-model.ts";
+export { type FetchOptions, fetchBytes, fetchToFile } from "./node/download/address.ts";
 export {
   type DownloadOptions,
   downloadFile,
   downloadModel,
+  modelBytes,
   obtainModel,
 } from "./node/download/download.ts";
-export { removeModel, type VerifiedFile, type VerifyOptions, verifyModel } from "./node/download/manage.ts";
+export {
+  checkpointSha256,
+  removeModel,
+  type VerifiedFile,
+  type VerifyOptions,
+  verifyModel,
+} from "./node/download/manage.ts";
 export { fileSource } from "./node/file-source.ts";
+export { parseJson, systemReason, temporaryFolder } from "./node/files.ts";
 export {
   encodeMaskPng,
   encodePng,
   encodeWebp,
   type ImageSource,
   type ReadImageOptions,
+  type ReadMaskOptions,
   readImage,
   readMask,
+  readMaskPicture,
   type WebpOptions,
   type WriteOptions,
   writeFileAtomic,
 } from "./node/image.ts";
 export { decodeLabelPng, encodeLabelPng } from "./node/label-png.ts";
+export { loadSam2, readConfig } from "./node/load.ts";
 export {
   type CachedModel,
   cacheFolder,
   type Environment,
   listCachedModels,
   type ModelFiles,
-  officialUrl,
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";
+export { type CreateSegmentOptions, createSegment, type SegmentModelSource } from "./node/segment.ts";
+export { changeUserSettings, readUserSettings, settingsFile, type UserSettings } from "./node/settings.ts";
 export { type FfmpegProgram, ffmpegInstallHint, ffmpegVersion, findFfmpeg } from "./node/video/ffmpeg.ts";
-export { type FolderFrames, type FolderOptions, framesFromFolder } from "./node/video/folder.ts";
+export { type FolderFrames, type FolderOptions, framesFromFolder, isImageName } from "./node/video/folder.ts";
 export { createFrameFolder, type FrameFolderOptions } from "./node/video/frame-folder.ts";
 export {
   type OpenVideoOptions,
@@ -55,53 +64,12 @@ export { type StreamFrame, type VideoStreamOptions, videoStream } from "./node/v
 export { createVideo, type VideoWriter, type VideoWriterOptions } from "./node/video/video-writer.ts";
 
 /**
- * Loads a SAM 2 model. `source` is what `resolveModel` finds (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, a file, a
- * folder), a file URL, bytes or a `ByteSource`. One of Meta's models that is not on this machine is downloaded from Hugging
- * Face first, as `downloadModel` does with the process's environment; rejects as that does, and as `loadSam2` of
- * `@masklet/core`. Where neither the tensors nor `options` tell the model's sizes, the config that lies beside the file
- * does.
+ * Serves SAM 2 in a worker thread to whoever made it, a `RemoteClient` or `createWorkerPredictor` of
+ * `@masklet/core/remote`. A checkpoint is what `loadSam2` takes and a message can carry: a name or a path, a `file:` URL,
+ * bytes; unless `open` says otherwise. Whoever sends messages may thus have any model file of this machine opened.
+ *
+ * Throws a `StateError` "no-parent" outside worker threads.
  */
-export async function loadSam2(source: string | URL | ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
-  if (typeof source !== "string" && !(source instanceof URL)) return loadOpened(source, options);
-  options.signal?.throwIfAborted();
-  const { signal, onProgress } = options;
-  const steps = onProgress && loadingSteps(onProgress);
-  const files = await obtainModel(typeof source === "string" ? source : filePath(source), {
-    env: process.env,
-    ...(signal && { signal }),
-    ...(steps && { onProgress: steps.fetching }),
-  });
-  const beside = files.config;
-  return loadOpened(await fileSource(files.checkpoint), {
-    ...(beside !== undefined && { config: () => readConfig(beside) }),
-    ...options,
-    ...(steps && { onProgress: steps.compiling }),
-  });
-}
-
-function filePath(url: URL): string {
-  if (url.protocol === "file:") return fileURLToPath(url);
-  throw new CheckpointError("not-found", `${url}: only file: URLs are opened; download it, and give its path`, {
-    details: { url: String(url) },
-  });
-}
-
-/**
- * A model's config from a JSON file. Rejects with a `CheckpointError`: "not-found" or "read-failed" for a file that
- * cannot be read, "config-invalid" for what is no JSON or what `parseConfig` refuses.
- */
-export async function readConfig(path: string): Promise<Sam2Config> {
-  const source = await fileSource(path);
-  const bytes = await source.read(0, source.size).finally(() => source.close?.());
-  try {
-    return parseConfig(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    if (!(cause instanceof CheckpointError)) {
-      throw new CheckpointError("config-invalid", `${path}: is not JSON`, { cause, details: { file: path } });
-    }
-    throw new CheckpointError(cause.code, `${path}: ${cause.message}`, {
-      cause,
-      details: { ...cause.details, file: path },
-    });
-  }
+export function serveWorker(options: Sam2HostOptions): RemoteHost {
+  return serveWorkerWith(options, readConfig);
 }

@@ -11,10 +11,13 @@ import type { Sam2Config } from "./model/config.ts";
 import { type GraphName, graphBuilders } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
 import { type Precision, withPrecision } from "./model/precision.ts";
+import { checkAwaited, checkKeys, type Keys } from "./options.ts";
+import type { ImageReader } from "./predict/image-reader.ts";
 import { type LoadProgress, type LoadStage, share, within } from "./progress.ts";
 import { type DeviceTensor, elementCount, type HostTensor } from "./tensor/tensor.ts";
 
-export interface LoadOptions {
+/** `Source` is what `readImage` opens; nothing where there is none. */
+export interface LoadOptions<Source = never> {
   /** What computes: `createOrtBackend()` of `@masklet/backend-ort`, for instance. It stays the caller's to dispose. */
   readonly backend: Backend;
   /** What it computes in, of the backend's `capabilities.dtypes`. Default "fp32". */
@@ -24,6 +27,8 @@ export interface LoadOptions {
    * asked only then.
    */
   readonly config?: Sam2Config | (() => Promise<Sam2Config>);
+  /** Opens the images that predictors of this model are given, beside pixels. `loadSam2` of each host's entry has its own. */
+  readonly readImage?: ImageReader<Source>;
   readonly signal?: AbortSignalLike;
   /** Of all that loading takes: `item` is a file while it is downloaded, and a graph while that is compiled. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -31,41 +36,52 @@ export interface LoadOptions {
 
 type CompileGraphOptions = Pick<LoadOptions, "signal" | "onProgress">;
 
-/** A SAM 2 model, ready to run on one backend. Predictors share it; it must outlive them. */
-export class Sam2 {
+/**
+ * A SAM 2 model, ready to run on one backend. Predictors share it; it must outlive them. They open images from `Source`,
+ * beside pixels: paths, addresses, elements, by the entry that it was loaded with.
+ */
+export class Sam2<Source = never> {
   readonly config: Sam2Config;
   /** How errors call the checkpoint: its path, or "bytes". */
   readonly source: string;
   /** What it computes in. */
   readonly dtype: Precision;
+  /** Opens images that are no pixels yet. */
+  readonly readImage: ImageReader<Source> | undefined;
   readonly #backend: Backend;
   readonly #weights: WeightStore;
   readonly #compiled = new Map<GraphName, Promise<Executable>>();
   #disposing: Promise<void> | undefined;
 
-  private constructor(weights: WeightStore, config: Sam2Config, backend: Backend, dtype: Precision) {
+  private constructor(
+    weights: WeightStore,
+    config: Sam2Config,
+    { backend, dtype = "fp32", readImage }: LoadOptions<Source>,
+  ) {
     this.#weights = weights;
     this.config = config;
     this.dtype = dtype;
+    this.readImage = readImage;
     this.source = weights.name;
     this.#backend = backend;
   }
 
   /** Loads from named tensors that are already at hand; the model closes `weights`, also when this fails. */
-  static fromWeights(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
+  static async fromWeights<Source = never>(weights: WeightStore, options: LoadOptions<Source>): Promise<Sam2<Source>> {
+    checkLoadOptions(options);
     return abortable(Sam2.#load(weights, options), options.signal, (late) => late.dispose());
   }
 
-  static async #load(weights: WeightStore, options: LoadOptions): Promise<Sam2> {
+  static async #load<Source>(weights: WeightStore, options: LoadOptions<Source>): Promise<Sam2<Source>> {
     const { backend, config: given, dtype = "fp32", signal, onProgress } = options;
-    let model: Sam2 | undefined;
+    let model: Sam2<Source> | undefined;
     try {
       requireContract(backend);
       requireDtype(backend, dtype);
       const config = typeof given === "function" ? (recognise(weights) ?? (await given())) : identify(weights, given);
       checkInventory(weights, config);
       await verifyChecksums(weights, signal && { signal });
-      model = new Sam2(weights, config, backend, dtype);
+      model = new Sam2<Source>(weights, config, options);
       const names = ["imageEncoder", "maskDecoder"] as const;
       const sizes = names.map((name) => weightCount(graphBuilders[name](config)));
       const all = sizes.reduce((sum, size) => sum + size, 0);
@@ -176,7 +192,12 @@ export class Sam2 {
  * ("contract-mismatch"); nothing stays open or allocated then. Aborting rejects at once with the signal's reason; what
  * was opened is closed when the step under way has ended.
  */
-export function loadSam2(source: ByteSource | Uint8Array, options: LoadOptions): Promise<Sam2> {
+export async function loadSam2<Source = never>(
+  source: ByteSource | Uint8Array,
+  options: LoadOptions<Source>,
+): Promise<Sam2<Source>> {
+  checkAwaited("loadSam2", "the source", source);
+  checkLoadOptions(options);
   const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
   const open = async (): Promise<WeightStore> => {
     try {
@@ -205,6 +226,21 @@ function weightCount({ values }: Graph): number {
   }
   return [...tensors.values()].reduce((sum, count) => sum + count, 0);
 }
+
+/** Throws as `checkKeys`, and a `MaskletError` "not-awaited" for a backend that is a Promise. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkKeys("loadSam2", options, loadKeys);
+  checkAwaited("loadSam2", "the backend", options.backend);
+}
+
+const loadKeys: Keys<LoadOptions> = {
+  backend: true,
+  dtype: true,
+  config: true,
+  readImage: true,
+  signal: true,
+  onProgress: true,
+};
 
 function requireDtype({ name, capabilities: { device, dtypes } }: Backend, dtype: Precision): void {
   if (dtypes.includes(dtype)) return;

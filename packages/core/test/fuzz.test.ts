@@ -14,6 +14,8 @@ import {
   openCheckpoint,
   parseConfig,
   parseSav,
+  readImage,
+  readMaskPicture,
   rleArea,
   rleBox,
   savFrames,
@@ -26,6 +28,7 @@ import { message, protocolVersion, versionOf } from "../src/remote/protocol.ts";
 import { pickle, random, safetensors, torchTensor, torchZip } from "./checkpoint-files.ts";
 import { fuzz, mutateBytes, mutateJson, mutateMessage } from "./fuzz.ts";
 import { ObservedBackend } from "./observed-backend.ts";
+import { pngFile, tiffFile } from "./picture-files.ts";
 import { noiseImage, toyConfig, toyJson, toyTensors } from "./toy-sam2.ts";
 
 vi.setConfig({ testTimeout: 600_000 });
@@ -142,6 +145,22 @@ describe("masks", () => {
       return random() < 0.8 ? sealed(damaged) : damaged;
     };
     expect(await fuzz({ share: 0.08, mutate, run })).toEqual(useful);
+  });
+});
+
+describe("pictures of more than 8 bits", () => {
+  const size = { width: 9, height: 7 };
+  const samples = Array.from({ length: 63 }, (_, i) => (i * i) % 200);
+
+  test.each([
+    ["a TIFF in tiles", tiffFile({ ...size, format: "int", bits: 16, samples, tiled: true })],
+    ["a deflated TIFF", tiffFile({ ...size, format: "float", bits: 32, samples, deflate: true, bigEndian: true })],
+    ["a PNG", pngFile({ ...size, colourType: 0, depth: 16, samples })],
+  ])("%s", async (_, file) => {
+    const run = async (bytes: Uint8Array) => [await readImage(bytes), (await readMaskPicture(bytes)).labels];
+    await run(file);
+    const mutate = (random: () => number) => mutateBytes(file, random);
+    expect(await fuzz({ share: 0.02, mutate, run })).toEqual(useful);
   });
 });
 

@@ -1,9 +1,7 @@
 /** `masklet doctor`: what this machine can run. */
-import { execFile } from "node:child_process";
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import {
   cacheFolder,
   type Environment,
@@ -14,7 +12,8 @@ import {
   listCachedModels,
 } from "@masklet/core/node";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { findDefaultModel } from "../models.ts";
+import { autoName } from "../models.ts";
+import { inProcess } from "../quiet.ts";
 import { renderTable } from "../table.ts";
 import { commonOptions, type Help, parsing, renderHelp } from "../usage.ts";
 import { version } from "../version.ts";
@@ -54,7 +53,7 @@ interface Report {
 }
 
 export async function doctor(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values } = parsing(() => parseArgs({ args: [...args], options }));
+  const { values } = parsing(options, args, (given) => parseArgs({ args: given, options }));
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
@@ -64,15 +63,27 @@ export async function doctor(args: readonly string[], host: Host): Promise<ExitC
   return canSegment(report) ? 0 : 1;
 }
 
-function canSegment({ onnxruntime, sharp }: Report): boolean {
-  return !("error" in sharp) && !("error" in onnxruntime) && onnxruntime.devices.length > 0;
+/** The cache, or why there is none. */
+function modelCache(env: Environment): string {
+  try {
+    return cacheFolder(env);
+  } catch (error) {
+    return `none: ${(error as Error).message}`;
+  }
+}
+
+function canSegment({ onnxruntime, tensorflowjs, sharp }: Report): boolean {
+  const computes =
+    (!("error" in onnxruntime) && onnxruntime.devices.length > 0) ||
+    (!("error" in tensorflowjs) && tensorflowjs.engines.length > 0);
+  return computes && !("error" in sharp);
 }
 
 async function examine(env: Environment): Promise<Report> {
   const found = await listCachedModels(env);
   const [onnxruntime, tensorflowjs] = await Promise.all([
-    probe<{ readonly version: string; readonly devices: readonly string[] }>(onnxruntimeProbe),
-    probe<{ readonly engines: readonly string[] }>(tensorflowjsProbe),
+    inProcess<{ readonly version: string; readonly devices: readonly string[] }>(onnxruntimeProbe),
+    inProcess<{ readonly engines: readonly string[] }>(tensorflowjsProbe),
   ]);
   return {
     masklet: version,
@@ -94,9 +105,9 @@ async function examine(env: Environment): Promise<Report> {
     ffmpeg: await part(() => findProgram("ffmpeg", env)),
     ffprobe: await part(() => findProgram("ffprobe", env)),
     models: {
-      cache: cacheFolder(env),
+      cache: modelCache(env),
       found: found.map(({ name, checkpoint }) => ({ name, checkpoint })),
-      default: (await findDefaultModel(env)).name,
+      default: await autoName(env).catch(({ message }: Error) => `none: ${message}`),
     },
   };
 }
@@ -112,23 +123,6 @@ const tensorflowjsProbe = `
   const { availableEngines } = await import("@masklet/backend-tfjs/node");
   return { engines: await availableEngines() };
 `;
-
-/** What a script finds, in a process of its own: drivers write to standard error as they like, and may crash. */
-async function probe<T>(script: string): Promise<Part<T>> {
-  const look = `(async () => {${script}})().catch(({ message }) => ({ error: message }))`;
-  try {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [...process.execArgv, "--input-type=module", "--eval", `console.log(JSON.stringify(await ${look}))`],
-      // Where this package's dependencies are found.
-      { cwd: fileURLToPath(new URL(".", import.meta.url)) },
-    );
-    return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as T;
-  } catch (error) {
-    const { signal } = error as { readonly signal?: string | null };
-    return { error: typeof signal === "string" ? `its process ended with ${signal}` : String(error) };
-  }
-}
 
 /** Of what libvips calls heif, AVIF is what sharp's build can read. */
 function shownFormat(format: string): string {
@@ -170,7 +164,7 @@ function describe(report: Report): string {
     ...(videos ? [] : [["", `video files cannot be read or written; folders of frames can (${ffmpegInstallHint})`]]),
     ["model cache", models.cache],
     ...(models.found.length === 0
-      ? [["models", "none of Meta's there; nano ships with masklet"]]
+      ? [["models", "no published one is there; nano ships with masklet"]]
       : models.found.map(({ name, checkpoint }, i) => [i === 0 ? "models" : "", `${name}  ${checkpoint}`])),
     ["default model", models.default],
   ]);

@@ -25,16 +25,20 @@ const help: Help = {
   usage: "masklet eval PREDICTIONS LABELS [options]",
   about: `Compare masks with the true ones: region similarity J, contour accuracy F and their mean, in percent, as DAVIS and
 SA-V do. Both are folders of PNG files with the same names: one for each frame, whose pixels are object ids (palette or
-8-bit grey), or a folder for each object, with a mask for each frame. What only PREDICTIONS has does not count.`,
+8-bit grey), or a folder for each object, with a mask for each frame; one may be of one kind and the other of the other. A
+folder that masklet track wrote is taken as it is: its objects where they were written, else its masks. What only
+PREDICTIONS has does not count.`,
   sections: { Options: options },
-  examples: ["masklet eval out/masks clip.labels", "masklet eval predictions/sav_000001 labels/sav_000001 --json"],
+  examples: ["masklet eval out clip.labels", "masklet eval predictions/sav_000001 labels/sav_000001 --json"],
 };
 
 /** An object's name and how good its masks are. */
 type ObjectScore = readonly [object: string, score: MaskletScore];
 
 export async function evaluate(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
@@ -44,24 +48,77 @@ export async function evaluate(args: readonly string[], host: Host): Promise<Exi
     throw new UsageError(`takes two folders, PREDICTIONS and LABELS, got ${positionals.length}`);
   }
   const settings = { skipFirstAndLast: values["all-frames"] !== true };
-  const { folders, files } = await listing(labels);
+  const [ours, theirs] = [await openMasks(predictions), await openMasks(labels)];
   const scores: ObjectScore[] = [];
-  if (files.length > 0) {
-    const [predicted, truth] = [await readMaps(predictions, files, host), await readMaps(labels, files, host)];
-    for (const [id, score] of evaluateLabels(predicted, truth, settings).objects) scores.push([String(id), score]);
-  }
-  for (const object of files.length > 0 ? [] : folders) {
-    const frames = (await listing(join(labels, object))).files;
+  if (ours.kind === "maps" && theirs.kind === "maps") {
     const [predicted, truth] = [
-      await readMaps(join(predictions, object), frames, host),
-      await readMaps(join(labels, object), frames, host),
+      await readMaps(ours.folder, theirs.files, host),
+      await readMaps(theirs.folder, theirs.files, host),
     ];
-    scores.push([object, evaluateMasklet(predicted.map(binary), truth.map(binary), settings)]);
+    for (const [id, score] of evaluateLabels(predicted, truth, settings).objects) scores.push([String(id), score]);
+  } else {
+    for (const object of await objectsOf(theirs, host)) {
+      const { files } = theirs.kind === "maps" ? theirs : await listing(join(theirs.folder, object));
+      const [predicted, truth] = [
+        await readObject(ours, object, files, host),
+        await readObject(theirs, object, files, host),
+      ];
+      scores.push([object, evaluateMasklet(predicted, truth, settings)]);
+    }
   }
   if (scores.length === 0)
     throw new UsageError(`LABELS must hold PNG files or a folder for each object, ${labels} does not`);
   await print(host, values.json === true ? asJson(scores) : asTable(scores));
   return 0;
+}
+
+/** Masks as they lie in a folder. */
+interface Masks {
+  /** Label maps, a file for each frame; or a folder for each object. */
+  readonly kind: "maps" | "objects";
+  readonly folder: string;
+  /** The frames of label maps. */
+  readonly files: readonly string[];
+  /** The objects' folders. */
+  readonly folders: readonly string[];
+}
+
+/** Of a run of `masklet track` the objects' own masks where they were written, which keep overlaps, else the label maps. */
+async function openMasks(folder: string): Promise<Masks> {
+  const { files, folders } = await listing(folder);
+  if (files.length > 0) return { kind: "maps", folder, files, folders: [] };
+  if (folders.includes("masks")) return openMasks(join(folder, folders.includes("objects") ? "objects" : "masks"));
+  return { kind: "objects", folder, files, folders };
+}
+
+/** Names of objects; a label is called by its number. */
+async function objectsOf({ kind, folder, files, folders }: Masks, host: Host): Promise<readonly string[]> {
+  if (kind === "objects") return folders;
+  const ids = new Set((await readMaps(folder, files, host)).flatMap(({ data }) => [...new Set(data)]));
+  return [...ids]
+    .filter((id) => id !== 0)
+    .sort((a, b) => a - b)
+    .map(String);
+}
+
+/** One object's masks on the frames that `files` are called after. `7` and `007` are one name. */
+async function readObject(
+  masks: Masks,
+  object: string,
+  files: readonly string[],
+  host: Host,
+): Promise<readonly Mask[]> {
+  const same = (name: string): boolean =>
+    name === object || (/^\d+$/.test(name + object) && Number(name) === Number(object));
+  if (masks.kind === "objects") {
+    return (await readMaps(join(masks.folder, masks.folders.find(same) ?? object), files, host)).map(binary);
+  }
+  return (await readMaps(masks.folder, files, host)).map((map) => ofObject(map, object));
+}
+
+function ofObject({ width, height, data }: LabelMap, object: string): Mask {
+  const id = Number(object);
+  return { width, height, data: data.map((label) => (label === id ? 1 : 0)) };
 }
 
 /** The PNG files of a folder, by the number in their names, and its folders. */

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { checkInventory, type GraphCost, graphCost } from "@masklet/core/backend";
 import {
   CheckpointError,
+  checkpointSha256,
   fileSource,
   type GraphName,
   identify,
@@ -61,6 +62,7 @@ itself is shown even where the file is not on this machine.`,
 /** What a model's file holds. */
 interface FileReport {
   readonly path: string;
+  readonly sha256: string;
   readonly tensors: number;
   readonly parameters: number;
   readonly bytes: number;
@@ -85,7 +87,9 @@ interface ModelReport {
 }
 
 export async function inspect(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
@@ -118,7 +122,7 @@ async function showProfile(
   host: Host,
 ): Promise<ExitCode> {
   const { backend: where, dtype } = settings;
-  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true } : where);
+  const backend = await createBackend(where.name === "ort" ? { ...where, profile: true, elseTfjs: false } : where);
   const progress = new Progress(host, false);
   try {
     const model = await findModel(settings.model ?? "", host.env);
@@ -132,9 +136,10 @@ async function showProfile(
     const device = backend.capabilities.device;
     if (svg !== undefined) {
       const title = `${basename(model.name)}, ${dtype}, on ${device}`;
-      await writeFileAtomic(svg, new TextEncoder().encode(drawProfiles(title, profiles)), host);
+      await writeFileAtomic(svg, new TextEncoder().encode(drawProfiles(title, profiles)), { signal: host.signal });
     }
-    const report = { model: config.name, dtype, backend: backend.name, device, graphs: profiles };
+    const sha256 = await checkpointSha256(model.checkpoint, host);
+    const report = { model: { name: config.name, sha256 }, dtype, backend: backend.name, device, graphs: profiles };
     await print(host, json ? `${JSON.stringify(report, undefined, 2)}\n` : describeProfiles(profiles));
     return 0;
   } finally {
@@ -156,8 +161,9 @@ async function examine(
     const preset = error.details["model"] as PresetName;
     return { config: presets[preset], file: null };
   }
-  return withCheckpoint(model, givenConfig, signal, (store, config, bytes) => {
-    return Promise.resolve({ config, file: fileReport(store, bytes) });
+  return withCheckpoint(model, givenConfig, signal, async (store, config, bytes) => {
+    const sha256 = await checkpointSha256(model.checkpoint, { signal });
+    return { config, file: { sha256, ...fileReport(store, bytes) } };
   });
 }
 
@@ -179,7 +185,7 @@ async function withCheckpoint<T>(
   }
 }
 
-function fileReport(store: WeightStore, bytes: number): FileReport {
+function fileReport(store: WeightStore, bytes: number): Omit<FileReport, "sha256"> {
   const entries = [...store.entries.values()];
   const dtypes: Record<string, number> = {};
   for (const { dtype } of entries) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;

@@ -1,25 +1,40 @@
 /** `masklet models`: published models on this machine. */
 import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import {
   cacheFolder,
+  changeUserSettings,
   type DownloadOptions,
   downloadModel,
+  isPresetName,
   listCachedModels,
   type ModelFiles,
-  type PresetName,
+  modelBytes,
+  presetNamed,
   presets,
   published,
+  readUserSettings,
   removeModel,
   resolveModel,
   verifyModel,
 } from "@masklet/core/node";
 import { compareFigures, type Figure, type FigureSettings, readFigures } from "../figures.ts";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { showDownload, withModel } from "../models.ts";
+import { auto, autoName, findModel, showDownload, withModel } from "../models.ts";
+import { remember } from "../offer.ts";
 import { megabytes, Progress, percent } from "../progress.ts";
 import { type Cell, renderTable } from "../table.ts";
-import { choiceOption, commonOptions, type Help, listed, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  commonOptions,
+  didYouMean,
+  type Help,
+  listed,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 
 const sources = ["hub", "meta"] as const;
 
@@ -45,11 +60,12 @@ const options = {
 } as const;
 
 const help: Help = {
-  usage: "masklet models list | (pull | path | verify | remove) NAME... [options]",
+  usage: "masklet models list | use NAME | (pull | path | verify | remove) NAME... [options]",
   about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 
-  list     Published models, and which of them are here. A size is the file's, ~ where it is what was published.
-  pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again.
+  list     Published models, how large they are, their licences, and which of them are here.
+  use      Choose the model for all that name none: one that is here, a file, a folder, nano, or auto, which is no choice.
+  pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again. The first one is chosen.
   path     Print where each model's checkpoint is.
   verify   Compute the hashes of what is here, and compare them with those that were published.
   remove   Delete models from the cache, for Python's tools too.
@@ -69,14 +85,17 @@ interface Call {
   /** What --figures takes, where it was given. */
   readonly figures: { readonly cases: string | undefined; readonly media: string | undefined } | undefined;
   readonly json: boolean;
+  readonly quiet: boolean;
   readonly host: Host;
   readonly progress: Progress;
 }
 
-const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, pull, path, verify, remove };
+const actions: Readonly<Record<string, (call: Call) => Promise<ExitCode>>> = { list, use, pull, path, verify, remove };
 
 export async function models(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals } = parsing(() => parseArgs({ args: [...args], options, allowPositionals: true }));
+  const { values, positionals } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true }),
+  );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
@@ -84,10 +103,13 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   const [name = "", ...names] = positionals;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action === undefined) {
-    throw new UsageError(`needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"`}`);
+    throw new UsageError(
+      `needs ${listed(Object.keys(actions), "or")}${name === "" ? "" : `, got "${name}"${didYouMean(name, Object.keys(actions))}`}`,
+    );
   }
   if (name === "list" && names.length > 0) throw new UsageError(`list takes no names, got ${names.join(" ")}`);
   if (name !== "list" && names.length === 0) throw new UsageError(`${name} needs the name of a model`);
+  if (name === "use" && names.length > 1) throw new UsageError(`use takes one name, got ${names.join(" ")}`);
   if (values.from !== undefined && name !== "pull") throw new UsageError(`--from is for pull, got it with ${name}`);
   const { cases, media } = values;
   if (values.figures === true && name !== "verify")
@@ -97,9 +119,10 @@ export async function models(args: readonly string[], host: Host): Promise<ExitC
   }
   const figures = values.figures === true ? { cases, media } : undefined;
   const from = choiceOption("--from", values.from ?? "hub", sources);
-  const progress = new Progress(host, values.quiet === true);
+  const quiet = values.quiet === true;
+  const progress = new Progress(host, quiet);
   try {
-    return await action({ names, from, figures, json: values.json === true, host, progress });
+    return await action({ names, from, figures, json: values.json === true, quiet, host, progress });
   } finally {
     progress.clear();
   }
@@ -109,29 +132,54 @@ async function list({ json, host }: Call): Promise<0> {
   const { env } = host;
   const here = new Map<string, string>((await listCachedModels(env)).map((model) => [model.name, model.checkpoint]));
   const found = await Promise.all(
-    Object.values(presets).map(async ({ name }) => {
-      const checkpoint = here.get(name) ?? null;
-      const { license, size } = published[name as PresetName];
-      const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
-      return { name, license, publishedBytes: size ?? null, checkpoint, bytes };
-    }),
+    Object.keys(presets)
+      .filter(isPresetName)
+      .map(async (name) => {
+        const checkpoint = here.get(name) ?? null;
+        const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
+        const { license } = published[name];
+        return { name, license, checkpoint, bytes, downloadBytes: modelBytes(name) };
+      }),
   );
-  const rows = found.map(({ name, license, publishedBytes, checkpoint, bytes }): Cell[] => {
-    const size =
-      bytes !== null ? megabytes(bytes) : publishedBytes !== null ? `~ ${megabytes(publishedBytes)}` : "unknown";
-    return [name, { text: size, right: true }, license, checkpoint ?? "not here"];
-  });
+  const rows = found.map(({ name, license, checkpoint, bytes, downloadBytes }): Cell[] => [
+    name,
+    { text: bytes === null ? `about ${megabytes(downloadBytes)}` : megabytes(bytes), right: true },
+    license,
+    checkpoint ?? "not here",
+  ]);
   const cache = cacheFolder(env);
-  await print(host, json ? asJson({ cache, models: found }) : `${renderTable(rows)}\nThe cache is ${cache}.\n`);
+  const chosen = await autoName(env);
+  const text = `${renderTable(rows)}\nThe cache is ${cache}.\nWhere no model is named it is ${chosen}.\n`;
+  await print(host, json ? asJson({ cache, models: found, auto: chosen }) : text);
   return 0;
 }
 
-function pull(call: Call): Promise<0> {
-  const { env, signal } = call.host;
-  return eachPath(call, (name) => {
+async function use({ names: [given = ""], json, host }: Call): Promise<0> {
+  const { env } = host;
+  if (given === auto) {
+    await changeUserSettings(env, { model: undefined });
+  } else {
+    await findModel(given, env); // it must be there
+    const here = (await stat(given).catch(() => undefined)) !== undefined;
+    await changeUserSettings(env, { model: presetNamed(given) ?? (here ? resolve(given) : given) });
+  }
+  const name = await autoName(env);
+  await print(host, json ? asJson({ auto: name }) : `Where no model is named it is ${name}.\n`);
+  return 0;
+}
+
+async function pull(call: Call): Promise<0> {
+  const { env, signal, stderr } = call.host;
+  await eachPath(call, (name) => {
     const settings: DownloadOptions = { env, signal, from: call.from, onProgress: showDownload(name, call.progress) };
     return downloadModel(name, settings);
   });
+  const [first = ""] = call.names;
+  if ((await readUserSettings(env)).model === undefined) {
+    await remember(call.host, { model: presetNamed(first) ?? first });
+    if (!call.quiet) stderr.write(`masklet: where no model is named it is ${first} now (masklet models use)\n`);
+  }
+  return 0;
 }
 
 function path(call: Call): Promise<0> {
@@ -179,7 +227,7 @@ async function verifyFigures(
   const { env, signal } = host;
   let failed = 0;
   for (const name of names) {
-    const published = await readFigures(name, cases);
+    const expected = await readFigures(name, cases);
     const settings: FigureSettings = {
       media,
       download: { env, signal, onProgress: showDownload(name, progress) },
@@ -187,11 +235,13 @@ async function verifyFigures(
     };
     const backend = { name: "ort", device: "cpu", threads: undefined } as const;
     const figures: Figure[] = [];
+    let sha256 = "";
     await withModel(
-      { model: name, config: undefined, dtype: "fp32", backend },
+      { model: name, offline: false, config: undefined, dtype: "fp32", backend },
       { host, progress, quiet: true },
-      async (model) => {
-        for await (const compared of compareFigures(model, published, settings)) {
+      async (model, facts) => {
+        sha256 = facts.sha256;
+        for await (const compared of compareFigures(model, expected, settings)) {
           progress.clear();
           figures.push(...compared);
           if (!json) await print(host, renderTable(compared.map(figureRow)));
@@ -200,10 +250,13 @@ async function verifyFigures(
     );
     const wrong = figures.filter(({ holds }) => !holds).length;
     failed += wrong;
-    const { about, tolerance } = published;
+    const { about, tolerance } = expected;
     const allowed = `predicted IoU within ${tolerance.iou}, logits within ${100 * tolerance.logit}%`;
     const verdict = `${figures.length - wrong} of ${figures.length} figures hold (${allowed})`;
-    await print(host, json ? asJson({ name, about, tolerance, figures }) : `\n${about}\n\n${name}: ${verdict}.\n`);
+    await print(
+      host,
+      json ? asJson({ name, sha256, about, tolerance, figures }) : `\n${about}\n\n${name}: ${verdict}.\n`,
+    );
   }
   return failed === 0 ? 0 : 1;
 }
@@ -216,6 +269,8 @@ function figureRow({ what, published, ours, holds }: Figure): readonly Cell[] {
 async function remove({ names, json, host }: Call): Promise<0> {
   for (const name of names) {
     const bytes = await removeModel(name, host);
+    const { model: chosen } = await readUserSettings(host.env);
+    if (chosen === (presetNamed(name) ?? name)) await remember(host, { model: undefined });
     const told = bytes === 0 ? `${name} was not there` : `${name}: ${megabytes(bytes)} freed`;
     await print(host, json ? asJson({ name, bytes }) : `${told}\n`);
   }

@@ -2,24 +2,35 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ImagePredictorOptions, type Sam2, segmentMany, writeFileAtomic } from "@masklet/core/node";
-import { folded, listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
+import { folded, isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
-import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
-import { withModel } from "../models.ts";
+import { eachLabel, MaskPictures } from "../mask-pictures.ts";
+import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import { type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
-import { imageSyntax, type ObjectPrompt, parsePrompts, promptOptionsOf } from "../prompts.ts";
+import { boxFormats, imageSyntax, maskNotes, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
-import { checkCollisions, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
+import { checkCollisions, type Format, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
 import { inputJobs, maskIds, resultsOf, segmentOptions, type Work } from "../segment/segmenter.ts";
-import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  choicesOption,
+  commonOptions,
+  count,
+  type Help,
+  numberOption,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 
 const promptOptions = {
   point: {
     type: "string",
     multiple: true,
     value: "X,Y[,+|-][#ID]",
-    help: "A pixel on the object (+, the default) or not on it (-). Points without an ID belong to one object.",
+    help: "A pixel on the object (+, the default) or not on it (-). Several on it need an ID: the same for one object, others for others.",
   },
   box: {
     type: "string",
@@ -31,7 +42,12 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "PNG[#ID]",
-    help: "A mask to start from: a picture of the image's size, white where the object is. Each without an ID is an object of its own.",
+    help: "A mask to start from: a picture of the image's size that shows the object, in any of the ways below. Each without an ID is an object of its own.",
+  },
+  "box-format": {
+    type: "string",
+    value: "NAME",
+    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
   },
   multimask: {
     type: "boolean",
@@ -52,7 +68,7 @@ const outputOptions = {
     short: "f",
     multiple: true,
     value: "LIST",
-    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json.`,
+    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json. Names of masklet track are taken, too: objects is mask, alpha is cutout.`,
   },
   "skip-existing": {
     type: "boolean",
@@ -75,6 +91,7 @@ const outputOptions = {
 
 const findOptions = {
   ...modelOptions,
+  "max-pixels": maxPixelsOption,
   "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
   "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
   "max-speck-area": {
@@ -97,15 +114,18 @@ const help: Help = {
   usage: "masklet segment IMAGE... (--point | --box | --mask)... [options]",
   about: `Find objects in images, and cut them out.
 
-IMAGE is a JPEG, PNG, WebP, AVIF, TIFF or GIF file, a pattern such as "*.jpg", or - for standard input. Every image is
-given the same prompts. Coordinates are pixels from the top left corner, or percents of the image's size: 50%,50%.`,
+IMAGE is a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP file, a folder of them, an https address, a pattern such as "*.jpg",
+or - for standard input. Every image is given the same prompts. Coordinates are pixels from the top
+left corner, or percents of the image's size: 50%,50%.`,
   sections: {
     "What to find": promptOptions,
     "What to write": outputOptions,
     "How to find it": findOptions,
     Others: otherOptions,
   },
-  notes: `Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
+  notes: `${maskNotes}
+
+Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
 scene.svg and scene.json. With several objects each has its own cutout and mask, scene.ID.cutout.png and
 scene.ID.mask.png; with --multimask scene.ID.1.mask.png to scene.ID.3.mask.png. Overlay, SVG and JSON show all objects;
 an overlay only the best of three masks. The files written are listed on standard output.
@@ -134,20 +154,31 @@ interface Job extends Work, ModelSettings {
 
 /** See `help`. Rejects with a `UsageError` before any work, with a `MaskletError` where no image can be segmented. */
 export async function segment(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals, tokens } = parsing(() =>
-    parseArgs({ args: [...args], options, allowPositionals: true, tokens: true }),
+  const { values, positionals, tokens } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true, tokens: true }),
   );
   if (values.help === true) {
     await print(host, renderHelp(help));
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("needs an image: a file, a pattern, or - for standard input");
-  const job = understand(values, parsePrompts(promptOptionsOf(tokens), imageSyntax), await findInputs(positionals));
+  const boxFormat = choiceOption("--box-format", values["box-format"] ?? "xyxy", boxFormats);
+  const syntax = { ...imageSyntax, boxFormat };
+  const given = promptOptionsOf(tokens);
+  const masks = new MaskPictures(host.signal);
+  const objects = parsePrompts(given, syntax);
+  const asked = understand(values, { objects, boxFormat, masks, inputs: await findInputs(positionals) });
+  // What is wrong with the command line is said before any picture is read.
+  await checkOutputs(asked);
+  const job = { ...asked, objects: parsePrompts(await eachLabel(given, syntax, masks), syntax) };
   await checkOutputs(job);
   return perform(job, host);
 }
 
-function understand(values: Values, objects: readonly ObjectPrompt[], inputs: readonly Input[]): Job {
+function understand(
+  values: Values,
+  { objects, boxFormat, masks, inputs }: Pick<Job, "objects" | "boxFormat" | "masks" | "inputs">,
+): Job {
   if (objects.length === 0) throw new UsageError("needs at least one --point, --box or --mask: what to look for");
   const { multimask = false, json = false, crop = false, webp = false, quiet = false } = values;
   const refine = numberOption("--refine", values.refine, { min: 1, max: 100, integer: true }) ?? 0;
@@ -155,10 +186,15 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     throw new UsageError("--refine makes one mask of each object, --multimask three: give one of them");
   }
   if (values.padding !== undefined && !crop) throw new UsageError(`--padding ${values.padding} needs --crop`);
+  const wanted = choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats, {
+    objects: "mask",
+    alpha: "cutout",
+  });
   const toStdout = values.output === "-";
   if (toStdout && json) throw new UsageError("--json and -o - both want standard output: give one of them");
   const skipExisting = values["skip-existing"] ?? false;
   const nothingElse = json && values.output === undefined && values.format === undefined;
+  checkUsed(values, nothingElse ? [] : wanted);
   if (skipExisting && (toStdout || nothingElse)) {
     throw new UsageError("--skip-existing is for results in files: give a folder with -o");
   }
@@ -166,7 +202,9 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
   const area = { min: 0, integer: true } as const;
   return {
     objects,
+    boxFormat,
     inputs,
+    masks,
     multimask,
     refine,
     skipExisting,
@@ -174,7 +212,7 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
     quiet,
     folder: toStdout ? undefined : (values.output ?? "."),
     outputs: {
-      formats: nothingElse ? [] : choicesOption("--format", values.format ?? ["cutout,mask,overlay,json"], formats),
+      formats: nothingElse ? [] : wanted,
       webp,
       cutout: {
         crop,
@@ -188,8 +226,24 @@ function understand(values: Values, objects: readonly ObjectPrompt[], inputs: re
       maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
       maxSpeckArea: numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0,
     },
+    maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }),
     ...modelSettings(values),
   };
+}
+
+/** Throws a `UsageError` for an option about results that are not asked for. */
+function checkUsed(values: Values, wanted: readonly Format[]): void {
+  const about: Readonly<Record<string, readonly (keyof Values)[]>> = {
+    cutout: ["crop", "padding", "feather", "webp"],
+    svg: ["tolerance"],
+  };
+  for (const [format, names] of Object.entries(about)) {
+    if (wanted.some((name) => name === format)) continue;
+    const unused = names.find((name) => values[name] !== undefined && values[name] !== false);
+    if (unused === undefined) continue;
+    const none = wanted.length === 0 ? "--json alone" : `--format ${wanted.join(",")}`;
+    throw new UsageError(`--${unused} is for ${format}s, and ${none} has none`);
+  }
 }
 
 /** Everything about the results that can be wrong before there are any. */
@@ -213,10 +267,12 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
   try {
     const inputs = folder !== undefined && outputs.formats.length > 0 ? await prepare(job, folder) : job.inputs;
     const skipped = job.inputs.length - inputs.length;
-    if (skipped > 0) progress.keep(`${skipped} of ${job.inputs.length} images have their results already`);
+    if (skipped > 0) {
+      progress.note(`masklet segment: ${skipped} of ${count(job.inputs.length, "image")} had all results already`);
+    }
     if (inputs.length === 0) return 0;
-    return await withModel(job, { host, progress, quiet }, async (model) => {
-      return segmentAll({ ...job, inputs }, host, model, progress);
+    return await withModel(job, { host, progress, quiet }, async (model, facts) => {
+      return segmentAll({ ...job, inputs }, host, { model, facts }, progress);
     });
   } finally {
     progress.clear();
@@ -231,14 +287,19 @@ async function prepare(
   await prepareFolder(folder);
   const masks = maskIds(objects, multimask);
   const results = new Map(inputs.map((input) => [input, resultNames(input, masks, outputs)]));
-  const own = new Set([...results.values()].flat());
-  await removeMatching(folder, (name) => own.has(unfinished(name) ?? ""));
+  const own = [...results.values()].flat();
+  await removeMatching(folder, (name) => isUnfinished(name) && own.some((result) => isUnfinished(name, result)));
   if (!skipExisting) return inputs;
   const there = new Set((await listed(folder)).map(folded));
   return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));
 }
 
-async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress): Promise<ExitCode> {
+async function segmentAll(
+  job: Job,
+  host: Host,
+  { model, facts }: { readonly model: Sam2; readonly facts: ModelFacts },
+  progress: Progress,
+): Promise<ExitCode> {
   const { inputs, folder, json, outputs, quiet } = job;
   const { signal } = host;
   let [done, failed] = [0, 0];
@@ -248,29 +309,35 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
     progress.show(`${inputs.length === 1 ? "" : `[${done + 1}/${inputs.length}] `}${input.source}`);
   };
   announce();
-  for await (const result of segmentMany(model, inputJobs(job, inputs, model, host), segmentOptions(job, signal))) {
+  for await (const result of segmentMany(
+    model,
+    inputJobs(job, inputs, model, { host, progress }),
+    segmentOptions(job, signal),
+  )) {
     const { input } = result.job;
     try {
       if ("error" in result) throw result.error;
-      const { record, files } = await resultsOf(
-        { ...result, input },
-        { work: job, outputs, model: model.config.name, signal },
-      );
+      const { record, files } = await resultsOf({ ...result, input }, { work: job, outputs, model: facts, signal });
       progress.clear();
       for (const { name, bytes } of files) {
         if (folder === undefined) {
           await print(host, bytes);
         } else {
-          await writeFileAtomic(join(folder, name), bytes, host);
+          await writeFileAtomic(join(folder, name), bytes, { signal });
           if (!json && !quiet) await print(host, `${join(folder, name)}\n`);
         }
       }
       if (json) await print(host, `${JSON.stringify(record)}\n`);
-      progress.keep(`${input.source}: ${summary(record)}`);
+      const found = `${input.source}: ${summary(record)}`;
+      if (json)
+        progress.keep(found); // the record says it
+      else progress.note(found);
     } catch (error) {
       if (signal.aborted || isBrokenPipe(error)) throw error;
       progress.clear();
-      host.stderr.write(`masklet segment: ${input.source}: ${describeError(error)}\n`);
+      const told = describeError(error);
+      const named = told.startsWith(input.source) ? told : `${input.source}: ${told}`;
+      host.stderr.write(`masklet segment: ${named}\n`);
       failed++;
     }
     done++;
@@ -280,10 +347,14 @@ async function segmentAll(job: Job, host: Host, model: Sam2, progress: Progress)
   return failed === inputs.length ? 1 : 3;
 }
 
+/** Below this the model itself thinks little of its mask: half of it, or of the object, is probably something else. */
+const poorIou = 0.5;
+
 function summary({ annotations }: ImageRecord): string {
   const masks = annotations.map(({ id, multimask, area, predicted_iou }) => {
     const name = multimask === undefined ? `${id}` : `${id}.${multimask}`;
-    return `object ${name}: ${area} pixels, predicted IoU ${predicted_iou.toFixed(2)}`;
+    const poor = predicted_iou < poorIou ? " (poor)" : "";
+    return `object ${name}: ${count(area, "pixel")}, predicted IoU ${predicted_iou.toFixed(2)}${poor}`;
   });
   return masks.join("; ");
 }

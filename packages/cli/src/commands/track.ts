@@ -3,28 +3,61 @@ import { createHash } from "node:crypto";
 import { join, relative, sep } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { encodeRle, type Mask, readMask, type Sam2, type VideoOptions } from "@masklet/core/node";
+import {
+  decompressRle,
+  encodeRle,
+  type Mask,
+  rleArea,
+  rleBox,
+  type Sam2,
+  VideoError,
+  type VideoOptions,
+} from "@masklet/core/node";
 import { fileKey } from "../folder.ts";
 import { describeError, type ExitCode, type Host, print } from "../host.ts";
-import { type ModelSettings, modelOptions, modelSettings } from "../model-options.ts";
+import { eachLabel, MaskPictures } from "../mask-pictures.ts";
+import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { megabytes, Progress } from "../progress.ts";
-import { isLabel, type ObjectPrompt, parsePrompts, promptFor, promptOptionsOf, videoSyntax } from "../prompts.ts";
+import {
+  type BoxFormat,
+  boxFormats,
+  boxNote,
+  isLabel,
+  maskNotes,
+  type ObjectPrompt,
+  parsePrompts,
+  promptFor,
+  promptOptionsOf,
+  videoSyntax,
+} from "../prompts.ts";
+import { isAddress } from "../segment/inputs.ts";
 import { type Clip, digest, openClip } from "../track/clip.ts";
 import { type Direction, planPasses } from "../track/plan.ts";
 import { readPromptsFile } from "../track/prompts-file.ts";
 import {
   checkResults,
   effects,
+  formatAliases,
   formats,
   makeResults,
   type ResultSettings,
-  type ResultsOptions,
   resultFiles,
+  type WantedResults,
 } from "../track/results.ts";
 import { type RunFacts, RunFolder } from "../track/run-folder.ts";
 import { type Shown, track as trackClip } from "../track/tracker.ts";
-import { choicesOption, commonOptions, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
+import {
+  choiceOption,
+  choicesOption,
+  commonOptions,
+  count,
+  type Help,
+  numberOption,
+  parsing,
+  renderHelp,
+  UsageError,
+} from "../usage.ts";
 import { version } from "../version.ts";
 
 const promptOptions = {
@@ -32,7 +65,7 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "X,Y[,+|-][@FRAME][#ID]",
-    help: "A pixel on the object (+, the default) or not on it (-), on a frame; frame 0 if not given. Points without an ID belong to one object.",
+    help: "A pixel on the object (+, the default) or not on it (-), on a frame; frame 0 if not given. Several on it need an ID: the same for one object, others for others.",
   },
   box: {
     type: "string",
@@ -44,7 +77,12 @@ const promptOptions = {
     type: "string",
     multiple: true,
     value: "PNG[@FRAME][#ID]",
-    help: "The object's mask: a picture, white where the object is, stretched over the frame. Each without an ID is an object of its own.",
+    help: "The object's mask: a picture that shows it, in any of the ways below, stretched over the frame. Each without an ID is an object of its own.",
+  },
+  "box-format": {
+    type: "string",
+    value: "NAME",
+    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
   },
   prompts: { type: "string", value: "JSON", help: "A file with prompts; see below." },
 } as const;
@@ -67,7 +105,7 @@ const outputOptions = {
     short: "f",
     multiple: true,
     value: "LIST",
-    help: `What to write besides masks, of ${formats.join(",")}.`,
+    help: `What to write besides masks, of ${formats.join(",")}. Default: overlay, where ffmpeg is there; mask adds nothing.`,
   },
   effect: {
     type: "string",
@@ -76,11 +114,16 @@ const outputOptions = {
     value: "LIST",
     help: `Videos to make, of ${effects.join(",")}.`,
   },
+  json: {
+    type: "boolean",
+    help: "Print each frame's record on standard output, one a line. Without --format and --effect no more is made.",
+  },
   fps: { type: "string", value: "N", help: "Frames per second, where VIDEO is a folder. Default: 24." },
 } as const;
 
 const findOptions = {
   ...modelOptions,
+  "max-pixels": maxPixelsOption,
   "non-overlap": { type: "boolean", help: "At each pixel only the strongest object, also in the objects' own masks." },
   "fill-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default: 8." },
   "memory-stride": { type: "string", value: "N", help: "Remember every Nth frame, the nearest aside. Default: 1." },
@@ -112,7 +155,8 @@ const help: Help = {
   usage: "masklet track VIDEO (--point | --box | --mask | --prompts)... -o DIR [options]",
   about: `Track objects through a video.
 
-VIDEO is a folder of images, in the order of the numbers in their names, or a video file, which needs ffmpeg.
+VIDEO is a folder of images, in the order of the numbers in their names, or a video file, which needs ffmpeg; or an
+https address of one, which is fetched first.
 Coordinates are pixels from the top left corner, or percents of the frame's size: 50%,50%. Frames count from 0. IDs are
 numbers from 1 to 255. All prompts are shown before tracking begins; more of them on other frames make it surer.`,
   sections: {
@@ -124,14 +168,16 @@ numbers from 1 to 255. All prompts are shown before tracking begins; more of the
   },
   notes: `DIR/masks/00000.png and on are always written, frame by frame: the pixel is the object's ID, the strongest's where
 objects overlap. Made of them at the end: objects: DIR/objects/ID/00000.png, which keep overlaps; json:
-DIR/masklets.json, as SA-V has it; overlay: DIR/overlay.mp4; alpha: DIR/alpha.webm, the objects on transparent ground;
-alpha-png: the same as DIR/alpha/00000.png; an effect: DIR/EFFECT.mp4. What was written is listed on standard output.
+DIR/masklets.json, as SA-V has it; overlay: DIR/overlay.mp4; cutout: DIR/alpha.webm, the objects on transparent ground;
+cutout-png: the same as DIR/alpha/00000.png; an effect: DIR/EFFECT.mp4. What was written is listed on standard output.
 
 A run that was stopped, in whatever way, goes on with --resume and ends with the same bytes. With --resume a finished
 run makes other formats and effects without tracking again. What this takes is kept in DIR/.track.
 
 The file of --prompts is a list: [{ "object": 1, "frame": 0, "points": [[581, 532], ["50%", "50%"]], "labels": [1, 0],
-"box": [45, 35, 224, 209], "mask": "mask.png" }]; all but object may be left out.
+"box": [45, 35, 224, 209], "mask": "mask.png", "maskLabel": 3 }]; all but object may be left out.
+
+${maskNotes}
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped at a frame that cannot be read (what comes before it is kept),
 130 interrupted.`,
@@ -139,7 +185,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped at a frame that cannot be
     "masklet track clip.mp4 --point 581,532 -o out",
     "masklet track clip.mp4 --box 45,35,224,209#1 --point 130,121,-#1 --point 300,200@48#2 --both -o out",
     "masklet track frames/ --mask 00000.png --format objects,json -o out",
-    "masklet track clip.mp4 --point 581,532 --format overlay,alpha --effect blur,spotlight -o out --resume",
+    "masklet track clip.mp4 --point 581,532 --format overlay,cutout --effect blur,spotlight -o out --resume",
   ],
 };
 
@@ -148,21 +194,27 @@ interface Job extends ModelSettings, ResultSettings {
   readonly video: string;
   readonly fps: number | undefined;
   readonly prompts: readonly ObjectPrompt[];
+  readonly masks: MaskPictures;
+  readonly boxFormat: BoxFormat;
   readonly start: number | undefined;
   readonly count: number | undefined;
   readonly direction: Direction;
   readonly folder: string;
   readonly settings: VideoOptions;
   readonly saveEvery: number;
+  readonly maxPixels: number | undefined;
   readonly resume: boolean;
   readonly overwrite: boolean;
+  /** Whether nothing was said about what to make of the masks. */
+  readonly byDefault: boolean;
+  readonly json: boolean;
   readonly quiet: boolean;
 }
 
 /** See `help`. Rejects with a `UsageError` before any work. */
 export async function track(args: readonly string[], host: Host): Promise<ExitCode> {
-  const { values, positionals, tokens } = parsing(() =>
-    parseArgs({ args: [...args], options, allowPositionals: true, tokens: true }),
+  const { values, positionals, tokens } = parsing(options, args, (given) =>
+    parseArgs({ args: given, options, allowPositionals: true, tokens: true }),
   );
   if (values.help === true) {
     await print(host, renderHelp(help));
@@ -170,20 +222,46 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   }
   const [video, ...more] = positionals;
   if (video === undefined || more.length > 0) throw new UsageError(`takes one VIDEO, got ${positionals.length}`);
-  const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts);
-  const job = understand(values, video, parsePrompts(promptOptionsOf(tokens), videoSyntax, given));
-  const masks = job.prompts.flatMap(({ mask }) => mask ?? []);
-  await checkCollisions(job.folder, [video, ...(values.prompts === undefined ? [] : [values.prompts]), ...masks]);
-  const clip = await openClip(video, { fps: job.fps, signal: host.signal });
+  const boxFormat = choiceOption("--box-format", values["box-format"] ?? "xyxy", boxFormats);
+  const syntax = { ...videoSyntax, boxFormat };
+  const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts, boxFormat);
+  const shown = promptOptionsOf(tokens);
+  const masks = new MaskPictures(host.signal);
+  const asked = understand(values, { video, prompts: parsePrompts(shown, syntax, given), boxFormat, masks });
+  await checkCollisions(asked.folder, [
+    ...(isAddress(video) ? [] : [video]),
+    ...(values.prompts === undefined ? [] : [values.prompts]),
+    ...asked.prompts.flatMap(({ mask }) => mask ?? []),
+  ]);
+  // What is wrong with the command line is said before any picture is read.
+  const job = { ...asked, prompts: parsePrompts(await eachLabel(shown, syntax, masks), syntax, given) };
+  const progress = new Progress(host, job.quiet);
   try {
-    return await perform(job, clip, host);
+    const { fps, maxPixels } = job;
+    const clip = await openClip(video, { fps, maxPixels, signal: host.signal, progress });
+    try {
+      return await perform(job, clip, host);
+    } finally {
+      await clip.close();
+    }
   } finally {
-    await clip.close();
+    progress.clear();
   }
 }
 
-function understand(values: Values, video: string, prompts: readonly ObjectPrompt[]): Job {
-  const { output, reverse = false, both = false, resume = false, overwrite = false, quiet = false } = values;
+function understand(
+  values: Values,
+  { video, prompts, boxFormat, masks }: Pick<Job, "video" | "prompts" | "boxFormat" | "masks">,
+): Job {
+  const {
+    output,
+    reverse = false,
+    both = false,
+    resume = false,
+    overwrite = false,
+    json = false,
+    quiet = false,
+  } = values;
   if (prompts.length === 0) {
     throw new UsageError("needs at least one --point, --box or --mask, or --prompts: what to track");
   }
@@ -198,12 +276,16 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
   return {
     video,
     prompts,
-    fps: numberOption("--fps", values.fps, { min: 0.01, max: 1000 }),
+    masks,
+    boxFormat,
+    fps: numberOption("--fps", values.fps, { min: 0.01, max: 1e6 }),
     start: numberOption("--start", values.start, natural),
     count: numberOption("--count", values.count, positive),
     direction: both ? "both" : reverse ? "reverse" : "forward",
     folder: output,
-    formats: choicesOption("--format", values.format ?? [], formats),
+    formats: choicesOption("--format", values.format ?? [], formats, formatAliases),
+    byDefault: values.format === undefined && values.effect === undefined && !json,
+    json,
     effects: choicesOption("--effect", values.effect ?? [], effects),
     settings: {
       nonOverlappingMasks: values["non-overlap"] ?? false,
@@ -213,6 +295,7 @@ function understand(values: Values, video: string, prompts: readonly ObjectPromp
       ...(max !== undefined && { maxConditioningFrames: max }),
     },
     saveEvery: numberOption("--save-every", values["save-every"], positive) ?? 20,
+    maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }),
     resume,
     overwrite,
     quiet,
@@ -233,16 +316,20 @@ async function checkCollisions(folder: string, read: readonly string[]): Promise
 }
 
 async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
-  const { folder, prompts, quiet } = job;
+  const { folder, prompts, masks, quiet } = job;
   const { signal } = host;
   const passes = planPasses({
     ...job,
     prompted: prompts.map(({ frame }) => frame),
     frames: clip.frames.count,
   });
-  const shown = await Promise.all(prompts.map((prompt) => show(prompt, clip, signal)));
+  const shown = await Promise.all(prompts.map((prompt) => show(prompt, clip, masks)));
   const progress = new Progress(host, quiet);
-  const results: ResultsOptions = {
+  for (const prompt of prompts) {
+    const note = boxNote(prompt, clip.frames.size, job.boxFormat);
+    if (note !== undefined) progress.note(`masklet track: ${note}`);
+  }
+  const wanted: WantedResults = {
     ...job,
     clip,
     signal,
@@ -251,11 +338,11 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   };
   let begun = false;
   try {
-    return await withModel(job, { host, progress, quiet }, async (model) => {
+    return await withModel(job, { host, progress, quiet }, async (model, modelFacts) => {
       const { resume, overwrite, settings, saveEvery } = job;
       const facts = await factsOf(job, clip, shown, model);
       const run = await RunFolder.open(folder, facts, { resume, overwrite, files: resultFiles });
-      await checkResults(folder, results);
+      const results = await checked(job, wanted, progress);
       begun = true;
       const onFrame = meter(progress);
       const stopped = await trackClip(model, run, {
@@ -266,9 +353,12 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
           progress.keep(`${objects}, ${clip.frames.count} frames; remembering takes ${megabytes(bytes)} at most`);
         },
       });
-      const written = await makeResults(run, await run.frames(passes), results);
+      const frames = await run.frames(passes);
+      const written = await makeResults(run, frames, { ...results, model: modelFacts });
       progress.clear();
-      if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
+      if (job.json) await printFrames(run, frames, clip, host);
+      else if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
+      for (const line of await summaries(run, frames)) progress.note(`${clip.shown}: ${line}`);
       if (stopped === undefined) return 0;
       host.stderr.write(`masklet track: ${describeError(stopped)}; what comes before it is kept\n`);
       return 3;
@@ -282,13 +372,68 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   }
 }
 
-async function show(prompt: ObjectPrompt, { frames }: Clip, signal: AbortSignal): Promise<Shown> {
+/** What is to be made, once it is known that it can be; an overlay that nobody asked for only where ffmpeg is there. */
+async function checked({ folder, byDefault }: Job, wanted: WantedResults, progress: Progress): Promise<WantedResults> {
+  if (!byDefault) {
+    await checkResults(folder, wanted);
+    return wanted;
+  }
+  const overlay: WantedResults = { ...wanted, formats: ["overlay"] };
+  try {
+    await checkResults(folder, overlay);
+    return overlay;
+  } catch (error) {
+    if (!(error instanceof VideoError)) throw error;
+    progress.note(`masklet track: no overlay is made: ${describeError(error)}`);
+    return wanted;
+  }
+}
+
+/** A line for each frame, with COCO's words. */
+async function printFrames(
+  run: RunFolder,
+  frames: readonly number[],
+  { name, frames: { size } }: Clip,
+  host: Host,
+): Promise<void> {
+  for (const frame of frames) {
+    const { objects } = await run.record(frame);
+    const annotations = objects.map(({ id, segmentation }) => {
+      const rle = decompressRle(segmentation);
+      const { x, y, width, height } = rleBox(rle);
+      return { id, segmentation, bbox: [x, y, width, height], area: rleArea(rle) };
+    });
+    const image = { video: name, frame, width: size.width, height: size.height };
+    await print(host, `${JSON.stringify({ image, annotations, version })}\n`);
+  }
+}
+
+/** A line for each object: where it was seen, and how large it is there. */
+async function summaries(run: RunFolder, frames: readonly number[]): Promise<readonly string[]> {
+  const areas = new Map<number, number[]>();
+  for (const frame of frames) {
+    for (const { id, segmentation } of (await run.record(frame)).objects) {
+      const seen = areas.get(id) ?? [];
+      areas.set(id, seen);
+      const area = rleArea(decompressRle(segmentation));
+      if (area > 0) seen.push(area);
+    }
+  }
+  return [...areas].map(([id, seen]) => {
+    const where = `object ${id}: seen on ${seen.length} of ${count(frames.length, "frame")}`;
+    if (seen.length === 0) return `${where} (poor)`;
+    const mean = Math.round(seen.reduce((sum, area) => sum + area, 0) / seen.length);
+    return `${where}, ${count(mean, "pixel")} on average`;
+  });
+}
+
+async function show(prompt: ObjectPrompt, { frames }: Clip, masks: MaskPictures): Promise<Shown> {
   const { id, frame, mask } = prompt;
   return {
     object: Number(id),
     frame,
     prompt: promptFor(prompt, frames.size),
-    ...(mask !== undefined && { mask: await readMask(mask, { signal }) }),
+    ...(mask !== undefined && { mask: await masks.maskOf({ ...prompt, mask }) }),
   };
 }
 
@@ -307,8 +452,11 @@ async function factsOf(job: Job, clip: Clip, shown: readonly Shown[], model: Sam
     video: clip.identity,
     model: { name: model.config.name, config: hash(JSON.stringify(model.config)), weights: await digest(model.source) },
     prompts: shown.map(({ mask, ...one }) => ({ ...one, ...(mask !== undefined && { mask: hashOf(mask) }) })),
-    // Where a model is kept changes nothing about it.
-    settings: { ...settings, start, count, direction, backend: { ...backend, modelCache: undefined }, dtype },
+    // Where a model is kept changes nothing about it, nor whether another backend would have done.
+    settings: {
+      ...{ ...settings, start, count, direction, dtype },
+      backend: { ...backend, modelCache: undefined, elseTfjs: undefined },
+    },
   };
 }
 

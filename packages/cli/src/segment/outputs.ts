@@ -7,6 +7,7 @@ import {
   encodePng,
   encodeWebp,
   MaskError,
+  type OverlayObject,
   overlay,
   type RawImage,
   svgDocument,
@@ -78,7 +79,8 @@ export async function checkCollisions(
   settings: OutputSettings & { readonly promptMasks: readonly string[] },
 ): Promise<void> {
   const read = new Map<string, string>();
-  const paths = [...inputs.map(({ source }) => source).filter((source) => source !== "-"), ...settings.promptMasks];
+  const files = inputs.filter(({ source, url }) => source !== "-" && url === undefined);
+  const paths = [...files.map(({ source }) => source), ...settings.promptMasks];
   for (const path of paths) read.set(await fileKey(path), path);
   const target = await fileKey(folder);
   const written = new Map<string, string>();
@@ -139,12 +141,7 @@ async function encode(
       return encodeMaskPng(first.mask);
     case "overlay":
       // Three proposals for one object on top of each other would show none of them.
-      return encodePng(
-        overlay(
-          image,
-          found.filter(({ best }) => best),
-        ),
-      );
+      return encodePng(overlay(image, labelled(found.filter(({ best }) => best))));
     case "svg": {
       const objects = found.map((mask) => ({ mask: mask.mask, id: maskName(mask) }));
       return svgDocument(objects, { tolerance: settings.tolerance });
@@ -152,6 +149,11 @@ async function encode(
     case "json":
       return `${JSON.stringify(record, undefined, 2)}\n`;
   }
+}
+
+/** With its id on each of several objects. */
+function labelled(found: readonly FoundMask[]): readonly OverlayObject[] {
+  return found.map(({ mask, id }) => ({ mask, ...(found.length > 1 && { label: id }) }));
 }
 
 function ofObject<T>(mask: MaskId, make: () => T): T {

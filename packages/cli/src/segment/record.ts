@@ -1,5 +1,6 @@
 /** What was found in an image, in COCO's words (and SA-1B's, which add the scores). */
 import { compressRle, encodeRle, type Mask, type Prompt, rleArea, rleBox } from "@masklet/core/node";
+import type { ModelFacts } from "../models.ts";
 
 /** One mask. */
 export interface Annotation {
@@ -18,15 +19,14 @@ export interface Annotation {
   /** A logit: above 0, the model sees an object. */
   readonly object_score: number;
   /** In pixels of the image; `mask` is the path that was given. */
-  readonly prompt: Pick<Prompt, "points" | "labels" | "box"> & { readonly mask?: string };
+  readonly prompt: Pick<Prompt, "points" | "labels" | "box"> & { readonly mask?: string; readonly mask_label?: number };
 }
 
 /** One image. */
 export interface ImageRecord {
   readonly image: { readonly file_name: string; readonly width: number; readonly height: number };
   readonly annotations: readonly Annotation[];
-  /** The model's name. */
-  readonly model: string;
+  readonly model: ModelFacts;
   /** Of masklet. */
   readonly version: string;
 }

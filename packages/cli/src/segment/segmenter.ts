@@ -1,21 +1,25 @@
 /** From images to results: the jobs for the model, and what is made of its answers. Nothing is written here. */
 import { basename } from "node:path";
 import {
+  fetchBytes,
+  ImageError,
   type ImageJob,
   type ImagePrediction,
   type ImagePredictorOptions,
-  type Mask,
+  type ImageWarning,
   MaskError,
   maskPrompt,
   type Prompt,
   type RawImage,
   readImage,
-  readMask,
   type Sam2,
   type SegmentManyOptions,
 } from "@masklet/core/node";
-import type { Host } from "../host.ts";
-import { type ObjectPrompt, promptFor } from "../prompts.ts";
+import { type Host, onceEach } from "../host.ts";
+import type { MaskPictures } from "../mask-pictures.ts";
+import type { ModelFacts } from "../models.ts";
+import { type Progress, showFetching } from "../progress.ts";
+import { type BoxFormat, boxNote, type ObjectPrompt, promptFor } from "../prompts.ts";
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
 import { type MaskId, type Output, type OutputSettings, render } from "./outputs.ts";
@@ -24,10 +28,21 @@ import { annotationOf, type FoundMask, type ImageRecord } from "./record.ts";
 /** What to find, and how. */
 export interface Work {
   readonly objects: readonly ObjectPrompt[];
+  /** The pictures of `--mask`. */
+  readonly masks: MaskPictures;
+  readonly boxFormat: BoxFormat;
   readonly multimask: boolean;
   /** Decoder runs after the first, at most. */
   readonly refine: number;
   readonly predictor: ImagePredictorOptions;
+  /** Of an image; core's own limit if not given. */
+  readonly maxPixels: number | undefined;
+}
+
+/** What images come through, and where what is fetched shows how far it is. */
+export interface ImageHost {
+  readonly host: Pick<Host, "stdin" | "signal">;
+  readonly progress: Progress;
 }
 
 const multimasks = [1, 2, 3] as const;
@@ -57,17 +72,19 @@ export function segmentOptions({ multimask, refine, predictor }: Work, signal: A
 
 /** The inputs as jobs, whose images are read when their turn is near. Prompt masks are read once for all of them. */
 export function inputJobs(
-  { objects }: Work,
+  work: Work,
   inputs: readonly Input[],
   { config: { imageSize } }: Sam2,
-  host: Pick<Host, "stdin" | "signal">,
+  imageHost: ImageHost,
 ): readonly InputJob[] {
-  const masks = new Map<string, Mask>();
+  const { objects, masks } = work;
+  const onWarning = onceEach((problem) => imageHost.progress.note(`masklet segment: ${problem}`));
   const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
+    const note = boxNote(object, image, work.boxFormat);
+    if (note !== undefined) imageHost.progress.note(`masklet segment: ${note}`);
     const prompt = promptFor(object, image);
     if (object.mask === undefined) return prompt;
-    const mask = masks.get(object.mask) ?? (await readMask(object.mask, host));
-    masks.set(object.mask, mask);
+    const mask = await masks.maskOf({ ...object, mask: object.mask });
     if (mask.width !== image.width || mask.height !== image.height) {
       throw new MaskError(
         "mask-size-mismatch",
@@ -79,14 +96,28 @@ export function inputJobs(
   };
   return inputs.map((input) => ({
     input,
-    image: () => readInput(input, host),
+    image: () => readInput(input, work, imageHost, onWarning),
     prompts: (image) => Promise.all(objects.map((object) => promptOf(object, image))),
   }));
 }
 
-async function readInput({ source }: Input, host: Pick<Host, "stdin" | "signal">): Promise<RawImage> {
+/** Of a picture that is fetched. */
+const maxImageBytes = 2 ** 28;
+
+async function readInput(
+  { source, url, problem }: Input,
+  { maxPixels }: Work,
+  { host, progress }: ImageHost,
+  onWarning: (warning: ImageWarning) => void,
+): Promise<RawImage> {
   const { signal } = host;
-  return readImage(source === "-" ? await readStandardInput(host) : source, { signal });
+  if (problem !== undefined) throw new ImageError("image-not-found", problem, { details: { source } });
+  const settings = { signal, onWarning, ...(maxPixels !== undefined && { maxPixels }) };
+  if (url !== undefined) {
+    const onProgress = showFetching(progress);
+    return readImage(await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress }), settings);
+  }
+  return readImage(source === "-" ? await readStandardInput(host) : source, settings);
 }
 
 /** An image's results, ready to be written. */
@@ -114,8 +145,7 @@ export async function resultsOf(
   }: {
     readonly work: Work;
     readonly outputs: OutputSettings;
-    /** Its name. */
-    readonly model: string;
+    readonly model: ModelFacts;
     readonly signal: AbortSignal;
   },
 ): Promise<Results> {
@@ -139,7 +169,7 @@ export async function resultsOf(
 }
 
 function foundMasks(
-  { objects, multimask }: Work,
+  { objects, multimask }: Pick<Work, "objects" | "multimask">,
   image: RawImage,
   predictions: readonly ImagePrediction[],
 ): readonly FoundMask[] {
@@ -158,5 +188,10 @@ function foundMasks(
 }
 
 function recordedPrompt(object: ObjectPrompt, image: RawImage): FoundMask["prompt"] {
-  return { ...promptFor(object, image), ...(object.mask === undefined ? {} : { mask: object.mask }) };
+  const { mask, maskLabel } = object;
+  return {
+    ...promptFor(object, image),
+    ...(mask !== undefined && { mask }),
+    ...(maskLabel !== undefined && { mask_label: maskLabel }),
+  };
 }

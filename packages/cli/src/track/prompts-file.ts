@@ -4,35 +4,41 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { inspect } from "node:util";
-import { type Label, PromptError } from "@masklet/core/node";
+import { type Label, PromptError, parseJson, systemReason } from "@masklet/core/node";
 import {
+  type BoxFormat,
   type Click,
   type Coordinate,
   type Corners,
+  cornersOf,
   isLabel,
   isOrdered,
   type ObjectPrompt,
   parseCoordinate,
 } from "../prompts.ts";
 
-const fields = ["object", "frame", "points", "labels", "box", "mask"] as const;
+const fields = ["object", "frame", "points", "labels", "box", "mask", "maskLabel"] as const;
 
 /** Paths of masks are relative to the file. Rejects with a `PromptError`: "prompts-unreadable", "prompts-invalid". */
-export async function readPromptsFile(path: string): Promise<readonly ObjectPrompt[]> {
-  const text = await readFile(path, "utf8").catch((cause: Error) => {
-    throw new PromptError("prompts-unreadable", `${path} cannot be read: ${cause.message}`, {
+export async function readPromptsFile(path: string, boxFormat: BoxFormat = "xyxy"): Promise<readonly ObjectPrompt[]> {
+  const text = await readFile(path).catch((cause: Error) => {
+    throw new PromptError("prompts-unreadable", `${path} cannot be read: ${systemReason(cause)}`, {
       cause,
       details: { file: path },
     });
   });
-  return parsePromptsFile(path, text);
+  return parsePromptsFile(path, text, boxFormat);
 }
 
-/** The prompts in the text of the file at `path`. Throws a `PromptError` "prompts-invalid". */
-export function parsePromptsFile(path: string, text: string): readonly ObjectPrompt[] {
+/** The prompts in what the file at `path` has. Throws a `PromptError` "prompts-invalid". */
+export function parsePromptsFile(
+  path: string,
+  text: Uint8Array | string,
+  boxFormat: BoxFormat = "xyxy",
+): readonly ObjectPrompt[] {
   let entries: unknown;
   try {
-    entries = JSON.parse(text);
+    entries = parseJson(text);
   } catch (cause) {
     throw new PromptError("prompts-invalid", `${path} is not JSON: ${(cause as Error).message}`, {
       cause,
@@ -46,7 +52,7 @@ export function parsePromptsFile(path: string, text: string): readonly ObjectPro
   return entries.map((entry: unknown, i) => {
     const fail: Fail = (problem) =>
       new PromptError("prompts-invalid", `${path}: entry ${i} ${problem}`, { details: { file: path, entry: i } });
-    const prompt = readEntry(entry, fail);
+    const prompt = readEntry(entry, boxFormat, fail);
     const key = `object ${prompt.id} on frame ${prompt.frame}`;
     const earlier = seen.get(key);
     if (earlier !== undefined) throw fail(`is about ${key}, as entry ${earlier} is; make one of them`);
@@ -58,19 +64,29 @@ export function parsePromptsFile(path: string, text: string): readonly ObjectPro
 /** Makes an error about one entry. */
 type Fail = (problem: string) => PromptError;
 
-function readEntry(entry: unknown, fail: Fail): ObjectPrompt {
+function readEntry(entry: unknown, boxFormat: BoxFormat, fail: Fail): ObjectPrompt {
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) throw fail("must be an object");
   const unknown = Object.keys(entry).find((key) => !fields.some((field) => field === key));
   if (unknown !== undefined) throw fail(`has a field "${unknown}", expected ${fields.join(", ")}`);
-  const { object, frame = 0, points, labels, box, mask }: { readonly [K in (typeof fields)[number]]?: unknown } = entry;
+  const {
+    object,
+    frame = 0,
+    points,
+    labels,
+    box,
+    mask,
+    maskLabel,
+  }: { readonly [K in (typeof fields)[number]]?: unknown } = entry;
   // JSON.stringify would run out of stack on lists as deep as JSON.parse makes them.
   const must = (field: string, what: string, got: unknown): PromptError =>
     fail(`must have ${what} as its ${field}, got ${inspect(got, { breakLength: Infinity, maxStringLength: 100 })}`);
   if (typeof object !== "number" || !isLabel(object)) throw must("object", "a whole number from 1 to 255", object);
   if (!Number.isSafeInteger(frame) || (frame as number) < 0) throw must("frame", "a whole number from 0", frame);
   if (mask !== undefined && (typeof mask !== "string" || mask === "")) throw must("mask", "a path", mask);
+  const isLabelOfMask = Number.isSafeInteger(maskLabel) && (maskLabel as number) >= 0 && mask !== undefined;
+  if (maskLabel !== undefined && !isLabelOfMask) throw must("maskLabel", "a whole number, for its mask,", maskLabel);
   const clicks = readPoints(points, labels, must);
-  const corners = readBox(box, must);
+  const corners = readBox(box, boxFormat, must);
   if (corners === undefined && mask === undefined && !clicks.some(({ label }) => label === 1)) {
     throw fail("shows nothing of the object: it needs a box, a mask or a point whose label is 1");
   }
@@ -80,6 +96,7 @@ function readEntry(entry: unknown, fail: Fail): ObjectPrompt {
     points: clicks,
     ...(corners !== undefined && { box: corners }),
     ...(mask !== undefined && { mask: mask as string }),
+    ...(maskLabel !== undefined && { maskLabel: maskLabel as number }),
   };
 }
 
@@ -103,14 +120,14 @@ function readPoints(points: unknown, labels: unknown, must: Must): readonly Clic
   }));
 }
 
-function readBox(box: unknown, must: Must): Corners | undefined {
+function readBox(box: unknown, format: BoxFormat, must: Must): Corners | undefined {
   if (box === undefined) return undefined;
-  const [x0, y0, x1, y1] = coordinates(box, 4) ?? [];
-  if (x0 !== undefined && y0 !== undefined && x1 !== undefined && y1 !== undefined) {
-    const corners = { x0, y0, x1, y1 };
-    if (isOrdered(corners)) return corners;
-  }
-  throw must("box", "[x0, y0, x1, y1] with x0 < x1 and y0 < y1, in pixels or percents", box);
+  const numbers = coordinates(box, 4);
+  const corners = numbers && cornersOf(numbers, format);
+  if (corners !== undefined && isOrdered(corners)) return corners;
+  if (format === "xywh") throw must("box", "[x, y, width, height] of more than 0, in pixels or percents", box);
+  const other = "for [x, y, width, height] give --box-format xywh";
+  throw must("box", `[x0, y0, x1, y1] with x0 < x1 and y0 < y1, in pixels or percents (${other}),`, box);
 }
 
 /** Numbers, or texts such as "50%". */

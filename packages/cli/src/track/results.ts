@@ -1,4 +1,5 @@
 /** What is made of a run's masks once they are there: always of all of them, so that a run may have been interrupted. */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   applyEffect,
@@ -13,12 +14,16 @@ import {
   writeFileAtomic,
 } from "@masklet/core/node";
 import { prepareFolder } from "../folder.ts";
+import type { ModelFacts } from "../models.ts";
 import type { Clip } from "./clip.ts";
 import { frameName, type RunFolder } from "./run-folder.ts";
 
-export const formats = ["objects", "json", "overlay", "alpha", "alpha-png"] as const;
+export const formats = ["mask", "objects", "json", "overlay", "cutout", "cutout-png"] as const;
 
 export type Format = (typeof formats)[number];
+
+/** Older names of formats. */
+export const formatAliases: Readonly<Record<string, Format>> = { alpha: "cutout", "alpha-png": "cutout-png" };
 
 /** An overlay is a format. */
 export const effects: readonly EffectName[] = effectNames.filter((name) => name !== "overlay");
@@ -38,11 +43,16 @@ export const resultFiles: readonly string[] = [
 
 export interface ResultsOptions extends ResultSettings {
   readonly clip: Clip;
+  /** Stands in JSON. */
+  readonly model: ModelFacts;
   /** On how many frames each object was prompted, by id. */
   readonly prompted: ReadonlyMap<number, number>;
   readonly signal: AbortSignal;
   readonly onFrame: (done: number, all: number) => void;
 }
+
+/** Results before it is known which model makes them. */
+export type WantedResults = Omit<ResultsOptions, "model">;
 
 /** One result on its way. */
 interface Result {
@@ -67,7 +77,10 @@ export async function makeResults(
   const { clip, signal, onFrame } = options;
   const results: Result[] = [];
   try {
-    for (const format of options.formats) results.push(await beginFormat(format, run.path, frames, options));
+    for (const format of options.formats) {
+      // Masks are there already.
+      if (format !== "mask") results.push(await beginFormat(format, run.path, frames, options));
+    }
     for (const effect of options.effects) {
       results.push(await beginVideo(join(run.path, `${effect}.mp4`), effect, frames, options));
     }
@@ -88,21 +101,32 @@ export async function makeResults(
   }
 }
 
-/** Rejects as `createVideo` where videos are wanted and cannot be written: to be known before a long run. */
-export async function checkResults(folder: string, { formats, effects, clip, signal }: ResultsOptions): Promise<void> {
+/**
+ * Writes a video of one frame of each kind that is wanted, with its sound, and removes it: what cannot be written is to be
+ * known before a long run. Rejects as `createVideo`.
+ */
+export async function checkResults(folder: string, { formats, effects, clip, signal }: WantedResults): Promise<void> {
   const endings = [
     ...(formats.includes("overlay") || effects.length > 0 ? [".mp4"] : []),
-    ...(formats.includes("alpha") ? [".webm"] : []),
+    ...(formats.includes("cutout") ? [".webm"] : []),
   ];
   for (const ending of endings) {
-    const { size } = clip.frames;
-    const video = await createVideo(join(folder, `check${ending}`), { size, fps: clip.fps, signal });
-    await video.abort();
+    const path = join(folder, ".track", `check${ending}`);
+    const video = await createVideo(path, {
+      size: clip.frames.size,
+      fps: clip.fps,
+      signal,
+      ...(clip.times !== undefined && { times: [0], audio: clip.path }),
+    });
+    const image = await clip.frames.frame(0, { signal });
+    if (image !== undefined) await video.write(image);
+    await video.finish();
+    await rm(path, { force: true });
   }
 }
 
 async function beginFormat(
-  format: Format,
+  format: Exclude<Format, "mask">,
   folder: string,
   frames: readonly number[],
   options: ResultsOptions,
@@ -115,9 +139,9 @@ async function beginFormat(
       return masklets(join(folder, "masklets.json"), options);
     case "overlay":
       return beginVideo(join(folder, "overlay.mp4"), "overlay", frames, options);
-    case "alpha":
+    case "cutout":
       return beginVideo(join(folder, "alpha.webm"), "cutout", frames, options);
-    case "alpha-png": {
+    case "cutout-png": {
       const path = join(folder, "alpha");
       const writer = await createFrameFolder(path, { first: frames[0] ?? 0, signal });
       return { path, pictures: true, ...written(writer, "cutout", clip) };
@@ -141,7 +165,7 @@ function objectMasks(path: string, signal: AbortSignal): Result {
   };
 }
 
-function masklets(path: string, { clip, prompted, signal }: ResultsOptions): Result {
+function masklets(path: string, { clip, model, prompted, signal }: ResultsOptions): Result {
   const { name, frames, duration } = clip;
   const recorder = new MaskletRecorder(frames.size);
   return {
@@ -150,7 +174,7 @@ function masklets(path: string, { clip, prompted, signal }: ResultsOptions): Res
     write: async (frame) => recorder.add(frame),
     finish: async () => {
       const json = recorder.annotation({ videoId: name, frameCount: frames.count, duration, edited: prompted });
-      await writeFileAtomic(path, `${JSON.stringify(json)}\n`, { signal });
+      await writeFileAtomic(path, `${JSON.stringify({ ...json, model })}\n`, { signal });
     },
     abort: async () => {},
   };
@@ -162,16 +186,18 @@ async function beginVideo(
   frames: readonly number[],
   { clip, signal }: ResultsOptions,
 ): Promise<Result> {
-  const { fps, times } = clip;
+  const { fps, times, file } = clip;
   const [first = 0] = frames;
   const start = times?.[first] ?? 0;
   const writer = await createVideo(path, {
     size: clip.frames.size,
     fps,
     signal,
-    ...(times !== undefined && {
-      times: frames.map((frame) => (times[frame] as number) - start),
-      ...(first === 0 && { audio: clip.path }), // sound goes from the beginning
+    ...(times !== undefined && { times: frames.map((frame) => (times[frame] as number) - start) }),
+    ...(file !== undefined && {
+      audio: clip.path,
+      audioStart: file.start + start,
+      sampleAspectRatio: file.sampleAspectRatio,
     }),
   });
   return { path, pictures: true, ...written(writer, effect, clip) };
@@ -180,12 +206,14 @@ async function beginVideo(
 function written(
   writer: Awaited<ReturnType<typeof createVideo>>,
   effect: EffectName,
-  { path }: Clip,
+  { shown }: Clip,
 ): Pick<Result, "write" | "finish" | "abort"> {
   return {
     write: async ({ frame, objects }, image) => {
-      if (image === undefined) throw new Error(`${path}: frame ${frame} was there, and is not any more`);
-      await writer.write(applyEffect(image, objects, effect));
+      if (image === undefined) throw new Error(`${shown}: frame ${frame} was there, and is not any more`);
+      const several = effect === "overlay" && objects.length > 1;
+      const painted = several ? objects.map((object) => ({ ...object, label: String(object.id) })) : objects;
+      await writer.write(applyEffect(image, painted, effect));
     },
     finish: () => writer.finish(),
     abort: () => writer.abort(),

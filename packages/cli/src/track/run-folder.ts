@@ -16,11 +16,12 @@ import {
   type FrameResult,
   labelMap,
   type MaskletFrame,
+  parseJson,
   type Size,
   StateError,
   writeFileAtomic,
 } from "@masklet/core/node";
-import { listed, prepareFolder, removeMatching, unfinished } from "../folder.ts";
+import { isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { UsageError } from "../usage.ts";
 import type { Pass } from "./plan.ts";
 
@@ -41,7 +42,7 @@ interface Progress extends Place {
 }
 
 /** A frame's masks as they are stored. */
-interface FrameRecord {
+export interface FrameRecord {
   readonly objects: readonly { readonly id: number; readonly segmentation: CompressedRle }[];
 }
 
@@ -146,8 +147,13 @@ export class RunFolder {
     return found.filter((frame) => frame >= low && frame <= high).sort((a, b) => a - b);
   }
 
+  /** A frame's masks as they are stored. */
+  async record(frame: number): Promise<FrameRecord> {
+    return (await this.#readJson(join("frames", `${frameName(frame)}.json`))) as FrameRecord;
+  }
+
   async frame(frame: number): Promise<MaskletFrame> {
-    const { objects } = (await this.#readJson(join("frames", `${frameName(frame)}.json`))) as FrameRecord;
+    const { objects } = await this.record(frame);
     return { frame, objects: objects.map(({ id, segmentation }) => ({ id, mask: decodeRle(segmentation) })) };
   }
 
@@ -158,8 +164,8 @@ export class RunFolder {
       if (isDeepStrictEqual(then, same)) continue;
       throw new StateError(
         "resume-mismatch",
-        `${this.path}: this is not the ${part} that its run was begun with: ${JSON.stringify(then)} then, ` +
-          `${JSON.stringify(now)} now; give what was given then, or --overwrite`,
+        `${this.path}: this is not the ${part} that its run was begun with: ${differences(then, same, part).join("; ")}; ` +
+          "give what was given then, or --overwrite",
         { details: { folder: this.path, part, then, now } },
       );
     }
@@ -182,7 +188,7 @@ export class RunFolder {
   /** Removes what was being written when a run was killed. */
   async #removeTemporary(): Promise<void> {
     const folders = [this.path, this.#state, join(this.#state, "frames"), ...(await this.#pictures())];
-    for (const folder of folders) await removeMatching(folder, (name) => unfinished(name) !== undefined);
+    for (const folder of folders) await removeMatching(folder, (name) => isUnfinished(name));
   }
 
   async #read(name: string): Promise<Uint8Array> {
@@ -200,7 +206,7 @@ export class RunFolder {
     });
     if (text === undefined) return undefined;
     try {
-      return JSON.parse(text);
+      return parseJson(text);
     } catch (cause) {
       throw malformed(path, "is not JSON", cause);
     }
@@ -216,4 +222,49 @@ function malformed(path: string, problem: string, cause: unknown): CheckpointErr
     cause,
     details: { file: path },
   });
+}
+
+/** How the command line calls what is stored under another name. */
+const options: Readonly<Record<string, string>> = {
+  "settings.nonOverlappingMasks": "--non-overlap",
+  "settings.fillHoleArea": "--fill-hole-area",
+  "settings.memoryStride": "--memory-stride",
+  "settings.memories": "--memories",
+  "settings.maxConditioningFrames": "--max-conditioning-frames",
+  "settings.start": "--start",
+  "settings.count": "--count",
+  "settings.direction": "the direction",
+  "settings.dtype": "--dtype",
+  "settings.backend.name": "--backend",
+  "settings.backend.device": "--device",
+  "settings.backend.engine": "--device",
+  "settings.backend.threads": "--threads",
+  "video.images": "the number of images",
+  "video.names": "the images' names",
+  "video.first": "the first image",
+  "video.frames": "the number of frames",
+  "video.content": "the file's content",
+  "model.name": "--model",
+  "model.config": "the model's config",
+  "model.weights": "the model's weights",
+};
+
+/** Each thing that is not the same, by its own name: `--dtype was "fp32" and is "q8"`. */
+export function differences(then: unknown, now: unknown, path: string): readonly string[] {
+  if (isDeepStrictEqual(then, now)) return [];
+  if (isRecord(then) && isRecord(now)) {
+    const keys = new Set([...Object.keys(then), ...Object.keys(now)]);
+    return [...keys].flatMap((key) => differences(then[key], now[key], `${path}.${key}`));
+  }
+  const name = options[path] ?? path;
+  const hash = [then, now].some((value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value));
+  return [hash ? `${name} changed` : `${name} was ${shown(then)} and is ${shown(now)}`];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function shown(value: unknown): string {
+  return value === undefined || value === null ? "not given" : JSON.stringify(value);
 }

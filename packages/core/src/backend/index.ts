@@ -38,6 +38,7 @@ export {
 } from "../model/graphs.ts";
 export { checkInventory } from "../model/inventory.ts";
 export { type Precision, type PrecisionOptions, precisions, withPrecision } from "../model/precision.ts";
+export { checkKeys, type Keys } from "../options.ts";
 export { Queue } from "../queue.ts";
 export { byteSize, type DType, type TensorData } from "../tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "../tensor/tensor.ts";

@@ -7,6 +7,7 @@ import type { Graph, Value } from "../graph/graph.ts";
 import { liveness, neededFor } from "../graph/liveness.ts";
 import { loadInitializers, type PreparedGraph, prepareGraph } from "../graph/prepare.ts";
 import { validateGraph } from "../graph/validate.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import type { DType, TensorData } from "../tensor/dtype.ts";
 import type { DeviceTensor, HostTensor, Tensor } from "../tensor/tensor.ts";
 import type { Backend, Capabilities, CompileOptions, Executable, RunOptions, Signature } from "./backend.ts";
@@ -29,6 +30,7 @@ export interface ReferenceBackend extends Backend {
 
 /** Plain TypeScript, everywhere, slow: the oracle for other backends. */
 export function createReferenceBackend(options: ReferenceBackendOptions = {}): ReferenceBackend {
+  checkKeys("createReferenceBackend", options, referenceKeys);
   return new Reference(options);
 }
 
@@ -199,3 +201,5 @@ class ReferenceExecutable implements Executable {
 function copyOf({ dtype, dims, data }: HostTensor): ReferenceTensor {
   return new ReferenceTensor({ dtype, dims: [...dims], data: data.slice() });
 }
+
+const referenceKeys: Keys<ReferenceBackendOptions> = { pause: true };

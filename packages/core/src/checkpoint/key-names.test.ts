@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { checkpointError } from "../../test/checkpoint-files.ts";
 import { bytesSource } from "./byte-source.ts";
-import { officialName, withOfficialNames } from "./key-names.ts";
+import { officialName, withOfficialNames, withoutWrappers } from "./key-names.ts";
 import type { WeightEntry } from "./weight-store.ts";
 
 const source = bytesSource(new Uint8Array(1024), "model.safetensors");
@@ -60,4 +60,22 @@ test("the positional matrix may come twice, nothing else may", async () => {
     withOfficialNames([trunk, entry("no_memory_embedding"), entry("no_mem_embed")]),
   );
   expect([error.code, error.details["name"]]).toEqual(["duplicate-name", "no_mem_embed"]);
+});
+
+test.each([
+  ["module.image_encoder.neck.convs.0.conv.weight", "image_encoder.neck.convs.0.conv.weight"],
+  ["_orig_mod.no_mem_embed", "no_mem_embed"],
+  ["model._orig_mod.module.sam_mask_decoder.iou_token.weight", "sam_mask_decoder.iou_token.weight"],
+  ["image_encoder._orig_mod.trunk.pos_embed", "image_encoder.trunk.pos_embed"],
+  ["model.vision_encoder.backbone.pos_embed", "vision_encoder.backbone.pos_embed"],
+  ["model.criterion.weight", "model.criterion.weight"],
+  ["memory_encoder.fuser.layers.0.gamma", "memory_encoder.fuser.layers.0.gamma"],
+])("%s without wrappers is %s", (name, bare) => {
+  expect(withoutWrappers([entry(name)])).toEqual([{ ...entry(name), name: bare }]);
+});
+
+test("two names that are one without wrappers", () => {
+  expect(() => withoutWrappers([entry("no_mem_embed"), entry("module.no_mem_embed")])).toThrow(
+    expect.objectContaining({ code: "duplicate-name" }),
+  );
 });

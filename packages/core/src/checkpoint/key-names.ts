@@ -59,6 +59,32 @@ export function officialName(name: string): string {
   return renames.reduce((key, [pattern, replacement]) => key.replace(pattern, replacement), start);
 }
 
+/** What DataParallel, `torch.compile` and trainers put before a model's own names. */
+const wrapper =
+  /^(?:module|model)\.(?=(?:(?:module|model|_orig_mod)\.)*(?:image_encoder|vision_encoder|sam_|mask_decoder|prompt_encoder|memory_|obj_ptr_|object_pointer_|no_|maskmem_|mask_downsample|shared_image_embedding|temporal_|occlusion_))/;
+
+/**
+ * The same tensors without what wrappers put before their names, and `torch.compile` into them; nothing is copied. A name
+ * that comes out twice throws a `CheckpointError` with code "duplicate-name".
+ */
+export function withoutWrappers(entries: readonly WeightEntry[]): readonly WeightEntry[] {
+  const names = new Set<string>();
+  return entries.map((entry) => {
+    let name = entry.name.replaceAll("_orig_mod.", "");
+    while (wrapper.test(name)) name = name.replace(wrapper, "");
+    if (names.has(name)) throw duplicate(entry, name);
+    names.add(name);
+    return name === entry.name ? entry : { ...entry, name };
+  });
+}
+
+function duplicate(entry: WeightEntry, name: string): CheckpointError {
+  const file = entry.source.name;
+  return new CheckpointError("duplicate-name", `${file}: two tensors are ${name} (one: ${entry.name})`, {
+    details: { file, name },
+  });
+}
+
 /**
  * The same tensors under their official SAM 2 keys, whichever of the two naming schemes they have; nothing is copied.
  * transformers keeps the four point embeddings in one tensor, which becomes four, and the positional matrix twice,
@@ -75,13 +101,7 @@ export function withOfficialNames(entries: readonly WeightEntry[]): readonly Wei
     const known = byName.get(name);
     if (known !== undefined) {
       if (entry.name.endsWith(".positional_embedding")) continue;
-      throw new CheckpointError(
-        "duplicate-name",
-        `${entry.source.name}: two tensors are ${name} (one: ${entry.name})`,
-        {
-          details: { file: entry.source.name, name },
-        },
-      );
+      throw duplicate(entry, name);
     }
     const whole = partOf.exec(name)?.[1];
     if (whole !== undefined) parts.set(whole, [...(parts.get(whole) ?? []), name]);

@@ -4,14 +4,15 @@ import { isPresetName, type PresetName, presets, type Sam2Config } from "../mode
 import { encoderOf } from "../model/image-encoder.ts";
 import { isNamedAfter } from "../model/published.ts";
 import type { ByteSource } from "./byte-source.ts";
-import { withOfficialNames } from "./key-names.ts";
-import { readPytorch } from "./pytorch.ts";
+import { withOfficialNames, withoutWrappers } from "./key-names.ts";
+import { isLegacyPytorch, readLegacyPytorch, readPytorch } from "./pytorch.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { type WeightStore, weightStore } from "./weight-store.ts";
 
 /**
- * Opens a checkpoint, recognised by its bytes: PyTorch's zip or safetensors, with official or transformers names.
+ * Opens a checkpoint, recognised by its bytes: PyTorch's zip, its format before 1.6, or safetensors; with official or
+ * transformers names, also behind what wrappers put before them (`module.`, `_orig_mod.`, `model.`).
  * Tensors are not read until they are asked for. The store closes `source`; where opening fails, the caller does.
  *
  * Throws a `CheckpointError`: "unknown-format" for anything else, and what `readPytorch` and `readSafetensors` throw.
@@ -22,15 +23,16 @@ export async function openCheckpoint(
 ): Promise<WeightStore> {
   const head = await source.read(0, Math.min(source.size, 16), options);
   const read = sniff(source, head);
-  return weightStore(source.name, withOfficialNames(await read(source, options)));
+  return weightStore(source.name, withOfficialNames(withoutWrappers(await read(source, options))));
 }
 
 function sniff(source: ByteSource, head: Uint8Array): typeof readPytorch {
   const starts = (...bytes: readonly number[]): boolean => bytes.every((byte, i) => head[i] === byte);
   if (starts(0x50, 0x4b)) return readPytorch;
+  if (isLegacyPytorch(head)) return readLegacyPytorch;
   if (head[8] === 0x7b) return readSafetensors; // eight bytes of length, then a JSON object
   const hint = starts(0x80, 0x02)
-    ? "it looks like a PyTorch file from before 1.6, or a bare pickle: load and save it again with a newer PyTorch"
+    ? "it is a bare pickle, which may hold anything: save the model's state dict with torch.save"
     : decodeUtf8(head)?.startsWith("version https://") === true
       ? "it is a Git LFS pointer: fetch the file itself"
       : source.size === 0

@@ -9,7 +9,7 @@ const allowed = new Map([
 ]);
 
 function read(bytes: Uint8Array): PickleValue {
-  return unpickle(bytes, { name: "x.pt", allowed, persistentLoad: (id) => id });
+  return unpickle(bytes, { name: "x.pt", allowed, persistentLoad: (id) => id }).value;
 }
 
 function hex(text: string): Uint8Array {

@@ -49,8 +49,12 @@ export interface UnpickleOptions {
  *
  * Time and memory are linear in the pickle's size: every opcode takes at least a byte and a constant number of steps.
  */
-export function unpickle(bytes: Uint8Array, options: UnpickleOptions): PickleValue {
-  return new Unpickler(bytes, options).load();
+export function unpickle(
+  bytes: Uint8Array,
+  options: UnpickleOptions,
+): { readonly value: PickleValue /** Where it ends; what follows is not looked at. */; readonly end: number } {
+  const unpickler = new Unpickler(bytes, options);
+  return { value: unpickler.load(), end: unpickler.at };
 }
 
 /** Longest integer taken, in bytes: a random seed is the largest that a checkpoint holds. */
@@ -79,6 +83,10 @@ class Unpickler {
       if (run === undefined) throw this.fail(`opcode 0x${opcode.toString(16)} is not one that state dicts are made of`);
       run(this);
     }
+  }
+
+  get at(): number {
+    return this.#at;
   }
 
   fail(problem: string): CheckpointError {
@@ -182,10 +190,12 @@ class Unpickler {
     this.push(callable.construct(args));
   }
 
-  /** Sets an object's attributes: only dicts have any here (a state dict's `_metadata`), and no weight is in them. */
+  /** Sets an object's attributes, which no weight is in: a state dict's `_metadata`, what an object beside it is made of. */
   build(): void {
     this.pop();
-    if (!(this.top() instanceof Map)) throw this.fail("attributes are set on something that is no dict");
+    const object = this.top();
+    if (!(object instanceof Map || object instanceof PickleObject))
+      throw this.fail("attributes are set on something that is no dict");
   }
 
   persistent(): void {

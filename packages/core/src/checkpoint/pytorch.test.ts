@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { bytesOf, checkpointError, type Py, torchTensor, torchZip, zip } from "../../test/checkpoint-files.ts";
+import { bytesOf, checkpointError, type Py, pickle, torchTensor, torchZip, zip } from "../../test/checkpoint-files.ts";
 import { bytesSource } from "./byte-source.ts";
+import { openCheckpoint } from "./load.ts";
 import { readPytorch } from "./pytorch.ts";
 import { encodeUtf8 } from "./utf8.ts";
 import { weightStore } from "./weight-store.ts";
@@ -36,6 +37,43 @@ describe("reads", () => {
     [
       "an OrderedDict with _metadata",
       { dict: [["model", { ordered: [["w", tensor]], attributes: { dict: [["_metadata", null]] } }]] },
+    ],
+    ...["state_dict", "model_state_dict", "module", "ema"].map((wrapper): [string, Py] => [
+      `{"${wrapper}": state_dict}`,
+      {
+        dict: [
+          ["epoch", 3],
+          [wrapper, named(tensor)],
+        ],
+      },
+    ]),
+    [
+      "a model in a model, beside the average of it",
+      {
+        dict: [
+          ["ema", named(torchTensor({ ...plain, key: "7" }))],
+          ["model", { dict: [["state_dict", named(tensor)]] }],
+        ],
+      },
+    ],
+    [
+      "dtypes, devices, paths and numbers of numpy beside the weights",
+      {
+        dict: [
+          ["dtype", { global: "torch.bfloat16" }],
+          ["device", { call: { global: "torch.device" }, args: ["cuda", 0] }],
+          ["args", { call: { global: "argparse.Namespace" }, args: [] }],
+          ["path", { call: { global: "pathlib.PosixPath" }, args: ["runs", "1"] }],
+          [
+            "best",
+            {
+              call: { global: "numpy.core.multiarray.scalar" },
+              args: [{ call: { global: "numpy.dtype" }, args: ["f8"] }, "x"],
+            },
+          ],
+          ["model", named(tensor)],
+        ],
+      },
     ],
     ["parameters", named({ call: { global: "torch._utils._rebuild_parameter" }, args: [tensor, true, null] })],
     [
@@ -115,6 +153,65 @@ describe("reads", () => {
     const file = torchZip(named(torchTensor({ ...plain, dims: [2, 3, 1, 1], strides: [3, 1, 99, 7] })), { 0: six });
     const [entry] = await readPytorch(bytesSource(file));
     expect(entry?.source.size).toBe(file.length);
+  });
+});
+
+/** What `torch.save` wrote before 1.6: pickles one after another, then the storages. */
+function legacy(
+  value: Py,
+  storages: readonly (readonly [key: string, count: number, bytes: Uint8Array])[],
+  littleEndian = true,
+): Uint8Array {
+  const magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
+  return Buffer.concat([
+    Uint8Array.from(magic),
+    pickle(1001),
+    pickle({
+      dict: [
+        ["protocol_version", 1001],
+        ["little_endian", littleEndian],
+      ],
+    }),
+    pickle(value),
+    pickle(storages.map(([key]) => key)),
+    ...storages.map(([, count, bytes]) => Buffer.concat([bytesOf(BigInt64Array.of(BigInt(count))), bytes])),
+  ]);
+}
+
+describe("the format before 1.6", () => {
+  /** A storage is described with the part of another that it may be. */
+  const tensor = (key: string, type = "FloatStorage", count = 6): Py => {
+    const { call, args } = torchTensor({ ...plain, type, key, count }) as { call: Py; args: readonly Py[] };
+    const storage = ["storage", { global: `torch.${type}` }, key, "cpu", count, null];
+    return { call, args: [{ persistent: { tuple: storage } }, ...args.slice(1)] };
+  };
+  const doubles = bytesOf(Float64Array.of(1, 2, 3, 4, 5, 6));
+  const value: Py = {
+    dict: [
+      ["optimizer", [tensor("9", "DoubleStorage")]],
+      ["state_dict", named(tensor("4"))],
+    ],
+  };
+  const file = legacy(value, [
+    ["9", 6, doubles],
+    ["4", 6, six],
+  ]);
+
+  test("is read, with an optimiser's storages between", async () => {
+    const store = await openCheckpoint(bytesSource(file, "old.pt"));
+    expect(await store.read("w")).toMatchObject({ dims: [2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 5) });
+  });
+
+  test.each<[string, Uint8Array, code: string]>([
+    ["cut off in a storage", file.subarray(0, -4), "truncated"],
+    ["cut off in its pickles", file.subarray(0, 120), "pickle-malformed"],
+    ["big-endian", legacy(value, [], false), "pytorch-malformed"],
+    ["without a storage", legacy(value, [["9", 6, doubles]]), "pytorch-malformed"],
+    ["a storage of another size", legacy(named(tensor("4")), [["4", 5, six.subarray(4)]]), "pytorch-malformed"],
+    ["a storage that none refers to", legacy(named(tensor("4")), [["5", 6, six]]), "pytorch-malformed"],
+    ["code", legacy({ call: { global: "os.system" }, args: ["true"] }, []), "pickle-forbidden"],
+  ])("%s", async (_, bytes, code) => {
+    expect((await checkpointError(() => openCheckpoint(bytesSource(bytes, "old.pt")))).code).toBe(code);
   });
 });
 

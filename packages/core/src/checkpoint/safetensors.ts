@@ -1,8 +1,9 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { CheckpointError } from "../errors.ts";
+import { fieldProblem, fieldsOf, isObject } from "../fields.ts";
 import { byteSize, type DType } from "../tensor/dtype.ts";
 import { elementCount, type HostTensor } from "../tensor/tensor.ts";
-import { type ByteSource, checkRange, isSize } from "./byte-source.ts";
+import { type ByteSource, checkRange } from "./byte-source.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 import type { WeightEntry } from "./weight-store.ts";
 
@@ -76,17 +77,19 @@ function parseHeader(source: ByteSource, bytes: Uint8Array): Readonly<Record<str
 
 function readTensor(source: ByteSource, start: number, name: string, description: unknown): WeightEntry {
   const fail = (problem: string): CheckpointError => malformed(source, `tensor ${name} ${problem}`);
-  if (!isObject(description)) throw fail("is not described");
-  const { dtype: code, shape: dims, data_offsets: range } = description;
-  if (typeof code !== "string") throw fail("has no dtype");
+  const fields = fieldsOf(description, "", {
+    fail: (...problem) => fail(`is described wrongly: ${fieldProblem(...problem)}`),
+    longestList: 16,
+  });
+  const code = fields.text("dtype");
   if (!isDtype(code)) {
     throw new CheckpointError("unsupported-dtype", `${source.name}: tensor ${name} is of type ${code.slice(0, 20)}`, {
       details: { file: source.name, tensor: name, dtype: code },
     });
   }
-  if (!isSizes(dims) || dims.length > 16) throw fail("has no proper shape");
-  const [begin, end] = isSizes(range) && range.length === 2 ? range : [];
-  if (begin === undefined || end === undefined || begin > end) throw fail("has no proper data_offsets");
+  const dims = fields.indices("shape");
+  const [begin = 0, end = 0, ...more] = fields.indices("data_offsets");
+  fields.expect("data_offsets", begin <= end && more.length === 0, "two ascending integers");
   const dtype = dtypes[code];
   const byteLength = elementCount(dims) * byteSize[dtype];
   if (end - begin !== byteLength) {
@@ -143,14 +146,6 @@ const codes: { readonly [D in DType]: keyof typeof dtypes } = {
 
 function isDtype(code: string): code is keyof typeof dtypes {
   return Object.hasOwn(dtypes, code);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isSizes(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.every(isSize);
 }
 
 function malformed({ name }: { readonly name: string }, problem: string, cause?: unknown): CheckpointError {

@@ -30,17 +30,29 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 
 /** `text` in UTF-8; a lone surrogate becomes U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    const point = code >= 0xd800 && code < 0xe000 ? 0xfffd : code;
-    if (point < 0x80) bytes.push(point);
-    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), 0x80 | (point & 0x3f));
-    else if (point < 0x10000) bytes.push(0xe0 | (point >> 12), 0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f));
-    else {
-      bytes.push(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 0x3f));
-      bytes.push(0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f));
+  const bytes = new Uint8Array(text.length * 3); // a unit of UTF-16 takes three bytes at most
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
+    let point = text.charCodeAt(i);
+    if (point >= 0xd800 && point < 0xe000) {
+      const pair = text.codePointAt(i) ?? point;
+      if (pair > 0xffff) i++;
+      point = pair > 0xffff ? pair : 0xfffd;
     }
+    if (point < 0x80) {
+      bytes[at++] = point;
+      continue;
+    }
+    if (point < 0x800) bytes[at++] = 0xc0 | (point >> 6);
+    else {
+      if (point < 0x10000) bytes[at++] = 0xe0 | (point >> 12);
+      else {
+        bytes[at++] = 0xf0 | (point >> 18);
+        bytes[at++] = 0x80 | ((point >> 12) & 0x3f);
+      }
+      bytes[at++] = 0x80 | ((point >> 6) & 0x3f);
+    }
+    bytes[at++] = 0x80 | (point & 0x3f);
   }
-  return Uint8Array.from(bytes);
+  return bytes.slice(0, at);
 }

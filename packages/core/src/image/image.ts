@@ -1,4 +1,5 @@
 import { ImageError } from "../errors.ts";
+import { checkAwaited } from "../options.ts";
 
 /** Width and height in pixels. */
 export interface Size {
@@ -23,6 +24,19 @@ export type Rgb = readonly [red: number, green: number, blue: number];
 
 /** 2^27 pixels: lets a 108-megapixel phone photo through (about 400 MB as RGB) and stops most bombs. */
 export const defaultMaxPixels: number = 2 ** 27;
+
+/** What was done to a picture that its reader may not expect. */
+export interface ImageWarning {
+  /**
+   * "range-scaled": its samples were brought to 8 bits by the range that was found in them, not by their type's;
+   * "unfinished": a JPEG without its end marker, all of whose pixels are there all the same.
+   */
+  readonly code: "range-scaled" | "unfinished";
+  /** For people. */
+  readonly message: string;
+  /** The facts of the message as fields. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
 
 /** Options of every function that takes pictures from outside. */
 export interface ImageLimits {
@@ -54,6 +68,7 @@ export function checkSize(where: string, { width, height }: Size, maxPixels: num
  * bytes) or `image-data-length`. `where` opens the message.
  */
 export function checkImage(where: string, image: RawImage, { maxPixels = defaultMaxPixels }: ImageLimits = {}): void {
+  checkAwaited(where, "the image", image);
   if (typeof image !== "object" || image === null) {
     throw new ImageError("image-data", `${where}: an image is { width, height, channels, data }, got ${typeof image}`);
   }

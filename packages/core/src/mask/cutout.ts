@@ -1,5 +1,6 @@
 import { MaskError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { type Area, blurMask } from "./blur.ts";
 import { checkMaskFits, type Mask, maskBox } from "./mask.ts";
 
@@ -30,11 +31,9 @@ export interface Cutout extends RawImage {
  * Throws an `ImageError` for what is no image, a `MaskError` for a mask of another size (`mask-size-mismatch`), an option
  * that is no length (`cutout-option`), or a mask that is empty when it should be cropped to (`empty-mask`).
  */
-export function cutout(
-  image: RawImage,
-  mask: Mask,
-  { feather = 0, crop = false, padding = 0 }: CutoutOptions = {},
-): Cutout {
+export function cutout(image: RawImage, mask: Mask, options: CutoutOptions = {}): Cutout {
+  checkKeys("cutout", options, cutoutKeys);
+  const { feather = 0, crop = false, padding = 0 } = options;
   checkImage("cutout", image, { maxPixels: Number.POSITIVE_INFINITY });
   checkMaskFits("cutout", mask, image);
   for (const [name, value] of Object.entries({ feather, padding })) {
@@ -74,3 +73,5 @@ function around(mask: Mask, margin: number): Area {
 function sizeOf({ width, height }: RawImage): { width: number; height: number } {
   return { width, height };
 }
+
+const cutoutKeys: Keys<CutoutOptions> = { feather: true, crop: true, padding: true };

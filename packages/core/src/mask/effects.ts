@@ -5,6 +5,7 @@
 import { MaskError } from "../errors.ts";
 import { checkImage, type RawImage, type Rgb, type Size } from "../image/image.ts";
 import { linearTaps, resizeAntialiased, resizeImageAntialiased } from "../image/resize.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { areaAround, blurMask } from "./blur.ts";
 import { cutout } from "./cutout.ts";
 import { dilate } from "./dilate.ts";
@@ -64,13 +65,18 @@ export const effectNames: readonly EffectName[] = ["overlay", "cutout", "blur", 
  */
 export function applyEffect(image: RawImage, objects: readonly OverlayObject[], effect: Effect | EffectName): RawImage {
   const chosen: Effect = typeof effect === "string" ? { name: effect } : effect;
-  if (chosen.name === "overlay") return overlay(image, objects, chosen);
+  if (Object.hasOwn(effectKeys, chosen.name)) checkKeys("applyEffect", chosen, effectKeys[chosen.name] as Keys<Effect>);
+  if (chosen.name === "overlay") {
+    const { name: _, ...options } = chosen;
+    return overlay(image, objects, options);
+  }
   checkImage("applyEffect", image, { maxPixels: Number.POSITIVE_INFINITY });
   const union = unionMask(objects, image);
   const shorter = Math.min(image.width, image.height);
   switch (chosen.name) {
     case "cutout": {
-      const { width, height, channels, data } = cutout(image, union, chosen);
+      const { name: _, ...options } = chosen;
+      const { width, height, channels, data } = cutout(image, union, options);
       return { width, height, channels, data };
     }
     case "blur": {
@@ -241,3 +247,14 @@ function gaussian(planes: Float32Array, { width, height }: Size, channels: numbe
   };
   return along(along(planes, width, channels), height, channels * width);
 }
+
+type EffectOf<N extends EffectName> = Extract<Effect, { readonly name: N }>;
+
+const effectKeys: { readonly [N in EffectName]: Keys<EffectOf<N>> } = {
+  overlay: { name: true, fill: true, outline: true },
+  cutout: { name: true, feather: true },
+  blur: { name: true, sigma: true, feather: true },
+  grey: { name: true, feather: true },
+  spotlight: { name: true, dim: true, outline: true, feather: true },
+  erase: { name: true, colour: true, grow: true },
+};

@@ -1,5 +1,6 @@
 import { MaskError } from "../errors.ts";
 import type { RawImage, Size } from "../image/image.ts";
+import { checkAwaited } from "../options.ts";
 
 /** A binary mask, row by row from the top left: `data` is [height, width], 0 outside the object and 1 inside. */
 export interface Mask extends Size {
@@ -19,7 +20,9 @@ export const emptyBox: Box = { x: 0, y: 0, width: 0, height: 0 };
  * Throws a `MaskError` unless `mask` is one: `mask-size` for sizes that are no positive integers, `mask-data-length`
  * for data of another length. `where` opens the message.
  */
-export function checkMask(where: string, { width, height, data }: Mask): void {
+export function checkMask(where: string, mask: Mask): void {
+  checkAwaited(where, "the mask", mask);
+  const { width, height, data } = mask;
   if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0)) {
     throw new MaskError("mask-size", `${where}: width and height must be positive integers, got ${width}x${height}`, {
       details: { width, height },

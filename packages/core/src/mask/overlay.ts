@@ -1,6 +1,8 @@
 import { MaskError } from "../errors.ts";
 import { checkImage, type RawImage, type Rgb } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { areaAround, blurMask } from "./blur.ts";
+import { drawLabel } from "./label.ts";
 import { checkMaskFits, type Mask } from "./mask.ts";
 import { paletteColour } from "./palette.ts";
 
@@ -9,6 +11,8 @@ export interface OverlayObject {
   readonly mask: Mask;
   /** The palette's next if not given. */
   readonly colour?: Rgb;
+  /** A word in the middle of it, its id for instance; none if not given. */
+  readonly label?: string;
 }
 
 /** How objects are painted. */
@@ -20,11 +24,13 @@ export interface OverlayOptions {
 }
 
 /**
- * The image with its objects tinted and outlined, later ones on top; the same size and channels. Edges are antialiased.
+ * The image with its objects tinted and outlined, later ones on top, and their labels above all; the same size and
+ * channels. Edges are antialiased.
  * Throws an `ImageError` for what is no image, a `MaskError` for a mask of another size or an option out of range
  * (`overlay-option`).
  */
 export function overlay(image: RawImage, objects: readonly OverlayObject[], options: OverlayOptions = {}): RawImage {
+  checkKeys("overlay", options, overlayKeys);
   checkImage("overlay", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { width, height, channels } = image;
   const { fill = 0.4, outline = Math.max(2, Math.min(width, height) / 250) } = options;
@@ -53,6 +59,9 @@ export function overlay(image: RawImage, objects: readonly OverlayObject[], opti
         if (channels === 4) data[at + 3] = Math.max(data[at + 3] as number, Math.round(cover * 255));
       }
     }
+  }
+  for (const [i, { mask, label, colour = paletteColour(i) }] of objects.entries()) {
+    if (label !== undefined) drawLabel({ width, height, channels, data }, label, mask, colour);
   }
   return { width, height, channels, data };
 }
@@ -88,3 +97,5 @@ function optionError(option: string, expected: string, value: number): MaskError
     details: { option, value },
   });
 }
+
+const overlayKeys: Keys<OverlayOptions> = { fill: true, outline: true };

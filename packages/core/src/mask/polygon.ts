@@ -6,6 +6,7 @@
  */
 import { MaskError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { checkMask, type Mask } from "./mask.ts";
 
 /** Corners of a closed polygon in pixels, flat: x0, y0, x1, y1, ... The last corner joins the first. */
@@ -33,7 +34,9 @@ const south = 1;
 const north = 3;
 
 /** The regions of a mask in reading order, none for an empty mask. Throws a `MaskError` for what is no mask. */
-export function maskRegions(mask: Mask, { tolerance = 0 }: PolygonOptions = {}): readonly Region[] {
+export function maskRegions(mask: Mask, options: PolygonOptions = {}): readonly Region[] {
+  checkKeys("maskRegions", options, polygonKeys);
+  const { tolerance = 0 } = options;
   checkMask("maskRegions", mask);
   if (!(tolerance >= 0)) {
     throw new MaskError("tolerance", `maskRegions: tolerance must be a distance in pixels, got ${tolerance}`, {
@@ -211,3 +214,5 @@ export function simplifyRing(ring: Ring, tolerance: number): Ring {
   for (let i = 0; i < count; i++) if (keep[i] === 1) kept.push(xAt(i), yAt(i));
   return kept.length < 6 ? simplifyRing(ring, tolerance < 0.1 ? 0 : tolerance / 2) : kept;
 }
+
+const polygonKeys: Keys<PolygonOptions> = { tolerance: true };

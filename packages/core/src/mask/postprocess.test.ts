@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { upsampleLogits, upsampleMask } from "./postprocess.ts";
+import { upsampledArea, upsampleLogits, upsampleMask } from "./postprocess.ts";
 import { randomNumbers } from "./samples.ts";
 
 const sizes = [
@@ -27,6 +27,7 @@ test.each(sizes.flatMap((s) => [0, 1.5, -2].map((t) => [...s, t] as const)))(
       const expected = upsampleLogits(logits, from, to).map((v) => (v > threshold ? 1 : 0));
       const mask = upsampleMask(logits, from, to, { threshold });
       expect(mask).toEqual({ width, height, data: Uint8Array.from(expected) });
+      expect(upsampledArea(logits, from, to, { threshold })).toBe(expected.reduce((sum, v) => sum + v, 0));
     }
   },
 );

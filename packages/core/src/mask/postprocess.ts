@@ -3,7 +3,7 @@
  * Reference: sam2/utils/transforms.py, postprocess_masks.
  */
 import { checkSize, type Size } from "../image/image.ts";
-import { linearTaps, resizeBilinear } from "../image/resize.ts";
+import { type LinearTaps, linearTaps, resizeBilinear } from "../image/resize.ts";
 import type { Mask } from "./mask.ts";
 
 /** One mask's logits [from.height, from.width] -> [to.height, to.width]. */
@@ -52,32 +52,9 @@ export function upsampleMask(
   for (let y = 0; y < height; ) {
     const lowRow = (rows.low[y] as number) * from.width;
     const highRow = (rows.high[y] as number) * from.width;
-    inside.length = 0;
-    mixed.length = 0;
-    for (let c = 0; c + 1 < cells.length; c++) {
-      const start = cells[c] as number;
-      const end = cells[c + 1] as number;
-      const left = columns.low[start] as number;
-      const right = columns.high[start] as number;
-      const above =
-        Number((logits[lowRow + left] as number) > threshold) +
-        Number((logits[lowRow + right] as number) > threshold) +
-        Number((logits[highRow + left] as number) > threshold) +
-        Number((logits[highRow + right] as number) > threshold);
-      if (above === 0) continue;
-      const spans = above === 4 ? inside : mixed;
-      if (spans.at(-1) === start) spans[spans.length - 1] = end;
-      else spans.push(start, end);
-    }
-    for (let s = 0; s < mixed.length; s += 2) {
-      for (let x = mixed[s] as number; x < (mixed[s + 1] as number); x++) {
-        const left = columns.low[x] as number;
-        const right = columns.high[x] as number;
-        const w = columns.weight[x] as number;
-        top[x] = (logits[lowRow + left] as number) * (1 - w) + (logits[lowRow + right] as number) * w;
-        bottom[x] = (logits[highRow + left] as number) * (1 - w) + (logits[highRow + right] as number) * w;
-      }
-    }
+    spansOf(logits, [lowRow, highRow], columns, cells, threshold, { inside, mixed });
+    interpolateSpans(logits, lowRow, columns, mixed, top);
+    interpolateSpans(logits, highRow, columns, mixed, bottom);
     // All output rows between these two input rows.
     const low = rows.low[y];
     for (; y < height && rows.low[y] === low; y++) {
@@ -95,6 +72,93 @@ export function upsampleMask(
     }
   }
   return { width, height, data };
+}
+
+/**
+ * How many pixels `upsampleMask` would set, without making the mask: of a cell whose corners agree all or none, along the
+ * edge those that are above the threshold.
+ */
+export function upsampledArea(
+  logits: Float32Array,
+  from: Size,
+  { width, height }: Size,
+  { threshold = 0 }: ThresholdOptions = {},
+): number {
+  const columns = linearTaps(from.width, width);
+  const rows = linearTaps(from.height, height);
+  const cells = cellStarts(columns.low);
+  const [top, bottom] = [new Float32Array(width), new Float32Array(width)];
+  const inside: number[] = [];
+  const mixed: number[] = [];
+  let area = 0;
+  for (let y = 0; y < height; ) {
+    const [lowRow, highRow] = [(rows.low[y] as number) * from.width, (rows.high[y] as number) * from.width];
+    spansOf(logits, [lowRow, highRow], columns, cells, threshold, { inside, mixed });
+    interpolateSpans(logits, lowRow, columns, mixed, top);
+    interpolateSpans(logits, highRow, columns, mixed, bottom);
+    let sure = 0;
+    for (let s = 0; s < inside.length; s += 2) sure += (inside[s + 1] as number) - (inside[s] as number);
+    const low = rows.low[y];
+    for (; y < height && rows.low[y] === low; y++) {
+      area += sure;
+      const w = rows.weight[y] as number;
+      for (let s = 0; s < mixed.length; s += 2) {
+        for (let x = mixed[s] as number; x < (mixed[s + 1] as number); x++) {
+          if (Math.fround((top[x] as number) * (1 - w) + (bottom[x] as number) * w) > threshold) area++;
+        }
+      }
+    }
+  }
+  return area;
+}
+
+/**
+ * Of the cells between two rows of logits, as spans of output columns, [start, end) in pairs: those whose four corners
+ * are all above the threshold, and those of which some are.
+ */
+function spansOf(
+  logits: Float32Array,
+  [lowRow, highRow]: readonly [number, number],
+  columns: LinearTaps,
+  cells: readonly number[],
+  threshold: number,
+  { inside, mixed }: { readonly inside: number[]; readonly mixed: number[] },
+): void {
+  inside.length = 0;
+  mixed.length = 0;
+  for (let c = 0; c + 1 < cells.length; c++) {
+    const start = cells[c] as number;
+    const end = cells[c + 1] as number;
+    const left = columns.low[start] as number;
+    const right = columns.high[start] as number;
+    const above =
+      Number((logits[lowRow + left] as number) > threshold) +
+      Number((logits[lowRow + right] as number) > threshold) +
+      Number((logits[highRow + left] as number) > threshold) +
+      Number((logits[highRow + right] as number) > threshold);
+    if (above === 0) continue;
+    const spans = above === 4 ? inside : mixed;
+    if (spans.at(-1) === start) spans[spans.length - 1] = end;
+    else spans.push(start, end);
+  }
+}
+
+/** One row of logits at the output's columns, inside the spans alone. */
+function interpolateSpans(
+  logits: Float32Array,
+  row: number,
+  columns: LinearTaps,
+  spans: readonly number[],
+  into: Float32Array,
+): void {
+  for (let s = 0; s < spans.length; s += 2) {
+    for (let x = spans[s] as number; x < (spans[s + 1] as number); x++) {
+      const w = columns.weight[x] as number;
+      into[x] =
+        (logits[row + (columns.low[x] as number)] as number) * (1 - w) +
+        (logits[row + (columns.high[x] as number)] as number) * w;
+    }
+  }
 }
 
 /** Where a new cell starts among the outputs, and the number of outputs at the end. */

@@ -7,9 +7,11 @@ import {
   decodeRle,
   decompressRle,
   encodeRle,
+  encodeRleAt,
   type Rle,
   rleArea,
   rleBox,
+  rleIntersection,
 } from "./rle.ts";
 import { draw, samples } from "./samples.ts";
 
@@ -23,6 +25,37 @@ test.each(samples)("%s survives run lengths and their string", (_, mask) => {
     expect(rleArea(any)).toBe(maskArea(mask));
     expect(rleBox(any)).toEqual(maskBox(mask));
   }
+});
+
+test.each(samples)("%s somewhere in an image is what it is as a mask of that image", (_, mask) => {
+  for (const [x, y, right, foot] of [
+    [0, 0, 0, 0],
+    [3, 0, 1, 0],
+    [0, 2, 0, 0],
+    [0, 0, 0, 1],
+    [2, 1, 4, 3],
+  ] as const) {
+    const image = { x, y, width: x + mask.width + right, height: y + mask.height + foot };
+    const data = new Uint8Array(image.width * image.height);
+    for (let row = 0; row < mask.height; row++) {
+      data.set(mask.data.subarray(row * mask.width, (row + 1) * mask.width), (y + row) * image.width + x);
+    }
+    const { width, height } = image;
+    expect(encodeRleAt(mask, maskBox(mask), image)).toEqual(encodeRle({ width, height, data }));
+  }
+});
+
+test("what two masks share", () => {
+  for (const [, a] of samples) {
+    for (const [, b] of samples) {
+      if (a.width !== b.width || a.height !== b.height) continue;
+      const both = a.data.reduce((sum, value, i) => sum + (value !== 0 && b.data[i] !== 0 ? 1 : 0), 0);
+      expect(rleIntersection(encodeRle(a), compressRle(encodeRle(b)))).toBe(both);
+    }
+  }
+  expect(() => rleIntersection(encodeRle(draw("#")), encodeRle(draw("##")))).toThrow(
+    expect.objectContaining({ code: "mask-size-mismatch" }),
+  );
 });
 
 test("counts go down the columns, background first", () => {

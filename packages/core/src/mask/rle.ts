@@ -21,21 +21,35 @@ export interface CompressedRle {
 /** The run lengths of a mask. Throws a `MaskError` for what is none. */
 export function encodeRle(mask: Mask): Rle {
   checkMask("encodeRle", mask);
-  const { width, height, data } = mask;
+  const whole = { x: 0, y: 0, width: mask.width, height: mask.height };
+  return encodeRleAt(mask, whole, whole);
+}
+
+/**
+ * The run lengths of an image in which a mask lies at `(x, y)`, with background around it. `box`, in the mask's pixels,
+ * holds all of the object: the other pixels are not looked at.
+ */
+export function encodeRleAt({ data, width: stride }: Mask, box: Box, { x, y, width, height }: Box): Rle {
   const counts: number[] = [];
+  const end = box.x + box.width;
+  const pixels = width * height;
   let value = 0;
-  let run = 0;
-  for (let x = 0; x < width; x++) {
-    for (let i = x; i < data.length; i += width) {
-      if ((data[i] === 0 ? 0 : 1) !== value) {
-        counts.push(run);
-        run = 0;
-        value = 1 - value;
-      }
-      run++;
+  let begun = 0; // where the run under way began, column by column
+  const turn = (at: number): void => {
+    counts.push(at - begun);
+    begun = at;
+    value = 1 - value;
+  };
+  for (let column = box.x; column < end; column++) {
+    const head = (x + column) * height + y;
+    let i = box.y * stride + column;
+    for (let row = box.y; row < box.y + box.height; row++, i += stride) {
+      if ((data[i] === 0 ? 0 : 1) !== value) turn(head + row);
     }
+    // Only a box as high as the image lets a run go on in the next column.
+    if (value === 1 && (box.height < height || column + 1 === end)) turn(head + box.y + box.height);
   }
-  counts.push(run);
+  if (begun < pixels) counts.push(pixels - begun);
   return { size: [height, width], counts };
 }
 
@@ -61,6 +75,28 @@ export function decodeRle(rle: Rle | CompressedRle): Mask {
     at += count;
   }
   return { width, height, data };
+}
+
+/** Pixels inside both, which are of one size. Throws as `decodeRle`, or a `MaskError` "mask-size-mismatch". */
+export function rleIntersection(a: Rle | CompressedRle, b: Rle | CompressedRle): number {
+  const [one, two] = [checkRle("rleIntersection", a), checkRle("rleIntersection", b)];
+  if (one.size.join() !== two.size.join()) {
+    throw new MaskError("mask-size-mismatch", `rleIntersection: [${one.size}] and [${two.size}] are not of one size`, {
+      details: { sizes: [one.size, two.size] },
+    });
+  }
+  let both = 0;
+  let [i, j] = [0, 0];
+  let [endA, endB] = [one.counts[0] ?? 0, two.counts[0] ?? 0];
+  let at = 0;
+  while (i < one.counts.length && j < two.counts.length) {
+    const end = Math.min(endA, endB);
+    if (i % 2 === 1 && j % 2 === 1) both += end - at;
+    at = end;
+    if (endA === end) endA += one.counts[++i] ?? 0;
+    if (endB === end) endB += two.counts[++j] ?? 0;
+  }
+  return both;
 }
 
 /** Run lengths as the compressed string, `counts` of COCO's JSON. */

@@ -1,4 +1,5 @@
-import { checkRules, type Fields, fieldsOf, isObject } from "./fields.ts";
+import { isObject } from "../fields.ts";
+import { checkRules, configFields, type Fields } from "./fields.ts";
 import type { FullMemoryConfig } from "./full-memory.ts";
 import type { HieraConfig } from "./hiera.ts";
 import { encoderOf } from "./image-encoder.ts";
@@ -217,7 +218,7 @@ export function isPresetName(name: string): name is PresetName {
  * Throws a `CheckpointError` with code "config-invalid" that names the field, what it should be and what it is.
  */
 export function parseConfig(json: unknown, name?: string): Sam2Config {
-  const root = fieldsOf(json, "");
+  const root = configFields(json);
   const own = root.value("name");
   const called = name ?? (typeof own === "string" ? own : "custom");
   const config = root.value("model_type") === undefined ? fromReference(root, called) : fromTransformers(root, called);

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,7 +8,7 @@ import { promisify } from "node:util";
 import { deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RawImage } from "../image/image.ts";
+import type { ImageWarning, RawImage } from "../image/image.ts";
 import { draw } from "../mask/samples.ts";
 import { encodeMaskPng, encodePng, encodeWebp, readImage, readMask, writeFileAtomic } from "./image.ts";
 
@@ -47,6 +48,28 @@ const near = (ours: number[][], theirs: number[][], tolerance: number): void => 
     }
   }
 };
+
+test("a BMP, which sharp does not read", async () => {
+  const head = [0x42, 0x4d, 62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0];
+  const file = Uint8Array.from([...head, ...new Array(24).fill(0), 255, 255, 255, 0, 0, 0, 0, 0]);
+  expect(await readImage(file)).toEqual({
+    width: 2,
+    height: 1,
+    channels: 3,
+    data: Uint8Array.of(255, 255, 255, 0, 0, 0),
+  });
+  expect([...(await readMask(file)).data]).toEqual([1, 0]);
+});
+
+test("a JPEG without its end marker is read, with a warning; one without its end is not", async () => {
+  const whole = await source().jpeg().toBuffer();
+  const warnings: ImageWarning[] = [];
+  const onWarning = (warning: ImageWarning): number => warnings.push(warning);
+  expect(await readImage(whole.subarray(0, -2), { onWarning })).toEqual(await readImage(whole, { onWarning }));
+  expect(warnings).toMatchObject([{ code: "unfinished", details: { source: "bytes" } }]);
+  await expect(readImage(whole.subarray(0, -12), { onWarning })).rejects.toMatchObject({ code: "image-corrupt" });
+  expect(warnings).toHaveLength(1);
+});
 
 describe("readImage decodes", () => {
   test.each([
@@ -176,7 +199,7 @@ describe("readImage refuses", () => {
   test("missing and unreadable files, and other URLs", async () => {
     await expect(readImage(join(folder, "none.png"))).rejects.toEqual(code("image-not-found"));
     await expect(readImage(folder)).rejects.toEqual(code("image-unreadable", { cause: expect.any(Error) }));
-    await expect(readImage(new URL("https://example.com/a.png"))).rejects.toEqual(code("image-url"));
+    await expect(readImage(new URL("ftp://example.com/a.png"))).rejects.toEqual(code("image-url"));
   });
 
   test("what is no image, and formats outside the list", async () => {
@@ -271,10 +294,10 @@ describe("writeFileAtomic", () => {
   test("a failure leaves the old file and no other", async () => {
     const inside = await mkdtemp(join(folder, "fail-"));
     await writeFile(join(inside, "old"), "old");
-    await expect(writeFileAtomic(join(inside, "none", "file"), "x")).rejects.toMatchObject({
+    await expect(writeFileAtomic(join(inside, "old", "file"), "x")).rejects.toMatchObject({
       name: "MaskletError",
       code: "write-failed",
-      details: { code: "ENOENT" },
+      details: { code: "ENOTDIR" },
     });
     // Renaming over a folder fails after the bytes were written.
     await expect(writeFileAtomic(inside, "x")).rejects.toMatchObject({ code: "write-failed" });
@@ -353,3 +376,60 @@ function crc32(bytes: Uint8Array): number {
   }
   return (crc ^ -1) >>> 0;
 }
+
+describe("from an address", () => {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    if (pathname === "/hangs") return;
+    if (pathname === "/cut") {
+      response.writeHead(200, { "Content-Length": "1000" }).write("x");
+      setTimeout(() => response.destroy(), 5);
+      return;
+    }
+    if (pathname !== "/quarters.png") return void response.writeHead(pathname === "/secret" ? 403 : 404).end();
+    void source()
+      .png()
+      .toBuffer()
+      .then((png) => response.end(png));
+  });
+  let origin: string;
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    origin = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test("as text, as a URL, as data, as a Blob, and as a file: URL in text", async () => {
+    const png = await source().png().toBuffer();
+    const path = join(folder, "address.png");
+    await writeFile(path, png);
+    for (const image of [
+      `${origin}/quarters.png?token=1`,
+      new URL(`${origin}/quarters.png`),
+      `data:image/png;base64,${png.toString("base64")}`,
+      new Blob([new Uint8Array(png)]),
+      pathToFileURL(path).href,
+    ]) {
+      expect(corners(await readImage(image))).toEqual(colours);
+    }
+  });
+
+  test("what a server refuses, without the query in the message", async () => {
+    const refused = (path: string) => readImage(`${origin}${path}?token=secret`).catch((error: unknown) => error);
+    const [none, forbidden, cut] = [await refused("/none"), await refused("/secret"), await refused("/cut")];
+    expect(none).toMatchObject({ code: "image-not-found", details: { url: `${origin}/none`, status: 404 } });
+    expect(forbidden).toMatchObject({ code: "image-unreadable", details: { status: 403 } });
+    expect(cut).toMatchObject({ code: "image-unreadable" });
+    for (const error of [none, forbidden, cut]) expect(String(error)).not.toContain("token");
+    await expect(readImage("http://127.0.0.1:9/x.png")).rejects.toMatchObject({ code: "image-unreadable" });
+  });
+
+  test("aborting does not wait for the server", async () => {
+    const signal = AbortSignal.timeout(20);
+    await expect(readImage(`${origin}/hangs`, { signal })).rejects.toMatchObject({ name: "TimeoutError" });
+  });
+});

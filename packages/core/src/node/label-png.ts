@@ -1,9 +1,11 @@
 import { promisify } from "node:util";
 import { crc32, deflate, inflate } from "node:zlib";
 import type { LabelMap } from "../eval/masklets.ts";
-import { decodeLabelPng as decode, encodeLabelPng as encode, type Zlib } from "../mask/label-png.ts";
+import type { Zlib } from "../image/png.ts";
+import { decodeLabelPng as decode, encodeLabelPng as encode } from "../mask/label-png.ts";
 
-const zlib: Zlib = {
+/** Node's own. */
+export const zlib: Zlib = {
   deflate: promisify<Uint8Array, Uint8Array>(deflate),
   inflate: (data, maxOutputLength) => promisify(inflate)(data, { maxOutputLength }),
   crc32,
@@ -15,7 +17,7 @@ export function encodeLabelPng(map: LabelMap): Promise<Uint8Array> {
 }
 
 /**
- * The label map of a PNG: palette indices as they are, or 8-bit grey. `name` is how errors call it. Rejects with an
+ * The label map of a PNG: palette indices as they are, or grey levels of up to 8 bits. `name` is how errors call it. Rejects with an
  * `ImageError`: "image-format" for what is no PNG or one of another kind, "image-corrupt", "image-too-large".
  */
 export function decodeLabelPng(bytes: Uint8Array, name = "bytes"): Promise<LabelMap> {

@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { isPresetName, type PresetName, presets } from "../model/config.ts";
-import { presetNamed, presetsIn, published, publishedUrl } from "../model/published.ts";
+import { officialUrl, presetNamed, presetsIn, published } from "../model/published.ts";
+import { nearest } from "../nearest.ts";
+import { homeFolder } from "./files.ts";
 
 /** Where a model's files are on this machine. */
 export interface ModelFiles {
@@ -39,9 +40,9 @@ export interface CachedModel extends ModelFiles {
  * "not-downloaded" says which file to put where and from which address, "not-found" what was looked for.
  */
 export async function resolveModel(nameOrPath: string, options: ResolveOptions): Promise<ModelFiles> {
-  const cache = options.cacheDir ?? cacheFolder(options.env);
   const name = presetNamed(nameOrPath);
   if (name !== undefined) {
+    const cache = options.cacheDir ?? cacheFolder(options.env);
     const found = await findPreset(cache, name);
     if (found !== undefined) return found;
     throw notDownloaded(name, cache);
@@ -58,19 +59,21 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
       },
     );
   }
+  const cache = options.cacheDir ?? cacheFolder(options.env);
   const found = /^[\w.-]+\/[\w.-]+$/.test(nameOrPath) ? await findInCache(cache, nameOrPath) : undefined;
   if (found !== undefined) return found;
   throw new CheckpointError(
     "not-found",
-    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of the published models ` +
-      `(${Object.keys(presets).join(", ")})`,
+    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of the published models` +
+      `${meant(nameOrPath)} (${Object.keys(presets).join(", ")})`,
     { details: { file: nameOrPath, cache, names: Object.keys(presets) } },
   );
 }
 
-/** Those of the published models that the Hugging Face cache holds, in the order of `presets`. */
+/** Those of the published models that the Hugging Face cache holds, in the order of `presets`; none without a cache. */
 export async function listCachedModels(env: Environment, cacheDir?: string): Promise<readonly CachedModel[]> {
-  const cache = cacheDir ?? cacheFolder(env);
+  const cache = cacheDir ?? cacheAt(env);
+  if (cache === undefined) return [];
   const models = await Promise.all(
     Object.keys(presets)
       .filter(isPresetName)
@@ -82,22 +85,38 @@ export async function listCachedModels(env: Environment, cacheDir?: string): Pro
   return models.flat();
 }
 
-/** The Hugging Face cache, by the rules of `huggingface_hub`. */
+/** Which of the published names was probably meant, as the end of a sentence. */
+export function meant(name: string): string {
+  const found = nearest(name.replace(/^facebook\//, "").replace(/\.pt$/, ""), [...Object.keys(presets), "nano"]);
+  return found === undefined ? "" : `; did you mean ${found}?`;
+}
+
+/**
+ * The Hugging Face cache, by the rules of `huggingface_hub`. Throws a `CheckpointError` "no-home" where no variable names
+ * it and this user has no home.
+ */
 export function cacheFolder(env: Environment): string {
+  const cache = cacheAt(env);
+  if (cache !== undefined) return cache;
+  throw new CheckpointError(
+    "no-home",
+    "models are kept in the home folder, and this user has none: set HF_HOME to a folder for them, or give a model's path",
+  );
+}
+
+function cacheAt(env: Environment): string | undefined {
   const set = (name: string): string | undefined => {
     const value = env[name];
     if (value === undefined || value === "") return undefined;
-    return value.replace(/^~(?=$|[/\\])/, homedir());
+    return value.replace(/^~(?=$|[/\\])/, () => homeFolder() ?? "~");
   };
   const hub = set("HF_HUB_CACHE") ?? set("HUGGINGFACE_HUB_CACHE");
   if (hub !== undefined) return hub;
-  const home = set("HF_HOME") ?? join(set("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "huggingface");
-  return join(home, "hub");
-}
-
-/** Where a model's authors publish its `.pt`. */
-export function officialUrl(name: PresetName): string {
-  return publishedUrl(name);
+  const home = set("HF_HOME");
+  if (home !== undefined) return join(home, "hub");
+  const user = homeFolder();
+  const caches = set("XDG_CACHE_HOME") ?? (user === undefined ? undefined : join(user, ".cache"));
+  return caches === undefined ? undefined : join(caches, "huggingface", "hub");
 }
 
 /** A repository's folder in the cache: `models--facebook--sam2.1-hiera-tiny`, `datasets--owner--name`. */
@@ -145,7 +164,7 @@ async function inFolder(folder: string): Promise<ModelFiles | undefined> {
   const checkpoints: string[] = [];
   for (const name of await readdir(folder).catch((): string[] => [])) {
     const path = join(folder, name);
-    if (/\.(pt|pth|safetensors)$/.test(name) && (await isFile(path))) checkpoints.push(path);
+    if (/\.(pt|pth|safetensors)$/i.test(name) && (await isFile(path))) checkpoints.push(path);
   }
   const [only, second] = checkpoints;
   return only === undefined || second !== undefined ? undefined : withConfig(only);
@@ -172,7 +191,7 @@ async function isFolder(path: string): Promise<boolean> {
 function notDownloaded(name: PresetName, cache: string): CheckpointError {
   const { file, repository } = published[name];
   const put = join(repositoryFolder(cache, repository), "snapshots", "main", file);
-  const url = publishedUrl(name);
+  const url = officialUrl(name);
   return new CheckpointError(
     "not-downloaded",
     `${name} is not on this machine. downloadModel and "masklet models pull ${name}" fetch it; or get ${url} and put ` +

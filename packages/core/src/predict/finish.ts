@@ -75,7 +75,7 @@ export function finishPrediction({ logits, iou, objectScore }: Candidates, optio
   };
 }
 
-function clampLogits(logits: Float32Array): Float32Array {
+export function clampLogits(logits: Float32Array): Float32Array {
   const clamped = logits.slice();
   for (let i = 0; i < clamped.length; i++) {
     const logit = clamped[i] as number;

@@ -9,7 +9,7 @@ import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts"
 import { CheckpointError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { encoderOf } from "../model/image-encoder.ts";
-import { checkOption } from "../options.ts";
+import { checkKeys, checkOption, type Keys } from "../options.ts";
 import type { Sam2 } from "../sam2.ts";
 import { elementCount, float32, type HostTensor, int32 } from "../tensor/tensor.ts";
 
@@ -125,7 +125,9 @@ export class MemoryEmbeddingCache implements EmbeddingCache {
   #bytes = 0;
 
   /** Throws a `PromptError` "bad-option". */
-  constructor({ maxBytes = 2 ** 28 }: MemoryEmbeddingCacheOptions = {}) {
+  constructor(options: MemoryEmbeddingCacheOptions = {}) {
+    checkKeys("MemoryEmbeddingCache", options, cacheKeys);
+    const { maxBytes = 2 ** 28 } = options;
     checkOption("MemoryEmbeddingCache", { maxBytes }, "a number from 0", maxBytes >= 0);
     this.#maxBytes = maxBytes;
   }
@@ -188,3 +190,5 @@ export function splitFeatures(
     ),
   );
 }
+
+const cacheKeys: Keys<MemoryEmbeddingCacheOptions> = { maxBytes: true };

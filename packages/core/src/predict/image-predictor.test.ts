@@ -737,3 +737,53 @@ function areas(mask: Mask): readonly number[] {
 function inverted(mask: Mask): Mask {
   return { ...mask, data: mask.data.map((x) => 1 - x) };
 }
+
+describe("what was meant otherwise is said", () => {
+  test("misspelt options and fields of prompts", async () => {
+    await using predictor = await predictorOf(picture);
+    const options: object = { multiMaskOutput: false };
+    const prompt: object = { points: [[20, 20]], pointLabels: [1] };
+    const misspelt = (message: string) => expect.objectContaining({ code: "unknown-option", message });
+    const meant = "predict: there is no option multiMaskOutput; did you mean multimaskOutput?";
+    await expect(predictor.predict(click, options)).rejects.toThrow(misspelt(meant));
+    await expect(predictor.predictMany([click], options)).rejects.toThrow(misspelt(meant));
+    await expect(predictor.refine(click, { iteration: 1 } as object)).rejects.toMatchObject({ code: "unknown-option" });
+    await expect(predictor.predict(prompt)).rejects.toThrow(
+      misspelt("predict: there is no option pointLabels; did you mean labels?"),
+    );
+    await expect(predictor.setImage(picture, { sginal: 1 } as object)).rejects.toMatchObject({
+      code: "unknown-option",
+    });
+    expect(() => new ImagePredictor(model, { masksThreshold: 1 } as object)).toThrow(/did you mean maskThreshold/);
+    expect((await predictor.predict(click)).masks).toHaveLength(3);
+  });
+
+  test("images, models, backends and prompts that were not awaited", async () => {
+    const promised = <T>(value: T): T => Promise.resolve(value) as unknown as T;
+    const said = (what: string) => expect.objectContaining({ code: "not-awaited", details: { what } });
+    await using predictor = new ImagePredictor(model);
+    await expect(predictor.setImage(promised(picture))).rejects.toThrow(said("the image"));
+    await predictor.setImage(picture);
+    await expect(predictor.predict(promised(click))).rejects.toThrow(said("the prompt"));
+    expect(() => new ImagePredictor(promised(model))).toThrow(said("the model"));
+    const weights = hashedWeights(toyConfig);
+    await expect(Sam2.fromWeights(weights, { backend: promised(backend), config: toyConfig })).rejects.toThrow(
+      said("the backend"),
+    );
+    expect(() => maskPrompt(promised({ ...low, data: new Uint8Array(256) }), 64)).toThrow(said("the mask"));
+  });
+
+  test("a mask that shows nothing", async () => {
+    await using predictor = await predictorOf(picture);
+    const empty = expect.objectContaining({ name: "PromptError", code: "empty-mask" });
+    expect(() => maskPrompt({ ...low, data: new Uint8Array(256) }, 64)).toThrow(empty);
+    for (const level of [0, -10]) {
+      const maskInput = { ...low, data: new Float32Array(256).fill(level) };
+      await expect(predictor.predict({ maskInput })).rejects.toThrow(empty);
+      await expect(predictor.predict({ ...click, maskInput })).rejects.toThrow(empty);
+    }
+    const faint = { ...low, data: new Float32Array(256).fill(-10) };
+    faint.data[30] = -4;
+    expect((await predictor.predict({ maskInput: faint })).masks).toHaveLength(3);
+  });
+});

@@ -1,28 +1,26 @@
 import type { AbortSignalLike } from "../abort.ts";
-import { disposeAll } from "../backend/device-tensors.ts";
 import { PromptError, StateError } from "../errors.ts";
 import { graphCost } from "../graph/cost.ts";
 import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image/image.ts";
-import { preprocessImage } from "../image/preprocess.ts";
 import { maskIou } from "../mask/mask.ts";
 import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
-import { checkInteger, checkOption } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
 import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
-import { type DeviceTensor, float32, type HostTensor } from "../tensor/tensor.ts";
-import { type Candidates, decodeMany, type Features } from "./decode.ts";
+import type { HostTensor } from "../tensor/tensor.ts";
+import { type Candidates, decodeMany } from "./decode.ts";
+import { collect, type Encoded, encodeImages, release, uploadFeatures } from "./encode.ts";
 import { finishPrediction, type ImagePrediction } from "./finish.ts";
 import {
   type CachedImageOptions,
   type EmbeddingCache,
-  type HostFeatures,
   readCached,
   readEmbedding,
-  splitFeatures,
   writeEmbedding,
 } from "./image-embedding.ts";
+import { isPixels } from "./image-reader.ts";
 import type { ImageSegmenter } from "./image-segmenter.ts";
 
 /** Settings of an `ImagePredictor` (reference: `SAM2ImagePredictor`). */
@@ -79,27 +77,26 @@ export interface RefineOptions extends PredictOptions {
   readonly onStep?: (prediction: ImagePrediction, iteration: number) => void;
 }
 
-/** One encoded image. */
-interface Encoded {
-  readonly size: Size;
-  readonly features: Features;
-}
-
 /**
  * Segments objects in images: `setImage` encodes an image once, every `predict` after it costs one run of the decoder
  * (reference: sam2_image_predictor.py, `SAM2ImagePredictor`).
  *
  * Calls may overlap: they are queued. A call that fails or is aborted changes nothing; the image set before stays.
+ *
+ * Images are pixels, or whatever `loadSam2` of the entry that loaded the model opens: paths, addresses and bytes in Node,
+ * elements, Blobs and addresses in a page.
  */
-export class ImagePredictor implements ImageSegmenter {
-  readonly model: Sam2;
+export class ImagePredictor<Source = never> implements ImageSegmenter {
+  readonly model: Sam2<Source>;
   readonly #options: Required<Omit<ImagePredictorOptions, "imagesPerRun">>;
   #imagesPerRun: number | undefined;
   readonly #calls = new CallQueue("the predictor");
   #images: readonly Encoded[] = [];
 
   /** Throws a `PromptError` "bad-option" that names an option out of range. */
-  constructor(model: Sam2, options: ImagePredictorOptions = {}) {
+  constructor(model: Sam2<Source>, options: ImagePredictorOptions = {}) {
+    checkAwaited("ImagePredictor", "the model", model);
+    checkKeys("ImagePredictor", options, predictorKeys);
     const {
       maskThreshold = 0,
       maxHoleArea = 0,
@@ -132,12 +129,15 @@ export class ImagePredictor implements ImageSegmenter {
 
   /**
    * Encodes an image of any size, RGB or RGBA (alpha is dropped), in place of those set before. Rejects with an
-   * `ImageError` for pixels that do not fit their size, and with what the cache throws; the image set before stays then.
+   * `ImageError` for pixels that do not fit their size or what cannot be opened, and with what the cache throws; the image
+   * set before stays then.
    *
    * With `cache` and `key` the encoder runs only where the cache has no file for the key, or one that is malformed, of
    * another size or of other weights, which is replaced.
    */
-  async setImage(image: RawImage, { signal, cache, key }: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+  async setImage(image: RawImage | Source, options: SetImageOptions & CachedImageOptions = {}): Promise<void> {
+    checkKeys("setImage", options, setImageKeys);
+    const { signal, cache, key } = options;
     if (cache === undefined || key === undefined) return this.setImages([image], signal && { signal });
     const encode = (): Promise<readonly Encoded[]> =>
       collect(signal, (encoded) => this.#encodeCached(image, { cache, key, signal, encoded }));
@@ -148,14 +148,16 @@ export class ImagePredictor implements ImageSegmenter {
    * Encodes several images; `predict` chooses one by its index (reference: `set_image_batch`). Pixels are read when the
    * call's turn comes: they must not change before it has settled.
    */
-  async setImages(images: readonly RawImage[], { signal }: SetImageOptions = {}): Promise<void> {
+  async setImages(images: readonly (RawImage | Source)[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("setImages", options, signalKeys);
+    const { signal } = options;
     const encode = async (): Promise<readonly Encoded[]> => {
-      const { maxPixels } = this.#options;
-      for (const image of images) checkImage("setImage", image, { maxPixels });
-      const imagesPerRun = images.length > 1 ? this.imagesPerRun : 1;
+      const opened: RawImage[] = [];
+      for (const image of images) opened.push(await this.#open(image, signal));
+      const imagesPerRun = opened.length > 1 ? this.imagesPerRun : 1;
       return collect(signal, async (encoded) => {
-        for (let at = 0; at < images.length; at += imagesPerRun) {
-          encoded.push(...(await this.#encode(images.slice(at, at + imagesPerRun), signal)));
+        for (let at = 0; at < opened.length; at += imagesPerRun) {
+          encoded.push(...(await encodeImages(this.model, opened.slice(at, at + imagesPerRun), signal)));
         }
       });
     };
@@ -166,7 +168,9 @@ export class ImagePredictor implements ImageSegmenter {
    * An encoded image as a safetensors file, for `loadImages` of this or another predictor, process or page: 16 MB for a
    * full-size model.
    */
-  saveImage(index = 0, { signal }: SetImageOptions = {}): Promise<Uint8Array> {
+  async saveImage(index = 0, options: SetImageOptions = {}): Promise<Uint8Array> {
+    checkKeys("saveImage", options, signalKeys);
+    const { signal } = options;
     return this.#calls.run("saveImage", signal, () => this.#save(this.#image("saveImage", index)));
   }
 
@@ -175,10 +179,12 @@ export class ImagePredictor implements ImageSegmenter {
    * `CheckpointError`: "embedding-mismatch" for what other weights encoded, "embedding-malformed", or as
    * `readSafetensors` for what is no such file at all.
    */
-  async loadImages(files: readonly Uint8Array[], { signal }: SetImageOptions = {}): Promise<void> {
+  async loadImages(files: readonly Uint8Array[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("loadImages", options, signalKeys);
+    const { signal } = options;
     const load = (): Promise<readonly Encoded[]> =>
       collect(signal, async (encoded) => {
-        for (const file of files) encoded.push(this.#upload(await readEmbedding(this.model, file)));
+        for (const file of files) encoded.push(uploadFeatures(this.model, await readEmbedding(this.model, file)));
       });
     await this.#replace("loadImages", load, signal);
   }
@@ -191,6 +197,7 @@ export class ImagePredictor implements ImageSegmenter {
 
   /** The masks of many prompts on one image, in their order; those with equally many points share runs of the decoder. */
   async predictMany(prompts: readonly Prompt[], options: PredictOptions = {}): Promise<readonly ImagePrediction[]> {
+    checkKeys("predict", options, predictKeys);
     checkPrompts(prompts, "predictMany");
     const asked = prompts.map((prompt, i) => copyPrompt(prompt, nameOf(i, prompts)));
     const checkLatest = this.#calls.ticket("predict", options.latest);
@@ -203,6 +210,7 @@ export class ImagePredictor implements ImageSegmenter {
    * loop is one call in the queue: all of it sees the same image.
    */
   async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
+    checkKeys("refine", options, refineKeys);
     const { iterations = 3, until = 0.995, onStep } = options;
     checkInteger("refine", { iterations }, 0);
     checkOption("refine", { until }, "an IoU, 0 to 1", until >= 0 && until <= 1);
@@ -214,7 +222,7 @@ export class ImagePredictor implements ImageSegmenter {
       for (let i = 1; i <= iterations; i++) {
         const { best: before, bestLogits: maskInput } = prediction;
         const again = { ...options, multimaskOutput: false };
-        [prediction] = (await this.#predict([{ ...asked, maskInput }], again, checkLatest)) as [ImagePrediction];
+        [prediction] = (await this.#predict([{ ...asked, maskInput }], again, checkLatest, true)) as [ImagePrediction];
         onStep?.(prediction, i);
         if (maskIou(before, prediction.best) >= until) break;
       }
@@ -270,38 +278,20 @@ export class ImagePredictor implements ImageSegmenter {
     });
   }
 
-  /** One run of the encoder. */
-  async #encode(images: readonly RawImage[], signal: AbortSignalLike | undefined): Promise<readonly Encoded[]> {
-    const encoder = await this.model.executable("imageEncoder");
-    const { imageSize } = this.model.config;
-    const sizes = images.map(({ width, height }) => ({ width, height }));
-    const [first, ...others] = images.map((image) => preprocessImage(image, imageSize));
-    if (first === undefined) return [];
-    if (others.length === 0) {
-      const features = (await encoder.run({ image: first }, signal && { signal })) as Encoded["features"];
-      return sizes.map((size) => ({ size, features }));
-    }
-    const pixels = new Float32Array(images.length * first.data.length);
-    for (const [i, { data }] of [first, ...others].entries()) pixels.set(data, i * data.length);
-    const image = float32([images.length, ...first.dims.slice(1)], pixels);
-    const outputs = await encoder.run({ image }, signal && { signal });
-    try {
-      // A device's tensor cannot be cut: through the host, and back.
-      const read: Record<string, HostTensor> = {};
-      for (const [name, tensor] of Object.entries(outputs)) read[name] = await tensor.read();
-      return await collect(undefined, async (encoded) => {
-        for (const [i, features] of splitFeatures(read, images.length).entries()) {
-          encoded.push(this.#upload({ size: sizes[i] as Size, features }));
-        }
-      });
-    } finally {
-      for (const tensor of Object.values(outputs)) tensor.dispose();
-    }
+  async #open(image: RawImage | Source, signal: AbortSignalLike | undefined): Promise<RawImage> {
+    const { maxPixels } = this.#options;
+    const { readImage } = this.model;
+    const pixels =
+      readImage === undefined || isPixels(image)
+        ? (image as RawImage) // what is neither is refused below
+        : await readImage(image, { maxPixels, ...(signal && { signal }) });
+    checkImage("setImage", pixels, { maxPixels });
+    return pixels;
   }
 
   /** Adds the image to `encoded`, from the cache if it is there, else into it. */
   async #encodeCached(
-    image: RawImage,
+    source: RawImage | Source,
     {
       cache,
       key,
@@ -309,14 +299,14 @@ export class ImagePredictor implements ImageSegmenter {
       encoded,
     }: { cache: EmbeddingCache; key: string; signal: AbortSignalLike | undefined; encoded: Encoded[] },
   ): Promise<void> {
-    checkImage("setImage", image, { maxPixels: this.#options.maxPixels });
+    const image = await this.#open(source, signal);
     const file = await cache.get(key);
     const known = file && (await readCached(this.model, file, image));
     if (known !== undefined) {
-      encoded.push(this.#upload(known));
+      encoded.push(uploadFeatures(this.model, known));
       return;
     }
-    const [fresh] = (await this.#encode([image], signal)) as [Encoded];
+    const [fresh] = (await encodeImages(this.model, [image], signal)) as [Encoded];
     encoded.push(fresh);
     const made = await this.#save(fresh);
     signal?.throwIfAborted();
@@ -329,28 +319,18 @@ export class ImagePredictor implements ImageSegmenter {
     return writeEmbedding(this.model, { size, features: read });
   }
 
-  #upload({ size, features }: HostFeatures): Encoded {
-    const uploaded: Record<string, DeviceTensor> = {};
-    try {
-      for (const [name, tensor] of Object.entries(features)) uploaded[name] = this.model.upload(tensor);
-    } catch (error) {
-      disposeAll(uploaded);
-      throw error;
-    }
-    return { size, features: uploaded as Encoded["features"] };
-  }
-
   async #predict(
     prompts: readonly Prompt[],
     options: PredictOptions,
     checkLatest: () => void,
+    isRefinement = false,
   ): Promise<readonly ImagePrediction[]> {
     checkLatest();
     const { signal, multimaskOutput = true, returnLogits = false } = options;
     const { size, features } = this.#image("predict", options.image ?? 0);
     const { imageSize } = this.model.config;
     const encoded = prompts.map((prompt, i) =>
-      encodePrompt(prompt, { image: size, imageSize, where: nameOf(i, prompts) }),
+      encodePrompt(prompt, { image: size, imageSize, where: nameOf(i, prompts), isRefinement }),
     );
     const side = geometry(this.model.config).maskSide;
     const finishing = { ...this.#options, size, side, multimaskOutput, returnLogits };
@@ -371,22 +351,6 @@ export class ImagePredictor implements ImageSegmenter {
 const nameOf = (index: number, { length }: readonly Prompt[]): string =>
   length === 1 ? "predict" : `predict: prompt ${index}`;
 
-/** What `fill` has collected, or nothing at all. */
-async function collect(
-  signal: AbortSignalLike | undefined,
-  fill: (encoded: Encoded[]) => Promise<void>,
-): Promise<readonly Encoded[]> {
-  const encoded: Encoded[] = [];
-  try {
-    await fill(encoded);
-    signal?.throwIfAborted();
-    return encoded;
-  } catch (error) {
-    release(encoded);
-    throw error;
-  }
-}
-
 const BATCH_BYTES = 2 ** 28;
 
 function defaultImagesPerRun({ config }: Sam2): number {
@@ -394,6 +358,21 @@ function defaultImagesPerRun({ config }: Sam2): number {
   return Math.max(1, Math.min(4, Math.floor(BATCH_BYTES / peakActivationBytes)));
 }
 
-function release(images: readonly Encoded[]): void {
-  for (const { features } of images) disposeAll(features);
-}
+export const predictorKeys: Keys<ImagePredictorOptions> = {
+  maskThreshold: true,
+  maxHoleArea: true,
+  maxSpeckArea: true,
+  maxPixels: true,
+  promptsPerRun: true,
+  imagesPerRun: true,
+};
+export const signalKeys: Keys<SetImageOptions> = { signal: true };
+const setImageKeys: Keys<SetImageOptions & CachedImageOptions> = { signal: true, cache: true, key: true };
+export const predictKeys: Keys<PredictOptions> = {
+  multimaskOutput: true,
+  returnLogits: true,
+  image: true,
+  latest: true,
+  signal: true,
+};
+export const refineKeys: Keys<RefineOptions> = { ...predictKeys, iterations: true, until: true, onStep: true };

@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
-import { checkInteger } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, type Keys } from "../options.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import type { Sam2 } from "../sam2.ts";
 import type { ImagePrediction } from "./finish.ts";
@@ -9,6 +9,7 @@ import {
   ImagePredictor,
   type ImagePredictorOptions,
   type PredictOptions,
+  predictorKeys,
   type RefineOptions,
 } from "./image-predictor.ts";
 
@@ -55,8 +56,12 @@ interface Waiting<J> {
 export async function* segmentMany<J extends ImageJob>(
   model: Sam2,
   jobs: Iterable<J> | AsyncIterable<J>,
-  { readAhead = 2, signal, multimaskOutput, returnLogits, cache, refine, ...options }: SegmentManyOptions = {},
+  given: SegmentManyOptions = {},
 ): AsyncGenerator<ImageJobResult<J>, void, void> {
+  checkAwaited("segmentMany", "the model", model);
+  checkKeys("segmentMany", given, segmentKeys);
+  const { readAhead = 2, signal, multimaskOutput, returnLogits, cache, refine, ...options } = given;
+  if (refine !== undefined) checkKeys("segmentMany: refine", refine, refineKeys);
   checkInteger("segmentMany", { readAhead }, 0);
   const predicting = {
     ...(multimaskOutput === undefined ? {} : { multimaskOutput }),
@@ -139,3 +144,15 @@ async function segmented<J extends ImageJob>(
   const prompts = typeof job.prompts === "function" ? await job.prompts(image) : job.prompts;
   return { job, image, predictions: await predict(prompts) };
 }
+
+const segmentKeys: Keys<SegmentManyOptions> = {
+  ...predictorKeys,
+  multimaskOutput: true,
+  returnLogits: true,
+  cache: true,
+  refine: true,
+  readAhead: true,
+  signal: true,
+};
+
+const refineKeys: Keys<NonNullable<SegmentManyOptions["refine"]>> = { iterations: true, until: true };

@@ -2,6 +2,7 @@ import { PromptError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { resizeAntialiased } from "../image/resize.ts";
 import { type Box, checkMask, type Mask, maskFloats } from "../mask/mask.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 
 /** x to the right, y down, from the top left corner of the image. */
 export type Point = readonly [x: number, y: number];
@@ -30,6 +31,8 @@ export interface Prompt {
   readonly normalized?: boolean;
 }
 
+const promptKeys: Keys<Prompt> = { points: true, labels: true, box: true, maskInput: true, normalized: true };
+
 /** Labels of the tokens that are no clicks (SAM's prompt encoder). */
 const BOX_TOP_LEFT = 2;
 const BOX_BOTTOM_RIGHT = 3;
@@ -51,6 +54,8 @@ export interface PromptContext {
   readonly imageSize: number;
   /** How errors begin. */
   readonly where: string;
+  /** Whether maskInput is what the model itself has just answered, which may be empty. Default false. */
+  readonly isRefinement?: boolean;
 }
 
 /** Throws a `PromptError` "bad-prompt" unless `prompts` is a list. */
@@ -62,10 +67,14 @@ export function checkPrompts(prompts: readonly Prompt[], where: string): void {
  * The prompt in lists of its own, which the caller's later changes do not reach; `maskInput` is not copied.
  *
  * Throws a `PromptError` "bad-prompt" for what is no prompt at all, as it comes from untyped JavaScript: no object,
- * points or labels that are no lists, a maskInput without logits.
+ * points or labels that are no lists, a maskInput without logits; "unknown-option" for a field that a prompt does not
+ * have, of those in `keys` where prompts have more of them.
  */
-export function copyPrompt(prompt: Prompt, where: string): Prompt {
+export function copyPrompt<P extends Prompt = Prompt>(prompt: P, where: string, keys?: Keys<P>): Prompt {
+  checkAwaited(where, "the prompt", prompt);
   if (!isObject(prompt)) throw badPrompt(where, "an object with points, a box or a maskInput", prompt);
+  checkKeys(where, prompt, (keys ?? promptKeys) as Keys<P>);
+  checkAwaited(`${where}: maskInput`, "it", prompt.maskInput);
   const { points, labels, box, maskInput, normalized } = prompt;
   if (points !== undefined && !isList(points)) throw badPrompt(`${where}: points`, "a list of [x, y]", points);
   if (labels !== undefined && !isList(labels)) throw badPrompt(`${where}: labels`, "a list of 0 and 1", labels);
@@ -86,10 +95,13 @@ export function copyPrompt(prompt: Prompt, where: string): Prompt {
  * (reference: sam2_image_predictor.py, `_prep_prompts` and `_predict`).
  *
  * Throws a `PromptError`: "empty" without anything, "labels-mismatch", "bad-label", "not-finite", "out-of-image" for a
- * point or a whole box outside the image, "bad-box" for corners the wrong way round, "mask-input-size", and what
- * `copyPrompt` throws.
+ * point or a whole box outside the image, "bad-box" for corners the wrong way round, "mask-input-size", "empty-mask" for a
+ * maskInput that shows nothing, and what `copyPrompt` throws.
  */
-export function encodePrompt(prompt: Prompt, { image, imageSize, where }: PromptContext): EncodedPrompt {
+export function encodePrompt(
+  prompt: Prompt,
+  { image, imageSize, where, isRefinement = false }: PromptContext,
+): EncodedPrompt {
   const { points = [], labels = points.map((): Label => 1), ...rest } = copyPrompt(prompt, where);
   const { box, maskInput, normalized = false } = rest;
   if (labels.length !== points.length) {
@@ -114,7 +126,10 @@ export function encodePrompt(prompt: Prompt, { image, imageSize, where }: Prompt
     }
   }
   const corners = box === undefined ? [] : cornersOf(`${where}: box`, box, limit);
-  if (maskInput !== undefined) checkMaskInput(`${where}: maskInput`, maskInput, imageSize / 4);
+  if (maskInput !== undefined) {
+    checkMaskInput(`${where}: maskInput`, maskInput, imageSize / 4);
+    if (!isRefinement) checkLogitsShow(`${where}: maskInput`, maskInput);
+  }
 
   const scaled = [...corners, ...points].flatMap(([x, y]) => [
     (x / limit.width) * imageSize,
@@ -132,13 +147,24 @@ export function encodePrompt(prompt: Prompt, { image, imageSize, where }: Prompt
 
 /**
  * A mask of any size as logits to prompt with: 10 inside, -10 outside, antialiased down to a quarter of `imageSize`
- * (reference: modeling/sam2_base.py, `_use_mask_as_output`).
+ * (reference: modeling/sam2_base.py, `_use_mask_as_output`). Throws a `PromptError` "empty-mask" for a mask without a
+ * pixel, a `MaskError` for what is no mask.
  */
 export function maskPrompt(mask: Mask, imageSize: number): MaskLogits {
   checkMask("maskPrompt", mask);
+  checkShows("maskPrompt", mask);
   const side = imageSize / 4;
   const size = { width: side, height: side };
   return { ...size, data: resizeAntialiased(maskFloats(mask, -10, 10), mask, size) };
+}
+
+/** Throws a `PromptError` "empty-mask" for a mask that no pixel is in: it shows no object. */
+export function checkShows(where: string, mask: Mask): void {
+  const { width, height, data } = mask;
+  if (data.some((pixel) => pixel !== 0)) return;
+  throw new PromptError("empty-mask", `${where}: the mask is empty: none of its ${width}x${height} pixels is 1`, {
+    details: { width, height },
+  });
 }
 
 function checkPoint(what: string, point: Point, { width, height }: Size): void {
@@ -190,6 +216,15 @@ function checkMaskInput(what: string, { width, height, data }: MaskLogits, side:
     );
   }
   if (!data.every(Number.isFinite)) throw new PromptError("not-finite", `${what} has values that are not finite`);
+}
+
+/** A faint object may have no logit above 0; what is the same everywhere shows none. */
+function checkLogitsShow(what: string, { width, height, data }: MaskLogits): void {
+  const [first = 0] = data;
+  if (first > 0 || data.some((logit) => logit !== first)) return;
+  throw new PromptError("empty-mask", `${what} is empty: all of its logits are ${first}, and above 0 is the object`, {
+    details: { width, height },
+  });
 }
 
 function badPrompt(what: string, expected: string, got: unknown): PromptError {

@@ -3,6 +3,7 @@ import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import type { ImagePrediction } from "../predict/finish.ts";
 import type { CachedImageOptions } from "../predict/image-embedding.ts";
 import type {
@@ -11,6 +12,7 @@ import type {
   RefineOptions,
   SetImageOptions,
 } from "../predict/image-predictor.ts";
+import { predictKeys, predictorKeys, refineKeys, signalKeys } from "../predict/image-predictor.ts";
 import type { ImageSegmenter } from "../predict/image-segmenter.ts";
 import type { LoadProgress } from "../progress.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
@@ -19,6 +21,17 @@ import type { HostTensor } from "../tensor/tensor.ts";
 import { Caller } from "./caller.ts";
 import { type Handle, type Sam2Methods, type ServedImages, type ServedModel, sam2Methods } from "./methods.ts";
 import type { PortLike } from "./port.ts";
+
+/**
+ * What a message can carry of what `loadSam2` takes: a name, a path or an address, also as a URL object; bytes; in a
+ * browser a Blob; and whatever other plain data the host's own `open` understands.
+ */
+export type RemoteModelSource =
+  | string
+  | { readonly href: string }
+  | Uint8Array
+  | { readonly size: number; readonly type: string; arrayBuffer(): Promise<ArrayBuffer> }
+  | { readonly [key: string]: unknown };
 
 /** Options of `RemoteClient.load`. */
 export interface RemoteLoadOptions {
@@ -58,7 +71,8 @@ export class RemoteClient {
    * Has the host load a checkpoint: its bytes, or what else the host's `open` takes. Rejects as `loadSam2`; aborting
    * rejects at once, and what the host loads in spite of it is freed.
    */
-  async load(source: unknown, options: RemoteLoadOptions = {}): Promise<RemoteSam2> {
+  async load(source: RemoteModelSource, options: RemoteLoadOptions = {}): Promise<RemoteSam2> {
+    checkKeys("load", options, loadKeys);
     return new RemoteSam2(this.#caller, await loadModel(this.#caller, source, options));
   }
 
@@ -74,12 +88,19 @@ export class RemoteClient {
 
 async function loadModel(
   caller: Caller<Sam2Methods>,
-  source: unknown,
+  source: RemoteModelSource,
   { transfer, signal, onProgress, ...options }: RemoteLoadOptions,
 ): Promise<Sam2Methods["load"]["result"]> {
   signal?.throwIfAborted();
-  const loaded = caller.call("load", { source, ...options }, { signal, onEvent: onProgress, transfer });
+  // A URL object cannot be cloned.
+  const sent = typeof source === "object" && isUrl(source) ? source.href : source;
+  const loaded = caller.call("load", { source: sent, ...options }, { signal, onEvent: onProgress, transfer });
   return abortable(loaded, signal, (late) => caller.abandon(late));
+}
+
+/** Of this realm or another; core knows no URL by itself. */
+function isUrl(source: object): source is { readonly href: string } {
+  return Object.prototype.toString.call(source) === "[object URL]";
 }
 
 /** Options of `createWorkerPredictor`: those of `RemoteClient.load`, and the predictor's. */
@@ -94,9 +115,12 @@ export interface WorkerPredictorOptions extends RemoteLoadOptions {
  */
 export async function createWorkerPredictor(
   worker: PortLike,
-  source: unknown,
-  { predictor: options = {}, ...load }: WorkerPredictorOptions = {},
+  source: RemoteModelSource,
+  given: WorkerPredictorOptions = {},
 ): Promise<RemoteImagePredictor> {
+  checkKeys("createWorkerPredictor", given, workerKeys);
+  const { predictor: options = {}, ...load } = given;
+  checkKeys("createWorkerPredictor: predictor", options, predictorKeys);
   const caller = new Caller(worker, sam2Methods);
   try {
     const model = await loadModel(caller, source, load);
@@ -133,6 +157,7 @@ export class RemoteSam2 {
 
   /** As `new ImagePredictor`: rejects with a `PromptError` "bad-option" that names an option out of range. */
   async imagePredictor(options: ImagePredictorOptions = {}): Promise<RemoteImagePredictor> {
+    checkKeys("imagePredictor", options, predictorKeys);
     const { caller, model } = this.reach();
     return new RemoteImagePredictor(this, caller, await caller.call("imagePredictor", { model, options }));
   }
@@ -196,7 +221,7 @@ export class RemoteImagePredictor implements ImageSegmenter {
   }
 
   /** As `ImagePredictor.setImage`. */
-  setImage(
+  async setImage(
     image: RawImage,
     { cache, key, ...options }: RemoteSetImageOptions & CachedImageOptions = {},
   ): Promise<void> {
@@ -218,17 +243,21 @@ export class RemoteImagePredictor implements ImageSegmenter {
   }
 
   /** As `ImagePredictor.setImages`. */
-  setImages(images: readonly RawImage[], options: RemoteSetImageOptions = {}): Promise<void> {
+  async setImages(images: readonly RawImage[], options: RemoteSetImageOptions = {}): Promise<void> {
+    checkKeys("setImages", options, setImagesKeys);
+    checkKeys("setImage", options, setImageKeys);
     return this.#replace("setImage", options.signal, () => this.#encode(images, options));
   }
 
   /** As `ImagePredictor.saveImage`. */
-  saveImage(index = 0, options: SetImageOptions = {}): Promise<Uint8Array> {
+  async saveImage(index = 0, options: SetImageOptions = {}): Promise<Uint8Array> {
+    checkKeys("saveImage", options, signalKeys);
     return this.#calls.run("saveImage", options.signal, () => this.#save(this.#images, index, options));
   }
 
   /** As `ImagePredictor.loadImages`. */
-  loadImages(files: readonly Uint8Array[], options: SetImageOptions = {}): Promise<void> {
+  async loadImages(files: readonly Uint8Array[], options: SetImageOptions = {}): Promise<void> {
+    checkKeys("loadImages", options, signalKeys);
     return this.#replace("loadImages", options.signal, () => this.#load(files, options));
   }
 
@@ -240,6 +269,7 @@ export class RemoteImagePredictor implements ImageSegmenter {
 
   /** As `ImagePredictor.predictMany`. */
   async predictMany(prompts: readonly Prompt[], options: PredictOptions = {}): Promise<readonly ImagePrediction[]> {
+    checkKeys("predict", options, predictKeys);
     checkPrompts(prompts, "predictMany");
     const asked = prompts.map((prompt, i) =>
       copyPrompt(prompt, prompts.length === 1 ? "predict" : `predict: prompt ${i}`),
@@ -251,6 +281,7 @@ export class RemoteImagePredictor implements ImageSegmenter {
 
   /** As `ImagePredictor.refine`. */
   async refine(prompt: Prompt, options: RefineOptions = {}): Promise<ImagePrediction> {
+    checkKeys("refine", options, refineKeys);
     const asked = copyPrompt(prompt, "predict");
     const { signal, onStep } = options;
     const onEvent = onStep && (({ prediction, iteration }: Step) => onStep(prediction, iteration));
@@ -321,3 +352,15 @@ export class RemoteImagePredictor implements ImageSegmenter {
     return this.#calls.run("predict", signal, job);
   }
 }
+
+const loadKeys: Keys<RemoteLoadOptions> = {
+  config: true,
+  dtype: true,
+  backend: true,
+  transfer: true,
+  signal: true,
+  onProgress: true,
+};
+const workerKeys: Keys<WorkerPredictorOptions> = { ...loadKeys, predictor: true };
+const setImagesKeys: Keys<RemoteSetImageOptions> = { signal: true, transfer: true };
+const setImageKeys: Keys<RemoteSetImageOptions & CachedImageOptions> = { ...setImagesKeys, cache: true, key: true };

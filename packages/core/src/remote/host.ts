@@ -2,7 +2,9 @@ import { Abort, type AbortSignalLike, abortable } from "../abort.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError, RemoteError, StateError } from "../errors.ts";
+import type { Sam2Config } from "../model/config.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
+import { type DownloadStage, loadingSteps, type OnProgress } from "../progress.ts";
 import { Queue } from "../queue.ts";
 import { loadSam2, type Sam2 } from "../sam2.ts";
 import type { FrameSource } from "../video/frame-source.ts";
@@ -292,7 +294,7 @@ export interface Sam2HostOptions {
    */
   readonly backend: Backend | ((options: unknown) => Promise<Backend>);
   /** Makes a checkpoint's bytes of a client's `source`, which may be any plain data. By default it has to be the bytes. */
-  readonly open?: (source: unknown, options: { readonly signal: AbortSignalLike }) => Promise<ByteSource | Uint8Array>;
+  readonly open?: (source: unknown, options: OpenOptions) => Promise<ByteSource | Uint8Array | OpenedModel>;
   /**
    * Makes frames of what a client gives to `RemoteVideoPredictor.open`, which may be any plain data. They are closed with
    * their session. By default only videos whose frames the client reads can be tracked.
@@ -300,9 +302,26 @@ export interface Sam2HostOptions {
   readonly openVideo?: (video: unknown, options: { readonly signal: AbortSignalLike }) => Promise<ClosableFrames>;
 }
 
+/** What opening a checkpoint is told. */
+export interface OpenOptions {
+  readonly signal: AbortSignalLike;
+  /** Hears of a download; the client sees it as the first part of loading. */
+  readonly onProgress: OnProgress<DownloadStage>;
+}
+
+/** A checkpoint, and the config that lies beside it, which is asked for where the tensors do not show it. */
+export interface OpenedModel {
+  readonly source: ByteSource | Uint8Array;
+  readonly config?: () => Promise<Sam2Config>;
+}
+
 /** Frames that may hold something open. */
 export interface ClosableFrames extends FrameSource {
   close?(): Promise<void>;
+}
+
+function isOpened(opened: ByteSource | Uint8Array | OpenedModel): opened is OpenedModel {
+  return "source" in opened;
 }
 
 /** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models, image and video predictors. */
@@ -320,11 +339,15 @@ export function serveSam2(
     load: async ({ source, backend: asked, ...options }, { signal, emit, hold }) => {
       const made = typeof backend === "function" ? await backend(asked) : undefined;
       try {
-        const model = await loadSam2(await open(source, { signal }), {
+        const steps = loadingSteps(emit);
+        const opened = await open(source, { signal, onProgress: steps.fetching });
+        const found: OpenedModel = isOpened(opened) ? opened : { source: opened };
+        const model = await loadSam2(found.source, {
           backend: made ?? (backend as Backend),
+          ...(found.config !== undefined && { config: found.config }),
           ...options,
           signal,
-          onProgress: emit,
+          onProgress: steps.compiling,
         });
         const handle = hold<ServedModel>(new LoadedModel(model), async () => {
           await model.dispose().finally(() => made?.dispose());

@@ -3,6 +3,7 @@ import { Abort, abortable } from "../abort.ts";
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { checkMask } from "../mask/mask.ts";
+import { checkAwaited, checkKeys } from "../options.ts";
 import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import type { MemoryEstimate } from "../video/memory-bank.ts";
@@ -22,6 +23,7 @@ import type {
   RemoveOptions,
   SignalOption,
 } from "../video/video-session.ts";
+import { objectMaskKeys, objectPromptKeys, propagateKeys } from "../video/video-session.ts";
 import type { TrackingSession, VideoTracker } from "../video/video-tracker.ts";
 import type { Caller } from "./caller.ts";
 import type { RemoteSam2 } from "./client.ts";
@@ -56,6 +58,7 @@ export class RemoteVideoPredictor implements VideoTracker {
 
   /** As `new VideoPredictor`: throws a `PromptError` "bad-option" for a setting that is none. */
   constructor(model: RemoteSam2, options: VideoOptions = {}) {
+    checkAwaited("RemoteVideoPredictor", "the model", model);
     this.model = model;
     this.#options = { ...options };
     this.#settings = videoSettings(options, model.config);
@@ -102,6 +105,7 @@ export class RemoteVideoPredictor implements VideoTracker {
   }
 
   #start(source: FrameSource, options: VideoOptions, saved?: Uint8Array): RemoteVideoSession {
+    checkAwaited("start", "the video", source);
     const { caller, model } = this.model.reach();
     const { size, count } = source;
     const id = ++sources;
@@ -169,6 +173,7 @@ export class RemoteVideoSession implements TrackingSession {
 
   /** As `VideoSession.addPrompt`. */
   async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addPrompt", prompt, objectPromptKeys);
     const asked = objectPrompt.send(prompt, new Set());
     return this.#call("addPrompt", signal, (session, options) =>
       this.#caller.call("addPrompt", { session, prompt: asked }, options),
@@ -177,6 +182,7 @@ export class RemoteVideoSession implements TrackingSession {
 
   /** As `VideoSession.addMask`. */
   async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addMask", prompt, objectMaskKeys);
     checkMask("addMask", prompt.mask);
     const transfer = new Set<ArrayBuffer>();
     const asked = objectMask.send(prompt, transfer);
@@ -208,7 +214,9 @@ export class RemoteVideoSession implements TrackingSession {
   }
 
   /** As `VideoSession.propagate`: the host tracks a frame when it is asked for. */
-  async *propagate({ signal, ...options }: PropagateOptions = {}): AsyncGenerator<FrameResult, void, void> {
+  async *propagate(given: PropagateOptions = {}): AsyncGenerator<FrameResult, void, void> {
+    checkKeys("propagate", given, propagateKeys);
+    const { signal, ...options } = given;
     const open = () =>
       this.#call("propagate", signal, (session) => this.#caller.call("propagate", { session, options }, { signal }));
     for await (const { frame, state } of this.#caller.iterate(open, trackedFrame, { signal })) {

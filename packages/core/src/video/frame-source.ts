@@ -1,6 +1,7 @@
 import { Abort, type AbortSignalLike, abortable } from "../abort.ts";
 import { FrameError, StateError } from "../errors.ts";
 import type { RawImage, Size } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { Queue } from "../queue.ts";
 import { frameForgotten } from "./memory-bank.ts";
 import { frameUnreadable } from "./track-step.ts";
@@ -43,8 +44,10 @@ export interface IteratedFrames extends FrameSource {
  */
 export async function framesFrom(
   frames: AsyncIterable<RawImage> | Iterable<RawImage>,
-  { count, keep = 16, signal }: FramesFromOptions = {},
+  options: FramesFromOptions = {},
 ): Promise<IteratedFrames> {
+  checkKeys("framesFrom", options, framesKeys);
+  const { count, keep = 16, signal } = options;
   const iterator = Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
   const queue = new Queue();
   const kept = new Map<number, RawImage>();
@@ -160,3 +163,5 @@ export class FrameReader {
 async function readFrame(source: FrameSource, index: number, { signal }: Abort): Promise<RawImage | undefined> {
   return source.frame(index, { signal });
 }
+
+const framesKeys: Keys<FramesFromOptions> = { count: true, keep: true, signal: true };

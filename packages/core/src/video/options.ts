@@ -1,6 +1,6 @@
 import type { Sam2Config } from "../model/config.ts";
 import { geometry } from "../model/geometry.ts";
-import { checkInteger } from "../options.ts";
+import { checkInteger, checkKeys, type Keys } from "../options.ts";
 import { attentionReach, pointerLimit } from "./frame-selection.ts";
 import { estimateMemory, type FrameHistory, type MemoryEstimate } from "./memory-bank.ts";
 
@@ -49,6 +49,7 @@ export type VideoSettings = Required<Omit<VideoOptions, "maxConditioningFrames" 
 
 /** Throws a `PromptError` "bad-option" for a setting that is none. */
 export function videoSettings(options: VideoOptions, config: Sam2Config): VideoSettings {
+  checkKeys("video", options, videoKeys);
   const { memories } = geometry(config);
   const settings: VideoSettings = {
     nonOverlappingMasks: false,
@@ -99,3 +100,18 @@ export function estimateSession(
   const kept = Math.min(frames, 2 * historyReach(config, settings, frames) + 1);
   return estimateMemory(config, { objects, frames: kept, cachedFrames: settings.cachedFrames });
 }
+
+const videoKeys: Keys<VideoOptions> = {
+  nonOverlappingMasks: true,
+  fillHoleArea: true,
+  conditionOnCorrections: true,
+  forgetAroundPrompts: true,
+  memoryStride: true,
+  maxConditioningFrames: true,
+  memories: true,
+  objectsPerRun: true,
+  history: true,
+  cachedFrames: true,
+  readAhead: true,
+  returnLogits: true,
+};

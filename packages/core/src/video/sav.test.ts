@@ -135,16 +135,19 @@ describe("what makes no sense is a typed error", () => {
 
   const good = recorder().annotation(options);
   test.each<[string, Partial<Record<keyof SavAnnotation, unknown>> | null]>([
-    ["video_width", null],
+    ["it", null],
     ["video_width", { ...good, video_width: 0 }],
     ["masklet_id", { ...good, masklet_id: [1, 1] }],
-    ["masklet must be", { ...good, masklet: "none" }],
+    ["masklet", { ...good, masklet: "none" }],
     ["masklet[0]", { ...good, masklet: [[null]] }],
     ["masklet[0][1]", { ...good, masklet: [[null, { size: [4, 3], counts: "<" }]] }],
     ["masklet[0][0]", { ...good, masklet: [[{ size: [3, 4], counts: [12] }, null]] }],
   ])("%s", (field, json) => {
     expect(() => parseSav(json)).toThrow(
-      expect.objectContaining({ code: "sav-malformed", message: expect.stringContaining(`parseSav: ${field}`) }),
+      expect.objectContaining({
+        code: "sav-malformed",
+        message: expect.stringContaining(`SA-V annotation: ${field} should be`),
+      }),
     );
   });
 

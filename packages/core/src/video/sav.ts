@@ -3,9 +3,11 @@
  * object, with statistics for each object. Field names, and what they mean, are those of sav_dataset/README.md.
  */
 import { MaskError } from "../errors.ts";
+import { fieldProblem, fieldsOf, isObject } from "../fields.ts";
 import type { Size } from "../image/image.ts";
 import { checkMaskFits, type Mask } from "../mask/mask.ts";
 import { type CompressedRle, compressRle, decodeRle, encodeRle, rleArea } from "../mask/rle.ts";
+import { checkKeys, type Keys } from "../options.ts";
 
 /** The content of a `*_manual.json` or `*_auto.json` file. */
 export interface SavAnnotation {
@@ -87,7 +89,9 @@ export class MaskletRecorder {
   readonly #masklets = new Map<number, Map<number, Recorded>>();
 
   /** `size` is the video's. Throws a `MaskError` "sav-option". */
-  constructor({ width, height }: Size, { every = 1 }: MaskletRecorderOptions = {}) {
+  constructor({ width, height }: Size, options: MaskletRecorderOptions = {}) {
+    checkKeys("MaskletRecorder", options, recorderKeys);
+    const { every = 1 } = options;
     natural("every", every, 1);
     this.#size = { width, height };
     this.#every = every;
@@ -172,25 +176,23 @@ function statisticsOf(masklet: ReadonlyMap<number, Recorded>): {
  * "sav-malformed" that names the field.
  */
 export function parseSav(json: unknown): SavAnnotation {
-  const fields: Partial<Record<keyof SavAnnotation, unknown>> = typeof json === "object" && json !== null ? json : {};
-  const { video_width: width, video_height: height, masklet_id: ids, masklet } = fields;
-  if (!(isCount(width) && isCount(height))) {
-    throw malformed("video_width and video_height must be positive integers", { width, height });
-  }
-  if (!(Array.isArray(ids) && ids.every((id) => Number.isInteger(id)) && new Set(ids).size === ids.length)) {
-    throw malformed("masklet_id must be a list of integers, each once", { ids });
-  }
-  if (!Array.isArray(masklet)) throw malformed("masklet must be a list of frames", {});
+  if (!isObject(json)) throw malformed("", "an annotation", json);
+  const root = fieldsOf(json, "", { fail: malformed });
+  const [width, height, ids] = [root.size("video_width"), root.size("video_height"), root.integers("masklet_id")];
+  root.expect("masklet_id", new Set(ids).size === ids.length, "a list of integers, each once");
+  const masklet = root.value("masklet");
+  if (!Array.isArray(masklet)) throw malformed("masklet", "a list of frames", masklet);
   for (const [place, objects] of masklet.entries()) {
+    const frame = `masklet[${place}]`;
     if (!Array.isArray(objects) || objects.length !== ids.length) {
-      throw malformed(`masklet[${place}] must have a mask for each of ${ids.length} objects`, { place });
+      throw malformed(frame, `a mask for each of ${ids.length} objects`, objects);
     }
     for (const [i, rle] of objects.entries()) {
       if (rle === null || isRle(rle, [height, width])) continue;
-      throw malformed(`masklet[${place}][${i}] must be null or { size: [${height}, ${width}], counts }`, { place, i });
+      throw malformed(`${frame}[${i}]`, `null or { size: [${height}, ${width}], counts }`, rle);
     }
   }
-  return json as SavAnnotation; // as far as it will be used
+  return json as unknown as SavAnnotation; // as far as it will be used
 }
 
 /**
@@ -211,20 +213,17 @@ export function* savFrames(
   }
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) > 0;
-}
-
 function isRle(value: unknown, [height, width]: CompressedRle["size"]): boolean {
-  const { size, counts }: Partial<Record<keyof CompressedRle, unknown>> =
-    typeof value === "object" && value !== null ? value : {};
+  const { size, counts } = isObject(value) ? value : {};
   return (
     typeof counts === "string" && Array.isArray(size) && size.length === 2 && size[0] === height && size[1] === width
   );
 }
 
-function malformed(problem: string, details: Readonly<Record<string, unknown>>): MaskError {
-  return new MaskError("sav-malformed", `parseSav: ${problem}`, { details });
+function malformed(field: string, expected: string, actual: unknown): MaskError {
+  return new MaskError("sav-malformed", `SA-V annotation: ${fieldProblem(field, expected, actual)}`, {
+    details: { field, expected, actual },
+  });
 }
 
 function natural(option: string, value: number, least: number): void {
@@ -233,3 +232,5 @@ function natural(option: string, value: number, least: number): void {
     details: { option, value },
   });
 }
+
+const recorderKeys: Keys<MaskletRecorderOptions> = { every: true };

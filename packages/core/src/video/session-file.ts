@@ -9,6 +9,7 @@ import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts"
 import { decodeUtf8, encodeUtf8 } from "../checkpoint/utf8.ts";
 import type { WeightEntry } from "../checkpoint/weight-store.ts";
 import { CheckpointError } from "../errors.ts";
+import { type Fields, fieldProblem, fieldsOf } from "../fields.ts";
 import type { Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import { geometry } from "../model/geometry.ts";
@@ -99,13 +100,20 @@ export async function readSession(bytes: Uint8Array, bank: MemoryBank, context: 
       },
     );
   }
-  for (const [i, object] of root.list("objects").entries()) readObject(contents, `objects.${i}`, object, bank, context);
+  for (const [i, object] of root.children("objects").entries())
+    readObject(contents, `objects.${i}`, object, bank, context);
 }
 
-function readObject(contents: Contents, path: string, json: Json, bank: MemoryBank, { config }: SessionContext): void {
+function readObject(
+  contents: Contents,
+  path: string,
+  json: Fields,
+  bank: MemoryBank,
+  { config }: SessionContext,
+): void {
   const { maskSide, width, memory: map } = geometry(config);
   const object: ObjectMemory = bank.ensure(json.integer("id"));
-  const decoded = (kind: string, entry: Json): Decoded => {
+  const decoded = (kind: string, entry: Fields): Decoded => {
     const at = `${path}.${kind}.${entry.integer("frame")}`;
     return {
       logits: contents.floats(`${at}.logits`, maskSide ** 2),
@@ -114,27 +122,27 @@ function readObject(contents: Contents, path: string, json: Json, bank: MemoryBa
       iouPrediction: entry.number("iouPrediction"),
     };
   };
-  for (const entry of json.list("prompts")) {
+  for (const entry of json.children("prompts")) {
     const frame = entry.integer("frame");
     object.prompts.set(frame, readPrompt(contents, `${path}.prompts.${frame}.mask`, entry));
   }
   for (const kind of ["conditioning", "recent"] as const) {
-    for (const entry of json.list(kind)) {
+    for (const entry of json.children(kind)) {
       const frame = entry.integer("frame");
       const memory = contents.halves(`${path}.${kind}.${frame}.memory`, map.tokens * map.channels);
       const remembered: Remembered = { ...decoded(kind, entry), memory };
       object[kind].set(frame, remembered);
     }
   }
-  for (const entry of json.list("pending")) {
+  for (const entry of json.children("pending")) {
     const conditioning = entry.value("conditioning") === true;
     object.pending.set(entry.integer("frame"), { decoded: decoded("pending", entry), conditioning });
   }
-  for (const pair of json.list("tracked")) object.tracked.set(pair.integer("0"), pair.value("1") === true);
-  for (const pair of json.list("forgotten")) object.forgotten.push([pair.integer("0"), pair.integer("1")]);
+  for (const pair of json.children("tracked")) object.tracked.set(pair.integer("0"), pair.value("1") === true);
+  for (const pair of json.children("forgotten")) object.forgotten.push([pair.integer("0"), pair.integer("1")]);
 }
 
-function readPrompt(contents: Contents, maskName: string, entry: Json): FramePrompt {
+function readPrompt(contents: Contents, maskName: string, entry: Fields): FramePrompt {
   if (entry.value("points") !== undefined) {
     const [points, labels] = [entry.numbers("points"), entry.numbers("labels")];
     if (points.length !== 2 * labels.length) throw malformed("has points and labels that do not match");
@@ -182,47 +190,16 @@ function checkLength<T extends { readonly length: number }>(name: string, data: 
   throw malformed(`has ${data.length} values in ${name}, not ${length}`);
 }
 
-/** One JSON object or array of the header, whose fields are what they are asked for or an error. */
-interface Json {
-  value(key: string): unknown;
-  number(key: string): number;
-  integer(key: string): number;
-  numbers(key: string): readonly number[];
-  list(key: string): readonly Json[];
-}
-
-function parse(bytes: Uint8Array): Json {
+function parse(bytes: Uint8Array): Fields {
   const text = decodeUtf8(bytes);
   try {
-    return jsonOf(JSON.parse(text ?? ""), HEADER);
+    return fieldsOf(JSON.parse(text ?? ""), "", {
+      fail: (...problem) => malformed(`is malformed: ${fieldProblem(...problem)}`),
+    });
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
     throw malformed("has a header that is not JSON", cause);
   }
-}
-
-function jsonOf(found: unknown, path: string): Json {
-  if (typeof found !== "object" || found === null) throw malformed(`has no proper ${path}`);
-  const fields = new Map<string, unknown>(Object.entries(found));
-  const expect = <T>(key: string, fits: (value: unknown) => value is T): T => {
-    const value = fields.get(key);
-    if (!fits(value)) throw malformed(`has no proper ${path}.${key}`);
-    return value;
-  };
-  return {
-    value: (key) => fields.get(key),
-    number: (key) => expect(key, isNumber),
-    integer: (key) => expect(key, (value): value is number => Number.isSafeInteger(value)),
-    numbers: (key) => expect(key, (value): value is readonly number[] => Array.isArray(value) && value.every(isNumber)),
-    list: (key) =>
-      expect(key, (value): value is readonly unknown[] => Array.isArray(value)).map((item, i) =>
-        jsonOf(item, `${path}.${key}.${i}`),
-      ),
-  };
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === "number";
 }
 
 function malformed(problem: string, cause?: unknown): CheckpointError {

@@ -1,6 +1,7 @@
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
 import { copyMask } from "../mask/mask.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { copyPrompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { FrameResult } from "./frame-result.ts";
@@ -67,7 +68,9 @@ export class StreamSession {
    * The next frame, of the first one's size; its pixels are copied. -> all objects on it; without objects nothing is
    * computed.
    */
-  async push(image: RawImage, { signal, latest = false }: PushOptions = {}): Promise<FrameResult> {
+  async push(image: RawImage, options: PushOptions = {}): Promise<FrameResult> {
+    checkKeys("push", options, pushKeys);
+    const { signal, latest = false } = options;
     checkImage("push", image);
     const taken = { ...image, data: image.data.slice() };
     const checkLatest = this.#calls.ticket("push", latest);
@@ -87,12 +90,13 @@ export class StreamSession {
 
   /** As `VideoSession.addPrompt`, on the frame pushed last. */
   async addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<FrameResult> {
-    const asked = { ...prompt, ...copyPrompt(prompt, "addPrompt") };
+    const asked = { ...prompt, ...copyPrompt(prompt, "addPrompt", streamPromptKeys) };
     return this.#onFrame("addPrompt", options, (session, frame) => session.addPrompt({ ...asked, frame }, options));
   }
 
   /** As `VideoSession.addMask`, on the frame pushed last. */
   async addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addMask", prompt, streamMaskKeys);
     const asked = { ...prompt, mask: copyMask("addMask", prompt.mask) };
     return this.#onFrame("addMask", options, (session, frame) => session.addMask({ ...asked, frame }, options));
   }
@@ -142,3 +146,14 @@ export class StreamSession {
     };
   }
 }
+
+const pushKeys: Keys<PushOptions> = { signal: true, latest: true };
+const streamPromptKeys: Keys<ObjectPrompt> = {
+  object: true,
+  points: true,
+  labels: true,
+  box: true,
+  clearOldPoints: true,
+  normalized: true,
+};
+const streamMaskKeys: Keys<ObjectMask> = { object: true, mask: true };

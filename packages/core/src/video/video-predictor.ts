@@ -1,3 +1,4 @@
+import { checkAwaited } from "../options.ts";
 import type { Sam2 } from "../sam2.ts";
 import type { FrameSource } from "./frame-source.ts";
 import { MemoryBank, type MemoryEstimate } from "./memory-bank.ts";
@@ -25,6 +26,7 @@ export class VideoPredictor implements VideoTracker {
 
   /** Throws a `PromptError` "bad-option" for a setting that is none. */
   constructor(model: Sam2, options: VideoOptions = {}) {
+    checkAwaited("VideoPredictor", "the model", model);
     this.model = model;
     this.#options = options;
     this.#settings = videoSettings(options, model.config);
@@ -37,6 +39,7 @@ export class VideoPredictor implements VideoTracker {
 
   /** A session over a video. Nothing is read or computed yet. */
   start(source: FrameSource): VideoSession {
+    checkAwaited("start", "the video", source);
     return new VideoSession(this.model, source, this.#settings, this.#bank(source));
   }
 
@@ -55,6 +58,8 @@ export class VideoPredictor implements VideoTracker {
    * `readSafetensors` for what is no such file at all.
    */
   async load(bytes: Uint8Array, source: FrameSource): Promise<VideoSession> {
+    checkAwaited("load", "the saved session", bytes);
+    checkAwaited("load", "the video", source);
     const bank = this.#bank(source);
     await readSession(bytes, bank, { config: this.model.config, size: source.size, count: source.count });
     return new VideoSession(this.model, source, this.#settings, bank);

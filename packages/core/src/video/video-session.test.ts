@@ -295,13 +295,23 @@ describe("prompts", () => {
     expect(session.objectIds).toEqual([]);
   });
 
-  test("an empty mask is an object that is absent", async () => {
+  test("an empty mask is refused, and so is a field that there is not", async () => {
     await using session = start();
     const empty = { ...size, data: new Uint8Array(24 * 16) };
-    const [object] = (await session.addMask({ frame: 0, object: 1, mask: empty })).objects;
-    expect(object).toMatchObject({ objectScore: -10, iouPrediction: 1 });
-    expect(object?.mask.data.includes(1)).toBe(false);
-    expect(await all(session)).toHaveLength(FRAMES);
+    await expect(session.addMask({ frame: 0, object: 1, mask: empty })).rejects.toMatchObject({
+      ...{ name: "PromptError", code: "empty-mask" },
+      message: "addMask: the mask is empty: none of its 24x16 pixels is 1",
+    });
+    const named: object = { pointLabels: [1] };
+    await expect(session.addPrompt({ frame: 0, object: 1, ...click, ...named })).rejects.toThrow(
+      "addPrompt: there is no option pointLabels; did you mean labels?",
+    );
+    await expect(session.addMask({ frame: 0, obejct: 1, mask } as never)).rejects.toThrow(/did you mean object/);
+    expect(session.objectIds).toEqual([]);
+    await session.addPrompt({ frame: 0, object: 1, ...click });
+    await expect(session.propagate({ revers: true } as object).next()).rejects.toThrow(/did you mean reverse/);
+    expect(() => start({ memorystride: 2 } as object)).toThrow(/did you mean memoryStride/);
+    expect(() => start({}, Promise.resolve(video) as never)).toThrow("start: the video is a Promise: await it first");
   });
 
   test("a mask of another size is stretched", async () => {

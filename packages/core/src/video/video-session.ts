@@ -2,8 +2,8 @@ import type { AbortSignalLike } from "../abort.ts";
 import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { type Box, copyMask, type Mask } from "../mask/mask.ts";
-import { checkInteger } from "../options.ts";
-import { copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
+import { checkInteger, checkKeys, type Keys } from "../options.ts";
+import { checkShows, copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type FrameResult, frameResult } from "./frame-result.ts";
@@ -118,7 +118,7 @@ export class VideoSession implements TrackingSession {
    * a `PromptError` as `ImagePredictor.predict`, or "box-keeps-points" for a box that is to follow earlier clicks.
    */
   async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
-    const shown = copyPrompt(prompt, "addPrompt");
+    const shown = copyPrompt(prompt, "addPrompt", objectPromptKeys);
     const { frame, object, clearOldPoints = true } = prompt;
     return this.#calls.run("addPrompt", signal, async () => {
       this.#check("addPrompt", { frame, object });
@@ -141,10 +141,15 @@ export class VideoSession implements TrackingSession {
     });
   }
 
-  /** Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. */
+  /**
+   * Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. Rejects with a
+   * `PromptError` "empty-mask" for one without a pixel.
+   */
   async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addMask", prompt, objectMaskKeys);
     const { frame, object } = prompt;
     const mask = copyMask("addMask", prompt.mask);
+    checkShows("addMask", mask);
     return this.#calls.run("addMask", signal, async () => {
       this.#check("addMask", { frame, object });
       return this.#prompt(object, frame, signal, { kind: "mask", mask });
@@ -188,6 +193,7 @@ export class VideoSession implements TrackingSession {
    * Rejects with a `StateError`: "no-objects" at the start, "no-prompt" for an object whose prompts were all taken back.
    */
   async *propagate(options: PropagateOptions = {}): AsyncGenerator<FrameResult, void, void> {
+    checkKeys("propagate", options, propagateKeys);
     const { reverse = false, signal, count = Number.POSITIVE_INFINITY } = options;
     const step = reverse ? -1 : 1;
     const start = await this.#calls.run("propagate", signal, async () => {
@@ -275,3 +281,16 @@ export class VideoSession implements TrackingSession {
     });
   }
 }
+
+/** Of a stream's prompts too, which name no frame. */
+export const objectPromptKeys: Keys<ObjectPrompt & OnFrame> = {
+  object: true,
+  frame: true,
+  points: true,
+  labels: true,
+  box: true,
+  clearOldPoints: true,
+  normalized: true,
+};
+export const objectMaskKeys: Keys<ObjectMask & OnFrame> = { object: true, frame: true, mask: true };
+export const propagateKeys: Keys<PropagateOptions> = { start: true, count: true, reverse: true, signal: true };

@@ -3,13 +3,17 @@ import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
 import { presetNamed, published } from "../model/published.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
 
 export interface CachedSourceOptions {
   /** The name of the cache in the page's Cache Storage: "masklet" unless set. `caches.delete(name)` empties it. */
   readonly cacheName?: string;
-  /** What the bytes must have, lower-case hexadecimal; computing it takes as much memory as the file, for a moment. */
+  /**
+   * What the bytes must have, lower-case hexadecimal: checked when they have arrived, which takes as much memory as the
+   * file for a moment, and remembered with what is kept.
+   */
   readonly sha256?: string;
   readonly signal?: AbortSignalLike;
   /** `item` is the address without its query; `fraction` stays 0 where the server names no size. Not called for what is cached. */
@@ -18,16 +22,20 @@ export interface CachedSourceOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** The header by which a kept file tells the SHA-256 that it was checked against. */
+const CHECKED = "x-masklet-sha256";
+
 /**
  * The address of a model's file on Hugging Face: a published model's name (`sam2.1-hiera-tiny`), or `owner/model`. `file`
- * is `model.safetensors` unless set, or the authors' checkpoint where that is all that is there.
+ * is `model.safetensors` unless set, or the authors' checkpoint where that is all that is there; `revision` is a branch, a
+ * tag or a commit.
  */
-export function hubUrl(model: string, file?: string): string {
+export function hubUrl(model: string, file?: string, revision = "main"): string {
   const preset = presetNamed(model);
   const known = preset && published[preset];
   const repository = known?.repository ?? (model.includes("/") ? model : `facebook/${model}`);
   const name = file ?? (known?.safetensors === false ? known.file : "model.safetensors");
-  return `https://huggingface.co/${repository}/resolve/main/${name}`;
+  return `https://huggingface.co/${repository}/resolve/${revision}/${name}`;
 }
 
 /**
@@ -41,6 +49,7 @@ export function hubUrl(model: string, file?: string): string {
  * "forbidden", "not-on-server", "range-refused", "rate-limited", "server-error", "http-error".
  */
 export async function cachedSource(url: string | URL, options: CachedSourceOptions = {}): Promise<ByteSource> {
+  checkKeys("cachedSource", options, cacheKeys);
   const { cacheName = "masklet", sha256, signal } = options;
   signal?.throwIfAborted();
   const address = new URL(url, globalThis.location?.href).href;
@@ -48,8 +57,9 @@ export async function cachedSource(url: string | URL, options: CachedSourceOptio
   const cache = await openCache(cacheName, name);
   const controller = new AbortController();
   const find = async (): Promise<Blob | undefined> => {
-    const blob = await (await cache.match(address, { ignoreVary: true }))?.blob();
-    if (blob === undefined || sha256 === undefined || (await digestOf(blob)) === sha256) return blob;
+    const kept = await cache.match(address, { ignoreVary: true });
+    if (kept === undefined || sha256 === undefined || kept.headers.get(CHECKED) === sha256) return kept?.blob();
+    // What was kept unchecked, or as another file.
     await cache.delete(address);
     return undefined;
   };
@@ -59,8 +69,8 @@ export async function cachedSource(url: string | URL, options: CachedSourceOptio
     await store(cache, address, options, controller.signal);
     const stored = await find();
     if (stored !== undefined) return stored;
-    throw new DownloadError("hash-mismatch", `${name}: what arrived does not have the SHA-256 ${sha256}`, {
-      details: { url: name, algorithm: "sha256", expected: sha256 },
+    throw new DownloadError("cache-unavailable", `${name}: the browser removed it as soon as it was stored`, {
+      details: { url: name },
     });
   };
   const onAbort = (): void => controller.abort(signal?.reason);
@@ -91,7 +101,7 @@ async function openCache(cacheName: string, name: string): Promise<Cache> {
 async function store(
   cache: Cache,
   address: string,
-  { onProgress, fetch = globalThis.fetch }: CachedSourceOptions,
+  { sha256, onProgress, fetch = globalThis.fetch }: CachedSourceOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const name = withoutQuery(address);
@@ -129,11 +139,16 @@ async function store(
       },
     }),
   );
+  const headers = new Headers(response.headers);
+  if (sha256 !== undefined) headers.set(CHECKED, sha256);
   try {
-    await cache.put(address, new Response(counted, { headers: response.headers }));
+    const body = sha256 === undefined ? counted : await checked(name, counted, sha256);
+    signal.throwIfAborted();
+    await cache.put(address, new Response(body, { headers }));
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     if (failure !== undefined) throw failure.error;
+    if (cause instanceof DownloadError) throw cause;
     if (cause instanceof Error && cause.name === "QuotaExceededError") throw await quotaExceeded(name, total, cause);
     throw failed("the download broke off", cause);
   }
@@ -155,7 +170,20 @@ async function quotaExceeded(name: string, needed: number | undefined, cause: un
   );
 }
 
-async function digestOf(blob: Blob): Promise<string> {
+/** The whole of a stream, if it has the hash; before anything of it is kept. */
+async function checked(url: string, stream: ReadableStream<Uint8Array>, expected: string): Promise<Blob> {
+  const blob = await new Response(stream as BodyInit).blob();
   const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const actual = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (actual === expected) return blob;
+  const message = `${url}: its SHA-256 should be ${expected}, but is ${actual}: it was damaged on its way, or is another file`;
+  throw new DownloadError("hash-mismatch", message, { details: { url, algorithm: "sha256", expected, actual } });
 }
+
+const cacheKeys: Keys<CachedSourceOptions> = {
+  cacheName: true,
+  sha256: true,
+  signal: true,
+  onProgress: true,
+  fetch: true,
+};

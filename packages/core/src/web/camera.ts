@@ -2,6 +2,7 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { VideoError } from "../errors.ts";
 import type { ImageLimits, RawImage } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { imageFrom } from "./image.ts";
 
 /** Options of `cameraFrames`. */
@@ -21,8 +22,10 @@ export interface CameraFramesOptions extends ImageLimits {
  */
 export async function* cameraFrames(
   source: MediaStreamTrack | HTMLVideoElement,
-  { signal, ...limits }: CameraFramesOptions = {},
+  options: CameraFramesOptions = {},
 ): AsyncGenerator<RawImage, void, undefined> {
+  checkKeys("cameraFrames", options, cameraKeys);
+  const { signal, ...limits } = options;
   signal?.throwIfAborted();
   if (!(source instanceof MediaStreamTrack)) return yield* elementFrames(source, limits, signal);
   if (source.kind !== "video") {
@@ -124,3 +127,5 @@ function streamFailed(cause: unknown): VideoError {
   const problem = cause instanceof Error || cause instanceof MediaError ? cause.message : String(cause);
   return new VideoError("stream-failed", `cameraFrames: the video does not play: ${problem}`, { cause });
 }
+
+const cameraKeys: Keys<CameraFramesOptions> = { maxPixels: true, signal: true };

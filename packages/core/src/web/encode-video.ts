@@ -1,6 +1,7 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { FrameError, MaskletError, VideoError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { canvas, imageDataFrom } from "./image.ts";
 import { loadMediabunny } from "./mediabunny.ts";
 
@@ -10,6 +11,8 @@ export interface EncodeVideoOptions {
   readonly fps?: number;
   /** Default "video/mp4". */
   readonly type?: "video/mp4" | "video/webm";
+  /** Width of a pixel by its height: `info.sampleAspectRatio` of the video that the frames come from. Default 1. */
+  readonly sampleAspectRatio?: number;
   /** Keeps the frames' transparency, in WebM alone; else they are on black. Default false. */
   readonly alpha?: boolean;
   readonly signal?: AbortSignalLike;
@@ -25,13 +28,25 @@ export interface EncodeVideoOptions {
  */
 export async function encodeVideo(
   frames: AsyncIterable<RawImage> | Iterable<RawImage>,
-  { fps = 30, type = "video/mp4", alpha = false, signal }: EncodeVideoOptions = {},
+  options: EncodeVideoOptions = {},
 ): Promise<Blob> {
+  checkKeys("encodeVideo", options, encodeKeys);
+  const { fps = 30, type = "video/mp4", alpha = false, sampleAspectRatio = 1, signal } = options;
   signal?.throwIfAborted();
   if (!(fps > 0 && Number.isFinite(fps))) {
     throw new VideoError("video-option", `encodeVideo: fps must be a number above 0, got ${fps}`, {
       details: { option: "fps", got: fps },
     });
+  }
+  if (!(sampleAspectRatio > 0.01 && sampleAspectRatio < 100)) {
+    const expected = "a pixel's width by its height";
+    throw new VideoError(
+      "video-option",
+      `encodeVideo: sampleAspectRatio must be ${expected}, got ${sampleAspectRatio}`,
+      {
+        details: { option: "sampleAspectRatio", got: sampleAspectRatio },
+      },
+    );
   }
   const media = await loadMediabunny();
   const target = new media.BufferTarget();
@@ -54,6 +69,14 @@ export async function encodeVideo(
       codec,
       quality: media.QUALITY_HIGH,
       ...(keep && { alpha: "keep" }),
+      ...(sampleAspectRatio !== 1 && {
+        // What the encoder says of its packets is what the file says of them.
+        onEncodedPacket: (_: unknown, meta?: EncodedVideoChunkMetadata) => {
+          if (meta?.decoderConfig === undefined) return;
+          meta.decoderConfig.displayAspectWidth = Math.round(width * sampleAspectRatio * aspectUnits);
+          meta.decoderConfig.displayAspectHeight = height * aspectUnits;
+        },
+      }),
     });
     output.addVideoTrack(source, { frameRate: fps });
     await output.start();
@@ -95,8 +118,19 @@ export async function encodeVideo(
   }
 }
 
+/** Of a pixel: how finely a shape is written down. */
+const aspectUnits = 100;
+
 function encodeFailed(cause: unknown): MaskletError {
   if (cause instanceof MaskletError) return cause;
   const problem = cause instanceof Error ? cause.message : String(cause);
   return new VideoError("encode-failed", `encodeVideo: the browser cannot write the video: ${problem}`, { cause });
 }
+
+const encodeKeys: Keys<EncodeVideoOptions> = {
+  fps: true,
+  type: true,
+  alpha: true,
+  sampleAspectRatio: true,
+  signal: true,
+};

@@ -1,17 +1,33 @@
 /**
  * Images in the browser, in windows and workers.
  *
- * The browser decodes: EXIF orientation is applied, colour profiles are converted to sRGB, 16 bits become 8, and of an
- * animation the first frame is taken. Alpha is kept as a fourth channel, straight; canvases hold it premultiplied, so
+ * The browser decodes: EXIF orientation is applied, colour profiles are converted to sRGB, and of an animation the first
+ * frame is taken. 16 bits become 8; a PNG whose samples lie low in them is read here, by the rule in image/depth.ts. Alpha is kept as a fourth channel, straight; canvases hold it premultiplied, so
  * colours under full transparency come back as black and faint ones a little rounded.
  */
 import { type AbortSignalLike, abortable } from "../abort.ts";
+import { withoutQuery } from "../checkpoint/http-error.ts";
 import { ImageError } from "../errors.ts";
-import { checkImage, checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
+import { depthRange, rangeWarning, toBytes } from "../image/depth.ts";
+import {
+  checkImage,
+  checkSize,
+  defaultMaxPixels,
+  type ImageLimits,
+  type ImageWarning,
+  type RawImage,
+  type Size,
+} from "../image/image.ts";
+import { decodePng, isPng, pngColours, pngDepth } from "../image/png.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
+import { imageMaskValues, type MaskPicture, maskPicture, pngMaskValues } from "../mask/mask-picture.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
+import { zlib } from "./label-png.ts";
 
-/** What the browser can draw, and files. */
+/** What the browser can draw, files, and addresses, which are relative to the page. */
 export type WebImageSource =
+  | string
+  | URL
   | Blob
   | ImageData
   | ImageBitmap
@@ -24,26 +40,65 @@ export type WebImageSource =
 /** Options of `imageFrom`. */
 export interface ImageFromOptions extends ImageLimits {
   readonly signal?: AbortSignalLike;
+  /** Hears of what was done to a picture that its reader may not expect: called once for each warning. */
+  readonly onWarning?: (warning: ImageWarning) => void;
+}
+
+/** Options of `maskFrom`. */
+export interface MaskFromOptions extends ImageLimits {
+  /** Which label is the object, where the picture is a label map: `labels` of `maskPictureFrom` are there. */
+  readonly label?: number;
+  readonly signal?: AbortSignalLike;
 }
 
 /**
- * The pixels of a browser's image as RGBA, at its natural size. What was passed in is neither closed nor changed.
+ * The pixels of a browser's image as RGBA: all that its file has, which of one for screens of "2x" (`srcset`) are more than
+ * `naturalWidth` says (`imagePoint` tells where a click is in them). SVG is drawn at its size. What was passed in is neither
+ * closed nor changed; an `<img>` that is still loading is waited for.
  *
- * Rejects with an `ImageError`: `image-corrupt` (a Blob the browser cannot decode, an element that has not loaded),
+ * Rejects with an `ImageError`: `image-format` (SVG in a worker), `image-not-found` (404), `image-unreadable` (an address that cannot be fetched, or from
+ * another site without CORS), `image-corrupt` (a Blob the browser cannot decode, an element without a picture),
  * `image-too-large` (for a Blob only known once the browser has decoded it), `image-size`, `image-cross-origin` (a
  * picture or canvas from another site without CORS); with the signal's reason once it is aborted.
  */
-export async function imageFrom(
-  source: WebImageSource,
-  { maxPixels = defaultMaxPixels, signal }: ImageFromOptions = {},
-): Promise<RawImage> {
+export async function imageFrom(source: WebImageSource, options: ImageFromOptions = {}): Promise<RawImage> {
+  checkKeys("imageFrom", options, imageFromKeys);
+  checkAwaited("imageFrom", "the picture", source);
+  const { maxPixels = defaultMaxPixels, signal, onWarning } = options;
   signal?.throwIfAborted();
+  if (typeof source === "string" || source instanceof URL) {
+    return imageFrom(await fetchBlob(source, signal), options);
+  }
   if (source instanceof Blob) {
+    const deep = await abortable(decodeDeep(source, maxPixels, onWarning), signal);
+    if (deep !== undefined) return deep;
+    if (await abortable(isSvg(source), signal)) {
+      const typed = new Blob([source], { type: "image/svg+xml" });
+      return drawUrl(URL.createObjectURL(typed), maxPixels, signal);
+    }
     const bitmap = await abortable(decodeBlob(source), signal, (late) => late.close());
     try {
       return draw(bitmap, bitmap, maxPixels);
     } finally {
       bitmap.close();
+    }
+  }
+  if (isImageElement(source) && !source.complete) {
+    await abortable(
+      source.decode().catch(() => {}), // what has failed to load is 0x0
+      signal,
+    );
+  }
+  if (isImageElement(source) && source.srcset !== "" && source.currentSrc !== "") {
+    // `naturalWidth` is what a file of "2x" takes on the page, half of its pixels.
+    const bitmap = await abortable(createImageBitmap(source), signal, (late) => late.close()).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (bitmap !== undefined) {
+      try {
+        return draw(bitmap, bitmap, maxPixels);
+      } finally {
+        bitmap.close();
+      }
     }
   }
   if (source instanceof ImageData) {
@@ -58,6 +113,92 @@ export async function imageFrom(
   return draw(source, naturalSize(source), maxPixels);
 }
 
+async function fetchBlob(source: string | URL, signal: AbortSignalLike | undefined): Promise<Blob> {
+  const address = URL.canParse(source, globalThis.location?.href)
+    ? new URL(source, globalThis.location?.href)
+    : undefined;
+  const name =
+    address === undefined ? String(source) : address.protocol === "data:" ? "data: URL" : withoutQuery(address.href);
+  const unreadable = (problem: string, cause?: unknown): ImageError =>
+    new ImageError("image-unreadable", `${name} cannot be read: ${problem}`, { cause, details: { url: name } });
+  if (address === undefined) throw unreadable("it is no address");
+  const controller = new AbortController();
+  const load = async (): Promise<Blob> => {
+    const response = await fetch(address, { signal: controller.signal }).catch((cause: unknown) => {
+      throw unreadable("the connection failed, or the server does not allow this page to read it (CORS)", cause);
+    });
+    if (response.ok) {
+      return response.blob().catch((cause: unknown) => {
+        throw unreadable("the connection broke off", cause);
+      });
+    }
+    await response.body?.cancel();
+    const code = response.status === 404 || response.status === 410 ? "image-not-found" : "image-unreadable";
+    throw new ImageError(code, `${name} cannot be read: the server answers ${response.status}`, {
+      details: { url: name, status: response.status },
+    });
+  };
+  const stop = (): void => controller.abort();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    return await abortable(load(), signal);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** Bytes of a PNG that tell its kind. */
+const pngHead = 33;
+
+/** A PNG of 16 bits whose samples lie low in them; `undefined` for everything else. */
+async function decodeDeep(
+  blob: Blob,
+  maxPixels: number,
+  onWarning: ImageFromOptions["onWarning"],
+): Promise<RawImage | undefined> {
+  if (pngDepth(new Uint8Array(await blob.slice(0, pngHead).arrayBuffer())) !== 16) return undefined;
+  const name = nameOf(blob);
+  const samples = pngColours(await decodePng(new Uint8Array(await blob.arrayBuffer()), zlib, { name, maxPixels }));
+  const range = depthRange(samples);
+  if (range.isTypes) return undefined;
+  onWarning?.(rangeWarning(name, samples, range));
+  return toBytes(samples, range);
+}
+
+const nameOf = (blob: Blob): string => (typeof File !== "undefined" && blob instanceof File ? blob.name : "picture");
+
+/**
+ * The mask in a picture file, by the rules in mask/mask-picture.ts: white on black, 1 on 0 or any other two values, an
+ * object that is in alpha alone, soft edges; of a label map (palette indices, which no canvas tells, grey or coloured
+ * areas) one label.
+ *
+ * Rejects as `imageFrom`, and with a `MaskError`: "several-labels" for a label map of which no label was asked for,
+ * "no-such-label". The mask may be empty.
+ */
+export async function maskFrom(source: Blob, given: MaskFromOptions = {}): Promise<Mask> {
+  checkKeys("maskFrom", given, maskFromKeys);
+  const { label, ...options } = given;
+  return (await maskPictureFrom(source, options)).mask(label);
+}
+
+/** The masks in a picture file, by label: as `maskFrom`, for label maps with several objects. Rejects as `imageFrom`. */
+export async function maskPictureFrom(
+  source: Blob,
+  options: Omit<MaskFromOptions, "label"> = {},
+): Promise<MaskPicture> {
+  checkKeys("maskPictureFrom", options, maskPictureKeys);
+  checkAwaited("maskPictureFrom", "the picture", source);
+  const { maxPixels = defaultMaxPixels, signal } = options;
+  signal?.throwIfAborted();
+  const name = nameOf(source);
+  if (isPng(new Uint8Array(await source.slice(0, pngHead).arrayBuffer()))) {
+    const file = new Uint8Array(await source.arrayBuffer());
+    return maskPicture(pngMaskValues(await abortable(decodePng(file, zlib, { name, maxPixels }), signal)), name);
+  }
+  const image = await imageFrom(source, { maxPixels, ...(signal && { signal }) });
+  return maskPicture({ ...imageMaskValues(image), lossy: /jpe?g|avif/.test(source.type) }, name);
+}
+
 /** File types that `encodeBlob` writes. */
 export interface EncodeOptions {
   /** `image/png` if not given. */
@@ -70,10 +211,9 @@ export interface EncodeOptions {
  * The image as a PNG or WebP file. Rejects with an `ImageError`: as `checkImage`, or `image-encode` where the browser
  * cannot write that type or size.
  */
-export async function encodeBlob(
-  image: RawImage,
-  { type = "image/png", quality = 0.9 }: EncodeOptions = {},
-): Promise<Blob> {
+export async function encodeBlob(image: RawImage, options: EncodeOptions = {}): Promise<Blob> {
+  checkKeys("encodeBlob", options, encodeKeys);
+  const { type = "image/png", quality = 0.9 } = options;
   checkImage("encodeBlob", image, { maxPixels: Number.POSITIVE_INFINITY });
   const { context, surface } = canvas(image);
   context.putImageData(imageDataFrom(image), 0, 0);
@@ -115,6 +255,37 @@ export function imageDataFrom(image: RawImage): ImageData {
   return out;
 }
 
+/** By its type, or where a file has none by its beginning. */
+async function isSvg(blob: Blob): Promise<boolean> {
+  if (blob.type !== "") return /^image\/svg\+xml\b/i.test(blob.type);
+  return /^\s*(<\?xml|<!--|<!doctype svg|<svg)/i.test(await blob.slice(0, 256).text());
+}
+
+/** What browsers decode in a document alone: drawings. Revokes the address. */
+async function drawUrl(url: string, maxPixels: number, signal: AbortSignalLike | undefined): Promise<RawImage> {
+  try {
+    if (typeof Image === "undefined") {
+      throw new ImageError(
+        "image-format",
+        "imageFrom: browsers draw SVG in a document, not in a worker: call it there",
+      );
+    }
+    const image = new Image();
+    image.src = url;
+    await abortable(image.decode(), signal).catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      throw new ImageError("image-corrupt", "imageFrom: the browser cannot draw this SVG", { cause });
+    });
+    return draw(image, naturalSize(image), maxPixels);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function isImageElement(source: unknown): source is HTMLImageElement {
+  return typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement;
+}
+
 async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(blob, { imageOrientation: "from-image", premultiplyAlpha: "default" });
@@ -127,8 +298,8 @@ async function decodeBlob(blob: Blob): Promise<ImageBitmap> {
   }
 }
 
-function naturalSize(source: Exclude<WebImageSource, Blob | ImageData>): Size {
-  if (typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement) {
+export function naturalSize(source: Exclude<WebImageSource, string | URL | Blob | ImageData>): Size {
+  if (isImageElement(source)) {
     return { width: source.naturalWidth, height: source.naturalHeight };
   }
   if (typeof HTMLVideoElement !== "undefined" && source instanceof HTMLVideoElement) {
@@ -187,3 +358,11 @@ export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, he
     });
   }
 }
+
+const maskFromKeys: Keys<MaskFromOptions> = { maxPixels: true, signal: true, label: true };
+
+const maskPictureKeys: Keys<Omit<MaskFromOptions, "label">> = { maxPixels: true, signal: true };
+
+const encodeKeys: Keys<EncodeOptions> = { type: true, quality: true };
+
+export const imageFromKeys: Keys<ImageFromOptions> = { maxPixels: true, signal: true, onWarning: true };

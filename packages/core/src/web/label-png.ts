@@ -1,7 +1,9 @@
 import type { LabelMap } from "../eval/masklets.ts";
-import { decodeLabelPng as decode, encodeLabelPng as encode, type Zlib } from "../mask/label-png.ts";
+import type { Zlib } from "../image/png.ts";
+import { decodeLabelPng as decode, encodeLabelPng as encode } from "../mask/label-png.ts";
 
-const zlib: Zlib = {
+/** The page's own. */
+export const zlib: Zlib = {
   deflate: (data) => through(data, new CompressionStream("deflate"), Number.POSITIVE_INFINITY),
   inflate: (data, maxLength) => through(data, new DecompressionStream("deflate"), maxLength),
 };
@@ -33,7 +35,7 @@ export function encodeLabelPng(map: LabelMap): Promise<Uint8Array> {
 }
 
 /**
- * The label map of a PNG, the indices of its palette as they are, which no `<img>` or canvas tells; or 8-bit grey. `name`
+ * The label map of a PNG, the indices of its palette as they are, which no `<img>` or canvas tells; or grey levels of up to 8 bits. `name`
  * is how errors call it. Rejects with an `ImageError`: "image-format" for what is no PNG or one of another kind,
  * "image-corrupt", "image-too-large".
  */

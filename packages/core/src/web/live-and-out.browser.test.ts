@@ -174,6 +174,12 @@ describe("encodeVideo", () => {
     expect([video.count, video.size]).toEqual([1, { width: 33, height: 17 }]);
   });
 
+  test.each(["video/mp4", "video/webm"] as const)("pixels that are not square stay so in %s", async (type) => {
+    const blob = await encodeVideo([picture(1), picture(2)], { type, sampleAspectRatio: 64 / 45 });
+    await using video = await openVideo(blob);
+    expect(video.info.sampleAspectRatio).toBeCloseTo(64 / 45, 2);
+  });
+
   test("says what it cannot write, and ends the frames", async () => {
     await expect(encodeVideo([picture(1)], { fps: 0 })).rejects.toMatchObject({ code: "video-option" });
     await expect(encodeVideo([])).rejects.toMatchObject({ name: "VideoError", code: "no-frames" });

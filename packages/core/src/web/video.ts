@@ -13,6 +13,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError, MaskletError, StateError, VideoError } from "../errors.ts";
 import { checkSize, defaultMaxPixels, type ImageLimits, type RawImage, type Size } from "../image/image.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { Queue } from "../queue.ts";
 import type { FrameOptions, FrameSource } from "../video/frame-source.ts";
 import { canvas, pixelsOf } from "./image.ts";
@@ -39,7 +40,7 @@ export interface VideoInfo {
   readonly duration: number;
   /** When each frame is shown, in seconds from the first. */
   readonly times: readonly number[];
-  /** Width of a pixel by its height; 1 for almost every video. Frames are not stretched by it. */
+  /** Width of a pixel by its height, as frames come; 1 for almost every video. Frames are not stretched by it. */
   readonly sampleAspectRatio: number;
 }
 
@@ -65,6 +66,7 @@ export interface VideoFrames extends FrameSource {
  * ends earlier, and does not say so.
  */
 export async function openVideo(source: VideoSource, options: OpenVideoOptions = {}): Promise<VideoFrames> {
+  checkKeys("openVideo", options, openKeys);
   const { signal } = options;
   signal?.throwIfAborted();
   const media = await loadMediabunny();
@@ -138,7 +140,7 @@ async function open(
     fps: times.length / duration,
     duration,
     times: times.map((time) => time - (times[0] as number)),
-    sampleAspectRatio: pixel.num / pixel.den,
+    sampleAspectRatio: sideways ? pixel.den / pixel.num : pixel.num / pixel.den,
   };
   const video = new VideoFile({ media, input, track, name, index, info, cacheBytes, signal });
   await video.begin();
@@ -382,3 +384,5 @@ class VideoFile implements VideoFrames {
     if (this.#closed) throw new StateError("disposed", `${this.#options.name}: the video is closed`);
   }
 }
+
+const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };

@@ -1,8 +1,7 @@
 /** SAM 2 in a module worker, so that a page stays responsive while it computes. */
-import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError } from "../errors.ts";
-import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "../remote/host.ts";
+import { type OpenOptions, type RemoteHost, type Sam2HostOptions, serveSam2 } from "../remote/host.ts";
 import type { PortLike } from "../remote/port.ts";
 import { openSource } from "./source.ts";
 
@@ -20,10 +19,7 @@ export function serveWorker(options: Sam2HostOptions): RemoteHost {
   return serveSam2(scope, { open: openWeb, ...options });
 }
 
-async function openWeb(
-  source: unknown,
-  options: { readonly signal: AbortSignalLike },
-): Promise<ByteSource | Uint8Array> {
+async function openWeb(source: unknown, options: OpenOptions): Promise<ByteSource | Uint8Array> {
   if (typeof source === "string" || source instanceof Uint8Array || source instanceof Blob) {
     return openSource(source, options);
   }

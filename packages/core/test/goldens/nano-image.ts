@@ -144,7 +144,8 @@ export async function testNanoImage(
   });
 }
 
-function promptOf({ points, labels, box }: GoldenCase["prompt"]): Prompt {
+/** Of a golden's prompt, what the predictor takes. */
+export function promptOf({ points, labels, box }: Pick<GoldenCase["prompt"], "points" | "labels" | "box">): Prompt {
   return { ...(points && { points }), ...(labels && { labels }), ...(box && { box }) };
 }
 

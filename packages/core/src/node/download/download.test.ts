@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commit, gitSha1, ModelServer, type Seen, sha256 } from "../../../test/model-server.ts";
 import { CheckpointError, DownloadError, type MaskletError } from "../../errors.ts";
-import { published } from "../../model/published.ts";
+import { officialUrl, published } from "../../model/published.ts";
 import type { DownloadStage, Progress } from "../../progress.ts";
-import { listCachedModels, officialUrl, resolveModel } from "../resolve.ts";
+import { listCachedModels, resolveModel } from "../resolve.ts";
 import { type DownloadOptions, downloadFile, downloadModel } from "./download.ts";
 import { removeModel, verifyModel } from "./manage.ts";
 
@@ -400,6 +400,20 @@ describe("an answer that is no success", () => {
     const error = await failure(download({ env: { HF_HOME: root, HF_ENDPOINT: endpoint }, retries: 1 }));
     expect(error.code).toBe("connection-failed");
     expect(error.message).toContain("ECONNREFUSED");
+  });
+
+  test("what fails says how large the model is, and where else it can be had", async () => {
+    const { endpoint } = hub;
+    await hub.stop();
+    await hub.start(); // at another port
+    const env = { HF_HOME: root, HF_ENDPOINT: endpoint };
+    const error = await failure(downloadModel("sam2.1-hiera-tiny", { env, retries: 0 }));
+    expect([error.code, error.details["model"]]).toEqual(["connection-failed", "sam2.1-hiera-tiny"]);
+    expect(error.message).toMatch(
+      /^sam2\.1-hiera-tiny \(about 156 MB\) could not be fetched: .*ECONNREFUSED.*; a mirror of Hugging Face is named with HF_ENDPOINT; .*masklet models pull sam2\.1-hiera-tiny --from meta$/,
+    );
+    const own = await failure(downloadModel("me/mine", { env, retries: 0 }));
+    expect(own.message).toMatch(/^me\/mine could not be fetched: .*HF_ENDPOINT$/);
   });
 });
 

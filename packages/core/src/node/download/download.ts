@@ -3,7 +3,9 @@ import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { type PresetName, presets } from "../../model/config.ts";
+import { presetParameters } from "../../model/preset-rank.ts";
 import { type PublishedModel, presetNamed, presetsIn, published } from "../../model/published.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
@@ -12,6 +14,7 @@ import {
   findInCache,
   findPreset,
   type ModelFiles,
+  meant,
   repositoryFolder,
   resolveModel,
 } from "../resolve.ts";
@@ -27,7 +30,7 @@ export interface DownloadOptions {
   readonly env: Environment;
   /** The cache, instead of the one `env` names. */
   readonly cacheDir?: string;
-  /** "hub" (the default) is Hugging Face; "meta" is Meta's own server, which has the `.pt` of its eight models. */
+  /** "hub" (the default) is Hugging Face; "meta" is Meta's own server, which has the `.pt` of its models. */
   readonly from?: "hub" | "meta";
   readonly signal?: AbortSignalLike;
   /** `item` is a file, `model.safetensors`; bytes of an earlier try are included. */
@@ -53,6 +56,7 @@ export interface DownloadOptions {
  * "response-malformed", "hash-mismatch"; "disk-full", "cache-unwritable".
  */
 export async function downloadModel(name: string, options: DownloadOptions): Promise<ModelFiles> {
+  checkKeys("downloadModel", options, downloadKeys);
   const { env, from = "hub" } = options;
   const repository = repositoryOf(name);
   const preset = presetNamed(name);
@@ -64,10 +68,37 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
   const cache = options.cacheDir ?? cacheFolder(env);
   const found = await (preset === undefined ? findInCache(cache, repository) : findPreset(cache, preset));
   if (found !== undefined) return found;
-  return withHub(repository, options, (hub) => {
+  const fetched = withHub(repository, options, (hub) => {
     if (from === "meta" && direct !== undefined) return fromMeta(direct, hub);
     return modelFromHub(preset === undefined ? undefined : published[preset], hub);
   });
+  return fetched.catch((error: unknown) => Promise.reject(withWaysOut(error, name, from, preset)));
+}
+
+/** Failures of the way to the bytes, which another way may not have. */
+const ofTheWay: ReadonlySet<string> = new Set([
+  ...["offline", "unauthorized", "forbidden", "not-on-server", "rate-limited", "server-error", "http-error"],
+  ...["connection-failed", "stalled", "response-malformed"],
+]);
+
+/** The same error, saying also how large the model is and where else it can be had. */
+function withWaysOut(error: unknown, name: string, from: "hub" | "meta", preset: PresetName | undefined): unknown {
+  if (!(error instanceof DownloadError) || !ofTheWay.has(error.code)) return error;
+  const size = preset === undefined ? "" : ` (about ${(modelBytes(preset) / 1e6).toFixed(0)} MB)`;
+  const mirror = "a mirror of Hugging Face is named with HF_ENDPOINT";
+  const meta = `Meta's own server is asked with from: "meta", masklet models pull ${preset} --from meta`;
+  const hub = `Hugging Face is asked without --from meta`;
+  const hasDirect = preset !== undefined && directFile(published[preset]) !== undefined;
+  const ways = from === "meta" ? [hub] : hasDirect ? [mirror, meta] : [mirror];
+  return new DownloadError(error.code, `${name}${size} could not be fetched: ${error.message}; ${ways.join("; ")}`, {
+    cause: error,
+    details: { ...error.details, model: name, ...(preset !== undefined && { modelBytes: modelBytes(preset) }) },
+  });
+}
+
+/** About how large a published model's file is: four bytes for each of its numbers. */
+export function modelBytes(name: PresetName): number {
+  return 4 * presetParameters(name);
 }
 
 /**
@@ -75,6 +106,7 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
  * says where it is. What is there already is not asked for again. Rejects as `downloadModel`.
  */
 export async function downloadFile(repository: string, name: string, options: DownloadOptions): Promise<string> {
+  checkKeys("downloadFile", options, downloadKeys);
   const { folder } = foldersOf(options.cacheDir ?? cacheFolder(options.env), repository);
   const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
   const cached = join(folder, "snapshots", main.trim(), name);
@@ -140,6 +172,7 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
 
 /** As `resolveModel`, but a published model that is not on this machine is downloaded first: rejects as both do. */
 export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
+  checkKeys("obtainModel", options, downloadKeys);
   try {
     return await resolveModel(nameOrPath, options);
   } catch (error) {
@@ -153,7 +186,7 @@ export function repositoryOf(name: string): string {
   const preset = presetNamed(name);
   if (preset !== undefined) return published[preset].repository;
   const several = presetsIn(name);
-  if (several.length > 0) throw noModel(name, "it holds several models; name one of", several);
+  if (several.length > 0) throw noModel(name, "it holds several models, of which one is to be named", several);
   if (/^\w[\w.-]*\/\w[\w.-]*$/.test(name)) return name;
   throw noModel(name, "a model is called owner/model as on Hugging Face, or is one of");
 }
@@ -165,7 +198,9 @@ export function foldersOf(cache: string, repository: string): Omit<Place, "revis
 }
 
 function noModel(name: string, why: string, names: readonly string[] = Object.keys(presets)): CheckpointError {
-  return new CheckpointError("not-found", `${name}: ${why}: ${names.join(", ")}`, { details: { file: name, names } });
+  return new CheckpointError("not-found", `${name}: ${why}${meant(name)} (${names.join(", ")})`, {
+    details: { file: name, names },
+  });
 }
 
 /** Files of one commit: what `main` refers to when the first of them is asked for. */
@@ -285,3 +320,14 @@ function unwritable(cache: string, cause: Error & { readonly code: string }): Do
     { cause, details: { path: cache } },
   );
 }
+
+const downloadKeys: Keys<DownloadOptions> = {
+  env: true,
+  cacheDir: true,
+  from: true,
+  signal: true,
+  onProgress: true,
+  retries: true,
+  retryDelayMs: true,
+  fetch: true,
+};

@@ -99,6 +99,29 @@ async function blobDigest(path: string, size: number, blobs: string): Promise<Di
 }
 
 /**
+ * The SHA-256 of a checkpoint, lower-case hexadecimal: what its blob in the Hugging Face cache is called, by which it was
+ * checked when it was downloaded, else what its bytes give. Rejects with a `CheckpointError` "read-failed", or the signal's
+ * reason.
+ */
+export async function checkpointSha256(
+  path: string,
+  { signal }: { readonly signal?: AbortSignalLike } = {},
+): Promise<string> {
+  try {
+    const target = await realpath(path);
+    const named = basename(dirname(target)) === "blobs" ? digestNamed(basename(target)) : undefined;
+    if (named?.algorithm === "sha256") return named.hex;
+    return await withSignal(signal, (own) => digestOf(path, "sha256", own));
+  } catch (cause) {
+    if (!(cause instanceof Error && "syscall" in cause)) throw cause;
+    throw new CheckpointError("read-failed", `${path}: it cannot be read: ${cause.message}`, {
+      cause,
+      details: { file: path },
+    });
+  }
+}
+
+/**
  * Removes a model from the cache, all revisions, with what is left of an unfinished download; Python's tools have it no
  * longer either. Of a repository that holds several published models only this one's file goes. Resolves with the bytes
  * that this freed, 0 if there was nothing.

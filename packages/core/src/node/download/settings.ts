@@ -1,8 +1,8 @@
 /** What the environment says about the hub, by the rules of `huggingface_hub` (its `constants.py` and token lookup). */
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { DownloadError } from "../../errors.ts";
+import { homeFolder } from "../files.ts";
 import { cacheFolder, type Environment } from "../resolve.ts";
 
 export interface HubSettings {
@@ -52,11 +52,19 @@ async function tokenOf(env: Environment): Promise<string | undefined> {
 }
 
 /** Where `hf auth login` leaves the token; that there is none is no mistake. */
-function readFileToken(env: Environment): Promise<string | undefined> {
-  const home = value(env, "HF_HOME");
-  const beside = home === undefined ? dirname(cacheFolder({ XDG_CACHE_HOME: env["XDG_CACHE_HOME"] })) : home;
-  const path = value(env, "HF_TOKEN_PATH") ?? join(beside, "token");
-  return readFile(path.replace(/^~(?=$|[/\\])/, homedir()), "utf8").catch(() => undefined);
+async function readFileToken(env: Environment): Promise<string | undefined> {
+  try {
+    const given = value(env, "HF_TOKEN_PATH");
+    const home = value(env, "HF_HOME");
+    const beside = (): string => home ?? dirname(cacheFolder({ XDG_CACHE_HOME: env["XDG_CACHE_HOME"] }));
+    const path = given ?? join(beside(), "token");
+    return await readFile(
+      path.replace(/^~(?=$|[/\\])/, () => homeFolder() ?? "~"),
+      "utf8",
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 function value(env: Environment, name: string): string | undefined {

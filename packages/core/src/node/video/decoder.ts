@@ -19,6 +19,8 @@ export interface DecodedFrame {
   /** Its presentation time, in units of the time base that the filters set; `undefined` if it has none. */
   readonly pts: number | undefined;
   readonly image: RawImage;
+  /** Width of a pixel by its height, after rotation; 1 where nothing is said. */
+  readonly sampleAspectRatio: number;
 }
 
 /**
@@ -67,7 +69,8 @@ export class Decoder {
       await this.#child.finish();
       throw this.#child.failure("it ended within a frame");
     }
-    return { pts: shown.pts, image: { width, height, channels: 3, data } };
+    const { pts, sampleAspectRatio } = shown;
+    return { pts, sampleAspectRatio, image: { width, height, channels: 3, data } };
   }
 
   /** What `failed` makes of ffmpeg's complaints, or of `otherwise` if it had none. */
@@ -90,6 +93,7 @@ const scaling = "bicubic";
 interface Shown {
   readonly pts: number | undefined;
   readonly size: Size;
+  readonly sampleAspectRatio: number;
 }
 
 /** What `showinfo` has said of frames whose pixels are not taken yet. */
@@ -100,10 +104,12 @@ class ShownFrames {
   /** Whether the line needs no place among the complaints. */
   take(line: string): boolean {
     const [, pts, width, height] = /\bn: *\d+ pts: *(-?\d+|NOPTS) .*\bs:(\d+)x(\d+)/.exec(line) ?? [];
+    const [, across, down] = /\bsar:(\d+)\/(\d+)/.exec(line) ?? [];
     if (pts === undefined) return !/\[(error|fatal|panic)\]/.test(line);
     this.#waiting.push({
       pts: pts === "NOPTS" ? undefined : Number(pts),
       size: { width: Number(width), height: Number(height) },
+      sampleAspectRatio: Number(across) / Number(down) || 1,
     });
     this.#arrived();
     return true;

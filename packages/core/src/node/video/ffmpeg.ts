@@ -36,6 +36,11 @@ export async function findFfmpeg(program: FfmpegProgram, env: Environment = proc
   return undefined;
 }
 
+/** What ffmpeg opens as this very file, whatever its name looks like: an option (`-a.mp4`), a protocol (`12:30.mp4`). */
+export function fileUrl(path: string): string {
+  return `file:${path}`;
+}
+
 const always = [() => true, () => false] as const;
 
 const versions = new Map<string, Promise<string>>();

@@ -41,6 +41,24 @@ test("numbers may have words around them", async () => {
   expect((await framesFromFolder(folder)).names).toEqual(["intro.png", "shot-9.png", "shot-10.png"]);
 });
 
+test("decimals, negative numbers, and every ending of JPEG", async () => {
+  for (const name of ["1.3.jpg", "1.25.jpg", "1.175304.jpg", "-2.png", "-1.png", "0.png", "4.jfif", "3.jpe"]) {
+    await put(name, 0);
+  }
+  const { names, leftOut } = await framesFromFolder(folder);
+  expect(names).toEqual(["-2.png", "-1.png", "0.png", "1.175304.jpg", "1.25.jpg", "1.3.jpg", "3.jpe", "4.jfif"]);
+  expect(leftOut).toEqual([]);
+});
+
+test("images that are left out are named", async () => {
+  await put("0.png", 0);
+  await writeFile(join(folder, "2.heic"), "");
+  await put("10", 1);
+  await put("9.jpg_large", 1);
+  await writeFile(join(folder, "notes.txt"), "nothing to see");
+  expect((await framesFromFolder(folder)).leftOut).toEqual(["2.heic", "9.jpg_large", "10"]);
+});
+
 test("the same number twice", async () => {
   await put("1.png", 0);
   await put("02.jpg", 0);

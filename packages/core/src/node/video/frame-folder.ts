@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { StateError, VideoError } from "../../errors.ts";
 import type { RawImage } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import { encodePng, writeFailed, writeFileAtomic } from "../image.ts";
 import type { VideoWriter } from "./video-writer.ts";
@@ -20,17 +21,16 @@ export interface FrameFolderOptions {
  * name; `abort`, or the signal's, removes those that were written. Frames may differ in size. Rejects with a
  * `MaskletError` "write-failed" or the signal's reason.
  */
-export async function createFrameFolder(
-  folder: string | URL,
-  { first = 0, signal }: FrameFolderOptions = {},
-): Promise<VideoWriter> {
+export async function createFrameFolder(folder: string | URL, options: FrameFolderOptions = {}): Promise<VideoWriter> {
+  checkKeys("createFrameFolder", options, frameFolderKeys);
+  const { first = 0, signal } = options;
   signal?.throwIfAborted();
   const path = folder instanceof URL ? fileURLToPath(folder) : folder;
   try {
     const made = await mkdir(path, { recursive: true });
     return new FolderWriter({ path, made: made !== undefined, first, signal });
   } catch (cause) {
-    throw writeFailed("createFrameFolder", path, cause);
+    throw writeFailed(path, cause);
   }
 }
 
@@ -106,3 +106,5 @@ class FolderWriter implements VideoWriter {
     throw new StateError("disposed", `${call}: ${this.#options.path} is finished or given up`);
   }
 }
+
+const frameFolderKeys: Keys<FrameFolderOptions> = { first: true, signal: true };

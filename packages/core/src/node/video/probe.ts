@@ -29,16 +29,19 @@ export interface Track {
   readonly codec: string;
   readonly pixelFormat: string;
   readonly timeBase: Rational;
-  /** Average frames per second, as the file says; 0 where it does not. */
-  readonly fps: number;
-  readonly sampleAspectRatio: number;
+  /** Average frames per second as the container counts them, which may be packets or fields; 0 where it does not say. */
+  readonly averageRate: number;
+  /** Frames per second that the codec or the container was set to; 0 where neither says. */
+  readonly codedRate: number;
+  /** Where the file's own clock begins, in seconds: the first of all its tracks. */
+  readonly clockStart: number;
   readonly fieldOrder: string;
 }
 
 export interface FrameIndex {
   /** Each frame's time in units of the track's time base, ascending; the frame's number itself where `counted`. */
   readonly pts: readonly number[];
-  /** Each frame's time in the same units, ascending, where it is known. */
+  /** Each frame's time in the same units, ascending; some may be filled in from their neighbours. Left out without any. */
   readonly times?: readonly number[];
   /** Numbers of the frames that decoding can begin at, ascending from 0. */
   readonly keys: readonly number[];
@@ -54,13 +57,13 @@ export const inputFlags: readonly string[] = ["-fflags", "+discardcorrupt"];
 /** Rejects with a `VideoError`: "ffmpeg-missing", "not-a-video", "no-video-track". */
 export async function probeTrack(input: Input, signal: AbortSignalLike | undefined): Promise<Track> {
   const asked =
-    "stream=codec_type,codec_name,width,height,pix_fmt,time_base,avg_frame_rate,sample_aspect_ratio,field_order";
+    "stream=codec_type,codec_name,width,height,pix_fmt,time_base,avg_frame_rate,r_frame_rate,field_order:format=start_time";
   const probe = await FfmpegProcess.start(
     "ffprobe",
     ["-v", "error", "-of", "json", "-show_entries", `${asked}:stream_disposition=attached_pic`, input.url],
     { signal, failed: (problem) => notVideo(input, problem) },
   );
-  const { streams = [] } = JSON.parse(await probe.text()) as { readonly streams?: readonly Stream[] };
+  const { streams = [], format } = JSON.parse(await probe.text()) as Probed;
   const stream = streams.find((one) => one.codec_type === "video" && one.disposition?.attached_pic !== 1);
   if (stream === undefined) {
     const has = streams.map((one) => `${one.codec_type ?? "unknown"} (${one.codec_name ?? "unknown"})`).join(", ");
@@ -68,20 +71,28 @@ export async function probeTrack(input: Input, signal: AbortSignalLike | undefin
       details: { source: input.name, tracks: streams.map((one) => one.codec_type ?? "unknown") },
     });
   }
-  const ratio = rational(stream.sample_aspect_ratio, ":");
-  const rate = rational(stream.avg_frame_rate, "/");
+  const rate = (text: string | undefined): number => {
+    const given = rational(text, "/");
+    return given === undefined ? 0 : given.numerator / given.denominator;
+  };
   return {
     size: { width: stream.width ?? 0, height: stream.height ?? 0 },
     codec: stream.codec_name ?? "unknown",
     pixelFormat: stream.pix_fmt ?? "unknown",
     timeBase: rational(stream.time_base, "/") ?? { numerator: 1, denominator: 1 },
-    fps: rate === undefined ? 0 : rate.numerator / rate.denominator,
-    sampleAspectRatio: ratio === undefined || ratio.numerator === 0 ? 1 : ratio.numerator / ratio.denominator,
+    averageRate: rate(stream.avg_frame_rate),
+    codedRate: rate(stream.r_frame_rate),
+    clockStart: Number(format?.start_time ?? 0) || 0, // "N/A" is no start
     fieldOrder: stream.field_order ?? "unknown",
   };
 }
 
 /** The part of ffprobe's JSON that is looked at. */
+interface Probed {
+  readonly streams?: readonly Stream[];
+  readonly format?: { readonly start_time?: string };
+}
+
 interface Stream {
   readonly codec_type?: string;
   readonly codec_name?: string;
@@ -90,7 +101,7 @@ interface Stream {
   readonly pix_fmt?: string;
   readonly time_base?: string;
   readonly avg_frame_rate?: string;
-  readonly sample_aspect_ratio?: string;
+  readonly r_frame_rate?: string;
   readonly field_order?: string;
   readonly disposition?: { readonly attached_pic?: number };
 }
@@ -123,7 +134,7 @@ export async function indexFrames(
       return index;
     }
   }
-  return countFrames(input, timed && ordered && !builtOnAll.has(track.codec), signal);
+  return countFrames(input, track, { seekable: timed && ordered && !builtOnAll.has(track.codec), signal });
 }
 
 /**
@@ -132,20 +143,76 @@ export async function indexFrames(
  */
 export async function countFrames(
   input: Input,
-  seekable: boolean,
-  signal: AbortSignalLike | undefined,
+  track: Track,
+  { seekable, signal }: { readonly seekable: boolean; readonly signal: AbortSignalLike | undefined },
 ): Promise<FrameIndex> {
   const { lines, truncated } = await listEntries(input, "frame=key_frame,best_effort_timestamp", signal);
   const frames = lines.map((line) => ({ pts: field(line, "best_effort_timestamp"), key: /key_frame=1/.test(line) }));
   const index = indexOf(frames, truncated);
   if (seekable && index !== undefined) return index;
+  const times = filledTimes(
+    frames.map(({ pts }) => pts),
+    track.codedRate > 0 ? track.timeBase.denominator / track.timeBase.numerator / track.codedRate : undefined,
+  );
   return {
     pts: frames.map((_, i) => i),
-    ...(index === undefined ? {} : { times: index.pts }),
+    ...(times === undefined ? {} : { times }),
     keys: [0],
     counted: true,
     truncated,
   };
+}
+
+/**
+ * Times for all frames, ascending, where some are missing or wrong. Those kept are the longest ascending row of them, so
+ * that one that jumps ahead or back costs itself alone. Between two of them the others are spread evenly; before the first and
+ * after the last they go on at the pace of most, or at `step` where there are no two. `undefined` without any.
+ */
+export function filledTimes(
+  times: readonly (number | undefined)[],
+  step: number | undefined,
+): readonly number[] | undefined {
+  const known = longestAscending(times);
+  const [first] = known;
+  if (first === undefined) return undefined;
+  const timeOf = (frame: number): number => times[frame] as number;
+  const paces = known
+    .slice(1)
+    .map((frame, i) => (timeOf(frame) - timeOf(known[i] as number)) / (frame - (known[i] as number)))
+    .sort((a, b) => a - b);
+  const pace = paces[paces.length >> 1] ?? step;
+  if (pace === undefined) return undefined;
+  const last = known.at(-1) as number;
+  let next = 0;
+  return times.map((_, frame) => {
+    if (frame <= first) return timeOf(first) - (first - frame) * pace;
+    if (frame >= last) return timeOf(last) + (frame - last) * pace;
+    while ((known[next] as number) < frame) next++;
+    const [from, to] = [known[next - 1] as number, known[next] as number];
+    return timeOf(from) + ((timeOf(to) - timeOf(from)) * (frame - from)) / (to - from);
+  });
+}
+
+/** Indices of the longest row of values each larger than the one before it (patience sorting). */
+function longestAscending(values: readonly (number | undefined)[]): readonly number[] {
+  /** The index that ends the best row of each length. */
+  const ends: number[] = [];
+  const before = new Map<number, number | undefined>();
+  for (const [i, value] of values.entries()) {
+    if (value === undefined) continue;
+    let [low, high] = [0, ends.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((values[ends[middle] as number] as number) < value) low = middle + 1;
+      else high = middle;
+    }
+    if (low < ends.length && values[ends[low] as number] === value) continue; // of two alike the first
+    before.set(i, ends[low - 1]);
+    ends[low] = i;
+  }
+  const row: number[] = [];
+  for (let i = ends.at(-1); i !== undefined; i = before.get(i)) row.push(i);
+  return row.reverse();
 }
 
 /** `undefined` unless all have times, each its own, and the first is a key frame. */

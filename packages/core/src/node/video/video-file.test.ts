@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { noiseImage } from "../../../test/toy-sam2.ts";
 import { childrenOf, ffmpeg, hasFfmpeg } from "../../../test/videos.ts";
@@ -44,6 +45,14 @@ const testVideo = async (name: string, ...args: readonly string[]): Promise<stri
   await ffmpeg("-f", "lavfi", "-i", "testsrc=size=48x32:rate=25:duration=1", ...args, at(name));
   return at(name);
 };
+
+test.runIf(hasFfmpeg)("an animated WebP says why not", async () => {
+  const frames = Buffer.concat([0, 1].map((i) => Buffer.from(noise(i).data)));
+  const raw = { width: 34, height: 42, channels: 3, pageHeight: 21 } as const;
+  await writeFile(at("moving.webp"), await sharp(frames, { raw }).webp().toBuffer());
+  await expect(openVideo(at("moving.webp"))).rejects.toMatchObject({ code: "not-a-video" });
+  await expect(openVideo(at("moving.webp"))).rejects.toThrow(/moving\.webp is an animated WebP.*make a GIF/);
+});
 
 const closing = async <T>(video: VideoFrames, use: (video: VideoFrames) => Promise<T>): Promise<T> => {
   try {
@@ -126,6 +135,43 @@ describe.skipIf(!hasFfmpeg)("openVideo (needs ffmpeg on PATH)", { timeout: 60_00
     await closing(await openVideo(path), async ({ info }) => {
       for (const [i, time] of info.times.entries()) expect(time).toBeCloseTo(i * i * 0.03, 3);
     });
+  });
+
+  test("an AVI with B-frames, whose last times are missing, plays at its own speed", async () => {
+    const mp4 = await testVideo("b.mp4", ..."-c:v libx264 -g 10 -bf 2 -pix_fmt yuv420p".split(" "));
+    await ffmpeg("-i", mp4, "-c", "copy", at("b.avi"));
+    await closing(await openVideo(at("b.avi")), async (video) => {
+      expect(video.info).toMatchObject({ frames: 25, fps: 25 });
+      expect(video.info.duration).toBeCloseTo(1, 3);
+      for (const [i, time] of video.info.times.entries()) expect(time).toBeCloseTo(i / 25, 6);
+    });
+  });
+
+  test("a stream without any times goes at the rate it was coded for", async () => {
+    await ffmpeg(
+      ..."-f lavfi -i testsrc=s=48x32:r=30:d=0.5 -c:v libx264 -bf 2 -pix_fmt yuv420p".split(" "),
+      at("raw.264"),
+    );
+    await closing(await openVideo(at("raw.264")), async (video) => {
+      expect(video.info).toMatchObject({ frames: 15, fps: 30, start: 0 });
+      expect(video.info.times[3]).toBeCloseTo(0.1, 6);
+    });
+  });
+
+  test("pixels that are not square, upright and rotated; where the picture starts", async () => {
+    const upright = await testVideo("anamorphic.mov", "-vf", "setsar=64/45", "-c:v", "mpeg4");
+    await ffmpeg("-i", upright, "-c", "copy", "-metadata:s:v:0", "rotate=90", at("sideways.mov"));
+    const late = ["-f", "lavfi", "-i", "sine=duration=1", "-itsoffset", "0.4", "-i", upright];
+    await ffmpeg(...late, "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "aac", at("late.mov"));
+    for (const [name, ratio, start] of [
+      ["anamorphic.mov", 64 / 45, 0],
+      ["sideways.mov", 45 / 64, 0],
+      ["late.mov", 64 / 45, 0.4],
+    ] as const) {
+      const { info } = await closing(await openVideo(at(name)), async (video) => video);
+      expect(info.sampleAspectRatio, name).toBeCloseTo(ratio, 3);
+      expect(info.start, name).toBeCloseTo(start, 2);
+    }
   });
 
   test("rotation is applied, and the sides swapped", async () => {

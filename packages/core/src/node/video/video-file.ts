@@ -7,16 +7,19 @@
  *   and 12 bits are rounded, HDR is not tone-mapped, alpha is dropped and the colours beneath it stay;
  * - every frame has the first one's size; where a video changes its size, later frames are stretched.
  */
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
-import { StateError, VideoError } from "../../errors.ts";
+import { ImageError, StateError, VideoError } from "../../errors.ts";
 import { checkSize, type ImageLimits, type RawImage, type Size } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
+import { systemReason, temporaryFolder } from "../files.ts";
+import { writeFailed } from "../image.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
+import { fileUrl } from "./ffmpeg.ts";
 import { countFrames, type FrameIndex, type Input, indexFrames, inputFlags, probeTrack, type Track } from "./probe.ts";
 
 /** Where a video comes from: a path, a URL that ffmpeg can read, or the file's bytes. */
@@ -42,7 +45,9 @@ export interface VideoInfo {
   readonly duration: number;
   /** When each frame is shown, in seconds from the first. */
   readonly times: readonly number[];
-  /** Width of a pixel by its height; 1 for almost every video. Frames are not stretched by it. */
+  /** When the first frame is shown, in seconds from where the file begins: more than 0 if its sound begins earlier. */
+  readonly start: number;
+  /** Width of a pixel by its height, as frames come; 1 for almost every video. Frames are not stretched by it. */
   readonly sampleAspectRatio: number;
   /** Whether the file ends before its own end: the frame after the last there is cannot be read. */
   readonly truncated: boolean;
@@ -68,10 +73,9 @@ export interface VideoFrames extends FrameSource {
  * of a file that was cut off; other frames can still be read. Which frames there are is known from reading the file
  * through once, without decoding it where that will do.
  */
-export async function openVideo(
-  source: VideoSource,
-  { signal, maxPixels, cacheBytes = 2 ** 28 }: OpenVideoOptions = {},
-): Promise<VideoFrames> {
+export async function openVideo(source: VideoSource, options: OpenVideoOptions = {}): Promise<VideoFrames> {
+  checkKeys("openVideo", options, openKeys);
+  const { signal, maxPixels, cacheBytes = 2 ** 28 } = options;
   signal?.throwIfAborted();
   const { input, remove } = await resolveInput(source);
   try {
@@ -80,12 +84,32 @@ export async function openVideo(
     const first = await decodeFirst(input, track, signal);
     const found = await indexFrames(input, track, signal);
     // Packets have the times that their frames will have, but for odd files: then the frames are counted.
-    const index = found.counted || found.pts[0] === first.pts ? found : await countFrames(input, false, signal);
+    const index =
+      found.counted || found.pts[0] === first.pts
+        ? found
+        : await countFrames(input, track, { seekable: false, signal });
     signal?.throwIfAborted();
-    return new VideoFile({ input, track, index, first: first.image, cacheBytes, signal, remove });
+    return new VideoFile({ input, track, index, first, cacheBytes, signal, remove });
   } catch (error) {
+    const animated = (error instanceof VideoError || error instanceof ImageError) && (await isAnimatedWebp(input));
     await remove();
-    throw error;
+    if (!animated) throw error;
+    const problem =
+      "is an animated WebP, which this ffmpeg does not decode: make a GIF, an MP4 or a folder of images of it";
+    throw new VideoError("not-a-video", `${input.name} ${problem}`, { cause: error, details: { source: input.name } });
+  }
+}
+
+/** By the flag of its extended header (RIFF, `VP8X`). */
+async function isAnimatedWebp({ url }: Input): Promise<boolean> {
+  if (!url.startsWith("file:")) return false;
+  const file = await open(url.slice("file:".length));
+  try {
+    const { buffer } = await file.read(Buffer.alloc(21), 0, 21, 0);
+    const tag = (at: number): string => buffer.toString("latin1", at, at + 4);
+    return tag(0) === "RIFF" && tag(8) === "WEBP" && tag(12) === "VP8X" && ((buffer[20] as number) & 2) !== 0;
+  } finally {
+    await file.close();
   }
 }
 
@@ -93,7 +117,7 @@ interface VideoFileOptions {
   readonly input: Input;
   readonly track: Track;
   readonly index: FrameIndex;
-  readonly first: RawImage;
+  readonly first: DecodedFrame;
   readonly cacheBytes: number;
   readonly signal: AbortSignalLike | undefined;
   readonly remove: () => Promise<void>;
@@ -132,10 +156,11 @@ class VideoFile implements VideoFrames {
   constructor(options: VideoFileOptions) {
     const { first, cacheBytes, signal } = options;
     this.#options = options;
-    this.size = { width: first.width, height: first.height };
-    this.info = describe(options.track, options.index);
-    this.#window = Math.max(1, Math.floor(cacheBytes / first.data.length / 2));
-    this.#keep(0, first);
+    const { width, height, data } = first.image;
+    this.size = { width, height };
+    this.info = describe(options);
+    this.#window = Math.max(1, Math.floor(cacheBytes / data.length / 2));
+    this.#keep(0, first.image);
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -262,23 +287,37 @@ class VideoFile implements VideoFrames {
   }
 }
 
-function describe(track: Track, { pts, times, counted, truncated }: FrameIndex): VideoInfo {
-  const { codec, pixelFormat, timeBase, sampleAspectRatio } = track;
+function describe({ track, index, first }: VideoFileOptions): VideoInfo {
+  const { pts, times, truncated } = index;
+  const { codec, pixelFormat, timeBase, clockStart } = track;
   const frames = pts.length;
+  const begins = ((times?.[0] ?? 0) * timeBase.numerator) / timeBase.denominator;
   const seconds = times?.map((time) => ((time - (times[0] ?? 0)) * timeBase.numerator) / timeBase.denominator);
-  const last = seconds?.at(-1) ?? 0;
-  // What a file says of its rate is no better than its times; 25 is what ffmpeg assumes where nothing is said.
-  const fps = track.fps > 0 && !(counted && last > 0) ? track.fps : last > 0 ? (frames - 1) / last : 25;
+  const fps = frameRate(track, seconds);
   return {
     codec,
     pixelFormat,
     frames,
     fps,
-    duration: (seconds === undefined ? (frames - 1) / fps : last) + 1 / fps,
+    duration: (seconds?.at(-1) ?? (frames - 1) / fps) + 1 / fps,
     times: seconds ?? pts.map((frame) => frame / fps),
-    sampleAspectRatio,
+    start: times === undefined ? 0 : Math.max(0, begins - clockStart),
+    sampleAspectRatio: first.sampleAspectRatio,
     truncated,
   };
+}
+
+/**
+ * Frames per second. A file's own words are exact where times are rounded, and are taken if the times bear them out: the
+ * average counts what is stored, which may be two packets for each frame. Without times it is what was coded; 25 is what
+ * ffmpeg assumes where nothing is said.
+ */
+function frameRate({ averageRate, codedRate }: Track, seconds: readonly number[] | undefined): number {
+  const span = seconds?.at(-1) ?? 0;
+  if (seconds === undefined || span === 0) return codedRate || averageRate || 25;
+  const mean = (seconds.length - 1) / span;
+  const agrees = (rate: number): boolean => Math.abs(rate / mean - 1) < 0.1;
+  return [averageRate, codedRate].find(agrees) ?? mean;
 }
 
 /** The first frame, which shows the size after rotation. */
@@ -319,14 +358,14 @@ function decodeFailed({ name }: Input, frame: number, problem: string): VideoErr
 async function resolveInput(source: VideoSource): Promise<{ input: Input; remove: () => Promise<void> }> {
   if (source instanceof Uint8Array) {
     // Not through a pipe: most containers need to be read in any order.
-    const folder = await mkdtemp(join(tmpdir(), "masklet-video-"));
+    const folder = await temporaryFolder("masklet-video-");
     const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
     const path = join(folder, "video");
-    await writeFile(path, source).catch(async (error: unknown) => {
+    await writeFile(path, source).catch(async (cause: unknown) => {
       await remove();
-      throw error;
+      throw writeFailed(path, cause);
     });
-    return { input: { name: "video", url: `file:${path}` }, remove };
+    return { input: { name: "video", url: fileUrl(path) }, remove };
   }
   const remove = async (): Promise<void> => {};
   const text = String(source);
@@ -334,13 +373,14 @@ async function resolveInput(source: VideoSource): Promise<{ input: Input; remove
   if (!isFile) return { input: { name: text.replace(/[?#].*/, ""), url: text }, remove };
   const path = source instanceof URL ? fileURLToPath(source) : text;
   const found = await stat(path).catch((cause: unknown) => {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new VideoError("not-found", `openVideo: ${path} cannot be read: ${problem}`, { cause, details: { path } });
+    throw new VideoError("not-found", `${path} cannot be read: ${systemReason(cause)}`, { cause, details: { path } });
   });
   if (found.isDirectory()) {
-    throw new VideoError("not-a-video", `openVideo: ${path} is a folder: framesFromFolder reads the images in it`, {
+    throw new VideoError("not-a-video", `${path} is a folder: framesFromFolder reads the images in it`, {
       details: { path },
     });
   }
-  return { input: { name: path, url: `file:${path}` }, remove };
+  return { input: { name: path, url: fileUrl(path) }, remove };
 }
+
+const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };

@@ -1,7 +1,11 @@
+import { stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { VideoError } from "../../errors.ts";
 import type { RawImage } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Decoder } from "./decoder.ts";
+import { fileUrl } from "./ffmpeg.ts";
 
 export interface VideoStreamOptions {
   /**
@@ -32,16 +36,17 @@ export interface StreamFrame extends RawImage {
  */
 export async function* videoStream(
   source: string | URL,
-  { keep = "newest", inputOptions = [], signal }: VideoStreamOptions = {},
+  options: VideoStreamOptions = {},
 ): AsyncGenerator<StreamFrame, void, undefined> {
+  checkKeys("videoStream", options, streamKeys);
+  const { keep = "newest", inputOptions = [], signal } = options;
   signal?.throwIfAborted();
   const name = String(source)
     .replace(/[?#].*/, "")
     .replace(/\/\/[^/@]*@/, "//"); // without a password
   const decoder = await Decoder.start({
-    input: [...inputOptions, "-i", String(source)],
-    failed: (problem) =>
-      new VideoError("stream-failed", `videoStream: ${name}: ${problem}`, { details: { source: name } }),
+    input: [...inputOptions, "-i", await inputOf(source, inputOptions)],
+    failed: (problem) => new VideoError("stream-failed", `${name}: ${problem}`, { details: { source: name } }),
     signal,
   });
   try {
@@ -49,6 +54,17 @@ export async function* videoStream(
   } finally {
     await decoder.kill();
   }
+}
+
+/** A file is that file, whatever its name looks like; where options name a format, a device may be meant. */
+async function inputOf(source: string | URL, inputOptions: readonly string[]): Promise<string> {
+  if (source instanceof URL) return source.protocol === "file:" ? fileUrl(fileURLToPath(source)) : source.href;
+  if (inputOptions.includes("-f")) return source;
+  const isFile = await stat(source).then(
+    (found) => !found.isDirectory(),
+    () => false,
+  );
+  return isFile ? fileUrl(source) : source;
 }
 
 async function* allFrames(decoder: Decoder): AsyncGenerator<StreamFrame, void, undefined> {
@@ -81,3 +97,5 @@ async function* newestFrames(decoder: Decoder): AsyncGenerator<StreamFrame, void
     else if (ended) return await reading;
   }
 }
+
+const streamKeys: Keys<VideoStreamOptions> = { keep: true, inputOptions: true, signal: true };

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -10,7 +10,9 @@ import { applyEffect } from "../../mask/effects.ts";
 import { type Mask, maskIou } from "../../mask/mask.ts";
 import { readImage } from "../image.ts";
 import { createFrameFolder } from "./frame-folder.ts";
-import { createVideo, type VideoWriter } from "./video-writer.ts";
+import { openVideo } from "./video-file.ts";
+import { videoStream } from "./video-stream.ts";
+import { createVideo, type VideoWriter, type VideoWriterOptions } from "./video-writer.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -20,6 +22,40 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const at = (name: string): string => join(folder, name);
 
 const size = { width: 64, height: 48 };
+
+/** A video of `frames` pictures at `path`. */
+async function written(path: string, frames: number, options: Partial<VideoWriterOptions> = {}): Promise<void> {
+  const video = await createVideo(path, { size, fps: 10, ...options });
+  for (let i = 0; i < frames; i++) await video.write(picture(i));
+  await video.finish();
+}
+
+describe.runIf(hasFfmpeg)("names that ffmpeg would take for something else", () => {
+  test.each(["12:30:05.mp4", "-y.mp4", "pipe:1.mp4", "run-12:30/http:a.mp4", "a b%d'\"&.mp4"])("%s", async (name) => {
+    const here = process.cwd();
+    process.chdir(folder); // so that the name stands alone
+    try {
+      await ffmpeg(...["-f", "lavfi", "-i", "sine=d=0.3", "-f", "lavfi", "-i", "testsrc=d=0.3:s=64x48"], "sound.mp4");
+      await rename("sound.mp4", "-12:30.mp4");
+      await written(name, 3, { audio: "-12:30.mp4" });
+      await using video = await openVideo(name);
+      expect(video.info.frames).toBe(3);
+      expect(probe(`file:${name}`, "a", "codec_name")).toMatchObject({ codec_name: "aac" });
+      const live = videoStream(name, { keep: "all" });
+      expect((await live.next()).value).toMatchObject({ index: 0, width: 64 });
+      await live.return();
+    } finally {
+      process.chdir(here);
+    }
+  });
+});
+
+test.runIf(hasFfmpeg)("cameras of more than 1000 frames a second", async () => {
+  await written(at("fast.mp4"), 8, { fps: 5000 });
+  await using video = await openVideo(at("fast.mp4"));
+  expect(video.info).toMatchObject({ frames: 8, fps: 5000 });
+});
+
 const disk = (frame: number, { width, height } = size): Mask => ({
   width,
   height,
@@ -210,6 +246,73 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     }
   });
 
+  /** When the sound of a file begins to be heard, in seconds from where the file begins. */
+  function beep(file: string): number {
+    const { stdout } = spawnSync(
+      "ffmpeg",
+      [...["-v", "error", "-i", file, "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ac", "1"], ...raw],
+      { maxBuffer: 1 << 26 },
+    );
+    const samples = new Int16Array(stdout.buffer, stdout.byteOffset, stdout.length >> 1);
+    return samples.findIndex((sample) => Math.abs(sample) > 3000) / 48_000;
+  }
+  const raw = ["-ar", "48000", "-f", "s16le", "pipe:1"];
+
+  test.each([
+    ["sound first", 0.4, ".mp4"],
+    ["sound first", 0.4, ".webm"],
+    ["picture first", -0.3, ".mp4"],
+    ["together", 0, ".mp4"],
+  ])("%s (%f s): they stay together in %s", async (_, lead, ending) => {
+    // A beep at 0.9 s of the file's own clock, while frame `flash` of 10 a second is shown.
+    const sound = [
+      "-f",
+      "lavfi",
+      "-i",
+      `sine=frequency=1000:sample_rate=48000:duration=1.5,volume=4:enable='gte(t,${0.9 - Math.max(0, -lead)})',volume=0:enable='lt(t,${0.9 - Math.max(0, -lead)})'`,
+    ];
+    const pictures = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=1.5"];
+    const source = at(`lead${lead}${ending}.mkv`);
+    const offset = (seconds: number) => (seconds > 0 ? ["-itsoffset", String(seconds)] : []);
+    const inputs = [...offset(-lead), ...sound, ...offset(lead), ...pictures];
+    await ffmpeg(...inputs, "-map", "0:a", "-map", "1:v", "-c:v", "libx264", "-bf", "2", "-c:a", "libopus", source);
+    const heard = beep(source) - Math.max(0, lead);
+    for (const [first, audioStart] of [
+      [0, undefined],
+      [0, Math.max(0, lead)],
+      [2, Math.max(0, lead) + 0.2],
+    ] as const) {
+      const name = at(`synced${ending}`);
+      const frames = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+      const writer = await createVideo(name, {
+        ...{ size, fps: 10, times: frames.map((frame) => frame / 10), audio: source },
+        ...(audioStart !== undefined && { audioStart }),
+      });
+      for (const frame of frames) await writer.write(picture(frame));
+      await writer.finish();
+      expect(Math.abs(beep(name) - (heard - first / 10)), `${first} ${audioStart}`).toBeLessThan(0.03);
+    }
+  });
+
+  test.each([".mp4", ".webm"])("pixels that are not square stay so in %s", async (ending) => {
+    for (const times of [undefined, [0, 0.1, 0.5]]) {
+      const name = at(`anamorphic${ending}`);
+      const large = { width: 320, height: 240 };
+      const writer = await createVideo(name, {
+        size: large,
+        fps: 10,
+        sampleAspectRatio: 64 / 45,
+        ...(times && { times }),
+      });
+      for (const frame of [0, 1, 2]) await writer.write(picture(frame, large));
+      await writer.finish();
+      const [across = 0, down = 1] = String(probe(name, "v", "sample_aspect_ratio")["sample_aspect_ratio"])
+        .split(":")
+        .map(Number);
+      expect(across / down).toBeCloseTo(64 / 45, 2);
+    }
+  });
+
   test("what goes wrong with one frame leaves the video as it was", async () => {
     const file = at("kept.mp4");
     const writer = await createVideo(file, { size, fps: 10 });
@@ -299,8 +402,10 @@ describe.skipIf(!hasFfmpeg)("through ffmpeg", () => {
     ["clip.mp4", { fps: 0 }, "video-option"],
     ["clip.mp4", { times: [0, 1, 1] }, "video-option"],
     ["clip.mp4", { size: { width: 0, height: 1 } }, "image-size"],
-    ["nowhere/clip.mp4", {}, "write-failed"],
+    [`${"x".repeat(300)}.mp4`, {}, "write-failed"],
     ["clip.mp4", { audio: "no such file" }, "not-a-video"],
+    ["clip.mp4", { audioStart: -1 }, "video-option"],
+    ["clip.mp4", { sampleAspectRatio: 0 }, "video-option"],
   ])("%s with %j is %s", async (name, options, code) => {
     await expect(createVideo(at(name), { size, fps: 10, ...options })).rejects.toMatchObject({ code });
     expect(await left()).toEqual([]);

@@ -11,9 +11,11 @@ import { fileURLToPath } from "node:url";
 import type { AbortSignalLike } from "../../abort.ts";
 import { FrameError, StateError, VideoError } from "../../errors.ts";
 import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } from "../../image/image.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
-import { temporaryBeside, writeFailed } from "../image.ts";
-import { FfmpegProcess, passthroughOption } from "./ffmpeg.ts";
+import { temporaryBeside } from "../files.ts";
+import { openNew, writeFailed } from "../image.ts";
+import { FfmpegProcess, fileUrl, passthroughOption } from "./ffmpeg.ts";
 import { matroskaFrame, matroskaHeader } from "./raw-matroska.ts";
 
 export interface VideoWriterOptions {
@@ -27,10 +29,17 @@ export interface VideoWriterOptions {
    */
   readonly times?: readonly number[];
   /**
-   * A video whose sound goes with the picture, from its beginning: copied where the format can hold it, else encoded
-   * anew. It ends with the picture if `times` are given. None if it has no sound.
+   * A video whose sound goes with the picture: copied where the format can hold it and nothing is to be cut off its
+   * beginning, else encoded anew. It ends with the picture if `times` are given. None if it has no sound.
    */
   readonly audio?: string | URL;
+  /**
+   * Where the first frame's sound is in `audio`, in seconds from where that file begins: `info.start` of the video, and
+   * the frame's time in `info.times` if it is not the first. Default: where the picture of `audio` begins.
+   */
+  readonly audioStart?: number;
+  /** Width of a pixel by its height: `info.sampleAspectRatio` of the video that the frames come from. Default 1. */
+  readonly sampleAspectRatio?: number;
   /** What is under transparent pixels in an `.mp4`; white if not given. */
   readonly background?: Rgb;
   readonly signal?: AbortSignalLike;
@@ -113,34 +122,39 @@ const formats: Readonly<Record<string, Format>> = {
 
 /**
  * Begins a video: `path` ends with `.mp4`, or `.webm` for one with alpha. Needs ffmpeg, and its encoder, which is looked
- * for here. All is written beside `path`, under another name, until it is finished.
+ * for here. All is written beside `path`, under another name, until it is finished. A folder that is not there is made.
  *
  * Rejects with a `VideoError`: "video-format" (another ending), "video-option", "ffmpeg-missing", "no-encoder"; an
  * `ImageError` "image-size"; a `MaskletError` "write-failed"; the signal's reason.
  */
 export async function createVideo(path: string | URL, options: VideoWriterOptions): Promise<VideoWriter> {
-  const { size, fps, times, audio, signal } = options;
+  checkKeys("createVideo", options, writerKeys);
+  const { size, fps, times, audio, audioStart, sampleAspectRatio = 1, signal } = options;
   signal?.throwIfAborted();
   const target = path instanceof URL ? fileURLToPath(path) : path;
   const format = formats[extname(target).toLowerCase()];
   if (format === undefined) {
-    throw new VideoError("video-format", `createVideo: ${target} must end with ${Object.keys(formats).join(" or ")}`, {
+    throw new VideoError("video-format", `${target} must end with ${Object.keys(formats).join(" or ")}`, {
       details: { path: target },
     });
   }
   checkSize("createVideo", size);
-  if (!(fps > 0 && fps <= 1000)) throw badOption("fps", "more than 0 and at most 1000", fps);
+  if (!(fps > 0 && fps <= maxFps)) throw badOption("fps", `more than 0 and at most ${maxFps}`, fps);
   if (times?.some((time, i) => !(i === 0 ? time === 0 : time > (times[i - 1] as number)))) {
     throw badOption("times", "seconds from 0, ascending", times);
+  }
+  if (audioStart !== undefined && !(audioStart >= 0)) throw badOption("audioStart", "seconds from 0", audioStart);
+  if (!(sampleAspectRatio > 0.01 && sampleAspectRatio < 100)) {
+    throw badOption("sampleAspectRatio", "a pixel's width by its height", sampleAspectRatio);
   }
   const encoder = await findEncoder(format, target, signal);
   const sound = audio === undefined ? [] : await soundFrom(audio, format, options);
 
   const temporary = temporaryBeside(target);
   try {
-    await (await open(temporary, "wx")).close();
+    await (await openNew(temporary)).close();
   } catch (cause) {
-    throw writeFailed("createVideo", target, cause);
+    throw writeFailed(target, cause);
   }
   const failed = (problem: string): VideoError =>
     new VideoError("encode-failed", `${target} cannot be encoded with ${encoder}: ${problem}`, {
@@ -163,10 +177,16 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
       : ["-f", "matroska"];
     const args = [
       ...["-hide_banner", "-nostats", "-loglevel", "error", "-y", ...input, "-i", "pipe:0", ...sound],
-      ...["-vf", filters(size, format).join(","), "-c:v", encoder, ...(format.encoders[encoder] ?? [])],
+      ...[
+        "-vf",
+        [...filters(size, format), `setsar=sar=${sampleAspectRatio}:max=10000`].join(","),
+        "-c:v",
+        encoder,
+        ...(format.encoders[encoder] ?? []),
+      ],
       ...(regular ? [] : [...(await passthroughOption()), "-enc_time_base", "1:90000", ...format.timed]),
       ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
-      ...[...format.options, "-f", format.muxer, temporary],
+      ...[...format.options, "-f", format.muxer, fileUrl(temporary)],
     ];
     const child = await FfmpegProcess.start("ffmpeg", args, { failed, signal });
     const writer = new FileWriter({ ...options, child, encoder, format, target, temporary });
@@ -177,6 +197,9 @@ export async function createVideo(path: string | URL, options: VideoWriterOption
     throw error;
   }
 }
+
+/** Of high-speed cameras; beyond it, containers' times run out of digits. */
+const maxFps = 1e6;
 
 /** What is done to the frames: even sizes where 4:2:0 needs them, then colours the exact way. */
 function filters({ width, height }: Size, { channels }: Format): readonly string[] {
@@ -223,24 +246,45 @@ async function findEncoder(format: Format, target: string, signal: AbortSignalLi
 async function soundFrom(
   audio: string | URL,
   { sound: { copied, encoder } }: Format,
-  { fps, times, signal }: VideoWriterOptions,
+  { fps, times, audioStart, signal }: VideoWriterOptions,
 ): Promise<readonly string[]> {
   const file = audio instanceof URL ? fileURLToPath(audio) : audio;
+  const asked = "stream=codec_type,codec_name,start_time:stream_disposition=attached_pic:format=start_time";
   const probe = await FfmpegProcess.start(
     "ffprobe",
-    ["-v", "error", "-select_streams", "a:0", "-show_entries", "stream=codec_name", "-of", "csv=p=0", file],
+    ["-v", "error", "-show_entries", asked, "-of", "json", fileUrl(file)],
     {
       failed: (problem) =>
-        new VideoError("not-a-video", `createVideo: the sound of ${file} cannot be read: ${problem}`, {
+        new VideoError("not-a-video", `the sound of ${file} cannot be read: ${problem}`, {
           details: { source: file },
         }),
       signal,
     },
   );
-  const codec = (await probe.text()).trim();
-  if (codec === "") return [];
+  const { streams = [], format } = JSON.parse(await probe.text()) as Probed;
+  const sound = streams.find(({ codec_type }) => codec_type === "audio");
+  if (sound === undefined) return [];
+  const picture = streams.find((one) => one.codec_type === "video" && one.disposition?.attached_pic !== 1);
+  const begins = (part: { readonly start_time?: string } | undefined): number => Number(part?.start_time ?? 0) || 0;
+  const start = audioStart ?? (picture === undefined ? 0 : Math.max(0, begins(picture) - begins(format)));
   const end = times === undefined ? [] : ["-t", String((times.at(-1) ?? 0) + 1 / fps)];
-  return [...end, "-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", copied.includes(codec) ? "copy" : encoder];
+  // Packets can only be copied from where a decoder could begin, which may be a second earlier.
+  const copy = start === 0 && copied.includes(sound.codec_name ?? "");
+  return [
+    ...(start > 0 ? ["-ss", start.toFixed(6)] : []),
+    ...[...end, "-i", fileUrl(file), "-map", "0:v", "-map", "1:a:0", "-c:a", copy ? "copy" : encoder],
+  ];
+}
+
+/** The part of ffprobe's JSON that is looked at. */
+interface Probed {
+  readonly streams?: readonly {
+    readonly codec_type?: string;
+    readonly codec_name?: string;
+    readonly start_time?: string;
+    readonly disposition?: { readonly attached_pic?: number };
+  }[];
+  readonly format?: { readonly start_time?: string };
 }
 
 interface FileWriterOptions extends VideoWriterOptions {
@@ -310,7 +354,7 @@ class FileWriter implements VideoWriter {
           await rename(temporary, target);
         } catch (cause) {
           signal?.throwIfAborted();
-          throw writeFailed("createVideo", target, cause);
+          throw writeFailed(target, cause);
         }
         signal?.removeEventListener("abort", this.#onAbort);
         this.#ended = Promise.resolve();
@@ -420,3 +464,14 @@ function badOption(option: string, expected: string, value: unknown): VideoError
     details: { option, value },
   });
 }
+
+const writerKeys: Keys<VideoWriterOptions> = {
+  size: true,
+  fps: true,
+  times: true,
+  audio: true,
+  audioStart: true,
+  sampleAspectRatio: true,
+  background: true,
+  signal: true,
+};

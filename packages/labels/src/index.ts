@@ -1,0 +1,63 @@
+export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
+export {
+  type CvatEditOptions,
+  editCvat,
+  editLabelMe,
+  editLabelStudio,
+  editYolo,
+  type LabelMeEditOptions,
+  type LabelStudioEdits,
+  type ObjectEdits,
+  type YoloEditOptions,
+} from "./edit.ts";
+export { LabelError, type LabelErrorCode } from "./errors.ts";
+export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
+export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
+export type { CocoOptions } from "./formats/coco.ts";
+export type { PanopticOptions } from "./formats/coco-panoptic.ts";
+export type { CvatOptions } from "./formats/cvat.ts";
+export type { Written } from "./formats/format.ts";
+export type { LabelStudioOptions } from "./formats/label-studio.ts";
+export type { LabelMeOptions } from "./formats/labelme.ts";
+export type { YoloOptions } from "./formats/yolo.ts";
+export { boxRing, fillBox, fillRegions } from "./geometry/fill.ts";
+export { hasMask, shapeBox, shapeMask } from "./geometry/object.ts";
+export { rleIntersection, rleIou, rleMinus, rleUnion } from "./geometry/rle.ts";
+export {
+  bridgedRings,
+  bridgeParts,
+  type OutlineSource,
+  outlinesOf,
+  type TraceOptions,
+  traceRegions,
+} from "./geometry/trace.ts";
+export { imageSize } from "./image-size.ts";
+export {
+  type FoundLabels,
+  findLabels,
+  type ReadFormat,
+  type ReadLabelsOptions,
+  type ReadResult,
+  readLabels,
+  type WriteFormat,
+  type WriteOptions,
+  writeLabels,
+} from "./labels.ts";
+export type { Loss, LossKind } from "./loss.ts";
+export type {
+  BoxShape,
+  Category,
+  Dataset,
+  FillRule,
+  Id,
+  JsonObject,
+  JsonValue,
+  Keypoints,
+  LabelledImage,
+  LabelObject,
+  MaskShape,
+  PointsShape,
+  PolygonShape,
+  Shape,
+  Video,
+} from "./model.ts";
