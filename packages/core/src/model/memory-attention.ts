@@ -10,7 +10,7 @@
 import type { GraphBuilder } from "../graph/builder.ts";
 import { addDims, type Dim, mulDims } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
-import { layerNorm, linear, width } from "../nn/layers.ts";
+import { layerNorm, linear, mlpInBlocks, width } from "../nn/layers.ts";
 import { sinePositionEncoding } from "../nn/position-encoding.ts";
 import { axialRotaryTables, type RotaryTables } from "../nn/rope.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
@@ -80,8 +80,8 @@ export function memoryAttention(
       x,
       crossAttention(g, l.at("cross_attn_image"), c, layerNorm(g, l.at("norm2"), x), memory, { rope, mapRope }),
     );
-    const hidden = g.relu(linear(g, l.at("linear1"), layerNorm(g, l.at("norm3"), x), c.memory.attentionMlpWidth));
-    x = g.add(x, linear(g, l.at("linear2"), hidden, c.width));
+    const layers = [l.at("linear1"), l.at("linear2")] as const;
+    x = g.add(x, mlpInBlocks(g, layers, layerNorm(g, l.at("norm3"), x), c.memory.attentionMlpWidth, "relu"));
   }
   return layerNorm(g, w.at("norm"), x);
 }
