@@ -15,7 +15,7 @@ test("as few runs as hold 200 MB, of nearly one size", () => {
   expect(sizes.attending(3, remembered(7, 16))).toBe(2);
   expect(sizes.attending(1, remembered(40, 16))).toBe(1); // more than 200 MB by itself
   expect(sizes.attending(2, remembered(40, 16))).toBe(1);
-  expect(sizes.encoding(8)).toBe(2);
+  expect(sizes.encoding(8)).toBe(4);
 });
 
 test("what is asked for is kept to", () => {
