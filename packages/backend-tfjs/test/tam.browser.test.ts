@@ -15,6 +15,10 @@ const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-
 
 const create = () => createTfjsBackend({ engine: "wasm", wasmPaths });
 
-testTam(create, { shared, variants: ["edgetam", "efficienttam-s-512"] });
 // Images of 1024 pixels take minutes.
-if (inject("slow")) testTam(create, { shared, variants: ["efficienttam-s"] });
+const slow = inject("slow");
+testTam(create, {
+  shared,
+  slow,
+  variants: slow ? ["edgetam", "efficienttam-s", "efficienttam-s-512"] : ["efficienttam-s-512"],
+});
