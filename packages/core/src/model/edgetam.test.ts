@@ -1,6 +1,6 @@
 /** EdgeTAM's kinds in miniature: convolutions with folded norms, memories of latents. */
 import { describe, expect, test } from "vitest";
-import { noiseImage, toyJson } from "../../test/toy-sam2.ts";
+import { noiseImage, toyEdgeTam, toyEdgeTamJson } from "../../test/toy-sam2.ts";
 import { createReferenceBackend } from "../backend/reference.ts";
 import { bytesSource } from "../checkpoint/byte-source.ts";
 import { openCheckpoint } from "../checkpoint/load.ts";
@@ -22,12 +22,7 @@ import { geometry } from "./geometry.ts";
 import { imageEncoderGraph } from "./graphs.ts";
 import { repvit, repvitTrunk } from "./repvit.ts";
 
-const json = {
-  ...toyJson,
-  ...{ name: "edge", trunk: "repvit", embed_dims: [8, 16, 16, 32], stages: [2, 1, 3, 1], sam2_1: false },
-  ...{ memory: "perceiver", num_latents: 3, num_latents_2d: 4, perceiver_depth: 2 },
-};
-const config = parseConfig(json);
+const config = toyEdgeTam;
 if (config.encoder.kind !== "repvit") throw new Error("the toy has another encoder");
 const toy = { ...config, encoder: config.encoder };
 
@@ -262,9 +257,13 @@ describe("transformers' config", () => {
 });
 
 test("sizes that do not fit are refused by field", () => {
-  expect(() => parseConfig({ ...json, num_latents_2d: 9 })).toThrow(
+  expect(() => parseConfig({ ...toyEdgeTamJson, num_latents_2d: 9 })).toThrow(
     /side of the map of latents should be a divisor of 4/,
   );
-  expect(() => parseConfig({ ...json, num_latents_2d: 8 })).toThrow(/num_latents_2d should be a square number/);
-  expect(() => parseConfig({ ...json, embed_dims: [7, 8, 8, 8] })).toThrow(/first stage's channels should be even/);
+  expect(() => parseConfig({ ...toyEdgeTamJson, num_latents_2d: 8 })).toThrow(
+    /num_latents_2d should be a square number/,
+  );
+  expect(() => parseConfig({ ...toyEdgeTamJson, embed_dims: [7, 8, 8, 8] })).toThrow(
+    /first stage's channels should be even/,
+  );
 });
