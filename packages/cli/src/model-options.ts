@@ -20,7 +20,7 @@ export const modelOptions: Readonly<
     type: "string",
     short: "m",
     value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of Meta's on this machine, else nano.",
+    help: "A name (sam2.1-hiera-tiny, edgetam), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of the published models on this machine, else nano.",
   },
   offline: {
     type: "boolean",
@@ -29,7 +29,7 @@ export const modelOptions: Readonly<
   config: {
     type: "string",
     value: "JSON",
-    help: "The model's config, where it is not one of Meta's and none lies beside it.",
+    help: "The model's config, where it is none of the published models and none lies beside it; or the name of a published model, where several have such tensors (efficienttam-s-1).",
   },
   dtype: {
     type: "string",

@@ -23,7 +23,7 @@ Commands:
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
-                     Meta's models on this machine: choose one, fetch, check and delete them.
+                     Published models on this machine: choose one, fetch, check and delete them.
   eval PREDICTIONS LABELS
                      Compare tracked masks with the true ones.
   doctor             Show what this machine can run.

@@ -96,9 +96,11 @@ export {
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
   type DecoderConfig,
+  type EfficientTamPresetName,
   type EncoderConfig,
   type EncoderConfigs,
   type EncoderKind,
+  type HieraPresetName,
   isPresetName,
   type MemoryConfig,
   type MemoryConfigs,
@@ -113,9 +115,15 @@ export type { FullMemoryConfig } from "./model/full-memory.ts";
 export { type Geometry, geometry, type TokenMap } from "./model/geometry.ts";
 export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
+export type { FeatureLevels } from "./model/image-encoder.ts";
+export type { PerceiverMemoryConfig } from "./model/perceiver-memory.ts";
+export type { PooledMemoryConfig } from "./model/pooled-memory.ts";
 export { type Precision, precisions } from "./model/precision.ts";
 export { presetsByQuality } from "./model/preset-rank.ts";
+export { type PublishedModel, presetNamed, published } from "./model/published.ts";
+export type { RepVitConfig } from "./model/repvit.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
+export type { VitConfig } from "./model/vit.ts";
 export {
   type AutomaticMask,
   AutomaticMaskGenerator,

@@ -28,7 +28,9 @@ export { printGraph } from "../graph/print.ts";
 export { type QuantizedWeight, quantizeWeight, WEIGHT_BLOCK } from "../graph/quantize.ts";
 export { validateGraph } from "../graph/validate.ts";
 export {
+  attentionGraph,
   type GraphName,
+  graphBuilders,
   imageEncoderGraph,
   maskDecoderGraph,
   memoryAttentionGraph,
