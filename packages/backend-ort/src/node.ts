@@ -15,6 +15,7 @@ import { type Profiling, parseProfile } from "./profile.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
 
+export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
 

@@ -1,6 +1,7 @@
 import { createSegment, type Segment, type WebImageSource, type WebModelSource } from "@masklet/core/web";
 import { createOrtBackend } from "./web-backend.ts";
 
+export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
 export { availableDevices, createOrtBackend, type OrtWebDevice, type OrtWebOptions } from "./web-backend.ts";
