@@ -14,6 +14,7 @@ export type SubjectDoubt =
   | "no-subject"
   | "cut-off"
   | "several"
+  | "weak"
   | "faint"
   | "unlike-when-mirrored"
   | "sharpened-unlike"
@@ -24,7 +25,8 @@ export type SubjectDoubt =
 export const subjectDoubts: { readonly [D in SubjectDoubt]: string } = {
   "no-subject": "nothing stands out",
   "cut-off": "what stands out reaches far along the border of the picture, as backgrounds do",
-  several: "something else stands out as much",
+  several: "something else stands out nearly as much",
+  weak: "it stands out little: it is small, off the middle or cut by the border, or the model is not firm about it",
   faint: "for much of it, it is undecided whether it belongs to the subject",
   "unlike-when-mirrored": "in the mirrored picture something else was found",
   "sharpened-unlike": "SAM 2 sees another object there: what the finder said was kept",
