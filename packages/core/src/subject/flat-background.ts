@@ -229,7 +229,9 @@ function isFaint(image: RawImage, ground: Uint8Array, { colour, tolerance }: Bac
   for (let at = 0; at < ground.length; at++) {
     if (ground[at] !== 0) continue;
     object++;
-    if (near[at] === 0 && difference(image, at, colour) <= 24 + tolerance) faint++;
+    const distance = difference(image, at, colour);
+    // What is of its very colour was meant to be kept.
+    if (near[at] === 0 && distance > tolerance && distance <= 24 + tolerance) faint++;
   }
   return faint > 0.02 * object;
 }
