@@ -42,18 +42,19 @@ export const removeBackground: RemoveBackground<WebImageSource, Blob, WebModelSo
 
 /**
  * Opens a published model that finds what pictures are about: `finder` of `removeBackground`. `source` is the address of
- * its ONNX file, which is kept in Cache Storage, bytes or a `ByteSource`.
+ * its ONNX file, which is kept in Cache Storage; a Blob or file, bytes or a `ByteSource`.
  *
  * Rejects as `cachedSource` of `@masklet/core/web` and `OrtBackend.openModel`; with a `BackendError` "model-ambiguous"
  * where the file does not say which model it is (`details.choices`: name it with `kind`), "unsupported" for a file that
  * takes no picture or gives no mask.
  */
 export async function openSubjectFinder(
-  source: string | URL | ByteSource | Uint8Array,
+  source: string | URL | Blob | ByteSource | Uint8Array,
   options: SubjectFinderOptions,
 ): Promise<OnnxSubjectFinder> {
   const { signal } = options;
   const stop = signal === undefined ? {} : { signal };
+  if (source instanceof Blob) return openSubjectModel(new Uint8Array(await source.arrayBuffer()), options);
   const named = typeof source === "string" || source instanceof URL;
   return openSubjectModel(named ? await cachedSource(source, stop) : source, options);
 }
