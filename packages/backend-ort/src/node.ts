@@ -2,9 +2,18 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { MaskletError } from "@masklet/core";
+import { fileURLToPath } from "node:url";
+import { type ByteSource, MaskletError } from "@masklet/core";
 import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
-import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
+import {
+  createRemoveBackground,
+  createSegment,
+  fileSource,
+  type ImageSource,
+  type RemoveBackground,
+  type Segment,
+  type SegmentModelSource,
+} from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
@@ -14,9 +23,13 @@ import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
+import { type OnnxSubjectFinder, openSubjectModel, type SubjectFinderOptions } from "./subject-finder.ts";
 
+export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
+export type { OnnxSubjectFinder, SubjectFinderOptions } from "./subject-finder.ts";
+export { type SubjectModel, type SubjectModelKind, subjectModelKinds, subjectModels } from "./subject-models.ts";
 
 // Read when the native library is loaded, which the application may do itself once this module is there; see the README.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
@@ -196,3 +209,29 @@ export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* 
   createBackend: () => createOrtBackend(),
   nano: async () => (await import("@masklet/model-nano")).nanoModel,
 });
+
+/**
+ * What an image is about, cut out in one call: by colour on a flat background, else with the model that `segment` keeps,
+ * whose options it shares.
+ *
+ *     const { cutout, sure } = await removeBackground("photo.jpg");
+ */
+export const removeBackground: RemoveBackground<ImageSource, Uint8Array, SegmentModelSource> =
+  /* @__PURE__ */ createRemoveBackground(segment);
+
+/**
+ * Opens a published model that finds what pictures are about: `finder` of `removeBackground`. `source` is the path of its
+ * ONNX file or a `file:` URL, bytes or a `ByteSource`.
+ *
+ * Rejects as `fileSource` of `@masklet/core/node` and `OrtBackend.openModel`; with a `BackendError` "model-ambiguous"
+ * where the file does not say which model it is (`details.choices`: name it with `kind`), "unsupported" for a file that
+ * takes no picture or gives no mask.
+ */
+export async function openSubjectFinder(
+  source: string | URL | ByteSource | Uint8Array,
+  options: SubjectFinderOptions,
+): Promise<OnnxSubjectFinder> {
+  const named = typeof source === "string" || source instanceof URL;
+  const path = source instanceof URL && source.protocol === "file:" ? fileURLToPath(source) : String(source);
+  return openSubjectModel(named ? await fileSource(path) : source, options);
+}

@@ -7,6 +7,7 @@ type Command = (args: readonly string[], host: Host) => Promise<ExitCode>;
 /** Each loads what it needs alone. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   segment: async () => (await import("./commands/segment.ts")).segment,
+  cutout: async () => (await import("./commands/cutout.ts")).cutout,
   track: async () => (await import("./commands/track.ts")).track,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   models: async () => (await import("./commands/models.ts")).models,
@@ -20,6 +21,7 @@ Usage: masklet COMMAND [options]
 
 Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
+  cutout IMAGE...    Cut out what pictures are about, without a prompt.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
@@ -35,11 +37,13 @@ Options:
 Examples:
   masklet segment photo.jpg --point 581,532
   masklet segment photo.jpg --box 45,35,224,209 --format cutout,json -o out
+  masklet cutout "products/*.jpg" --crop -o out
   masklet track clip.mp4 --point 581,532 --format overlay -o out
   masklet inspect sam2.1-hiera-tiny
 
 Exit codes:
-  0 done, 1 failed, 2 wrong usage, 3 some images or frames failed, 130 interrupted
+  0 done, 1 failed, 2 wrong usage, 3 some images or frames failed,
+  4 done but unsure (cutout), 130 interrupted
 `;
 
 /**

@@ -108,6 +108,7 @@ export type BackendErrorCode =
   | "device-unavailable"
   | "disposed"
   | "dtype-unsupported"
+  | "model-ambiguous"
   | "out-of-memory"
   | "run-failed"
   | "runtime-missing"

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ImagePredictorOptions, type Sam2, segmentMany, writeFileAtomic } from "@masklet/core/node";
-import { folded, isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { eachLabel, MaskPictures } from "../mask-pictures.ts";
 import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
@@ -10,7 +9,14 @@ import { type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { boxFormats, imageSyntax, maskNotes, parsePrompts, promptOptionsOf } from "../prompts.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
-import { checkCollisions, type Format, formats, type OutputSettings, resultNames } from "../segment/outputs.ts";
+import {
+  checkCollisions,
+  type Format,
+  formats,
+  type OutputSettings,
+  prepareResults,
+  resultNames,
+} from "../segment/outputs.ts";
 import type { ImageRecord } from "../segment/record.ts";
 import { inputJobs, maskIds, resultsOf, segmentOptions, type Work } from "../segment/segmenter.ts";
 import {
@@ -265,7 +271,12 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
   const { folder, outputs, quiet } = job;
   const progress = new Progress(host, quiet);
   try {
-    const inputs = folder !== undefined && outputs.formats.length > 0 ? await prepare(job, folder) : job.inputs;
+    const masks = maskIds(job.objects, job.multimask);
+    const namesOf = (input: Input): readonly string[] => resultNames(input, masks, outputs);
+    const inputs =
+      folder !== undefined && outputs.formats.length > 0
+        ? await prepareResults(folder, job.inputs, { namesOf, skipExisting: job.skipExisting })
+        : job.inputs;
     const skipped = job.inputs.length - inputs.length;
     if (skipped > 0) {
       progress.note(`masklet segment: ${skipped} of ${count(job.inputs.length, "image")} had all results already`);
@@ -277,21 +288,6 @@ async function perform(job: Job, host: Host): Promise<ExitCode> {
   } finally {
     progress.clear();
   }
-}
-
-/** Makes the folder ready, after a run that was killed too. -> the images to segment. */
-async function prepare(
-  { inputs, objects, multimask, outputs, skipExisting }: Job,
-  folder: string,
-): Promise<readonly Input[]> {
-  await prepareFolder(folder);
-  const masks = maskIds(objects, multimask);
-  const results = new Map(inputs.map((input) => [input, resultNames(input, masks, outputs)]));
-  const own = [...results.values()].flat();
-  await removeMatching(folder, (name) => isUnfinished(name) && own.some((result) => isUnfinished(name, result)));
-  if (!skipExisting) return inputs;
-  const there = new Set((await listed(folder)).map(folded));
-  return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));
 }
 
 async function segmentAll(

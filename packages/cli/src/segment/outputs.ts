@@ -12,7 +12,7 @@ import {
   type RawImage,
   svgDocument,
 } from "@masklet/core/node";
-import { fileKey, folded } from "../folder.ts";
+import { fileKey, folded, isUnfinished, listed, prepareFolder, removeMatching } from "../folder.ts";
 import { UsageError } from "../usage.ts";
 import type { Input } from "./inputs.ts";
 import type { FoundMask, ImageRecord } from "./record.ts";
@@ -76,7 +76,7 @@ export async function checkCollisions(
   folder: string,
   inputs: readonly Input[],
   masks: readonly MaskId[],
-  settings: OutputSettings & { readonly promptMasks: readonly string[] },
+  settings: Pick<OutputSettings, "formats" | "webp"> & { readonly promptMasks: readonly string[] },
 ): Promise<void> {
   const read = new Map<string, string>();
   const files = inputs.filter(({ source, url }) => source !== "-" && url === undefined);
@@ -90,7 +90,7 @@ export async function checkCollisions(
       const other = written.get(key);
       if (other !== undefined) {
         const both = other === source ? `${source} would give it twice` : `both ${other} and ${source} would give it`;
-        throw new UsageError(`${join(folder, name)}: ${both}; segment them in turns, into different folders`);
+        throw new UsageError(`${join(folder, name)}: ${both}; take them in turns, into different folders`);
       }
       const replaced = read.get(key);
       if (replaced !== undefined) {
@@ -101,6 +101,24 @@ export async function checkCollisions(
       written.set(key, source);
     }
   }
+}
+
+/**
+ * Makes the folder ready, after a run that was killed too. -> the images whose results are to be made: all, or with
+ * `skipExisting` those of which one is missing.
+ */
+export async function prepareResults(
+  folder: string,
+  inputs: readonly Input[],
+  { namesOf, skipExisting }: { readonly namesOf: (input: Input) => readonly string[]; readonly skipExisting: boolean },
+): Promise<readonly Input[]> {
+  await prepareFolder(folder);
+  const results = new Map(inputs.map((input) => [input, namesOf(input)]));
+  const own = [...results.values()].flat();
+  await removeMatching(folder, (name) => isUnfinished(name) && own.some((result) => isUnfinished(name, result)));
+  if (!skipExisting) return inputs;
+  const there = new Set((await listed(folder)).map(folded));
+  return inputs.filter((input) => !results.get(input)?.every((name) => there.has(folded(name))));
 }
 
 /** The results in one format. Rejects as core's encoders do; a `MaskError` names the object that it is about. */

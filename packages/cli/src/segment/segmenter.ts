@@ -104,9 +104,10 @@ export function inputJobs(
 /** Of a picture that is fetched. */
 const maxImageBytes = 2 ** 28;
 
-async function readInput(
+/** The pixels of an input. Rejects as `readImage` and `fetchBytes`, and with an `ImageError` where it names nothing. */
+export async function readInput(
   { source, url, problem }: Input,
-  { maxPixels }: Work,
+  { maxPixels }: Pick<Work, "maxPixels">,
   { host, progress }: ImageHost,
   onWarning: (warning: ImageWarning) => void,
 ): Promise<RawImage> {
