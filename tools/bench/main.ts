@@ -64,7 +64,7 @@ if (options.browser) {
   if (!options.json) for (const report of reports) printBrowser(report);
   printJson({ reports });
 } else if (options.memory) {
-  const uses = ["load large", "encode tiny", "eight objects", "many images"].map(
+  const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
     (what) => child("memory.ts", what) as MemoryUse,
   );
   if (!options.json) for (const use of uses) printMemory(use);

@@ -11,6 +11,7 @@ import { geometry, presets, VideoPredictor } from "@masklet/core";
 import { ImagePredictor, loadSam2, Sam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
+import { modelFiles } from "./model-files.ts";
 import type { MemoryUse } from "./report.ts";
 import { writeTorchFile } from "./torch-file.ts";
 
@@ -91,6 +92,21 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
       await backend.dispose();
     });
     return { name: "tracking eight objects with tiny until their memory is full, peak", bytes, mark: 1.5e9 };
+  },
+  "edgetam stream": async () => {
+    const { checkpoint } = modelFiles("edgetam");
+    const frame = { width: 640, height: 480, channels: 3, data: new Uint8Array(640 * 480 * 3).fill(90) } as const;
+    const bytes = await peakOf(async () => {
+      const backend = await createOrtBackend({ arena: false });
+      const model = await loadSam2(checkpoint, { backend });
+      const session = new VideoPredictor(model).stream();
+      await session.push(frame);
+      await session.addPrompt({ object: 0, points: [[200, 200]] });
+      for (let i = 0; i < 2 * geometry(model.config).memories; i++) await session.push(frame);
+      await model.dispose();
+      await backend.dispose();
+    });
+    return { name: "loading edgetam and tracking an object without an arena, peak", bytes, mark: 0.4e9 };
   },
   "many images": async () => {
     const backend = await createOrtBackend();
