@@ -118,9 +118,12 @@ function checkShapes({ name, inputs, outputs }: OnnxModel): void {
   if (inputs.length !== 1 || !isPicture || !floats.includes((input as OnnxValue).dtype)) {
     throw unsupported(name, "one input of floats [n, 3, height, width], a picture,", inputs);
   }
+  const [, channels] = output?.dims ?? [];
   const isMask =
     output !== undefined &&
-    (output.dims.length === 0 || output.dims.length === 3 || (output.dims.length === 4 && output.dims[1] !== 3));
+    (output.dims.length === 0 ||
+      output.dims.length === 3 ||
+      (output.dims.length === 4 && (channels === 1 || typeof channels === "string")));
   if (!isMask || !floats.includes(output.dtype)) {
     throw unsupported(name, "a first output of floats [n, 1, height, width], a mask,", outputs);
   }
