@@ -10,6 +10,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   track: async () => (await import("./commands/track.ts")).track,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   models: async () => (await import("./commands/models.ts")).models,
+  convert: async () => (await import("./commands/convert.ts")).convert,
+  labels: async () => (await import("./commands/labels.ts")).labels,
   eval: async () => (await import("./commands/eval.ts")).evaluate,
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
 };
@@ -24,8 +26,12 @@ Commands:
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
                      Meta's models on this machine: choose one, fetch, check and delete them.
+  convert FROM TO --to FORMAT
+                     Convert labels: COCO, YOLO, CVAT and others; say first what is lost.
+  labels (check | stats) LABELS...
+                     Name what is wrong with labels; count what is in them.
   eval PREDICTIONS LABELS
-                     Compare tracked masks with the true ones.
+                     Compare masks with the true ones.
   doctor             Show what this machine can run.
 
 Options:

@@ -1,3 +1,4 @@
+export { checkLabels } from "./check.ts";
 export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
 export {
   type CvatEditOptions,
@@ -38,12 +39,14 @@ export {
   type ReadFormat,
   type ReadLabelsOptions,
   type ReadResult,
+  readFormats,
   readLabels,
   type WriteFormat,
   type WriteOptions,
+  writeFormats,
   writeLabels,
 } from "./labels.ts";
-export type { Loss, LossKind } from "./loss.ts";
+export { type Loss, type LossKind, lossMeanings } from "./loss.ts";
 export type {
   BoxShape,
   Category,
@@ -61,3 +64,4 @@ export type {
   Shape,
   Video,
 } from "./model.ts";
+export { type AreaCounts, type CategoryStats, type LabelStats, labelStats } from "./stats.ts";
