@@ -8,6 +8,7 @@ type Command = (args: readonly string[], host: Host) => Promise<ExitCode>;
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   segment: async () => (await import("./commands/segment.ts")).segment,
   track: async () => (await import("./commands/track.ts")).track,
+  annotate: async () => (await import("./commands/annotate.ts")).annotate,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   models: async () => (await import("./commands/models.ts")).models,
   convert: async () => (await import("./commands/convert.ts")).convert,
@@ -23,6 +24,7 @@ Usage: masklet COMMAND [options]
 Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
+  annotate SOURCE    Make masks of the boxes of labels, or of everything; write a dataset.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
                      Meta's models on this machine: choose one, fetch, check and delete them.
