@@ -239,7 +239,7 @@ test("a picture that cannot be read: code 3, said, reported; mended, the next ru
 test("everything, of a list, as SA-1B with scores and without classes; a page to look at", async () => {
   put("scenes/deep/scene.png", readFileSync(scene));
   const list = put("list.txt", `\ufeffimages/${frames[0]}\r\nscenes/deep/scene.png\r\n`);
-  const line = ["annotate", list, "--everything", "--points-per-side", "6", "--out-format", "sa1b", "-o", at("sa1b")];
+  const line = ["annotate", list, "--everything", "--points-per-side", "8", "--out-format", "sa1b", "-o", at("sa1b")];
   expect((await cli([...line, ...nano, "--sheet", "html,png"])).code).toBe(0);
   expect(filesIn(at("sa1b"))).toEqual([
     ...[".annotate", "00000.json", "contact-sheet.html", "contact-sheet.png", "scene.json"],

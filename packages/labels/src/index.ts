@@ -12,6 +12,17 @@ export {
   type YoloEditOptions,
 } from "./edit.ts";
 export { LabelError, type LabelErrorCode } from "./errors.ts";
+export type { AveragePrecision } from "./eval/average-precision.ts";
+export {
+  type CategoryScores,
+  type EvaluateLabelsOptions,
+  evaluateDataset,
+  type LabelScores,
+  type LabelsEvaluation,
+  type PairScores,
+  type PanopticQuality,
+} from "./eval/evaluate.ts";
+export { boundaryIou, type MaskScores } from "./eval/pairs.ts";
 export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
 export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";

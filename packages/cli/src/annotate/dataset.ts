@@ -65,7 +65,7 @@ export function datasetOf(annotated: readonly Annotated[], base: Dataset, format
 /** The object with its mask, whose box is its own. */
 function masked(object: LabelObject, found: Found | undefined, format: WriteFormat): LabelObject {
   if (found?.segmentation === undefined) return object;
-  const { box, shape, ...kept } = object;
+  const { box, area, shape, ...kept } = object;
   return {
     ...kept,
     ...scoresOf(found, format, object),

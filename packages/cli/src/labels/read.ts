@@ -64,20 +64,21 @@ export interface LabelsRead extends ReadResult {
 const needsFolder: ReadonlySet<ReadFormat> = new Set(["coco-results", "coco-panoptic", "yolo"]);
 
 /**
- * Reads labels: of a folder all that are in it, of a file those of the file, with what belongs to it around it. Rejects as
+ * Reads labels: of a folder all that are in it, of a file those of the file, with what belongs to it around it; COCO's results
+ * with the images and categories of `instances`, where that is given. Rejects as
  * `readLabels`, with a `LabelError` "file-missing" for what cannot be read.
  */
 export async function openLabels(
   path: string,
-  settings: ReadSettings & Pick<ReadLabelsOptions, "problems">,
+  settings: ReadSettings & Pick<ReadLabelsOptions, "problems"> & { readonly instances?: string },
   signal: AbortSignal,
 ): Promise<LabelsRead> {
-  const { format, images, problems } = settings;
+  const { format, images, problems, instances } = settings;
   const isFolder = (await statOf(path)).isDirectory();
   const folder = isFolder ? path : dirname(path);
   const name = basename(path);
   const files = isFolder ? filesIn(folder, await walk(folder, signal), signal) : filesIn(folder, [name], signal);
-  const alone = isFolder ? files : await withSurroundings(name, folder, files, format, signal);
+  const alone = isFolder ? files : await withSurroundings(name, folder, files, { format, instances }, signal);
   const pictures = new Pictures([...(images === undefined ? [] : [images]), folder], signal);
   const result = await readLabels(alone, {
     ...(format !== undefined && { format }),
@@ -112,16 +113,27 @@ async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>>> {
   });
 }
 
+/** Where the instances of results are put, so that they may have the same name. */
+const truthFolder = "instances/";
+
 /** The file with its folder where its format needs that: a list of results, a data.yaml. */
 async function withSurroundings(
   name: string,
   folder: string,
   file: LabelFiles,
-  format: ReadFormat | undefined,
+  { format, instances }: { readonly format: ReadFormat | undefined; readonly instances: string | undefined },
   signal: AbortSignal,
 ): Promise<LabelFiles> {
   const kind = format ?? (/\.(ya?ml|txt|data|names)$/i.test(name) ? "yolo" : await kindOf(file));
   if (kind === undefined || !needsFolder.has(kind)) return file;
+  if (kind === "coco-results" && instances !== undefined && /\.json$/i.test(instances)) {
+    const truth = filesIn(dirname(instances), [basename(instances)], signal);
+    const beside = `${truthFolder}${basename(instances)}`;
+    return {
+      paths: [name, beside],
+      read: (path) => (path === beside ? truth.read(basename(instances)) : file.read(path)),
+    };
+  }
   const root = /\.ya?ml$/i.test(name) ? await yoloRoot(folder, await file.read(name)) : folder;
   const around = filesIn(root, await walk(root, signal), signal);
   if (root === folder) return around;
