@@ -56,19 +56,29 @@ export class Sheet {
     return cells.length === 0 ? undefined : new Sheet(cells, colours, dataset.images.length);
   }
 
-  /** All cells in one picture. */
+  /** All cells in one picture, in rows as high as their highest. */
   async png(): Promise<Uint8Array> {
-    const columns = Math.ceil(Math.sqrt(this.#cells.length));
-    const rows = Math.ceil(this.#cells.length / columns);
-    const [width, height] = [columns * (side + gap) + gap, rows * (side + gap) + gap];
+    const thumbnails = this.#cells.map(({ thumbnail }) => thumbnail);
+    const columns = Math.ceil(Math.sqrt(thumbnails.length));
+    const rows = Array.from({ length: Math.ceil(thumbnails.length / columns) }, (_, row) =>
+      thumbnails.slice(row * columns, (row + 1) * columns),
+    );
+    const heights = rows.map((row) => Math.max(...row.map(({ height }) => height)));
+    const width = columns * (side + gap) + gap;
+    const height = heights.reduce((sum, one) => sum + one + gap, gap);
     const data = new Uint8Array(width * height * 3).fill(ground);
-    for (const [i, { thumbnail }] of this.#cells.entries()) {
-      const left = gap + (i % columns) * (side + gap) + ((side - thumbnail.width) >> 1);
-      const top = gap + Math.floor(i / columns) * (side + gap) + ((side - thumbnail.height) >> 1);
-      for (let y = 0; y < thumbnail.height; y++) {
-        const row = thumbnail.data.subarray(y * thumbnail.width * 3, (y + 1) * thumbnail.width * 3);
-        data.set(row, ((top + y) * width + left) * 3);
+    let above = gap;
+    for (const [r, row] of rows.entries()) {
+      const high = heights[r] as number;
+      for (const [c, cell] of row.entries()) {
+        const left = gap + c * (side + gap) + ((side - cell.width) >> 1);
+        const top = above + ((high - cell.height) >> 1);
+        for (let y = 0; y < cell.height; y++) {
+          const line = cell.data.subarray(y * cell.width * 3, (y + 1) * cell.width * 3);
+          data.set(line, ((top + y) * width + left) * 3);
+        }
       }
+      above += high + gap;
     }
     return encodePng({ width, height, channels: 3, data });
   }
