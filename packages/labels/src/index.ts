@@ -75,4 +75,5 @@ export type {
   Shape,
   Video,
 } from "./model.ts";
+export { editLabelMap, type LabelMapEdits } from "./png/edit.ts";
 export { type AreaCounts, type CategoryStats, type LabelStats, labelStats } from "./stats.ts";
