@@ -222,7 +222,7 @@ const masklet = (args: readonly string[], cwd = root): Promise<{ readonly stdout
 const longOptions = (text: string): ReadonlySet<string> => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
 
 describe("the command line", () => {
-  const commands = ["segment", "cutout", "track", "inspect", "eval", "doctor"] as const;
+  const commands = ["segment", "cutout", "track", "annotate", "inspect", "convert", "labels", "eval", "doctor"] as const;
   const helps = Promise.all(commands.map(async (command) => (await masklet([command, "--help"])).stdout));
 
   test.each(commands.map((command, i) => [command, i] as const))(

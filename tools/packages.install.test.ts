@@ -87,13 +87,13 @@ async function registryProblem(): Promise<string | undefined> {
   return `npm's registry cannot be reached (${/^npm error (?:code )?(.*)$/m.exec(stderr)?.[1] ?? `exit code ${code}`})`;
 }
 
-const built = ["backend-ort", "backend-tfjs", "cli", "core", "model-nano"].every((name) =>
+const built = ["backend-ort", "backend-tfjs", "cli", "core", "labels", "model-nano"].every((name) =>
   existsSync(join(root, "packages", name, "dist")),
 );
 const problem = built ? await registryProblem() : "the packages are not built";
 
 /** Packages that are published, without the scope. */
-const names = ["backend-ort", "backend-tfjs", "cli", "core", "model-nano"] as const;
+const names = ["backend-ort", "backend-tfjs", "cli", "core", "labels", "model-nano"] as const;
 
 const { peerDependencies } = JSON.parse(readFileSync(join(root, "packages", "backend-ort", "package.json"), "utf8"));
 const ortVersion: string = peerDependencies["onnxruntime-web"];

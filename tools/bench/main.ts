@@ -7,6 +7,9 @@
  *
  * `pnpm bench --host` measures what needs no model instead: masks at the video's size, label maps, pictures; see host.ts.
  *
+ * `pnpm bench --datasets` (Linux) measures what datasets take: pictures a second of annotate, indexing a large COCO file; see
+ * datasets.ts.
+ *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
@@ -30,6 +33,7 @@ import {
   type Against,
   type Comparison,
   columns,
+  type DatasetRow,
   type HostRow,
   type MemoryUse,
   type Report,
@@ -41,6 +45,7 @@ import { work } from "./work.ts";
 const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
+    datasets: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
     model: { type: "string", default: "nano,tiny" },
     dtype: { type: "string", default: "q8" },
@@ -69,6 +74,10 @@ if (options.browser) {
   );
   if (!options.json) for (const use of uses) printMemory(use);
   printJson({ uses });
+} else if (options.datasets) {
+  const rows = child("datasets.ts") as readonly DatasetRow[];
+  if (!options.json) printDatasets(rows);
+  printJson({ rows });
 } else if (options.host) {
   const rows = child("host.ts") as readonly HostRow[];
   if (!options.json) printHost(rows);
@@ -131,6 +140,16 @@ function child(script: string, ...args: readonly string[]): unknown {
 function printMemory({ name, bytes, mark }: MemoryUse): void {
   const verdict = bytes < mark ? "reached" : "missed";
   console.log(`${name}: ${(bytes / 1e6).toFixed(0)} MB of anonymous memory; ${verdict} ${(mark / 1e6).toFixed(0)} MB`);
+}
+
+function printDatasets(rows: readonly DatasetRow[]): void {
+  for (const { name, seconds, pictures, bytes, mark } of rows) {
+    const rate = pictures === undefined ? "" : `, ${(pictures / seconds).toFixed(1)} a second`;
+    const verdict = mark === undefined ? "" : `; ${bytes < mark ? "reached" : "missed"} ${(mark / 1e6).toFixed(0)} MB`;
+    console.log(
+      `${name}: ${seconds.toFixed(1)} s${rate}, ${(bytes / 1e6).toFixed(0)} MB of anonymous memory${verdict}`,
+    );
+  }
 }
 
 function printHost(rows: readonly HostRow[]): void {

@@ -24,6 +24,18 @@ export interface HostRow {
   readonly passes: number;
 }
 
+/** Work with datasets. */
+export interface DatasetRow {
+  readonly name: string;
+  readonly seconds: number;
+  /** How many went through it, where that is what counts. */
+  readonly pictures?: number;
+  /** Of anonymous memory at its peak; of all processes together. */
+  readonly bytes: number;
+  /** What that aims to be below. */
+  readonly mark?: number;
+}
+
 /** A piece of work in another precision, run in turns with float32. */
 export interface Comparison {
   readonly name: string;

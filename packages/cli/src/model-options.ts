@@ -3,15 +3,13 @@ import type { OrtNodeDevice } from "@masklet/backend-ort/node";
 import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
 import { type Precision, precisions } from "@masklet/core/node";
 import type { BackendSettings } from "./models.ts";
-import { choiceOption, listed, numberOption, type Option, UsageError } from "./usage.ts";
+import { choiceOption, listed, numberOption, type OneOption, UsageError } from "./usage.ts";
 
 const backends = ["ort", "tfjs", "reference"] as const;
 const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
 const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
 type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads" | "model-cache";
-
-type OneOption<T extends Option["type"]> = Omit<Option, "multiple"> & { readonly type: T };
 
 export const modelOptions: Readonly<
   Record<ModelOption, OneOption<"string">> & Record<"offline", OneOption<"boolean">>

@@ -9,8 +9,11 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   segment: async () => (await import("./commands/segment.ts")).segment,
   cutout: async () => (await import("./commands/cutout.ts")).cutout,
   track: async () => (await import("./commands/track.ts")).track,
+  annotate: async () => (await import("./commands/annotate.ts")).annotate,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   models: async () => (await import("./commands/models.ts")).models,
+  convert: async () => (await import("./commands/convert.ts")).convert,
+  labels: async () => (await import("./commands/labels.ts")).labels,
   eval: async () => (await import("./commands/eval.ts")).evaluate,
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
 };
@@ -23,11 +26,16 @@ Commands:
   segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
   cutout IMAGE...    Cut out what pictures are about, without a prompt.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
+  annotate SOURCE    Make masks of the boxes of labels, or of everything; write a dataset.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
                      Published models on this machine: choose one, fetch, check and delete them.
+  convert FROM TO --to FORMAT
+                     Convert labels: COCO, YOLO, CVAT and others; say first what is lost.
+  labels (check | stats) LABELS...
+                     Name what is wrong with labels; count what is in them.
   eval PREDICTIONS LABELS
-                     Compare tracked masks with the true ones.
+                     Compare masks with the true ones.
   doctor             Show what this machine can run.
 
 Options:

@@ -5,8 +5,11 @@ import { version } from "../src/version.ts";
 import { cli, emptyCache, type RunResult, records, scene, temporaryFolder } from "./cli.ts";
 
 test.each([
-  ["", "needs a command: segment, cutout, track, inspect, models, eval or doctor"],
-  ["frobnicate", 'takes segment, cutout, track, inspect, models, eval or doctor as its command, got "frobnicate"'],
+  ["", "needs a command: segment, cutout, track, annotate, inspect, models, convert, labels, eval or doctor"],
+  [
+    "frobnicate",
+    'takes segment, cutout, track, annotate, inspect, models, convert, labels, eval or doctor as its command, got "frobnicate"',
+  ],
   ["constructor", 'got "constructor"'],
   ["segment", "needs an image"],
   ["segment a.png", "needs at least one --point, --box or --mask"],

@@ -1,3 +1,4 @@
+export { checkLabels } from "./check.ts";
 export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
 export {
   type CvatEditOptions,
@@ -11,6 +12,17 @@ export {
   type YoloEditOptions,
 } from "./edit.ts";
 export { LabelError, type LabelErrorCode } from "./errors.ts";
+export type { AveragePrecision } from "./eval/average-precision.ts";
+export {
+  type CategoryScores,
+  type EvaluateLabelsOptions,
+  evaluateDataset,
+  type LabelScores,
+  type LabelsEvaluation,
+  type PairScores,
+  type PanopticQuality,
+} from "./eval/evaluate.ts";
+export { boundaryIou, type MaskScores } from "./eval/pairs.ts";
 export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
 export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";
@@ -38,12 +50,14 @@ export {
   type ReadFormat,
   type ReadLabelsOptions,
   type ReadResult,
+  readFormats,
   readLabels,
   type WriteFormat,
   type WriteOptions,
+  writeFormats,
   writeLabels,
 } from "./labels.ts";
-export type { Loss, LossKind } from "./loss.ts";
+export { type Loss, type LossKind, lossMeanings } from "./loss.ts";
 export type {
   BoxShape,
   Category,
@@ -61,3 +75,5 @@ export type {
   Shape,
   Video,
 } from "./model.ts";
+export { editLabelMap, type LabelMapEdits } from "./png/edit.ts";
+export { type AreaCounts, type CategoryStats, type LabelStats, labelStats } from "./stats.ts";

@@ -4,7 +4,7 @@
  * Strings, areas and boxes are those of pycocotools (`maskApi.c`).
  */
 import { MaskError } from "../errors.ts";
-import { type Box, checkMask, emptyBox, type Mask } from "./mask.ts";
+import { type Box, checkMask, emptyBox, type Mask, maskBox } from "./mask.ts";
 
 /** Run lengths as numbers. `size` is [height, width], COCO's order. */
 export interface Rle {
@@ -22,7 +22,8 @@ export interface CompressedRle {
 export function encodeRle(mask: Mask): Rle {
   checkMask("encodeRle", mask);
   const whole = { x: 0, y: 0, width: mask.width, height: mask.height };
-  return encodeRleAt(mask, whole, whole);
+  // Columns lie apart in memory, rows do not: the box is found by rows, and columns are looked at within it alone.
+  return encodeRleAt(mask, maskBox(mask), whole);
 }
 
 /**
