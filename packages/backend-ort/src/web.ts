@@ -1,9 +1,18 @@
 import { createSegment, type Segment, type WebImageSource, type WebModelSource } from "@masklet/core/web";
 import { createOrtBackend } from "./web-backend.ts";
 
+export type { DetectorOptions, OrtDetector } from "./detect/detector.ts";
+export { type DetectorLayout, detectorLayouts } from "./detect/layout.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
-export { availableDevices, createOrtBackend, type OrtWebDevice, type OrtWebOptions } from "./web-backend.ts";
+export {
+  availableDevices,
+  createOrtBackend,
+  loadDetector,
+  type OrtWebDetectorOptions,
+  type OrtWebDevice,
+  type OrtWebOptions,
+} from "./web-backend.ts";
 
 /**
  * One object of an image in one call, on the GPU where there is an adapter, else wasm unless another `backend` is
