@@ -164,11 +164,11 @@ test("Ctrl-C leaves nothing half-written", async () => {
 });
 
 test.each([
-  [["--everything", "--point", "1,1"], "--point says what to find, and --everything finds all"],
+  [["--everything", "--point", "1,1"], "--point and --everything both say what to find"],
   [["--everything", "--multimask"], "--multimask is not for --everything"],
   [["--everything", "--max-hole-area", "4"], "give --min-mask-region-area"],
   [["--point", "1,1", "--points-per-side", "8"], "--points-per-side is for --everything"],
-  [["--point", "1,1", "--format", "label"], "--format label is for --everything"],
+  [["--point", "1,1", "--format", "label"], "--format label is for --everything or --detector"],
   [["--everything", "--points-per-side", "0"], "--points-per-side takes a whole number from 1 to 1024"],
   [["--everything", "--pred-iou-thresh", "2"], "--pred-iou-thresh takes a number from 0 to 1"],
   [["--everything", "--region", "5,5,1,1"], "--region takes X0,Y0,X1,Y1"],

@@ -190,6 +190,7 @@ test("every option of segment is in its help", async () => {
     ...["stability-score-thresh", "stability-score-offset", "box-nms-thresh", "crop-n-layers", "crop-nms-thresh"],
     ...["crop-overlap-ratio", "crop-n-points-downscale-factor", "min-mask-region-area", "use-m2m"],
     ...["no-multimask-output", "region", "known", "adaptive"],
+    ...["detector", "text", "text-model", "detector-layout", "names", "conf", "iou", "imgsz", "max-det", "classes"],
     ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp"],
     ...["output-mode", "label-order", "tolerance"],
     ...["model", "offline", "config", "dtype", "backend", "device", "threads", "model-cache"],

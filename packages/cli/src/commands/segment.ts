@@ -10,6 +10,7 @@ import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from
 import { type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { boxFormats, imageSyntax, maskNotes, type PromptOption, parsePrompts, promptOptionsOf } from "../prompts.ts";
+import { type DetectorWork, detected, detectorOptions, detectorWork } from "../segment/detected.ts";
 import { type EverythingWork, everything, everythingOptions, everythingWork } from "../segment/everything.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
 import {
@@ -89,7 +90,7 @@ const outputOptions = {
     short: "f",
     multiple: true,
     value: "LIST",
-    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json; with --everything overlay,label,json. label and coco are not for prompts. Names of masklet track are taken, too: objects is mask, alpha is cutout.`,
+    help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json; with --everything or --detector overlay,label,json. label and coco are not for prompts. Names of masklet track are taken, too: objects is mask, alpha is cutout.`,
   },
   "skip-existing": {
     type: "boolean",
@@ -137,20 +138,28 @@ const otherOptions = {
   ...commonOptions,
 } as const;
 
-const options = { ...promptOptions, ...everythingOptions, ...outputOptions, ...findOptions, ...otherOptions } as const;
+const options = {
+  ...promptOptions,
+  ...everythingOptions,
+  ...detectorOptions,
+  ...outputOptions,
+  ...findOptions,
+  ...otherOptions,
+} as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
 const help: Help = {
-  usage: "masklet segment IMAGE... ((--point | --box | --mask)... | --everything) [options]",
+  usage: "masklet segment IMAGE... ((--point | --box | --mask)... | --everything | --detector ONNX) [options]",
   about: `Find objects in images, and cut them out.
 
 IMAGE is a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP file, a folder of them, an https address, a pattern such as "*.jpg",
-or - for standard input. Every image is given the same prompts, or with --everything none. Coordinates are
+or - for standard input. Every image is given the same prompts, or with --everything or --detector none. Coordinates are
 pixels from the top left corner, or percents of the image's size: 50%,50%.`,
   sections: {
     "What to find": promptOptions,
     Everything: everythingOptions,
+    Detectors: detectorOptions,
     "What to write": outputOptions,
     "How to find it": findOptions,
     Others: otherOptions,
@@ -160,9 +169,9 @@ pixels from the top left corner, or percents of the image's size: 50%,50%.`,
 Results are named after the image: scene.png gives scene.cutout.png, scene.mask.png, scene.overlay.png,
 scene.svg and scene.json. With several objects each has its own cutout and mask, scene.ID.cutout.png and
 scene.ID.mask.png; with --multimask scene.ID.1.mask.png to scene.ID.3.mask.png. Overlay, SVG and JSON show all objects;
-an overlay only the best of three masks. With --everything masks are numbered, the best first: scene.1.mask.png;
-scene.label.png is an image of these numbers, with a palette up to 255, and scene.json is as SA-1B has it. The files
-written are listed on standard output.
+an overlay only the best of three masks. With --everything and --detector masks are numbered, the best first:
+scene.1.mask.png; scene.label.png is an image of these numbers, with a palette up to 255, and scene.json is as SA-1B
+has it. The files written are listed on standard output.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupted.`,
   examples: [
@@ -171,6 +180,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupt
     'masklet segment "photos/*.jpg" --point 50%,50% --format cutout --crop --padding 8 --webp -o cutouts',
     "masklet segment - --box 45,35,224,209 --format mask -o - < photo.jpg > mask.png",
     "masklet segment photo.jpg --point 581,532 --multimask --json --model sam2.1-hiera-large",
+    "masklet segment photos/ --detector yolo11n.onnx --classes car,bus --format overlay,coco -o out",
     "masklet segment photos/ --everything --points-per-side 16 --format label,json -o out --skip-existing",
   ],
 };
@@ -178,7 +188,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed, 130 interrupt
 /** What to find, and how. */
 type Task =
   | { readonly kind: "prompts"; readonly work: Work }
-  | { readonly kind: "everything"; readonly work: EverythingWork };
+  | { readonly kind: "everything"; readonly work: EverythingWork }
+  | { readonly kind: "detector"; readonly work: DetectorWork };
 
 /** A command line, understood. */
 interface Job extends ModelSettings {
@@ -212,23 +223,45 @@ export async function segment(args: readonly string[], host: Host): Promise<Exit
   const pictures = new MaskPictures(host.signal);
   const kind = kindOf(values, given);
   const common = commonWork(values);
-  const task: Task =
-    kind === "everything"
-      ? { kind, work: await everythingWork(values, { ...common, boxFormat }) }
-      : {
-          kind,
-          work: promptWork(values, { ...common, objects: parsePrompts(given, syntax), boxFormat, masks: pictures }),
-        };
+  const task = await taskOf(kind, values, { common, given, syntax, pictures });
   const inputs = await findInputs(positionals);
   const numbers = new Map(inputs.map((input, i) => [input, i + 1]));
   const asked: Job = { ...understand(values, kind), task, pictures, inputs, numbers };
   // What is wrong with the command line is said before any picture is read.
   await checkOutputs(asked);
-  if (task.kind === "everything") return perform(asked, host);
+  if (task.kind !== "prompts") return perform(asked, host);
   const objects = parsePrompts(await eachLabel(given, syntax, pictures), syntax);
   const job: Job = { ...asked, task: { ...task, work: { ...task.work, objects } } };
   await checkOutputs(job);
   return perform(job, host);
+}
+
+async function taskOf(
+  kind: Task["kind"],
+  values: Values,
+  {
+    common,
+    given,
+    syntax,
+    pictures,
+  }: {
+    readonly common: CommonWork;
+    readonly given: readonly PromptOption[];
+    readonly syntax: typeof imageSyntax & { readonly boxFormat: Work["boxFormat"] };
+    readonly pictures: MaskPictures;
+  },
+): Promise<Task> {
+  const { boxFormat } = syntax;
+  switch (kind) {
+    case "everything":
+      return { kind, work: await everythingWork(values, { ...common, boxFormat }) };
+    case "detector":
+      return { kind, work: await detectorWork(values, { ...common, refine: refineOption(values) }) };
+    case "prompts": {
+      const objects = parsePrompts(given, syntax);
+      return { kind, work: promptWork(values, { ...common, objects, boxFormat, masks: pictures }) };
+    }
+  }
 }
 
 /** Which way to find masks is asked for. Throws a `UsageError` for options of another. */
@@ -237,22 +270,35 @@ function kindOf(values: Values, given: readonly PromptOption[]): Task["kind"] {
     const value = values[name as keyof Values];
     return value !== undefined && value !== false;
   };
-  const { everything: all = false } = values;
-  const only = [...Object.keys(everythingOptions), "output-mode", "label-order"];
-  const unused = all ? undefined : only.find(isGiven);
-  if (unused !== undefined) throw new UsageError(`--${unused} is for --everything, which is not given`);
-  if (!all) return "prompts";
-  const [prompt] = given;
-  if (prompt !== undefined) {
-    throw new UsageError(`--${prompt.name} says what to find, and --everything finds all: give one of them`);
-  }
-  const other = ["multimask", "refine", "max-hole-area", "max-speck-area"].find(isGiven);
-  if (other === undefined) return "everything";
-  const instead: Readonly<Record<string, string>> = {
-    multimask: "it makes three masks of each point unless --no-multimask-output is given",
-    refine: "--use-m2m feeds masks back",
+  const detector = ["detector", "text"].find(isGiven);
+  const ways = [...(values.everything === true ? ["everything"] : []), ...(detector === undefined ? [] : [detector])];
+  const [way, other = given[0]?.name] = ways;
+  const kind = way === undefined ? "prompts" : way === "everything" ? way : "detector";
+  const only: Readonly<Record<string, readonly string[]>> = {
+    "--everything": kind === "everything" ? [] : Object.keys(everythingOptions),
+    "--detector": kind === "detector" ? [] : Object.keys(detectorOptions).filter((name) => name !== detector),
+    "--everything or --detector": kind === "prompts" ? ["output-mode", "label-order"] : [],
   };
-  throw new UsageError(`--${other} is not for --everything: ${instead[other] ?? "give --min-mask-region-area"}`);
+  if (way !== undefined && other !== undefined) {
+    throw new UsageError(`--${other} and --${way} both say what to find: give one of them`);
+  }
+  for (const [owner, names] of Object.entries(only)) {
+    const unused = names.find(isGiven);
+    if (unused !== undefined) throw new UsageError(`--${unused} is for ${owner}, which is not given`);
+  }
+  if (isGiven("text-model") && !isGiven("text")) throw new UsageError("--text-model is for --text, which is not given");
+  const instead: Readonly<Record<string, string>> =
+    kind === "everything"
+      ? {
+          multimask: "it makes three masks of each point unless --no-multimask-output is given",
+          refine: "--use-m2m feeds masks back",
+          "max-hole-area": "give --min-mask-region-area",
+          "max-speck-area": "give --min-mask-region-area",
+        }
+      : { multimask: "a box is not ambiguous" };
+  const foreign = kind === "prompts" ? undefined : Object.keys(instead).find(isGiven);
+  if (foreign !== undefined) throw new UsageError(`--${foreign} is not for --${way}: ${instead[foreign]}`);
+  return kind;
 }
 
 /** Throws a `UsageError`. */
@@ -268,19 +314,26 @@ function commonWork(values: Values): CommonWork {
 
 function promptWork(values: Values, known: Omit<Work, "multimask" | "refine">): Work {
   if (known.objects.length === 0) {
-    throw new UsageError("needs at least one --point, --box or --mask: what to look for; or --everything");
+    throw new UsageError(
+      "needs at least one --point, --box or --mask: what to look for; or --everything or --detector",
+    );
   }
   const { multimask = false } = values;
-  const refine = numberOption("--refine", values.refine, { min: 1, max: 100, integer: true }) ?? 0;
+  const refine = refineOption(values);
   if (multimask && refine > 0) {
     throw new UsageError("--refine makes one mask of each object, --multimask three: give one of them");
   }
   return { ...known, multimask, refine };
 }
 
+function refineOption({ refine }: Values): number {
+  return numberOption("--refine", refine, { min: 1, max: 100, integer: true }) ?? 0;
+}
+
 const defaultFormats: Readonly<Record<Task["kind"], string>> = {
   prompts: "cutout,mask,overlay,json",
   everything: "overlay,label,json",
+  detector: "overlay,label,json",
 };
 
 function understand(values: Values, kind: Task["kind"]): Omit<Job, "task" | "pictures" | "inputs" | "numbers"> {
@@ -292,7 +345,8 @@ function understand(values: Values, kind: Task["kind"]): Omit<Job, "task" | "pic
     alpha: "cutout",
   });
   const foreign = unprompted ? undefined : asked.find((format) => unpromptedFormats.includes(format));
-  if (foreign !== undefined) throw new UsageError(`--format ${foreign} is for --everything, which is not given`);
+  if (foreign !== undefined)
+    throw new UsageError(`--format ${foreign} is for --everything or --detector, which is not given`);
   // The record comes last: where it lies, so do the masks that it counts.
   const wanted = unprompted ? formats.filter((format) => asked.includes(format)) : asked;
   const toStdout = values.output === "-";
@@ -369,7 +423,8 @@ function plannedMasks(task: Task): readonly MaskId[] {
 
 /** Pictures of masks that are read. */
 function maskFiles(task: Task): readonly string[] {
-  return task.kind === "prompts" ? task.work.objects.flatMap(({ mask }) => mask ?? []) : task.work.known;
+  if (task.kind === "prompts") return task.work.objects.flatMap(({ mask }) => mask ?? []);
+  return task.kind === "everything" ? task.work.known : [];
 }
 
 async function perform(job: Job, host: Host): Promise<ExitCode> {
@@ -438,7 +493,7 @@ async function segmentAll(
   { model, facts }: { readonly model: Sam2; readonly facts: ModelFacts },
   progress: Progress,
 ): Promise<ExitCode> {
-  const { inputs, folder, json, outputs, quiet } = job;
+  const { inputs, folder, json, outputs, quiet, task } = job;
   const { signal } = host;
   let [done, failed] = [0, 0];
   const announce = (): void => {
@@ -469,7 +524,7 @@ async function segmentAll(
         }
       }
       if (json) await print(host, `${JSON.stringify(record)}\n`);
-      const found = `${input.source}: ${outputs.unprompted ? summaryOfMany(record) : summary(record)}`;
+      const found = `${input.source}: ${outputs.unprompted ? summaryOfMany(record, task) : summary(record)}`;
       const old = there.filter((name) => (maskNumber(name, input, outputs) ?? 0) > record.annotations.length);
       if (old.length > 0) {
         const which = old.length === 1 ? `${old[0]} is` : `${old[0]} and ${old.length - 1} more are`;
@@ -493,8 +548,9 @@ async function segmentAll(
   return failed === inputs.length ? 1 : 3;
 }
 
-function findings({ task, inputs, pictures }: Job, model: Sam2, imageHost: ImageHost): AsyncIterable<Finding> {
+function findings({ task, inputs, pictures, backend }: Job, model: Sam2, imageHost: ImageHost): AsyncIterable<Finding> {
   if (task.kind === "prompts") return prompted(task.work, inputs, model, imageHost);
+  if (task.kind === "detector") return detected(task.work, inputs, { model, backend }, imageHost);
   return everything(task.work, inputs, { model, masks: pictures }, imageHost);
 }
 
@@ -510,7 +566,16 @@ function summary({ annotations }: ImageRecord<Segmentation>): string {
   return masks.join("; ");
 }
 
-function summaryOfMany({ annotations }: ImageRecord<Segmentation>): string {
-  if (annotations.length > 0) return count(annotations.length, "mask");
-  return "no mask: none was firm enough; lower --pred-iou-thresh or --stability-score-thresh to see those that were not";
+function summaryOfMany({ annotations, categories }: ImageRecord<Segmentation>, { kind }: Task): string {
+  if (annotations.length === 0) {
+    return kind === "detector"
+      ? "the detector found nothing; lower --conf to see what it is less sure of"
+      : "no mask: none was firm enough; lower --pred-iou-thresh or --stability-score-thresh to see those that were not";
+  }
+  if (categories === undefined) return count(annotations.length, "mask");
+  const each = categories.flatMap(({ id, name }) => {
+    const number = annotations.filter((annotation) => annotation.category_id === id).length;
+    return number === 0 ? [] : [`${number} ${name}`];
+  });
+  return `${count(annotations.length, "mask")}: ${each.join(", ")}`;
 }
