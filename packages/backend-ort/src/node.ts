@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ByteSource, MaskletError } from "@masklet/core";
-import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
+import { CheckpointError, checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import {
   createRemoveBackground,
   createSegment,
@@ -13,8 +13,10 @@ import {
   type RemoveBackground,
   type Segment,
   type SegmentModelSource,
+  systemReason,
 } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
+import { type DetectorOptions, detectorKeys, type OrtDetector, openDetector } from "./detect/detector.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
 import { nodeRuntimeMissing } from "./node-runtime.ts";
@@ -25,6 +27,8 @@ import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
 import { type OnnxSubjectFinder, openSubjectModel, type SubjectFinderOptions } from "./subject-finder.ts";
 
+export type { DetectorOptions, OrtDetector } from "./detect/detector.ts";
+export { type DetectorLayout, detectorLayouts } from "./detect/layout.ts";
 export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
@@ -87,6 +91,48 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
       device === "cpu" && { modelCache: modelCache(options.modelCache, ort, session) }),
     ...(profile && { profiling: profileToFile }),
   });
+}
+
+/** Where a detector runs in Node, and what `DetectorOptions` say. */
+export interface OrtNodeDetectorOptions
+  extends DetectorOptions,
+    Pick<OrtNodeOptions, "ort" | "device" | keyof OrtTuning> {}
+
+/**
+ * A detector's ONNX file, which any exporter may have written, as a `Detector`: a path, or bytes. Weights in a file of
+ * their own are not found. A model whose shapes are not written is run once on black to see them.
+ *
+ * Rejects with a `DetectorError` for a model whose layout is not clear, with a `CheckpointError` "not-found" or
+ * "read-failed", with a `PromptError` for an option, or with a `BackendError` as `createOrtBackend`, or "compile-failed".
+ */
+export async function loadDetector(
+  model: string | Uint8Array,
+  options: OrtNodeDetectorOptions = {},
+): Promise<OrtDetector> {
+  checkKeys("loadDetector", options, nodeDetectorKeys);
+  const { ort: given, device = "cpu", threads, arena, memoryPattern, graphOptimization, ...rest } = options;
+  const bytes = typeof model === "string" ? await readModel(model) : model;
+  const ort = given ?? (await loadRuntime());
+  if (device !== "cpu") await requireDevice(ort, device);
+  const session = sessionOptions(device, {
+    threads: threads ?? physicalCores(),
+    ...(arena !== undefined && { arena }),
+    ...(memoryPattern !== undefined && { memoryPattern }),
+    ...(graphOptimization !== undefined && { graphOptimization }),
+  });
+  return openDetector(bytes, rest, { ort, sessionOptions: session, lock: new Queue() });
+}
+
+async function readModel(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "not-found" : "read-failed";
+    throw new CheckpointError(code, `the detector ${path} cannot be read: ${systemReason(cause)}`, {
+      cause,
+      details: { path },
+    });
+  }
 }
 
 /** The devices that `createOrtBackend` would accept on this machine, by trying each on a model of one node. */
@@ -188,6 +234,15 @@ async function profileToFile(): Promise<Profiling> {
   };
 }
 
+const nodeDetectorKeys: Keys<OrtNodeDetectorOptions> = {
+  ...detectorKeys,
+  ort: true,
+  device: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};
 const nodeKeys: Keys<OrtNodeOptions> = {
   ort: true,
   device: true,

@@ -11,12 +11,21 @@ import {
 import { type OnnxSubjectFinder, openSubjectModel, type SubjectFinderOptions } from "./subject-finder.ts";
 import { createOrtBackend } from "./web-backend.ts";
 
+export type { DetectorOptions, OrtDetector } from "./detect/detector.ts";
+export { type DetectorLayout, detectorLayouts } from "./detect/layout.ts";
 export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
 export type { OnnxSubjectFinder, SubjectFinderOptions } from "./subject-finder.ts";
 export { type SubjectModel, type SubjectModelKind, subjectModelKinds, subjectModels } from "./subject-models.ts";
-export { availableDevices, createOrtBackend, type OrtWebDevice, type OrtWebOptions } from "./web-backend.ts";
+export {
+  availableDevices,
+  createOrtBackend,
+  loadDetector,
+  type OrtWebDetectorOptions,
+  type OrtWebDevice,
+  type OrtWebOptions,
+} from "./web-backend.ts";
 
 /**
  * One object of an image in one call, on the GPU where there is an adapter, else wasm unless another `backend` is

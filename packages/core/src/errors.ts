@@ -192,6 +192,22 @@ export class MaskError extends MaskletError<MaskErrorCode> {
   override readonly name: string = "MaskError";
 }
 
+export type DetectorErrorCode =
+  | "input-size"
+  | "labels-mismatch"
+  | "layout-ambiguous"
+  | "layout-mismatch"
+  | "layout-unknown"
+  | "model-malformed"
+  | "no-such-class"
+  | "pipeline-answer"
+  | "pipeline-missing";
+
+/** A detector's model or pipeline that cannot be understood; `details` has what was found in it, and what to choose from. */
+export class DetectorError extends MaskletError<DetectorErrorCode> {
+  override readonly name: string = "DetectorError";
+}
+
 export type StateErrorCode =
   | "disposed"
   | "no-frame"

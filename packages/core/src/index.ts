@@ -10,6 +10,8 @@ export {
   type BackendErrorCode,
   CheckpointError,
   type CheckpointErrorCode,
+  DetectorError,
+  type DetectorErrorCode,
   DownloadError,
   type DownloadErrorCode,
   FrameError,
@@ -132,6 +134,14 @@ export {
   type AutomaticMaskStep,
   type GenerateOptions,
 } from "./predict/automatic-masks.ts";
+export {
+  type Detection,
+  type DetectionPipeline,
+  type DetectOptions,
+  type Detector,
+  type PipelineDetectorOptions,
+  pipelineDetector,
+} from "./predict/detector.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,

@@ -31,7 +31,7 @@ export type { CvatOptions } from "./formats/cvat.ts";
 export type { Written } from "./formats/format.ts";
 export type { LabelStudioOptions } from "./formats/label-studio.ts";
 export type { LabelMeOptions } from "./formats/labelme.ts";
-export type { YoloOptions } from "./formats/yolo.ts";
+export { type YoloOptions, yoloClassNames } from "./formats/yolo.ts";
 export { boxRing, fillBox, fillRegions } from "./geometry/fill.ts";
 export { hasMask, shapeBox, shapeMask } from "./geometry/object.ts";
 export { rleIntersection, rleIou, rleMinus, rleUnion } from "./geometry/rle.ts";
