@@ -19,7 +19,7 @@ const help = `masklet ${version}: segment images and videos with SAM 2
 Usage: masklet COMMAND [options]
 
 Commands:
-  segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
+  segment IMAGE...   Find objects by points, boxes or masks, with a detector, or all; write masks, cutouts, overlays.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
