@@ -10,6 +10,9 @@
  * `pnpm bench --datasets` (Linux) measures what datasets take: pictures a second of annotate, indexing a large COCO file; see
  * datasets.ts.
  *
+ * `pnpm bench --everything [--points N] [--against python]` times automatic masks of one image with N x N points, 32 if not
+ * given, and with Python Meta's generator on the same weights; see everything.ts.
+ *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
@@ -26,14 +29,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { precisions } from "@masklet/core";
-import { againstPython, besideRow } from "./against.ts";
+import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
 import { machine } from "./machine.ts";
+import { modelFiles } from "./model-files.ts";
 import {
   type Against,
   type Comparison,
   columns,
   type DatasetRow,
+  type EverythingRow,
+  everythingMark,
   type HostRow,
   type MemoryUse,
   type Report,
@@ -47,6 +53,8 @@ const { values: options } = parseArgs({
     browser: { type: "boolean", default: false },
     datasets: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
+    everything: { type: "boolean", default: false },
+    points: { type: "string", default: "32" },
     model: { type: "string", default: "nano,tiny" },
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
@@ -78,6 +86,18 @@ if (options.browser) {
   const rows = child("datasets.ts") as readonly DatasetRow[];
   if (!options.json) printDatasets(rows);
   printJson({ rows });
+} else if (options.everything) {
+  const model = models.find((name) => name !== "nano") ?? "tiny";
+  const row = child("everything.ts", model, "--threads", String(threads), "--points", options.points) as EverythingRow;
+  if (!options.json) printEverything(model, row);
+  let python: Against | undefined;
+  if (options.against !== undefined) {
+    const image = fileURLToPath(new URL("../../examples/scene.png", import.meta.url));
+    const everything = { points: Number(options.points), checkpoint: modelFiles(model).checkpoint, image };
+    python = await inPython(model, { threads }, new AbortController(), everything);
+    if (!options.json) printEverythingBeside(row, python);
+  }
+  printJson({ model, threads, row, python });
 } else if (options.host) {
   const rows = child("host.ts") as readonly HostRow[];
   if (!options.json) printHost(rows);
@@ -114,7 +134,12 @@ function inProcesses(model: string): Report {
 }
 
 /** While Python runs, signals end it rather than the bench. */
-async function inPython(model: string, { threads }: Report, interruption: AbortController): Promise<Against> {
+async function inPython(
+  model: string,
+  { threads }: Pick<Report, "threads">,
+  interruption: AbortController,
+  everything?: AgainstOptions["everything"],
+): Promise<Against> {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const interrupt = (signal: NodeJS.Signals): void => {
     process.exitCode = 128 + constants.signals[signal];
@@ -122,7 +147,13 @@ async function inPython(model: string, { threads }: Report, interruption: AbortC
   };
   for (const signal of signals) process.on(signal, interrupt);
   const { python } = options;
-  const against = await againstPython({ model, threads, signal: interruption.signal, ...(python && { python }) });
+  const against = await againstPython({
+    model,
+    threads,
+    signal: interruption.signal,
+    ...(python && { python }),
+    ...(everything && { everything }),
+  });
   for (const signal of signals) process.off(signal, interrupt);
   return against;
 }
@@ -135,6 +166,30 @@ function child(script: string, ...args: readonly string[]): unknown {
   if (ended.status !== 0)
     throw new Error(`bench: ${[script, ...args].join(" ")} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
   return JSON.parse(ended.stdout.toString());
+}
+
+function printEverything(model: string, { points, masks, milliseconds, ...parts }: EverythingRow): void {
+  const seconds = (time: number): string => `${(time / 1000).toFixed(2)} s`;
+  console.log(`\neverything in one image, ${model}: ${points} points in ${seconds(milliseconds)}, ${masks} masks`);
+  const { encode, decode, filter, upsample, nms } = parts;
+  const rest = milliseconds - encode - decode - filter - upsample - nms;
+  const cells = Object.entries({ encode, decode, filter, upsample, nms, rest });
+  console.log(
+    columns(cells.map(([part, time]) => [part, seconds(time), `${((100 * time) / milliseconds).toFixed(1)}%`])),
+  );
+}
+
+function printEverythingBeside({ milliseconds }: EverythingRow, python: Against): void {
+  if ("skipped" in python) {
+    console.log(`  PyTorch not measured: ${python.skipped}`);
+    return;
+  }
+  const theirs = python.milliseconds["everything"] ?? Number.NaN;
+  const ratio = theirs / milliseconds;
+  const verdict = ratio >= everythingMark ? "reached" : "missed";
+  console.log(
+    `  PyTorch ${(theirs / 1000).toFixed(2)} s: ${ratio.toFixed(2)} times as fast, ${verdict} ${everythingMark}`,
+  );
 }
 
 function printMemory({ name, bytes, mark }: MemoryUse): void {

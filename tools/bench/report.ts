@@ -1,4 +1,4 @@
-import type { Precision } from "@masklet/core";
+import type { AutomaticMaskOptions, Precision } from "@masklet/core";
 
 /** One measured piece of work. */
 export interface Row {
@@ -14,6 +14,24 @@ export interface Row {
   /** Resident bytes: the most of this row's process while it had run this alone, and before the model was loaded. */
   readonly memory: { readonly baseline: number; readonly peak: number };
 }
+
+/** Everything in one image, and what of the time its parts take; the rest is JavaScript's own. */
+export interface EverythingRow {
+  readonly points: number;
+  readonly masks: number;
+  readonly milliseconds: number;
+  readonly encode: number;
+  readonly decode: number;
+  readonly filter: number;
+  readonly upsample: number;
+  readonly nms: number;
+}
+
+/** Thresholds under which hashed weights give masks to every stage; against.py has the same. */
+export const everythingOptions: AutomaticMaskOptions = { predIouThreshold: 0.5, stabilityScoreThreshold: 0.05 };
+
+/** How many times as fast as Meta's generator in PyTorch it is to be. */
+export const everythingMark = 4;
 
 /** A piece of work that needs no model. */
 export interface HostRow {

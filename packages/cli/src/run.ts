@@ -23,7 +23,7 @@ const help = `masklet ${version}: segment images and videos with SAM 2
 Usage: masklet COMMAND [options]
 
 Commands:
-  segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
+  segment IMAGE...   Find objects by points, boxes or masks, with a detector, or all; write masks, cutouts, overlays.
   cutout IMAGE...    Cut out what pictures are about, without a prompt.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
   annotate SOURCE    Make masks of the boxes of labels, or of everything; write a dataset.
