@@ -275,7 +275,9 @@ describe("the command line", () => {
   });
 });
 
-const built = ["core", "backend-ort"].every((name) => existsSync(join(root, "packages", name, "dist", "web.js")));
+const built = ["core/dist/web.js", "backend-ort/dist/web.js", "editor/dist/element.js"].every((file) =>
+  existsSync(join(root, "packages", file)),
+);
 
 test.skipIf(!built || chromium() === undefined)(
   "examples/browser marks what is clicked on (needs Chromium, and the built packages)",
@@ -293,11 +295,13 @@ test.skipIf(!built || chromium() === undefined)(
       );
       const page = await browser.newPage();
       await page.goto(address);
-      const says = (text: RegExp): Promise<unknown> =>
-        page.locator("#status", { hasText: text }).waitFor({ timeout: 60_000 });
-      await says(/Click on an object/);
-      await page.locator("#canvas").click({ position: { x: 130, y: 121 } });
-      await says(/Predicted IoU 0\.9/);
+      const status = page.locator("masklet-editor .status");
+      await status.filter({ hasText: "Ready" }).waitFor({ timeout: 60_000 });
+      const [x, y] = await page
+        .locator("masklet-editor")
+        .evaluate((editor) => (editor as unknown as { pagePoint(at: number[]): number[] }).pagePoint([130, 121]));
+      await page.mouse.click(x ?? 0, y ?? 0);
+      await page.locator("masklet-editor li", { hasText: /Object 1.*0\.9/ }).waitFor({ timeout: 60_000 });
     } finally {
       await browser.close();
       server.kill();

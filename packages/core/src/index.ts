@@ -72,6 +72,7 @@ export {
   splitMask,
 } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
+export { type DecontaminateOptions, decontaminate } from "./mask/decontaminate.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
 export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";

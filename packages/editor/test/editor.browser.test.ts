@@ -274,7 +274,7 @@ describe("keys alone", () => {
   test("tools are one stop, with arrows between them; the focus stays when an object goes", async () => {
     session().addObjects([1, 2, 3].map((i) => ({ mask: strokeRle([[i * 50, 50]], 9, { width, height }) })));
     await frames(2);
-    named("Point").focus();
+    named("Not on it").focus();
     await userEvent.keyboard("{ArrowRight}{Enter}");
     expect(editor.tool).toBe("box");
     named("Remove Object 2").focus();
@@ -381,7 +381,7 @@ describe("what is shown", () => {
     before.addObjects([{ mask: strokeRle([disc], 60, { width, height }), class: "ball", state: "draft", score: 0.66 }]);
     await editor.open(drawing(), { session: before });
     const [row] = all("li");
-    expect(row?.textContent).toBe("ball 1draft score 0.66");
+    expect(row?.textContent).toBe("ball 1draft, 0.66");
     row?.querySelector("button")?.click();
     within<HTMLElement>(".stage").focus();
     await userEvent.keyboard("2");

@@ -323,12 +323,11 @@ export class MaskletEditorElement extends Base {
     this.#update();
   }
 
-  /** Device pixels for each of the picture's. */
+  /** Device pixels for each of the picture's. Setting it zooms around the stage's middle; `"fit"` shows all of the picture. */
   get zoom(): number {
     return this.#view.scale;
   }
 
-  /** Zooms around the stage's middle; `"fit"` shows all of the picture. */
   set zoom(zoom: number | "fit") {
     if (zoom === "fit") this.#fit();
     else this.#zoomBy(zoom / this.#view.scale);
@@ -481,7 +480,10 @@ export class MaskletEditorElement extends Base {
       objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
       display: this.#display,
       backdrop: this.#backdrop,
-      ground: getComputedStyle(this).getPropertyValue("--masklet-ground").trim() || "#3a7afe",
+      ground:
+        this.#backdrop === "colour"
+          ? getComputedStyle(this).getPropertyValue("--masklet-ground").trim() || "#3a7afe"
+          : "",
       isOriginal: this.#isOriginal,
       preview: this.#preview && {
         rle: this.#preview,
@@ -1064,7 +1066,9 @@ export class MaskletEditorElement extends Base {
       (button) => toggle(button, this.#isOriginal),
     );
     const group = (...children: readonly Node[]): Node => h("div", { class: "group" }, ...children);
-    const toolbar = h("div", { class: "group", role: "toolbar", "aria-label": words.tools }, ...toolButtons, notOnIt);
+    const toolbar = h("div", { class: "group", role: "toolbar", "aria-label": words.tools }, ...toolButtons);
+    // Beside the tool that it is for most often, so that it is in sight on a phone.
+    toolButtons[tools.indexOf("point")]?.after(notOnIt);
     roving(toolbar);
     return [toolbar, brush, group(...history), group(...view), group(display, backdrop, original)];
   }
@@ -1134,10 +1138,10 @@ export class MaskletEditorElement extends Base {
     const update = (object: EditorObject): void => {
       const words = this.#words;
       const text = this.#nameOf(object);
-      const score = object.score === null ? "" : ` ${fillIn(words.score, { score: object.score.toFixed(2) })}`;
+      const score = object.score === null ? "" : `, ${object.score.toFixed(2)}`;
       swatch.style.background = cssColour(this.#colour(object));
       setText(name, text);
-      setText(note, (object.state === "draft" ? words.draft : words.accepted) + score);
+      setText(note, `${object.state === "draft" ? words.draft : words.accepted}${score}`);
       setAttribute(choose, "aria-pressed", String(this.#session?.selected === id));
       mark.checked = this.#marked.has(id);
       setAttribute(mark, "aria-label", fillIn(words.inMerge, { object: text }));
@@ -1239,7 +1243,8 @@ export class MaskletEditorElement extends Base {
       const object = selected();
       const { classes: all = [] } = this.#session?.document ?? {};
       fields.hidden = object === undefined;
-      name.value = object?.name ?? "";
+      // What is being typed stays.
+      if (this.shadowRoot?.activeElement !== name) name.value = object?.name ?? "";
       classRow.hidden = all.length === 0;
       const known = JSON.stringify([object?.candidates.map(({ score }) => score), all]);
       if (known !== shown) {
