@@ -1,6 +1,6 @@
 /** The offer to fetch a real model, and what is remembered of the answer. */
 import { createInterface } from "node:readline/promises";
-import { cacheFolder, changeUserSettings, MaskletError, type PresetName, presetParameters } from "@masklet/core/node";
+import { cacheFolder, changeUserSettings, MaskletError, modelBytes, type PresetName } from "@masklet/core/node";
 import { describeError, type Host } from "./host.ts";
 import { megabytes } from "./progress.ts";
 
@@ -11,11 +11,6 @@ export const offered: readonly PresetName[] = [
   "sam2.1-hiera-base-plus",
   "sam2.1-hiera-large",
 ];
-
-/** Bytes of one of Meta's checkpoints on Hugging Face: float32, and a header. */
-function downloadBytes(name: PresetName): number {
-  return 4 * presetParameters(name);
-}
 
 /** Keeps a setting, or says that it cannot be kept. */
 export async function remember(
@@ -34,9 +29,7 @@ export function ignoreUnwritable(error: unknown): void {
 
 /** Asks which model to fetch. -> its name; `undefined`: none, also where the input ends. Rejects with the signal's reason. */
 export async function offerModel({ env, stderr, stdin, signal }: Host): Promise<PresetName | undefined> {
-  const rows = offered.map(
-    (name, i) => `  ${i + 1}  ${name.padEnd(24)}${megabytes(downloadBytes(name)).padStart(9)}\n`,
-  );
+  const rows = offered.map((name, i) => `  ${i + 1}  ${name.padEnd(24)}${megabytes(modelBytes(name)).padStart(9)}\n`);
   stderr.write(
     "None of SAM 2's models is on this machine. nano, the small one that ships with masklet, was made for drawings and\n" +
       "tests: its masks of photographs are rough. Fetch one of Meta's? You are asked this once.\n\n" +

@@ -127,7 +127,7 @@ export { type Geometry, geometry, type TokenMap } from "./model/geometry.ts";
 export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
 export { type Precision, precisions } from "./model/precision.ts";
-export { presetParameters, presetsByQuality } from "./model/preset-rank.ts";
+export { presetsByQuality } from "./model/preset-rank.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
 export {
   type AutomaticMask,

@@ -273,3 +273,11 @@ export class Reader {
     return value === null ? null : one(value);
   }
 }
+
+/** The corners of a ring. */
+export function pointsOf(ring: Ring): readonly Point[] {
+  return Array.from(
+    { length: Math.ceil(ring.length / 2) },
+    (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
+  );
+}

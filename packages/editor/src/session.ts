@@ -41,6 +41,7 @@ import {
   type ObjectFields,
   type ObjectState,
   parseDocument,
+  pointsOf,
   Reader,
 } from "./document.ts";
 import { EditorError } from "./errors.ts";
@@ -838,13 +839,6 @@ function along(points: readonly Point[], count: number): readonly Point[] {
     const t = length === 0 ? 0 : Math.min(1, left / length);
     return [x0 + t * (x1 - x0), y0 + t * (y1 - y0)];
   });
-}
-
-function pointsOf(ring: Ring): readonly Point[] {
-  return Array.from(
-    { length: Math.ceil(ring.length / 2) },
-    (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
-  );
 }
 
 function boxOf(ring: Ring): PromptBox {

@@ -30,6 +30,19 @@ export function systemReason(error: unknown): string {
   return words[code] === undefined ? message : `${words[code]} (${code})`;
 }
 
+/** The code of a system's error, such as `ENOENT`; `undefined` for others. */
+export function errorCode(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+/** The error of a file that could not be written. */
+export function writeFailed(path: string, cause: unknown): MaskletError {
+  return new MaskletError("write-failed", `${path} cannot be written: ${systemReason(cause)}`, {
+    cause,
+    details: { path, code: errorCode(cause) },
+  });
+}
+
 /**
  * What JSON says, in UTF-8 or, as some programs of Windows write it, in UTF-16; with or without a byte order mark. Throws
  * as `JSON.parse`.

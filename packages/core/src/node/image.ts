@@ -9,12 +9,12 @@
  *   it where that is not the type's own range; grey and palettes become RGB;
  * - alpha is kept, straight, as a fourth channel, if the file has one (a GIF always may); else there are three.
  */
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { withoutQuery } from "../checkpoint/http-error.ts";
-import { ImageError, MaskletError } from "../errors.ts";
+import { DownloadError, ImageError } from "../errors.ts";
 import { decodeBmp, isBmp } from "../image/bmp.ts";
 import { type DeepSamples, depthRange, rangeWarning, toBytes } from "../image/depth.ts";
 import {
@@ -38,9 +38,10 @@ import {
   tiffMaskValues,
 } from "../mask/mask-picture.ts";
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
-import { withSignal } from "./download/request.ts";
-import { makeParents, systemReason, temporaryBeside } from "./files.ts";
+import { fetchBytes } from "./download/address.ts";
+import { errorCode, systemReason, temporaryBeside, writeFailed } from "./files.ts";
 import { zlib } from "./label-png.ts";
+import { openNew } from "./open-new.ts";
 
 /** Where an image comes from: a path, an address (`file:`, `http:`, `https:`, `data:`), or the file's bytes or Blob. */
 export type ImageSource = string | URL | Uint8Array | Blob;
@@ -273,24 +274,6 @@ export async function writeFileAtomic(
   }
 }
 
-/** Opens a file that must not be there yet, making its folder where that is missing. Rejects with the system's error. */
-export async function openNew(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "wx");
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
-    await makeParents(path);
-    return await open(path, "wx");
-  }
-}
-
-export function writeFailed(path: string, cause: unknown): MaskletError {
-  return new MaskletError("write-failed", `${path} cannot be written: ${systemReason(cause)}`, {
-    cause,
-    details: { path, code: errorCode(cause) },
-  });
-}
-
 /** A file's bytes, and what errors say of it. */
 interface Opened {
   readonly where: string;
@@ -392,7 +375,7 @@ function urlOf(source: string | URL): URL | undefined {
 async function readBytes(source: string | URL | Blob, signal: AbortSignalLike | undefined): Promise<Uint8Array> {
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
   const url = urlOf(source);
-  if (url !== undefined && url.protocol !== "file:") return fetchBytes(url, signal);
+  if (url !== undefined && url.protocol !== "file:") return fetchImage(url, signal);
   const path = url === undefined ? String(source) : fileURLToPath(url);
   try {
     return await readFile(path);
@@ -405,7 +388,8 @@ async function readBytes(source: string | URL | Blob, signal: AbortSignalLike | 
 /** More than any picture within `defaultMaxPixels` is likely to take. */
 const maxBytes = 2 ** 28;
 
-async function fetchBytes(url: URL, signal: AbortSignalLike | undefined): Promise<Uint8Array> {
+/** The picture at an address, as an `ImageError` says what kept it away. */
+async function fetchImage(url: URL, signal: AbortSignalLike | undefined): Promise<Uint8Array> {
   const name = nameOf(url);
   if (!["http:", "https:", "data:"].includes(url.protocol)) {
     const problem = "only file:, http:, https: and data: addresses are read";
@@ -413,35 +397,17 @@ async function fetchBytes(url: URL, signal: AbortSignalLike | undefined): Promis
       details: { url: name },
     });
   }
-  const unreadable = (problem: string, details: Readonly<Record<string, unknown>>, cause?: unknown): ImageError =>
-    new ImageError("image-unreadable", `${name} cannot be read: ${problem}`, {
+  try {
+    return await fetchBytes(url, { maxBytes, retries: 2, ...(signal && { signal }) });
+  } catch (cause) {
+    if (!(cause instanceof DownloadError)) throw cause;
+    const code = cause.code === "not-on-server" ? "image-not-found" : "image-unreadable";
+    const problem = url.protocol === "data:" ? "it is malformed" : cause.message.replace(`${name}: `, "");
+    throw new ImageError(code, `${name} cannot be read: ${problem}`, {
       cause,
-      details: { url: name, ...details },
+      details: { ...cause.details, url: name },
     });
-  return withSignal(signal, async (own) => {
-    try {
-      const response = await fetch(url, { signal: own });
-      if (!response.ok || response.body === null) {
-        await response.body?.cancel();
-        const code = response.status === 404 || response.status === 410 ? "image-not-found" : "image-unreadable";
-        throw new ImageError(code, `${name} cannot be read: the server answers ${response.status}`, {
-          details: { url: name, status: response.status },
-        });
-      }
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      for await (const chunk of response.body) {
-        size += chunk.length;
-        if (size > maxBytes) throw unreadable(`it is larger than ${maxBytes} bytes`, { maxBytes });
-        chunks.push(chunk);
-      }
-      return Buffer.concat(chunks);
-    } catch (cause) {
-      if (cause instanceof ImageError || own.aborted) throw cause;
-      const { cause: deeper } = cause as { readonly cause?: unknown };
-      throw unreadable(reason(deeper ?? cause), {}, cause);
-    }
-  });
+  }
 }
 
 async function encode(where: string, image: RawImage, to: (raw: Sharp) => Sharp): Promise<Uint8Array> {
@@ -483,10 +449,6 @@ function unknownFormat(name: string, format: string, cause?: unknown): ImageErro
 
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function errorCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 const readKeys: Keys<ReadImageOptions> = { maxPixels: true, signal: true, onWarning: true };

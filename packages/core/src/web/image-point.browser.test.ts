@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { imageFrom } from "./image.ts";
 import { imagePoint } from "./image-point.ts";
 
 /** A canvas of 200x100 pixels, shown as the style says at (30, 20) of the page. */
@@ -83,6 +84,32 @@ describe("a picture of 200x100", () => {
   test("beside it, in a bar, the point is outside", () => {
     const picture = shown("width: 100px; height: 100px; object-fit: contain");
     expect(imagePoint(click(picture, 30 + 50, 20 + 5))[1]).toBeLessThan(0);
+  });
+});
+
+describe("a file of 200x100 for screens of 2x", () => {
+  const file = async (): Promise<string> => {
+    const surface = new OffscreenCanvas(200, 100);
+    surface.getContext("2d")?.fillRect(0, 0, 200, 100);
+    return URL.createObjectURL(await surface.convertToBlob());
+  };
+
+  test.each(["an <img>", "a <picture>"])("as %s", async (kind) => {
+    const image = document.createElement("img");
+    const srcset = `${await file()} 2x`;
+    if (kind === "an <img>") image.srcset = srcset;
+    const source = Object.assign(document.createElement("source"), { srcset });
+    const picture = document.createElement("picture");
+    picture.append(...(kind === "an <img>" ? [] : [source]), image);
+    picture.style.cssText = "position: absolute; left: 30px; top: 20px";
+    document.body.append(picture);
+    await image.decode();
+    expect([image.naturalWidth, image.clientWidth]).toEqual([100, 100]);
+    const { width, height } = await imageFrom(image);
+    expect([width, height]).toEqual([200, 100]);
+    expect(imagePoint(click(image, 30 + 25, 20 + 20))).toEqual([50, 40]);
+    image.style.cssText = "width: 100px; height: 100px; object-fit: none";
+    expect(imagePoint(click(image, 30 + 25, 20 + 25 + 20))).toEqual([50, 40]);
   });
 });
 

@@ -1,13 +1,13 @@
 import { PromptError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import type { Point } from "../prompt/prompt.ts";
-import { naturalSize } from "./image.ts";
+import { choosesFile, fileOf, naturalSize } from "./image.ts";
 
 /** What a page shows pictures in. */
 export type PictureElement = HTMLImageElement | HTMLCanvasElement | HTMLVideoElement;
 
 /**
- * Where a mouse or pointer event is in a picture, in the picture's own pixels: what a prompt's point is. Pages show
+ * Where a mouse or pointer event is in a picture, in the pixels that `imageFrom` gives of it: what a prompt's point is. Pages show
  * pictures larger or smaller than they are; borders, padding, `object-fit`, `object-position` and CSS transforms are
  * reckoned with.
  *
@@ -26,14 +26,16 @@ export function imagePoint(
       details: { target: picture },
     });
   }
+  // Of a file for screens of "2x", `object-fit` takes half its size, and the point is one of all its pixels.
   const natural = naturalSize(picture);
+  const pixels = picture instanceof HTMLImageElement && choosesFile(picture) ? naturalSize(fileOf(picture)) : natural;
   const style = getComputedStyle(picture);
   const padding = (side: string): number => Number.parseFloat(style.getPropertyValue(`padding-${side}`)) || 0;
   const content: Size = {
     width: picture.clientWidth - padding("left") - padding("right"),
     height: picture.clientHeight - padding("top") - padding("bottom"),
   };
-  if (!(natural.width > 0 && natural.height > 0 && content.width > 0 && content.height > 0)) {
+  if (!(natural.width > 0 && pixels.width > 0 && content.width > 0 && content.height > 0)) {
     throw new PromptError("bad-prompt", "imagePoint: the picture has no size; has it loaded, and is it shown?", {
       details: { natural, content },
     });
@@ -42,8 +44,8 @@ export function imagePoint(
   const shown = shownSize(natural, content, style.objectFit);
   const [placeX = "50%", placeY = "50%"] = style.objectPosition.split(" ");
   return [
-    along(left - padding("left"), natural.width, content.width, shown.width, placeX),
-    along(top - padding("top"), natural.height, content.height, shown.height, placeY),
+    along(left - padding("left"), pixels.width, content.width, shown.width, placeX),
+    along(top - padding("top"), pixels.height, content.height, shown.height, placeY),
   ];
 }
 
@@ -74,7 +76,7 @@ function shownSize(natural: Size, content: Size, fit: string): Size {
 }
 
 /** One coordinate: from the box to the picture. */
-function along(at: number, natural: number, content: number, shown: number, place: string): number {
+function along(at: number, pixels: number, content: number, shown: number, place: string): number {
   const value = Number.parseFloat(place);
   if (!/^-?[\d.]+(px|%)$/.test(place)) {
     throw new PromptError(
@@ -86,10 +88,10 @@ function along(at: number, natural: number, content: number, shown: number, plac
     );
   }
   const start = place.endsWith("%") ? ((content - shown) * value) / 100 : value;
-  const pixel = natural / shown; // of the image in one of the page's
+  const pixel = pixels / shown; // of the image in one of the page's
   const found = (at - start) * pixel;
   // Browsers round sizes and offsets to whole pixels of the page.
   if (found < 0 && found > -pixel) return 0;
-  if (found > natural && found < natural + pixel) return natural;
+  if (found > pixels && found < pixels + pixel) return pixels;
   return found;
 }

@@ -52,8 +52,8 @@ export interface MaskFromOptions extends ImageLimits {
 }
 
 /**
- * The pixels of a browser's image as RGBA: all that its file has, which of one for screens of "2x" (`srcset`) are more than
- * `naturalWidth` says (`imagePoint` tells where a click is in them). SVG is drawn at its size. What was passed in is neither
+ * The pixels of a browser's image as RGBA: all that its file has, which of one for screens of "2x" (`srcset`, `<picture>`)
+ * are more than `naturalWidth` says (`imagePoint` tells where a click is in them). SVG is drawn at its size. What was passed in is neither
  * closed nor changed; an `<img>` that is still loading is waited for.
  *
  * Rejects with an `ImageError`: `image-format` (SVG in a worker), `image-not-found` (404), `image-unreadable` (an address that cannot be fetched, or from
@@ -89,17 +89,13 @@ export async function imageFrom(source: WebImageSource, options: ImageFromOption
       signal,
     );
   }
-  if (isImageElement(source) && source.srcset !== "" && source.currentSrc !== "") {
-    // `naturalWidth` is what a file of "2x" takes on the page, half of its pixels.
-    const bitmap = await abortable(createImageBitmap(source), signal, (late) => late.close()).catch(() => undefined);
-    signal?.throwIfAborted();
-    if (bitmap !== undefined) {
-      try {
-        return draw(bitmap, bitmap, maxPixels);
-      } finally {
-        bitmap.close();
-      }
-    }
+  if (isImageElement(source) && choosesFile(source)) {
+    const file = fileOf(source);
+    await abortable(
+      file.decode().catch(() => {}), // what has failed to load is 0x0
+      signal,
+    );
+    return draw(file, naturalSize(file), maxPixels);
   }
   if (source instanceof ImageData) {
     checkSize("imageFrom", source, maxPixels);
@@ -284,6 +280,19 @@ async function drawUrl(url: string, maxPixels: number, signal: AbortSignalLike |
 
 function isImageElement(source: unknown): source is HTMLImageElement {
   return typeof HTMLImageElement !== "undefined" && source instanceof HTMLImageElement;
+}
+
+/** Whether the browser chose what it shows, by `srcset` or `<picture>`: `naturalWidth` is divided by a density then. */
+export function choosesFile(image: HTMLImageElement): boolean {
+  return image.currentSrc !== "" && (image.srcset !== "" || image.parentElement instanceof HTMLPictureElement);
+}
+
+/**
+ * The file that an element shows, with all of its pixels: browsers have it at hand, so it is complete at once (HTML's
+ * "list of available images").
+ */
+export function fileOf({ crossOrigin, currentSrc }: HTMLImageElement): HTMLImageElement {
+  return Object.assign(new Image(), { crossOrigin, src: currentSrc });
 }
 
 async function decodeBlob(blob: Blob): Promise<ImageBitmap> {

@@ -1,6 +1,6 @@
 /** One frame: picture, objects, prompts, what a hand is at. Everything but the picture is drawn in screen sizes. */
 import type { CompressedRle, Point, PromptBox, Rgb, Ring } from "@masklet/core";
-import type { EdgeSettings } from "../document.ts";
+import { type EdgeSettings, pointsOf } from "../document.ts";
 import { toStage, type View } from "../view.ts";
 import type { Shapes } from "./shapes.ts";
 import type { Tiles } from "./tiles.ts";
@@ -190,7 +190,7 @@ function drawPrompt(context: CanvasRenderingContext2D, scene: Scene): void {
     context.setLineDash([(4 * ratio) / view.scale, (3 * ratio) / view.scale]);
     const path = new Path2D();
     if (box !== null) path.rect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
-    if (lasso !== null) trace(path, pairs(lasso), true);
+    if (lasso !== null) trace(path, pointsOf(lasso), true);
     line(context, path, scene, "#ffffff", 1.5);
   });
   for (const { point, label, isPending } of marks) {
@@ -264,10 +264,6 @@ function trace(path: Path2D, points: readonly Point[], isClosed: boolean): void 
     if (i > 0 || points.length === 1) path.lineTo(x, y);
   }
   if (isClosed) path.closePath();
-}
-
-function pairs(ring: Ring): readonly Point[] {
-  return Array.from({ length: ring.length / 2 }, (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number]);
 }
 
 export function css([red, green, blue]: Rgb): string {

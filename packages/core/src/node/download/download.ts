@@ -4,10 +4,9 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { official, officialFile, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { type PresetName, presetNamed, presets } from "../../model/config.ts";
-import { inventory } from "../../model/inventory.ts";
+import { presetParameters } from "../../model/preset-rank.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
-import { elementCount } from "../../tensor/tensor.ts";
 import { writeFileAtomic } from "../image.ts";
 import {
   cacheFolder,
@@ -92,8 +91,7 @@ function withWaysOut(error: unknown, name: string, from: "hub" | "meta", preset:
 
 /** About how large the file of one of Meta's models is: four bytes for each of its numbers. */
 export function modelBytes(name: PresetName): number {
-  const shapes = inventory(presets[name]).values();
-  return [...shapes].reduce((sum, dims) => sum + 4 * elementCount(dims), 0);
+  return 4 * presetParameters(name);
 }
 
 /**

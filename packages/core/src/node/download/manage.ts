@@ -4,6 +4,7 @@ import type { AbortSignalLike } from "../../abort.ts";
 import { official, officialFile } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { presetNamed } from "../../model/config.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { type Progress, share } from "../../progress.ts";
 import { cacheFolder, findInCache, type ResolveOptions } from "../resolve.ts";
 import { type Digest, digestNamed, digestOf } from "./blob.ts";
@@ -39,6 +40,7 @@ export interface VerifiedFile {
  * the signal's reason. A damaged file is a result and no error.
  */
 export async function verifyModel(name: string, options: VerifyOptions): Promise<readonly VerifiedFile[]> {
+  checkKeys("verifyModel", options, verifyKeys);
   const cache = options.cacheDir ?? cacheFolder(options.env);
   const repository = repositoryOf(name);
   const files = await findInCache(cache, repository);
@@ -154,3 +156,5 @@ async function bytesIn(folder: string): Promise<number> {
   }
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
+
+const verifyKeys: Keys<VerifyOptions> = { env: true, cacheDir: true, signal: true, onProgress: true };

@@ -6,7 +6,8 @@ import { StateError, VideoError } from "../../errors.ts";
 import type { RawImage } from "../../image/image.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
-import { encodePng, writeFailed, writeFileAtomic } from "../image.ts";
+import { writeFailed } from "../files.ts";
+import { encodePng, writeFileAtomic } from "../image.ts";
 import type { VideoWriter } from "./video-writer.ts";
 
 export interface FrameFolderOptions {

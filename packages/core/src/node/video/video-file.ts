@@ -16,8 +16,7 @@ import { checkSize, type ImageLimits, type RawImage, type Size } from "../../ima
 import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import type { FrameOptions, FrameSource } from "../../video/frame-source.ts";
-import { systemReason, temporaryFolder } from "../files.ts";
-import { writeFailed } from "../image.ts";
+import { systemReason, temporaryFolder, writeFailed } from "../files.ts";
 import { type DecodedFrame, Decoder } from "./decoder.ts";
 import { fileUrl } from "./ffmpeg.ts";
 import { countFrames, type FrameIndex, type Input, indexFrames, inputFlags, probeTrack, type Track } from "./probe.ts";

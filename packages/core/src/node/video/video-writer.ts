@@ -13,8 +13,8 @@ import { FrameError, StateError, VideoError } from "../../errors.ts";
 import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } from "../../image/image.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
-import { temporaryBeside } from "../files.ts";
-import { openNew, writeFailed } from "../image.ts";
+import { temporaryBeside, writeFailed } from "../files.ts";
+import { openNew } from "../open-new.ts";
 import { FfmpegProcess, fileUrl, passthroughOption } from "./ffmpeg.ts";
 import { matroskaFrame, matroskaHeader } from "./raw-matroska.ts";
 
