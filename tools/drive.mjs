@@ -141,7 +141,7 @@ const tests = [
   build,
   { name: "API reports", needs: [build.name], run: () => node(["tools/api-report.mjs", "check"]) },
   { name: "size budgets", needs: [build.name], run: () => node(["tools/size.mjs", "check"]) },
-  { name: "core and labels without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
+  { name: "core, labels and sessions without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
   { name: "unit and conformance tests", needs: [install.name], run: () => vitest("unit") },
   { name: "goldens", needs: [install.name], run: () => vitest("goldens") },
   {
