@@ -59,6 +59,17 @@ export const maxPixelsOption = {
   help: "Take images and frames of at most N pixels, width times height. Default: 134217728.",
 } as const;
 
+/** How masks are made of what the model says. */
+export const maskOptions = {
+  "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
+  "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
+  "max-speck-area": {
+    type: "string",
+    value: "N",
+    help: "Remove specks of at most N low-resolution pixels. Default 0.",
+  },
+} as const;
+
 /** What `parseArgs` makes of `modelOptions`. */
 export type ModelValues = { readonly [K in ModelOption]?: string | undefined } & {
   readonly offline?: boolean | undefined;

@@ -30,7 +30,7 @@ import {
   writeSettings,
   written,
 } from "../labels/write.ts";
-import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import { type ModelSettings, maskOptions, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import {
@@ -103,13 +103,7 @@ const runOptions = {
 const findOptions = {
   ...modelOptions,
   "max-pixels": maxPixelsOption,
-  "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
-  "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
-  "max-speck-area": {
-    type: "string",
-    value: "N",
-    help: "Remove specks of at most N low-resolution pixels. Default 0.",
-  },
+  ...maskOptions,
 } as const;
 
 const otherOptions = {

@@ -6,7 +6,7 @@ import { type ImagePredictorOptions, parseJson, type Sam2, writeFileAtomic } fro
 import { listed } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { eachLabel, MaskPictures } from "../mask-pictures.ts";
-import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import { type ModelSettings, maskOptions, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { boxFormats, imageSyntax, maskNotes, type PromptOption, parsePrompts, promptOptionsOf } from "../prompts.ts";
@@ -125,13 +125,7 @@ const outputOptions = {
 const findOptions = {
   ...modelOptions,
   "max-pixels": maxPixelsOption,
-  "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
-  "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
-  "max-speck-area": {
-    type: "string",
-    value: "N",
-    help: "Remove specks of at most N low-resolution pixels. Default 0.",
-  },
+  ...maskOptions,
 } as const;
 
 const otherOptions = {

@@ -1,6 +1,6 @@
 /** How good labels are, beside true ones. */
 import { type Box, type Rle, rleBox } from "@masklet/core";
-import { LabelError } from "../errors.ts";
+import { checkOptions, LabelError } from "../errors.ts";
 import { baseName, stem } from "../files.ts";
 import { hasMask, shapeBox, shapeMask } from "../geometry/object.ts";
 import { rleIntersection, runsArea } from "../geometry/rle.ts";
@@ -75,8 +75,10 @@ interface Subject {
 export function evaluateDataset(
   predicted: Dataset,
   truth: Dataset,
-  { minScore = 0 }: EvaluateLabelsOptions = {},
+  options: EvaluateLabelsOptions = {},
 ): LabelsEvaluation {
+  checkOptions("evaluateDataset", options, { minScore: true });
+  const { minScore = 0 } = options;
   const images = matchImages(predicted, truth);
   const names = new Set<string | undefined>(truth.categories.map(({ name }) => name));
   for (const { objects } of truth.images) for (const { category } of objects) names.add(category);

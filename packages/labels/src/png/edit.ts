@@ -1,7 +1,7 @@
 /** Label maps edited where they stand: palette, bit depth, transparency and texts stay, and no pixel changes but those asked for. */
 import { decodeRle, encodeChunks, type Rle, type Size } from "@masklet/core";
 import { zlibSync } from "fflate";
-import { LabelError } from "../errors.ts";
+import { checkOptions, LabelError } from "../errors.ts";
 import { concat, decodePng } from "./png.ts";
 
 export interface LabelMapEdits {
@@ -19,6 +19,7 @@ export interface LabelMapEdits {
  * value that its bits or its palette do not hold, or a mask of another size.
  */
 export function editLabelMap(file: Uint8Array, edits: LabelMapEdits, name = "bytes"): Uint8Array {
+  checkOptions("editLabelMap", edits, { masks: true, background: true, keep: true });
   const { width, height, kind, depth, samples, palette } = decodePng(file, name);
   if (kind !== "palette" && kind !== "grey") {
     throw new LabelError("png-unsupported", `${name}: ${kind} of ${depth} bits is no label map`, {
