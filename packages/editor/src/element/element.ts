@@ -109,6 +109,7 @@ export class MaskletEditorElement extends Base {
   #words: EditorWords = editorWords;
   #tiles: Tiles | undefined;
   readonly #shapes = new Shapes();
+  readonly #previews = new Shapes(4);
   readonly #hidden = new Set<number>();
   readonly #marked = new Set<number>();
 
@@ -496,10 +497,12 @@ export class MaskletEditorElement extends Base {
     const hand = this.#hand;
     const isPainting = this.#tool === "brush" || this.#tool === "erase";
     const at = this.#cursor ?? this.#hover;
+    this.#shapes.room = Math.max(256, 2 * document.objects.length);
     return {
       view: this.#view,
       tiles,
       shapes: this.#shapes,
+      previews: this.#previews,
       ratio: this.#ratio,
       objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
       display: this.#display,

@@ -28,6 +28,8 @@ export interface Scene {
   readonly view: View;
   readonly tiles: Tiles;
   readonly shapes: Shapes;
+  /** Of previews, which come and go. */
+  readonly previews: Shapes;
   /** Device pixels in one of CSS. */
   readonly ratio: number;
   readonly objects: readonly ShownObject[];
@@ -76,7 +78,7 @@ export function renderHand(context: CanvasRenderingContext2D, scene: Scene): voi
   if (preview !== undefined) {
     const { rle, colour } = preview;
     inPicture(context, view, () => {
-      const path = scene.shapes.path(rle);
+      const path = scene.previews.path(rle);
       context.globalAlpha = 0.25;
       context.fillStyle = css(colour);
       context.fill(path, "evenodd");
