@@ -151,7 +151,8 @@ export class EditorSession {
     checkKeys("EditorSession", options, sessionKeys);
     const { engine, historyLimit = 1000 } = options;
     checkNumber("EditorSession", { historyLimit }, 0, Number.MAX_SAFE_INTEGER);
-    this.#document = "objects" in document ? parseDocument(document) : emptyDocument(document);
+    const given: Partial<EditorDocument> = document ?? {}; // untyped JavaScript may give none
+    this.#document = given.objects === undefined ? emptyDocument(given as Size) : parseDocument(given);
     this.#engine = engine;
     this.#historyLimit = historyLimit;
   }

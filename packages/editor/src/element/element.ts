@@ -21,7 +21,16 @@ import { type Step, stepText } from "../step.ts";
 import { centred, fitView, keepInSight, panBy, reveal, toPicture, toStage, type View, zoomAt } from "../view.ts";
 import { type EditorWords, editorWords, fillIn } from "../words.ts";
 import { h, icon, icons, setAttribute, setText } from "./dom.ts";
-import { type Backdrop, css as cssColour, type Display, type Mark, render, type ShownObject } from "./render.ts";
+import {
+  type Backdrop,
+  css as cssColour,
+  type Display,
+  type Mark,
+  renderHand,
+  renderPicture,
+  type Scene,
+  type ShownObject,
+} from "./render.ts";
 import { Shapes } from "./shapes.ts";
 import { css } from "./style.ts";
 import { Tiles } from "./tiles.ts";
@@ -100,6 +109,7 @@ export class MaskletEditorElement extends Base {
   #words: EditorWords = editorWords;
   #tiles: Tiles | undefined;
   readonly #shapes = new Shapes();
+  readonly #previews = new Shapes(4);
   readonly #hidden = new Set<number>();
   readonly #marked = new Set<number>();
 
@@ -108,6 +118,8 @@ export class MaskletEditorElement extends Base {
   #isFitted = true;
   #ratio = 1;
   #frame = 0;
+  /** Whether the picture has to be drawn again, not only what is above it. */
+  #isStale = true;
 
   #tool: EditorTool = "point";
   #display: Display = "both";
@@ -129,7 +141,10 @@ export class MaskletEditorElement extends Base {
 
   readonly #canvas = h("canvas", { "aria-hidden": "true" });
   readonly #context = this.#canvas.getContext("2d") as CanvasRenderingContext2D;
-  readonly #stage = h("div", { class: "stage", role: "application", tabindex: 0 }, this.#canvas);
+  /** Above the picture: what changes as a hand moves. */
+  readonly #top = h("canvas", { "aria-hidden": "true" });
+  readonly #topContext = this.#top.getContext("2d") as CanvasRenderingContext2D;
+  readonly #stage = h("div", { class: "stage", role: "application", tabindex: 0 }, this.#canvas, this.#top);
   readonly #bar = h("div", { class: "bar" });
   readonly #list = h("ul");
   readonly #side = h("div", { class: "side" });
@@ -429,6 +444,9 @@ export class MaskletEditorElement extends Base {
     this.#ratio = width / clientWidth;
     this.#canvas.width = width;
     this.#canvas.height = height;
+    this.#top.width = width;
+    this.#top.height = height;
+    this.#isStale = true;
     if (this.#isFitted) this.#fit();
     else this.#setView(this.#view);
     this.#draw(); // before the next paint, which would show an empty canvas
@@ -452,6 +470,7 @@ export class MaskletEditorElement extends Base {
     this.#setView(zoomAt(this.#view, factor, at));
   }
 
+  /** Draws what a hand changes, before the next paint. */
   #schedule(): void {
     if (this.#frame !== 0 || !this.isConnected) return;
     this.#frame = requestAnimationFrame(() => {
@@ -461,21 +480,29 @@ export class MaskletEditorElement extends Base {
   }
 
   #draw(): void {
+    const scene = this.#scene();
+    if (scene === undefined) return;
+    renderHand(this.#topContext, scene);
+    if (!this.#isStale) return;
+    this.#isStale = renderPicture(this.#context, scene);
+    if (this.#isStale) this.#schedule();
+  }
+
+  #scene(): Scene | undefined {
     const [session, tiles] = [this.#session, this.#tiles];
-    if (session === undefined || tiles === undefined) {
-      this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-      return;
-    }
+    if (session === undefined || tiles === undefined) return undefined;
     const { document, selected, pending } = session;
     const waiting = pending.find(({ object }) => object === selected);
     const object = document.objects.find(({ id }) => id === selected);
     const hand = this.#hand;
     const isPainting = this.#tool === "brush" || this.#tool === "erase";
     const at = this.#cursor ?? this.#hover;
-    const isCoarse = render(this.#context, {
+    this.#shapes.room = Math.max(256, 2 * document.objects.length);
+    return {
       view: this.#view,
       tiles,
       shapes: this.#shapes,
+      previews: this.#previews,
       ratio: this.#ratio,
       objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
       display: this.#display,
@@ -503,8 +530,7 @@ export class MaskletEditorElement extends Base {
             },
       brush: isPainting && at !== undefined ? { at, radius: this.#brush } : undefined,
       cursor: this.#cursor,
-    });
-    if (isCoarse) this.#schedule();
+    };
   }
 
   #shown(session: EditorSession, object: EditorObject): ShownObject {
@@ -858,7 +884,8 @@ export class MaskletEditorElement extends Base {
     const cursor: Point = [place((x ?? 0) + dx, width), place((y ?? 0) + dy, height)];
     this.#cursor = cursor;
     this.#hover = cursor;
-    this.#view = reveal(this.#view, cursor, stage, 24 * this.#ratio);
+    const view = reveal(this.#view, cursor, stage, 24 * this.#ratio);
+    if (view.x !== this.#view.x || view.y !== this.#view.y) this.#setView(view);
     if (this.#hand !== undefined) this.#move(toStage(this.#view, cursor));
     else void this.#previewAt();
     this.#say(fillIn(this.#words.cursorAt, { x: Math.floor(cursor[0]), y: Math.floor(cursor[1]) }));
@@ -885,6 +912,7 @@ export class MaskletEditorElement extends Base {
 
   #update(): void {
     for (const update of this.#updates) update();
+    this.#isStale = true;
     this.#schedule();
   }
 

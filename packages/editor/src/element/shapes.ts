@@ -7,15 +7,16 @@ import { cutoutWith } from "../masks.ts";
 export class Shapes {
   readonly #paths = new Map<string, Path2D>();
   readonly #cutouts = new Map<string, SoftCutout>();
-  readonly #most: number;
+  /** How many paths are kept: more than one frame shows, or each frame would make all of them again. */
+  room: number;
 
-  constructor(most = 256) {
-    this.#most = most;
+  constructor(room = 256) {
+    this.room = room;
   }
 
   /** In the picture's pixels, for the even-odd rule. */
   path(rle: CompressedRle): Path2D {
-    return remember(this.#paths, rle.counts, this.#most, () => pathOf(rle));
+    return remember(this.#paths, rle.counts, this.room, () => pathOf(rle));
   }
 
   /** A cutout whose edge is not hard, and where it lies; `undefined` for an empty mask. */
