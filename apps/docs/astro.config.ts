@@ -1,5 +1,6 @@
 import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
+import { defaultClientConditions } from "vite";
 
 /** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
 const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
@@ -10,11 +11,19 @@ export default defineConfig({
   outDir: process.env["OUT_DIR"] ?? "dist",
   trailingSlash: "always",
   image: { service: passthroughImageService() },
+  // The packages' sources, and one copy of the runtime's wasm.
+  vite: {
+    resolve: { conditions: ["@masklet/source", "onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
+    worker: { format: "es" },
+  },
   integrations: [
     starlight({
       title: "Masklet",
       description: "SAM 2 in TypeScript: click on an object, get its mask. In Node and in the browser, without Python.",
       favicon: "/favicon.svg",
+      customCss: ["./src/styles/site.css"],
+      // On a phone too all of a line can be read, and nothing scrolls within the page.
+      expressiveCode: { defaultProps: { wrap: true } },
       credits: false,
       ...(repository !== undefined && { social: [{ icon: "github", label: "GitHub", href: repository }] }),
       sidebar: [

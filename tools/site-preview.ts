@@ -1,0 +1,41 @@
+/** Serves a folder below a path, as GitHub Pages does. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+
+const types: Readonly<Record<string, string>> = {
+  ".css": "text/css",
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".mjs": "text/javascript",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+};
+
+export interface Preview {
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+export async function preview(folder: string, base: string): Promise<Preview> {
+  const server = createServer(({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const asked = join(folder, pathname.startsWith(`${base}/`) ? decodeURIComponent(pathname.slice(base.length)) : "?");
+    const path = existsSync(asked) && statSync(asked).isDirectory() ? join(asked, "index.html") : asked;
+    if (!existsSync(path)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
+    response.end(readFileSync(path));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("the server has no address");
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
