@@ -7,7 +7,7 @@
  */
 
 /** Rows of a 2 x 3 matrix, as Figma's `Transform`: x' = a x + b y + c, y' = d x + e y + f. */
-export type Affine = readonly [readonly [number, number, number], readonly [number, number, number]];
+export type Affine = [[number, number, number], [number, number, number]];
 
 export interface Size {
   readonly width: number;
