@@ -1,3 +1,4 @@
+import { type ByteSource, bytesSource } from "@masklet/core";
 import {
   abortable,
   BackendError,
@@ -23,9 +24,11 @@ import { lowerGraph, opsets } from "./onnx/lower.ts";
 import { orderForRuntime } from "./onnx/order.ts";
 import { placeWeights } from "./onnx/weights.ts";
 import { writeModel } from "./onnx/writer.ts";
+import { type OnnxModel, openOnnxModel } from "./onnx-model.ts";
 import { saturates } from "./probe.ts";
 import { Room } from "./room.ts";
 import type { OrtBackend, OrtExecutable, OrtHost } from "./runtime.ts";
+import { FOLDER, withSettings } from "./session-options.ts";
 import { hostTensor, type OrtTensor } from "./tensor.ts";
 
 /** The version of the file format that goes with `opsets`. */
@@ -35,9 +38,6 @@ const IR_VERSION = 10;
 export function createBackend(host: OrtHost): OrtBackend {
   return new HostedBackend(host);
 }
-
-/** The setting that names the folder of a model's weights. */
-const FOLDER = "model_external_initializers_file_folder_path";
 
 /** A graph's session. */
 interface Opened {
@@ -55,6 +55,7 @@ class HostedBackend implements OrtBackend {
   readonly #host: OrtHost;
   readonly #tensors = new DeviceTensors<OrtTensor>();
   readonly #executables = new Set<CompiledGraph>();
+  readonly #models = new Set<OnnxModel>();
   #saturates: Promise<boolean> | undefined;
   #disposed = false;
   #released: Promise<void> | undefined;
@@ -106,6 +107,22 @@ class HostedBackend implements OrtBackend {
     }
   }
 
+  async openModel(
+    source: ByteSource | Uint8Array,
+    { signal }: Pick<CompileOptions, "signal"> = {},
+  ): Promise<OnnxModel> {
+    const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
+    const model = await openOnnxModel(this.#host, bytes, {
+      alive: () => this.#requireAlive("openModel"),
+      forget: (disposed) => this.#models.delete(disposed),
+      ...(signal && { signal }),
+    });
+    if (this.#disposed) await model.dispose();
+    this.#requireAlive("openModel");
+    this.#models.add(model);
+    return model;
+  }
+
   upload(tensor: HostTensor): DeviceTensor {
     this.#requireAlive("upload");
     return this.#tensors.hold(hostTensor(this.#host, { ...tensor, data: tensor.data.slice() }, "upload"));
@@ -115,6 +132,7 @@ class HostedBackend implements OrtBackend {
     this.#disposed = true;
     this.#released ??= freeAll("the ONNX Runtime backend", [
       ...Array.from(this.#executables, (executable) => () => executable.dispose()),
+      ...Array.from(this.#models, (model) => () => model.dispose()),
       () => this.#tensors.dispose(),
       () => this.#host.release?.(),
     ]);
@@ -248,15 +266,6 @@ class HostedBackend implements OrtBackend {
  */
 function isLarge({ dims }: OpValue): boolean {
   return elementCount(dims as readonly number[]) >= 2 ** 18;
-}
-
-/** Adds to the section "session" of what session options have besides their own names. */
-function withSettings(
-  extra: Readonly<Record<string, unknown>> = {},
-  settings: Readonly<Record<string, string>>,
-): Record<string, unknown> {
-  const session = (extra["session"] ?? {}) as Readonly<Record<string, unknown>>;
-  return { ...extra, session: { ...session, ...settings } };
 }
 
 function isRefused(error: unknown): boolean {

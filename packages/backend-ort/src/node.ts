@@ -4,7 +4,14 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
 import { MaskletError } from "@masklet/core";
 import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
-import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
+import {
+  createRemoveBackground,
+  createSegment,
+  type ImageSource,
+  type RemoveBackground,
+  type Segment,
+  type SegmentModelSource,
+} from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
@@ -15,6 +22,7 @@ import { type Profiling, parseProfile } from "./profile.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
 
+export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
 
@@ -196,3 +204,12 @@ export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* 
   createBackend: () => createOrtBackend(),
   nano: async () => (await import("@masklet/model-nano")).nanoModel,
 });
+
+/**
+ * What an image is about, cut out in one call: by colour on a flat background, else with the model that `segment` keeps,
+ * whose options it shares.
+ *
+ *     const { cutout, sure } = await removeBackground("photo.jpg");
+ */
+export const removeBackground: RemoveBackground<ImageSource, Uint8Array, SegmentModelSource> =
+  /* @__PURE__ */ createRemoveBackground(segment);

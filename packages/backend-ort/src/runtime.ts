@@ -1,3 +1,4 @@
+import type { ByteSource } from "@masklet/core";
 import type {
   AbortSignalLike,
   Backend,
@@ -10,6 +11,7 @@ import type {
 import type { env, InferenceSession, Tensor } from "onnxruntime-common";
 import type { AttentionOptions, Target } from "./onnx/lower.ts";
 import type { SharedFolder } from "./onnx/weights.ts";
+import type { OnnxModel } from "./onnx-model.ts";
 import type { Profile, Profiling } from "./profile.ts";
 
 /** What the backend uses of ONNX Runtime: `onnxruntime-node` and `onnxruntime-web`, imported whole, both fit. */
@@ -41,6 +43,15 @@ export interface OrtBackend extends Backend {
   compile(...args: Parameters<Backend["compile"]>): Promise<OrtExecutable>;
   /** Device tensors that were made and not disposed of yet. */
   readonly liveTensors: number;
+  /**
+   * Opens an ONNX file that somebody else made, to be run as it is: bytes, or what `fileSource` of `@masklet/core/node` and
+   * `cachedSource` of `@masklet/core/web` open, which is closed in any case. Weights in other files are found beside a
+   * source that has a path. The model is disposed of with the backend.
+   *
+   * Rejects as the source does, with a `BackendError` "compile-failed" for what ONNX Runtime refuses, and with the
+   * signal's reason.
+   */
+  openModel(source: ByteSource | Uint8Array, options?: { readonly signal?: AbortSignalLike }): Promise<OnnxModel>;
 }
 
 /** A compiled graph on ONNX Runtime. */

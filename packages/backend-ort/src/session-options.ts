@@ -23,3 +23,15 @@ export function sessionOptions(
     },
   };
 }
+
+/** The setting that names the folder of a model's weights. */
+export const FOLDER = "model_external_initializers_file_folder_path";
+
+/** Adds to the section "session" of what session options have besides their own names. */
+export function withSettings(
+  extra: Readonly<Record<string, unknown>> | undefined,
+  settings: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  const session = (extra?.["session"] ?? {}) as Readonly<Record<string, unknown>>;
+  return { ...extra, session: { ...session, ...settings } };
+}

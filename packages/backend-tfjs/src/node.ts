@@ -1,7 +1,14 @@
 import { setImmediate } from "node:timers/promises";
 import util from "node:util";
 import { checkKeys, type Keys } from "@masklet/core/backend";
-import { createSegment, type ImageSource, type Segment, type SegmentModelSource } from "@masklet/core/node";
+import {
+  createRemoveBackground,
+  createSegment,
+  type ImageSource,
+  type RemoveBackground,
+  type Segment,
+  type SegmentModelSource,
+} from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
@@ -107,3 +114,12 @@ export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* 
   createBackend: () => createTfjsBackend(),
   nano: async () => (await import("@masklet/model-nano")).nanoModel,
 });
+
+/**
+ * What an image is about, cut out in one call: by colour on a flat background, else with the model that `segment` keeps,
+ * whose options it shares.
+ *
+ *     const { cutout, sure } = await removeBackground("photo.jpg");
+ */
+export const removeBackground: RemoveBackground<ImageSource, Uint8Array, SegmentModelSource> =
+  /* @__PURE__ */ createRemoveBackground(segment);

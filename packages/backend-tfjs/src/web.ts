@@ -1,5 +1,12 @@
 import { checkKeys, type Keys } from "@masklet/core/backend";
-import { createSegment, type Segment, type WebImageSource, type WebModelSource } from "@masklet/core/web";
+import {
+  createRemoveBackground,
+  createSegment,
+  type RemoveBackground,
+  type Segment,
+  type WebImageSource,
+  type WebModelSource,
+} from "@masklet/core/web";
 import { createBackend } from "./backend.ts";
 import { runtimeMissing } from "./errors.ts";
 import type { TfjsBackend, TfRuntime, WasmOptions } from "./public.ts";
@@ -140,3 +147,12 @@ export const segment: Segment<WebImageSource, Blob, WebModelSource> = /* @__PURE
   createBackend: () => createTfjsBackend(),
   nano: async () => (await import("@masklet/model-nano")).nanoModel,
 });
+
+/**
+ * What an image is about, cut out in one call: by colour on a flat background, else with the model that `segment` keeps,
+ * whose options it shares.
+ *
+ *     const { cutout, sure } = await removeBackground(document.querySelector("img"));
+ */
+export const removeBackground: RemoveBackground<WebImageSource, Blob, WebModelSource> =
+  /* @__PURE__ */ createRemoveBackground(segment);

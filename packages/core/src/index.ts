@@ -140,11 +140,30 @@ export {
 } from "./predict/image-predictor.ts";
 export type { ImageReader } from "./predict/image-reader.ts";
 export type { ImageSegmenter } from "./predict/image-segmenter.ts";
-export { type Segment, type SegmentModel, type SegmentOptions, SegmentResult } from "./predict/segment.ts";
+export {
+  type LoadedFacts,
+  type ModelOptions,
+  type Segment,
+  type SegmentModel,
+  type SegmentOptions,
+  SegmentResult,
+} from "./predict/segment.ts";
 export { type ImageJob, type ImageJobResult, type SegmentManyOptions, segmentMany } from "./predict/segment-many.ts";
 export type { DownloadStage, LoadProgress, LoadStage, Progress } from "./progress.ts";
 export { type Label, type MaskLogits, maskPrompt, type Point, type Prompt, type PromptBox } from "./prompt/prompt.ts";
 export { type LoadOptions, loadSam2, Sam2 } from "./sam2.ts";
+export { AutomaticSubjectFinder, type AutomaticSubjectOptions } from "./subject/automatic-subject.ts";
+export { cutFromFlatBackground, type FlatBackgroundOptions, type FlatCutout } from "./subject/flat-background.ts";
+export { BackgroundRemoval, type RemoveBackground, type RemoveBackgroundOptions } from "./subject/one-call.ts";
+export { type BackgroundOptions, BackgroundRemover, type Foreground } from "./subject/remove-background.ts";
+export {
+  type FoundSubject,
+  type SoftMask,
+  type SubjectDoubt,
+  type SubjectFinder,
+  subjectDoubts,
+} from "./subject/subject.ts";
+export { subjectPrompt } from "./subject/subject-prompt.ts";
 export type { DType, TensorData } from "./tensor/dtype.ts";
 export type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
 export type { FrameResult, VideoObject } from "./video/frame-result.ts";

@@ -49,7 +49,12 @@ export {
   type ResolveOptions,
   resolveModel,
 } from "./node/resolve.ts";
-export { type CreateSegmentOptions, createSegment, type SegmentModelSource } from "./node/segment.ts";
+export {
+  type CreateSegmentOptions,
+  createRemoveBackground,
+  createSegment,
+  type SegmentModelSource,
+} from "./node/segment.ts";
 export { changeUserSettings, readUserSettings, settingsFile, type UserSettings } from "./node/settings.ts";
 export { type FfmpegProgram, ffmpegInstallHint, ffmpegVersion, findFfmpeg } from "./node/video/ffmpeg.ts";
 export { type FolderFrames, type FolderOptions, framesFromFolder, isImageName } from "./node/video/folder.ts";

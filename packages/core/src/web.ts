@@ -20,7 +20,7 @@ export {
 export { imagePoint, type PictureElement } from "./web/image-point.ts";
 export { decodeLabelPng, encodeLabelPng } from "./web/label-png.ts";
 export { loadSam2 } from "./web/load.ts";
-export { autoModel, type CreateSegmentOptions, createSegment } from "./web/segment.ts";
+export { autoModel, type CreateSegmentOptions, createRemoveBackground, createSegment } from "./web/segment.ts";
 export type { WebModelSource } from "./web/source.ts";
 export {
   type OpenVideoOptions,

@@ -56,6 +56,8 @@ export interface OnnxModel {
   /** Version of each operator set by its domain. */
   readonly opsets: Readonly<Record<string, number>>;
   readonly producer: string;
+  /** `metadata_props` */
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly graph: OnnxGraph;
 }
 

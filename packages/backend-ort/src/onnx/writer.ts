@@ -26,7 +26,7 @@ const EXTERNAL = 1;
 const utf8 = new TextEncoder();
 
 /** The model in ONNX's wire format. */
-export function writeModel({ irVersion, opsets, producer, graph }: OnnxModel): Uint8Array<ArrayBuffer> {
+export function writeModel({ irVersion, opsets, producer, metadata = {}, graph }: OnnxModel): Uint8Array<ArrayBuffer> {
   const message: readonly Field[] = [
     [1, irVersion],
     [2, producer],
@@ -46,6 +46,15 @@ export function writeModel({ irVersion, opsets, producer, graph }: OnnxModel): U
         [
           [1, domain],
           [2, version],
+        ],
+      ],
+    ),
+    ...Object.entries(metadata).map(
+      ([key, value]): Field => [
+        14,
+        [
+          [1, key],
+          [2, value],
         ],
       ],
     ),

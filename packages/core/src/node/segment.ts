@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { type Segment, segmentOn } from "../predict/segment.ts";
+import { type RemoveBackground, removeBackgroundOn } from "../subject/one-call.ts";
 import { autoModel, nanoName } from "./auto-model.ts";
 import { encodePng, type ImageSource, readImage } from "./image.ts";
 import { loadSam2 } from "./load.ts";
@@ -38,4 +39,11 @@ export function createSegment({
       return { key, rough, load: (options) => loadSam2(source, options) };
     },
   });
+}
+
+/** Makes a `removeBackground` that shares its models with a backend's `segment`, as both packages of backends export it. */
+export function createRemoveBackground(
+  segment: Segment<ImageSource, Uint8Array, SegmentModelSource>,
+): RemoveBackground<ImageSource, Uint8Array, SegmentModelSource> {
+  return removeBackgroundOn({ segment, readImage, encodePng });
 }

@@ -121,8 +121,22 @@ export interface Segment<Source, Encoded, Model> {
    * Rejects as `loadSam2`, `ImagePredictor` and the backend do, and with the signal's reason.
    */
   (image: RawImage | Source, prompt: Prompt, options?: SegmentOptions<Model>): Promise<SegmentResult<Encoded>>;
+  /**
+   * Runs `work` with the model that a call would take, in its turn among the calls: for what one prompt does not say.
+   * Settles as `work` does, or rejects as a call.
+   */
+  withModel<T>(work: (model: Sam2, facts: LoadedFacts) => Promise<T>, options?: ModelOptions<Model>): Promise<T>;
   /** Frees the models and images that are kept, after the calls under way; a later call loads anew. */
   dispose(): Promise<void>;
+}
+
+/** What `segment` loads, and how. */
+export type ModelOptions<Model> = Pick<SegmentOptions<Model>, "model" | "backend" | "dtype" | "signal" | "onProgress">;
+
+/** What `withModel` knows of the model besides. */
+export interface LoadedFacts extends SegmentModel {
+  /** As `SegmentResult.rough`. */
+  readonly rough: boolean;
 }
 
 /** A model to load, found. */
@@ -185,7 +199,7 @@ export function segmentOn<Source, Encoded, Model>(
     return made;
   };
 
-  const find = async (options: SegmentOptions<Model>): Promise<Kept> => {
+  const find = async (options: ModelOptions<Model>): Promise<Kept> => {
     const { model = "auto", backend, dtype = "fp32", onProgress } = options;
     const found = model instanceof Sam2 ? undefined : await host.find(model);
     const key = found === undefined ? model : found.key;
@@ -233,6 +247,22 @@ export function segmentOn<Source, Encoded, Model>(
     }
   };
 
+  const factsOf = (one: Kept, { config, source }: Sam2): LoadedFacts => {
+    return { name: config.name, source, rough: one.rough || config.name === NANO };
+  };
+
+  const withModel = async <T>(
+    work: (model: Sam2, facts: LoadedFacts) => Promise<T>,
+    options: ModelOptions<Model> = {},
+  ): Promise<T> => {
+    checkKeys("withModel", options, modelKeys);
+    checkModels("withModel", options);
+    options.signal?.throwIfAborted();
+    const one = await find(options);
+    const { model } = (await wait(one, options.signal)).predictor;
+    return one.queue.run(() => work(model, factsOf(one, model)), options.signal);
+  };
+
   const call = async (
     image: RawImage | Source,
     prompt: Prompt,
@@ -240,8 +270,7 @@ export function segmentOn<Source, Encoded, Model>(
   ): Promise<SegmentResult<Encoded>> => {
     checkKeys("segment", options, segmentKeys);
     checkAwaited("segment", "the image", image);
-    checkAwaited("segment", "the model", options.model);
-    checkAwaited("segment", "the backend", options.backend);
+    checkModels("segment", options);
     const { signal, maxPixels } = options;
     signal?.throwIfAborted();
     const asked = copyPrompt(prompt, "segment");
@@ -262,12 +291,8 @@ export function segmentOn<Source, Encoded, Model>(
       const { points = [], box, maskInput } = asked;
       const { multimaskOutput = points.length === 1 && box === undefined && maskInput === undefined } = options;
       const prediction = await predictor.predict(asked, { multimaskOutput, ...stop });
-      const { config, source } = predictor.model;
-      return new SegmentResult(pixels, prediction, {
-        model: { name: config.name, source },
-        rough: one.rough || config.name === NANO,
-        encodePng: host.encodePng,
-      });
+      const { rough, ...model } = factsOf(one, predictor.model);
+      return new SegmentResult(pixels, prediction, { model, rough, encodePng: host.encodePng });
     };
     return one.queue.run(work, signal);
   };
@@ -297,18 +322,23 @@ export function segmentOn<Source, Encoded, Model>(
       async () => (await backend?.catch(() => undefined))?.dispose(),
     ]);
   };
-  return Object.assign(call, { dispose });
+  return Object.assign(call, { withModel, dispose });
 }
 
-const segmentKeys: Keys<SegmentOptions<unknown>> = {
+function checkModels(where: string, { model, backend }: ModelOptions<unknown>): void {
+  checkAwaited(where, "the model", model);
+  checkAwaited(where, "the backend", backend);
+}
+
+export const modelKeys: Keys<ModelOptions<unknown>> = {
   model: true,
   backend: true,
   dtype: true,
-  multimaskOutput: true,
-  maxPixels: true,
   signal: true,
   onProgress: true,
 };
+
+const segmentKeys: Keys<SegmentOptions<unknown>> = { ...modelKeys, multimaskOutput: true, maxPixels: true };
 
 /** What nano's config calls itself, from whatever file it was loaded. */
 const NANO = "sam2.1-hiera-nano";

@@ -4,6 +4,7 @@ import { DownloadError } from "../errors.ts";
 import { type PresetName, parseConfig } from "../model/config.ts";
 import { presetsByQuality } from "../model/preset-rank.ts";
 import { type Segment, segmentOn } from "../predict/segment.ts";
+import { type RemoveBackground, removeBackgroundOn } from "../subject/one-call.ts";
 import { hubUrl } from "./cache.ts";
 import { encodeBlob, imageFrom, type WebImageSource } from "./image.ts";
 import { loadSam2 } from "./load.ts";
@@ -70,4 +71,11 @@ async function fetched(url: URL): Promise<Uint8Array> {
   });
   if (!response.ok) throw httpError(url.href, response, Date.now());
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Makes a `removeBackground` that shares its models with a backend's `segment`, as both packages of backends export it. */
+export function createRemoveBackground(
+  segment: Segment<WebImageSource, Blob, WebModelSource>,
+): RemoveBackground<WebImageSource, Blob, WebModelSource> {
+  return removeBackgroundOn({ segment, readImage: imageFrom, encodePng: (image) => encodeBlob(image) });
 }
