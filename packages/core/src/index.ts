@@ -63,12 +63,20 @@ export {
   type Zlib,
 } from "./image/png.ts";
 export { type MaskLabels, type MaskTree, type MaskTreeOptions, maskLabels, maskTree } from "./mask/arrange.ts";
-export { removeSmallRegions, type SmallRegionOptions } from "./mask/components.ts";
+export {
+  fillMaskHoles,
+  type RegionOptions,
+  removeMaskSpecks,
+  removeSmallRegions,
+  type SmallRegionOptions,
+  splitMask,
+} from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
 export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
 export type { MaskPicture } from "./mask/mask-picture.ts";
+export { growMask, smoothMask } from "./mask/morphology.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
 export {
@@ -83,16 +91,20 @@ export {
 } from "./mask/polygon.ts";
 export {
   type CompressedRle,
+  combineRle,
   compressRle,
   decodeRle,
+  decodeRleAt,
   decompressRle,
   encodeRle,
   encodeRleAt,
   type Rle,
+  type RleOperation,
   rleArea,
   rleBox,
   rleIntersection,
 } from "./mask/rle.ts";
+export { ringRle, strokeRle } from "./mask/stroke.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
   type DecoderConfig,

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { fillHoles, labelComponents, removeSmallRegions } from "./components.ts";
+import {
+  fillHoles,
+  fillMaskHoles,
+  labelComponents,
+  removeMaskSpecks,
+  removeSmallRegions,
+  splitMask,
+} from "./components.ts";
 import type { Mask } from "./mask.ts";
+import { maskRegions, rasterise } from "./polygon.ts";
 import { draw, randomMask, randomNumbers, samples } from "./samples.ts";
 
 /** The slow definition: flood fill over the eight neighbours, in reading order. */
@@ -92,5 +100,42 @@ describe("small regions", () => {
 
   test("sizes must fit", () => {
     expect(() => fillHoles(new Float32Array(7), { width: 2, height: 4 })).toThrow(/has 8 pixels, data has 7/);
+  });
+});
+
+describe("editing a mask by its regions", () => {
+  test.each(samples)("%s: holes filled are the outlines filled, and no hole is left", (_, mask) => {
+    const filled = fillMaskHoles(mask);
+    // What lies in a hole is covered by the outline around it.
+    const outlines = maskRegions(mask).map(({ outline }) => rasterise([outline], mask).data);
+    expect(filled.data).toEqual(mask.data.map((_, i) => Number(outlines.some((data) => data[i] === 1))));
+    expect(maskRegions(filled).flatMap(({ holes }) => holes)).toEqual([]);
+  });
+
+  test("only holes up to the size that is asked for are filled", () => {
+    const mask = draw("#######", "#..#.##", "#######");
+    expect(fillMaskHoles(mask, { maxArea: 1 })).toEqual(draw("#######", "#..####", "#######"));
+  });
+
+  test("specks go up to the size that is asked for, and otherwise all but the largest part", () => {
+    const mask = draw("##..#", "....#", "#...#");
+    expect(removeMaskSpecks(mask)).toEqual(draw("....#", "....#", "....#"));
+    expect(removeMaskSpecks(mask, { maxArea: 1 })).toEqual(draw("##..#", "....#", "....#"));
+    expect(removeMaskSpecks(draw("#.#"))).toEqual(draw("#.."));
+  });
+
+  test("parts are split, the largest first, and make up the mask together", () => {
+    const mask = draw("##..#", "....#", "#...#");
+    expect(splitMask(mask)).toEqual([
+      draw("....#", "....#", "....#"),
+      draw("##...", ".....", "....."),
+      draw(".....", ".....", "#...."),
+    ]);
+    expect(splitMask(draw("..."))).toEqual([]);
+  });
+
+  test("sizes of regions are checked, and options known by name", () => {
+    expect(() => fillMaskHoles(draw("#"), { maxArea: -1 })).toThrow(expect.objectContaining({ code: "bad-option" }));
+    expect(() => removeMaskSpecks(draw("#"), { area: 1 } as object)).toThrow(/there is no option area/);
   });
 });

@@ -4,6 +4,7 @@
  */
 
 import type { Size } from "../image/image.ts";
+import { checkKeys, checkOption, type Keys } from "../options.ts";
 import { checkMask, type Mask } from "./mask.ts";
 import { binarise } from "./postprocess.ts";
 
@@ -16,8 +17,11 @@ interface Runs {
   readonly areas: Int32Array;
 }
 
-/** The components of the object (`inside`) or of its background, numbered from 0 in reading order. */
-function findRuns(data: Uint8Array, { width, height }: Size, inside: boolean): Runs {
+/**
+ * The components of the object (`inside`) or of its background, numbered from 0 in reading order. `reach` is 1 where
+ * pixels that touch at a corner are joined, else 0.
+ */
+function findRuns(data: Uint8Array, { width, height }: Size, inside: boolean, reach: 0 | 1 = 1): Runs {
   let count = 0;
   for (let row = 0; row < data.length; row += width) {
     let before = false;
@@ -51,8 +55,8 @@ function findRuns(data: Uint8Array, { width, height }: Size, inside: boolean): R
       end[run] = i;
       parent[run] = run;
       // Runs touch, corners included, where the one above ends at or after our start and starts at or before our end.
-      while (above < aboveEnd && (end[above] as number) + width < from) above++;
-      for (let k = above; k < aboveEnd && (start[k] as number) + width <= i; k++) {
+      while (above < aboveEnd && (end[above] as number) + width + reach <= from) above++;
+      for (let k = above; k < aboveEnd && (start[k] as number) + width < i + reach; k++) {
         const a = root(k);
         const b = root(run);
         if (a < b) parent[b] = a;
@@ -95,6 +99,76 @@ export function labelComponents(mask: Mask): Components {
   areas[0] = runs.areas.reduce((rest, area) => rest - area, mask.data.length);
   return { labels, areas };
 }
+
+/** What `fillMaskHoles` fills and `removeMaskSpecks` removes. */
+export interface RegionOptions {
+  /** Regions of at most this many pixels. If not given: every hole, and every part but the largest. */
+  readonly maxArea?: number;
+}
+
+/**
+ * The mask with its holes filled: background that the object surrounds, as `maskRegions` has it (joined by edges, not by
+ * corners), which at the image's border it never does. Throws a `MaskError` for what is no mask, a `PromptError`
+ * "bad-option".
+ */
+export function fillMaskHoles(mask: Mask, options: RegionOptions = {}): Mask {
+  const maxArea = maxAreaOf("fillMaskHoles", mask, options) ?? Number.POSITIVE_INFINITY;
+  const { width, height } = mask;
+  const { start, end, component, areas } = findRuns(mask.data, mask, false, 0);
+  const outside = new Uint8Array(areas.length);
+  for (let i = 0; i < start.length; i++) {
+    const [from, to] = [start[i] as number, end[i] as number];
+    const row = Math.floor(from / width);
+    if (row === 0 || row === height - 1 || from % width === 0 || to % width === 0) outside[component[i] as number] = 1;
+  }
+  const data = mask.data.slice();
+  for (let i = 0; i < start.length; i++) {
+    const hole = component[i] as number;
+    if (outside[hole] === 0 && (areas[hole] as number) <= maxArea) data.fill(1, start[i], end[i]);
+  }
+  return { width, height, data };
+}
+
+/**
+ * The mask without its small parts (8-connected components); of equally large ones the first in reading order is the
+ * largest. Throws as `fillMaskHoles`.
+ */
+export function removeMaskSpecks(mask: Mask, options: RegionOptions = {}): Mask {
+  const maxArea = maxAreaOf("removeMaskSpecks", mask, options);
+  const { width, height } = mask;
+  const { start, end, component, areas } = findRuns(mask.data, mask, true);
+  const largest = areas.reduce((best, area, i) => (area > (areas[best] as number) ? i : best), 0);
+  const data = mask.data.slice();
+  for (let i = 0; i < start.length; i++) {
+    const part = component[i] as number;
+    const small = maxArea === undefined ? part !== largest : (areas[part] as number) <= maxArea;
+    if (small) data.fill(0, start[i], end[i]);
+  }
+  return { width, height, data };
+}
+
+/** The parts of a mask (8-connected components), each of its size, the largest first. Throws a `MaskError` for no mask. */
+export function splitMask(mask: Mask): readonly Mask[] {
+  const { labels, areas } = labelComponents(mask);
+  const { width, height } = mask;
+  const order = Array.from({ length: areas.length - 1 }, (_, i) => i + 1);
+  order.sort((a, b) => (areas[b] as number) - (areas[a] as number) || a - b);
+  return order.map((part) => {
+    const data = new Uint8Array(labels.length);
+    for (let i = 0; i < labels.length; i++) if (labels[i] === part) data[i] = 1;
+    return { width, height, data };
+  });
+}
+
+function maxAreaOf(where: string, mask: Mask, options: RegionOptions): number | undefined {
+  checkKeys(where, options, regionKeys);
+  checkMask(where, mask);
+  const { maxArea } = options;
+  if (maxArea !== undefined) checkOption(where, { maxArea }, "a number from 0", maxArea >= 0);
+  return maxArea;
+}
+
+const regionKeys: Keys<RegionOptions> = { maxArea: true };
 
 /** What `removeSmallRegions` removes. */
 export interface SmallRegionOptions extends Size {

@@ -75,3 +75,47 @@ test("what does not fit is refused", () => {
     expect(() => cutout(image, mask, options)).toThrow(expect.objectContaining({ code: "cutout-option" }));
   }
 });
+
+describe("decontaminated", () => {
+  /** A red disc before green, mixed along its edge as a camera mixes. */
+  const side = 64;
+  const share = (i: number): number =>
+    Math.min(1, Math.max(0, (20 - Math.hypot((i % side) - 31.5, Math.floor(i / side) - 31.5)) / 3 + 0.5));
+  const photo: RawImage = {
+    width: side,
+    height: side,
+    channels: 3,
+    data: Uint8Array.from({ length: side * side * 3 }, (_, i) => {
+      const inside = share(Math.floor(i / 3));
+      return [220 * inside, 200 * (1 - inside), 30][i % 3] as number;
+    }),
+  };
+  const disc = {
+    width: side,
+    height: side,
+    data: Uint8Array.from({ length: side * side }, (_, i) => Number(share(i) > 0.5)),
+  };
+  const green = ({ data }: RawImage): number => Math.max(...data.filter((_, i) => i % 4 === 1 && data[i + 2] !== 0));
+
+  test("the background's colour is gone from the edge, and the inside is as it was", () => {
+    const options = { feather: 2 };
+    const plain = cutout(photo, disc, options);
+    const clean = cutout(photo, disc, { ...options, decontaminate: 3 });
+    expect(green(plain)).toBeGreaterThan(150);
+    expect(green(clean)).toBeLessThan(8);
+    expect(alphas(clean)).toEqual(alphas(plain));
+    const middle = (side * 32 + 32) * 4;
+    expect(clean.data.slice(middle, middle + 4)).toEqual(plain.data.slice(middle, middle + 4));
+  });
+
+  test("a part too thin to have an inside keeps its colours", () => {
+    const line = { ...disc, data: disc.data.map((_, i) => Number(Math.floor(i / side) === 32)) };
+    expect(cutout(photo, line, { decontaminate: 4 })).toEqual(cutout(photo, line));
+  });
+
+  test("lengths out of range are refused", () => {
+    expect(() => cutout(photo, disc, { decontaminate: -1 })).toThrow(
+      expect.objectContaining({ code: "cutout-option" }),
+    );
+  });
+});

@@ -1,19 +1,22 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { maskArea, maskBox } from "./mask.ts";
+import { type Mask, maskArea, maskBox } from "./mask.ts";
 import {
   type CompressedRle,
+  combineRle,
   compressRle,
   decodeRle,
+  decodeRleAt,
   decompressRle,
   encodeRle,
   encodeRleAt,
   type Rle,
+  type RleOperation,
   rleArea,
   rleBox,
   rleIntersection,
 } from "./rle.ts";
-import { draw, samples } from "./samples.ts";
+import { draw, randomMask, randomNumbers, samples } from "./samples.ts";
 
 test.each(samples)("%s survives run lengths and their string", (_, mask) => {
   const rle = encodeRle(mask);
@@ -102,6 +105,48 @@ interface Golden {
     }[];
   };
 }
+describe("without looking at all pixels", () => {
+  const random = randomNumbers(3);
+  const pairs = Array.from({ length: 200 }, () => {
+    const [width, height] = [1 + Math.floor(random() * 9), 1 + Math.floor(random() * 9)];
+    const one = (): Mask => randomMask(width, height, random(), 1 + Math.floor(random() * 1e9));
+    return [one(), one()] as const;
+  });
+  const pixelwise: Record<RleOperation, (a: number, b: number) => number> = {
+    union: (a, b) => a | b,
+    intersection: (a, b) => a & b,
+    difference: (a, b) => a & ~b & 1,
+    xor: (a, b) => a ^ b,
+  };
+
+  test.each(Object.keys(pixelwise) as RleOperation[])("%s is that of the pixels, in the same counts", (operation) => {
+    for (const [a, b] of pairs) {
+      const data = a.data.map((pixel, i) => pixelwise[operation](pixel, b.data[i] as number));
+      expect(combineRle(encodeRle(a), compressRle(encodeRle(b)), operation)).toEqual(encodeRle({ ...a, data }));
+    }
+  });
+
+  test("a box of a mask is that box of its pixels, also beyond the image", () => {
+    for (const [mask] of pairs) {
+      const box = { x: Math.floor(random() * 6) - 3, y: Math.floor(random() * 6) - 3, width: 4, height: 5 };
+      const data = Uint8Array.from({ length: 20 }, (_, i) => {
+        const [x, y] = [box.x + (i % 4), box.y + Math.floor(i / 4)];
+        return x < 0 || x >= mask.width ? 0 : (mask.data[y * mask.width + x] ?? 0);
+      });
+      expect(decodeRleAt(encodeRle(mask), box)).toEqual({ width: 4, height: 5, data });
+    }
+  });
+
+  test("refuses masks of two sizes, an operation there is not, and a box without pixels", () => {
+    const [a, b] = [encodeRle(draw("#.")), encodeRle(draw("#", "."))];
+    expect(() => combineRle(a, b, "union")).toThrow(expect.objectContaining({ code: "mask-size-mismatch" }));
+    expect(() => combineRle(a, a, "nor" as "xor")).toThrow(expect.objectContaining({ code: "bad-option" }));
+    expect(() => decodeRleAt(a, { x: 0, y: 0, width: 0, height: 1 })).toThrow(
+      expect.objectContaining({ code: "mask-size" }),
+    );
+  });
+});
+
 const goldens = new URL("../../../../../shared/goldens/nano/image.json", import.meta.url);
 
 describe.skipIf(!existsSync(goldens))("pycocotools' strings, areas and boxes (needs ../shared/goldens)", () => {

@@ -4,6 +4,7 @@
  * Strings, areas and boxes are those of pycocotools (`maskApi.c`).
  */
 import { MaskError } from "../errors.ts";
+import { checkOption } from "../options.ts";
 import { type Box, checkMask, emptyBox, type Mask } from "./mask.ts";
 
 /** Run lengths as numbers. `size` is [height, width], COCO's order. */
@@ -77,14 +78,33 @@ export function decodeRle(rle: Rle | CompressedRle): Mask {
   return { width, height, data };
 }
 
+/**
+ * The part of a mask that lies in `box`, as a mask of the box's size; beyond the image nothing is set. Costs what is in
+ * the box, not what is in the image. Throws as `decodeRle`, and a `MaskError` "mask-size" for a box without pixels.
+ */
+export function decodeRleAt(rle: Rle | CompressedRle, { x, y, width, height }: Box): Mask {
+  const { size, counts } = checkRle("decodeRleAt", rle);
+  const [rows] = size;
+  const mask: Mask = { width, height, data: new Uint8Array(Math.max(0, width * height) || 0) };
+  checkMask("decodeRleAt", mask);
+  let at = 0;
+  for (let k = 0; k < counts.length; k++) {
+    const begun = at;
+    at += counts[k] as number;
+    if (k % 2 === 0 || at === begun) continue;
+    const last = Math.min(x + width - 1, Math.floor((at - 1) / rows));
+    for (let column = Math.max(x, Math.floor(begun / rows)); column <= last; column++) {
+      const to = Math.min(y + height, at - column * rows, rows);
+      const from = Math.max(y, begun - column * rows, 0);
+      for (let row = from, i = (from - y) * width + column - x; row < to; row++, i += width) mask.data[i] = 1;
+    }
+  }
+  return mask;
+}
+
 /** Pixels inside both, which are of one size. Throws as `decodeRle`, or a `MaskError` "mask-size-mismatch". */
 export function rleIntersection(a: Rle | CompressedRle, b: Rle | CompressedRle): number {
-  const [one, two] = [checkRle("rleIntersection", a), checkRle("rleIntersection", b)];
-  if (one.size.join() !== two.size.join()) {
-    throw new MaskError("mask-size-mismatch", `rleIntersection: [${one.size}] and [${two.size}] are not of one size`, {
-      details: { sizes: [one.size, two.size] },
-    });
-  }
+  const [one, two] = checkOneSize("rleIntersection", a, b);
   let both = 0;
   let [i, j] = [0, 0];
   let [endA, endB] = [one.counts[0] ?? 0, two.counts[0] ?? 0];
@@ -97,6 +117,43 @@ export function rleIntersection(a: Rle | CompressedRle, b: Rle | CompressedRle):
     if (endB === end) endB += two.counts[++j] ?? 0;
   }
   return both;
+}
+
+/** Of two masks: in either, in both, in the first alone, in one alone. */
+export type RleOperation = "union" | "intersection" | "difference" | "xor";
+
+const holds: { readonly [K in RleOperation]: (a: boolean, b: boolean) => boolean } = {
+  union: (a, b) => a || b,
+  intersection: (a, b) => a && b,
+  difference: (a, b) => a && !b,
+  xor: (a, b) => a !== b,
+};
+
+/**
+ * Two masks of one size as one, run by run, without looking at pixels. "xor" is what changed between two masks, and
+ * applied again it undoes that change. The counts are those that `encodeRle` gives. Throws as `rleIntersection`, and a
+ * `PromptError` "bad-option" for an operation that there is not.
+ */
+export function combineRle(a: Rle | CompressedRle, b: Rle | CompressedRle, operation: RleOperation): Rle {
+  const [one, two] = checkOneSize("combineRle", a, b);
+  checkOption("combineRle", { operation }, `one of ${Object.keys(holds).join(", ")}`, Object.hasOwn(holds, operation));
+  const inside = holds[operation];
+  const pixels = one.size[0] * one.size[1];
+  const counts: number[] = [];
+  let value = false;
+  let begun = 0;
+  let [i, j] = [0, 0];
+  let [endA, endB] = [one.counts[0] ?? 0, two.counts[0] ?? 0];
+  for (let at = 0; at < pixels; at = Math.min(endA, endB)) {
+    while (endA === at) endA += one.counts[++i] as number;
+    while (endB === at) endB += two.counts[++j] as number;
+    if (inside(i % 2 === 1, j % 2 === 1) === value) continue;
+    counts.push(at - begun);
+    begun = at;
+    value = !value;
+  }
+  counts.push(pixels - begun);
+  return { size: one.size, counts };
 }
 
 /** Run lengths as the compressed string, `counts` of COCO's JSON. */
@@ -146,6 +203,17 @@ export function rleBox(rle: Rle | CompressedRle): Box {
     at += count;
   }
   return right < 0 ? emptyBox : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
+}
+
+/** Two masks, checked, which must be of one size. */
+function checkOneSize(where: string, a: Rle | CompressedRle, b: Rle | CompressedRle): readonly [Rle, Rle] {
+  const [one, two] = [checkRle(where, a), checkRle(where, b)];
+  if (one.size.join() !== two.size.join()) {
+    throw new MaskError("mask-size-mismatch", `${where}: [${one.size}] and [${two.size}] are not of one size`, {
+      details: { sizes: [one.size, two.size] },
+    });
+  }
+  return [one, two];
 }
 
 /** Checked, uncompressed run lengths: they come from files as often as from here. */

@@ -1,0 +1,60 @@
+/** Masks as the document holds them, COCO's strings, and what is done to them: in the object's box, not in the picture. */
+import {
+  type Box,
+  type CompressedRle,
+  combineRle,
+  compressRle,
+  decodeRleAt,
+  encodeRleAt,
+  type Mask,
+  maskBox,
+  type Rle,
+  type RleOperation,
+  rleArea,
+  rleBox,
+  type Size,
+} from "@masklet/core";
+import { rleOf } from "./step.ts";
+
+export function emptyMask({ width, height }: Size): string {
+  return compressRle({ size: [height, width], counts: [width * height] }).counts;
+}
+
+export function isEmpty(mask: string, size: Size): boolean {
+  return rleArea(rleOf(mask, size)) === 0;
+}
+
+export function combine(mask: string, other: Rle | CompressedRle, operation: RleOperation, size: Size): string {
+  return compressRle(combineRle(rleOf(mask, size), other, operation)).counts;
+}
+
+/** The mask of a whole picture, encoded from its object's box alone. */
+export function encodeMask(mask: Mask): string {
+  return compressRle(encodeRleAt(mask, maskBox(mask), { x: 0, y: 0, width: mask.width, height: mask.height })).counts;
+}
+
+/** `edit` sees the object with `reach` pixels around it, as far as the picture goes, and gives a mask of that size. */
+export function editArea(mask: string, size: Size, reach: number, edit: (mask: Mask) => Mask): string {
+  const area = areaOf(mask, size, reach);
+  return area === undefined ? mask : encodeAt(edit(decodeRleAt(rleOf(mask, size), area)), area, size);
+}
+
+/** The parts that `split` makes of the object, as masks of the whole picture. */
+export function splitArea(mask: string, size: Size, split: (mask: Mask) => readonly Mask[]): readonly string[] {
+  const area = areaOf(mask, size, 0);
+  return area === undefined
+    ? []
+    : split(decodeRleAt(rleOf(mask, size), area)).map((part) => encodeAt(part, area, size));
+}
+
+function areaOf(mask: string, { width, height }: Size, reach: number): Box | undefined {
+  const box = rleBox(rleOf(mask, { width, height }));
+  if (box.width === 0) return undefined;
+  const [x, y] = [Math.max(0, box.x - reach), Math.max(0, box.y - reach)];
+  const [right, bottom] = [box.x + box.width + reach, box.y + box.height + reach];
+  return { x, y, width: Math.min(width, right) - x, height: Math.min(height, bottom) - y };
+}
+
+function encodeAt(mask: Mask, { x, y }: Box, size: Size): string {
+  return compressRle(encodeRleAt(mask, maskBox(mask), { x, y, ...size })).counts;
+}

@@ -1,0 +1,892 @@
+/**
+ * The editor without a screen: a state machine whose every change is a `Step` with an inverse. It owns no storage and
+ * no model: hosts keep what it emits and hand it back, and an engine answers its prompts.
+ */
+import {
+  type CompressedRle,
+  type Cutout,
+  cutout,
+  decodeRle,
+  fillMaskHoles,
+  growMask,
+  type ImagePrediction,
+  type Label,
+  type Mask,
+  maskPrompt,
+  type Point,
+  type Prompt,
+  type PromptBox,
+  type RawImage,
+  type RegionOptions,
+  type Ring,
+  type Rle,
+  removeMaskSpecks,
+  ringRle,
+  type Size,
+  smoothMask,
+  splitMask,
+  strokeRle,
+} from "@masklet/core";
+import { checkKeys, type Keys } from "@masklet/core/backend";
+import {
+  checkReferences,
+  type EdgeSettings,
+  type EditorClass,
+  type EditorDocument,
+  type EditorObject,
+  type EditorPrompt,
+  emptyDocument,
+  hardEdge,
+  noPrompt,
+  type ObjectFields,
+  type ObjectState,
+  parseDocument,
+  Reader,
+} from "./document.ts";
+import { EditorError } from "./errors.ts";
+import { combine, editArea, emptyMask, encodeMask, isEmpty, splitArea } from "./masks.ts";
+import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
+
+/** What answers prompts: an `ImagePredictor` of core, its remote client, or anything with the two. */
+export interface PromptEngine {
+  readonly model: { readonly config: { readonly imageSize: number } };
+  predict(
+    prompt: Prompt,
+    options: { readonly multimaskOutput: boolean; readonly latest: boolean },
+  ): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">>;
+}
+
+export interface SessionOptions {
+  /** What answers prompts, once the picture is set there. May come later. */
+  readonly engine?: PromptEngine;
+  /** Steps that undo remembers. Default 1000; 0 where the host has an undo of its own and calls `take`. */
+  readonly historyLimit?: number;
+}
+
+/** A prompt that waits for the model. */
+export interface PendingPrompt {
+  /** The object it is for; `null` for one that is not there yet. */
+  readonly object: number | null;
+  readonly prompt: EditorPrompt;
+}
+
+/** Where a step came from. Those of `undo` and `take` are for a host that shows them, not for its undo stack. */
+export type StepOrigin = "command" | "undo" | "redo" | "take";
+
+export type SessionEvent =
+  | { readonly type: "step"; readonly step: Step; readonly origin: StepOrigin }
+  | { readonly type: "selection"; readonly selected: number | null }
+  | { readonly type: "pending"; readonly pending: readonly PendingPrompt[] }
+  /** A prompt that failed; whoever made it gets the same error. */
+  | { readonly type: "error"; readonly error: unknown };
+
+/** A session as plain data, for JSON. */
+export interface SavedSession {
+  readonly version: 1;
+  readonly document: EditorDocument;
+  readonly selected: number | null;
+  readonly activeClass: string | null;
+  /** Steps that undo takes back, the last one first to go. */
+  readonly past: readonly Step[];
+  /** Steps that redo does again, the last one first. */
+  readonly future: readonly Step[];
+}
+
+/** An object from elsewhere: a label file, automatic masks. */
+export interface NewObject {
+  readonly mask: Mask | Rle | CompressedRle;
+  readonly name?: string;
+  readonly class?: string;
+  /** Default "accepted". */
+  readonly state?: ObjectState;
+  readonly score?: number;
+}
+
+/** Whether a stroke or ring belongs to the object or is taken from it. */
+export type PaintMode = "add" | "erase";
+
+interface Pending {
+  object: number | null;
+  prompt: EditorPrompt;
+  count: number;
+  /** The request whose answer counts; those before it are out of date. */
+  request: number;
+  readonly answer: PromiseWithResolvers<Step | undefined>;
+}
+
+interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * Edits the objects of one picture. Commands work on the selected object; where none is, prompts and the brush begin a
+ * new one. A command that changes nothing is no step.
+ *
+ * Prompts are asked of the engine with `latest`: those that come while it works join in one request and one step. What is
+ * asked follows from the document alone, so that the same commands give the same masks after undo, and after a session
+ * was saved and loaded. Changing an object gives up the prompt that is waiting for it.
+ */
+export class EditorSession {
+  #document: EditorDocument;
+  #engine: PromptEngine | undefined;
+  readonly #historyLimit: number;
+  #selected: number | null = null;
+  #activeClass: string | null = null;
+  #past: readonly Step[] = [];
+  #future: readonly Step[] = [];
+  /** The first is at the engine. */
+  #pending: readonly Pending[] = [];
+  /** The new object that further prompts are for. */
+  #open: Pending | undefined;
+  readonly #listeners = new Set<(event: SessionEvent) => void>();
+
+  /**
+   * `document` is a picture's size, or a document from before. Throws an `EditorError` "document-malformed" or
+   * "editor-option".
+   */
+  constructor(document: Size | EditorDocument, options: SessionOptions = {}) {
+    checkKeys("EditorSession", options, sessionKeys);
+    const { engine, historyLimit = 1000 } = options;
+    checkNumber("EditorSession", { historyLimit }, 0, Number.MAX_SAFE_INTEGER);
+    this.#document = "objects" in document ? parseDocument(document) : emptyDocument(document);
+    this.#engine = engine;
+    this.#historyLimit = historyLimit;
+  }
+
+  /**
+   * A session as `save` gave it. Throws an `EditorError`: "document-malformed", "step-malformed", or "conflict" where
+   * history does not lead to the document.
+   */
+  static load(saved: unknown, options: SessionOptions = {}): EditorSession {
+    const read = new Reader("document-malformed");
+    const fields = read.record("session", saved);
+    if (fields["version"] !== 1) read.fail("session.version", "1", fields["version"]);
+    const document = parseDocument(fields["document"]);
+    const session = new EditorSession(document, options);
+    const steps = (key: "past" | "future"): readonly Step[] =>
+      read.list(`session.${key}`, fields[key], (where, step) => parseStep(step, document, where));
+    session.#past = steps("past");
+    session.#future = steps("future");
+    const history = new Reader("step-malformed");
+    const to = (at: EditorDocument, step: Step): EditorDocument => {
+      const reached = applyStep(at, step);
+      checkReferences(history, reached);
+      return reached;
+    };
+    session.#past.reduceRight((at, step) => to(at, invertStep(step)), document);
+    session.#future.reduceRight(to, document);
+    session.#selected = read.optional(fields["selected"], (id) => read.integer("session.selected", id, 1));
+    session.#activeClass = read.optional(fields["activeClass"], (name) => read.text("session.activeClass", name));
+    if (session.#selected !== null) session.#object("load", session.#selected);
+    session.#checkClass("load", session.#activeClass);
+    return session;
+  }
+
+  /** The session as plain data: `load` makes one of it that goes on as this one would. Prompts that wait are left out. */
+  save(): SavedSession {
+    return {
+      version: 1,
+      document: this.#document,
+      selected: this.#selected,
+      activeClass: this.#activeClass,
+      past: this.#past,
+      future: this.#future,
+    };
+  }
+
+  /** Calls `listener` after every change, until the function it returns is called. */
+  subscribe(listener: (event: SessionEvent) => void): () => void {
+    const own = (event: SessionEvent): void => listener(event);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  /** As it is now; later changes make a new one. */
+  get document(): EditorDocument {
+    return this.#document;
+  }
+
+  get engine(): PromptEngine | undefined {
+    return this.#engine;
+  }
+
+  /** Prompts that wait are given up. */
+  set engine(engine: PromptEngine | undefined) {
+    this.#giveUp(this.#pending);
+    this.#engine = engine;
+  }
+
+  /** The selected object's id. */
+  get selected(): number | null {
+    return this.#selected;
+  }
+
+  /** The class that new objects get: the one set last. */
+  get activeClass(): string | null {
+    return this.#activeClass;
+  }
+
+  /** Prompts that wait for the model, the one it works on first. */
+  get pending(): readonly PendingPrompt[] {
+    return this.#pending.map(({ object, prompt }) => ({ object, prompt }));
+  }
+
+  /** The step that `undo` takes back. */
+  get undoStep(): Step | undefined {
+    return this.#past.at(-1);
+  }
+
+  /** The step that `redo` does again. */
+  get redoStep(): Step | undefined {
+    return this.#future.at(-1);
+  }
+
+  /** Throws an `EditorError` "no-object". */
+  object(id: number): EditorObject {
+    return this.#object("object", id);
+  }
+
+  /** An object's run lengths, for files. Throws as `object`. */
+  rle(id: number): CompressedRle {
+    return rleOf(this.#object("rle", id).mask, this.#document);
+  }
+
+  /** An object's mask. Throws as `object`. */
+  mask(id: number): Mask {
+    return decodeRle(this.rle(id));
+  }
+
+  /** An object cut out of the picture with its own edge settings. Throws as `object`, and as core's `cutout`. */
+  cutout(image: RawImage, id: number, options: { readonly crop?: boolean; readonly padding?: number } = {}): Cutout {
+    return cutout(image, this.mask(id), { ...options, ...this.#object("cutout", id).edge });
+  }
+
+  /** Selects an object, or none: the next prompt then begins a new one. Throws as `object`. */
+  select(id: number | null): void {
+    if (id !== null) this.#object("select", id);
+    this.#open = undefined;
+    this.#setSelected(id);
+  }
+
+  /** A click: 1 on the object, 0 not on it. As `setBox`. */
+  addPoint(point: Point, label: Label = 1): Promise<Step | undefined> {
+    return this.#ask("addPoint", [point], (prompt) => withPoints(prompt, [point], label));
+  }
+
+  /** A stroke over the object, or beside it with label 0: a few clicks along it. As `setBox`. */
+  addScribble(points: readonly Point[], label: Label = 1): Promise<Step | undefined> {
+    return this.#ask("addScribble", points, (prompt) => withPoints(prompt, along(points, SCRIBBLE_CLICKS), label));
+  }
+
+  /**
+   * A box around the object, in place of the one before. Resolves with the step, which may hold other prompts too; with
+   * `undefined` where the prompt was given up. Rejects with an `EditorError`: "no-engine", "out-of-image",
+   * "nothing-found" for an empty mask; or with the engine's error. Nothing has changed then.
+   */
+  setBox(box: PromptBox): Promise<Step | undefined> {
+    const [x0, y0, x1, y1] = box;
+    const corners: readonly Point[] = [
+      [x0, y0],
+      [x1, y1],
+    ];
+    return this.#ask("setBox", corners, (prompt) => ({ ...prompt, box }));
+  }
+
+  /** A ring around the object, roughly, in place of the one before. As `setBox`. */
+  setLasso(ring: Ring): Promise<Step | undefined> {
+    return this.#ask("setLasso", pointsOf(ring), (prompt) => ({ ...prompt, lasso: ring }));
+  }
+
+  /** Takes a click of the selected object's prompt back. As `setBox`; an object whose last prompt it was is removed. */
+  async removePoint(index: number): Promise<Step | undefined> {
+    const object = this.#target("removePoint");
+    const { id } = object;
+    const { prompt } = this.#pending.find((one) => one.object === id) ?? object;
+    checkNumber("removePoint", { index }, 0, prompt.points.length - 1);
+    const points = prompt.points.toSpliced(index, 1);
+    const rest: EditorPrompt = { ...prompt, points, labels: prompt.labels.toSpliced(index, 1) };
+    if (points.length > 0 || prompt.box !== null || prompt.lasso !== null)
+      return this.#ask("removePoint", [], () => rest);
+    if (!prompt.isRefinement) return this.remove(id);
+    return this.#do("prompt", id, fieldsChange(object, { prompt: rest, candidates: [], candidate: null }));
+  }
+
+  /**
+   * The mask that a click would give, without making it; `undefined` while a prompt waits, or once a newer call has come.
+   * Rejects as `addPoint`.
+   */
+  async preview(point: Point, label: Label = 1): Promise<CompressedRle | undefined> {
+    this.#checkPoints("preview", [point]);
+    const object = this.#selected === null ? undefined : this.#object("preview", this.#selected);
+    const engine = this.#engineFor("preview");
+    if (this.#pending.length > 0) return undefined;
+    try {
+      const prediction = await this.#predict(engine, object, withPoints(promptOf(object), [point], label));
+      const { masks, best } = prediction;
+      return this.#pending.length > 0 ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
+    } catch (error) {
+      if (isSuperseded(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Gives up the prompts that wait. */
+  cancelPrompts(): void {
+    this.#giveUp(this.#pending);
+  }
+
+  /** Takes another of the selected object's candidates. Throws an `EditorError` "nothing-selected" or "editor-option". */
+  chooseCandidate(index: number): Step | undefined {
+    const object = this.#target("chooseCandidate");
+    checkNumber("chooseCandidate", { index }, 0, object.candidates.length - 1);
+    if (index === object.candidate) return undefined;
+    const { mask, score } = object.candidates[index] as EditorObject["candidates"][number];
+    const prompt = { ...object.prompt, isRefinement: true };
+    return this.#do("candidate", object.id, this.#changed(object, mask, { prompt, score, candidate: index }));
+  }
+
+  /**
+   * Paints a stroke of the brush, or erases it: the pixels whose centres lie within `radius` of the line. Throws an
+   * `EditorError` "nothing-selected" when there is nothing to erase from, and as core's `strokeRle`.
+   */
+  paintStroke(points: readonly Point[], radius: number, mode: PaintMode = "add"): Step | undefined {
+    return this.#paint("paintStroke", strokeRle(points, radius, this.#document), mode);
+  }
+
+  /** Paints or erases the pixels in a ring. Throws as `paintStroke`, and as core's `rasterise`. */
+  paintRing(ring: Ring, mode: PaintMode = "add"): Step | undefined {
+    return this.#paint("paintRing", ringRle(ring, this.#document), mode);
+  }
+
+  /** Moves the edge outwards by so many pixels, inwards if negative. Throws "nothing-selected", or as core's `growMask`. */
+  grow(pixels: number): Step | undefined {
+    const reach = Math.max(0, pixels) + 1;
+    return this.#edit(pixels < 0 ? "shrink" : "grow", reach, (mask) => growMask(mask, pixels));
+  }
+
+  /** Rounds the edge off. Throws "nothing-selected", or as core's `smoothMask`. */
+  smooth(radius: number): Step | undefined {
+    return this.#edit("smooth", Math.ceil(3 * radius), (mask) => smoothMask(mask, radius));
+  }
+
+  /** Throws "nothing-selected", or as core's `fillMaskHoles`. */
+  fillHoles(options: RegionOptions = {}): Step | undefined {
+    return this.#edit("fill-holes", 1, (mask) => fillMaskHoles(mask, options));
+  }
+
+  /** Throws "nothing-selected", or as core's `removeMaskSpecks`. */
+  removeSpecks(options: RegionOptions = {}): Step | undefined {
+    return this.#edit("remove-specks", 0, (mask) => removeMaskSpecks(mask, options));
+  }
+
+  /** What is outside becomes the object. Throws "nothing-selected". */
+  invert(): Step | undefined {
+    const object = this.#target("invert");
+    const { width, height } = this.#document;
+    const whole = { size: [height, width], counts: [0, width * height] } as const;
+    return this.#do("invert", object.id, this.#edited(object, combine(object.mask, whole, "xor", this.#document)));
+  }
+
+  /** Makes each part an object; the largest stays the one it is. Throws "nothing-selected". */
+  split(): Step | undefined {
+    const object = this.#target("split");
+    const [largest, ...others] = splitArea(object.mask, this.#document, splitMask);
+    if (largest === undefined || others.length === 0) return undefined;
+    const { nextId, objects } = this.#document;
+    const index = objects.indexOf(object) + 1;
+    const changes = [
+      ...this.#edited(object, largest),
+      ...others.map((mask, i): Change => {
+        const { name, class: named, state, edge } = object;
+        const part = { ...this.#newObject(nextId + i, mask), name, class: named, state, edge };
+        return { kind: "object", index: index + i, before: null, after: part };
+      }),
+      nextIdChange(nextId, others.length),
+    ];
+    return this.#do("split", object.id, changes, others.length + 1);
+  }
+
+  /** Makes one object of several; the first keeps its name, class, state and edge. Throws "no-object" or "editor-option". */
+  merge(ids: readonly number[]): Step | undefined {
+    const [first, ...others] = [...new Set(ids)].map((id) => this.#object("merge", id));
+    if (first === undefined || others.length === 0) {
+      throw new EditorError("editor-option", `merge: two objects at least, got ${ids.length}`, { details: { ids } });
+    }
+    const mask = others.reduce(
+      (all, other) => combine(all, rleOf(other.mask, this.#document), "union", this.#document),
+      first.mask,
+    );
+    const step = this.#do(
+      "merge",
+      first.id,
+      [...this.#removals(others), ...this.#edited(first, mask)],
+      others.length + 1,
+    );
+    this.select(first.id);
+    return step;
+  }
+
+  /** How the object's edge is cut. Throws "nothing-selected" or "editor-option". */
+  setEdge(edge: Partial<EdgeSettings>): Step | undefined {
+    checkKeys("setEdge", edge, edgeKeys);
+    const object = this.#target("setEdge");
+    const { feather = object.edge.feather, decontaminate = object.edge.decontaminate } = edge;
+    checkNumber("setEdge", { feather, decontaminate }, 0, 4096, false);
+    return this.#do("edge", object.id, fieldsChange(object, { edge: { feather, decontaminate } }));
+  }
+
+  /**
+   * Sets the class of the selected object, if there is one, and of those to come; `null` for none. Throws an `EditorError`
+   * "no-class" for one that the document does not have.
+   */
+  setClass(name: string | null): Step | undefined {
+    this.#checkClass("setClass", name);
+    this.#activeClass = name;
+    if (this.#selected === null) return undefined;
+    return this.#do("class", this.#selected, fieldsChange(this.#target("setClass"), { class: name }));
+  }
+
+  /**
+   * The classes there are, in their order. Objects of a class that is not among them any more have none; `renamed` says
+   * which one is another's new name, as [before, after]. Throws an `EditorError` "document-malformed".
+   */
+  setClasses(
+    classes: readonly EditorClass[],
+    renamed: readonly (readonly [before: string, after: string])[] = [],
+  ): Step | undefined {
+    const before = this.#document.classes;
+    const { classes: after } = parseDocument({ ...this.#document, classes, objects: [] });
+    const now = (name: string | null): string | null => {
+      const [, other = name] = renamed.find(([old]) => old === name) ?? [];
+      return after.some((one) => one.name === other) ? other : null;
+    };
+    const changes = this.#document.objects.flatMap((object) => fieldsChange(object, { class: now(object.class) }));
+    const isNew = JSON.stringify(before) !== JSON.stringify(after);
+    this.#activeClass = now(this.#activeClass);
+    return this.#do("classes", null, [...changes, ...(isNew ? [{ kind: "classes" as const, before, after }] : [])]);
+  }
+
+  /** Names the selected object; `null` takes its name. Throws "nothing-selected". */
+  rename(name: string | null): Step | undefined {
+    const object = this.#target("rename");
+    return this.#do("rename", object.id, fieldsChange(object, { name }));
+  }
+
+  /** Accepts objects, or makes drafts of them. Throws "no-object". */
+  setState(state: ObjectState, ids: readonly number[]): Step | undefined {
+    const objects = [...new Set(ids)].map((id) => this.#object("setState", id)).filter((one) => one.state !== state);
+    const only = objects.length === 1 ? (objects[0] as EditorObject).id : null;
+    const changes = objects.flatMap((object) => fieldsChange(object, { state }));
+    return this.#do(state === "accepted" ? "accept" : "draft", only, changes, objects.length);
+  }
+
+  /** Moves an object in the list: later ones lie above. Throws "no-object" or "editor-option". */
+  move(id: number, index: number): Step | undefined {
+    const before = this.#document.objects.indexOf(this.#object("move", id));
+    checkNumber("move", { index }, 0, this.#document.objects.length - 1);
+    return this.#do("move", id, before === index ? [] : [{ kind: "place", id, before, after: index }]);
+  }
+
+  /** Throws "no-object". */
+  remove(...ids: readonly number[]): Step | undefined {
+    const objects = [...new Set(ids)].map((id) => this.#object("remove", id));
+    const only = objects.length === 1 ? (objects[0] as EditorObject).id : null;
+    return this.#do("remove", only, this.#removals(objects), objects.length);
+  }
+
+  /**
+   * Adds objects from elsewhere, as one step. Throws an `EditorError` "no-class", or core's `MaskError` for what is no mask
+   * of the picture's size.
+   */
+  addObjects(added: readonly NewObject[]): Step | undefined {
+    const { nextId, objects } = this.#document;
+    const changes = added.map((one, i): Change => {
+      checkKeys("addObjects", one, newObjectKeys);
+      const { mask, name = null, class: named = null, state = "accepted", score = null } = one;
+      this.#checkClass("addObjects", named);
+      // Combined with nothing, run lengths are checked, and come out in the one form the document has.
+      const rle = "counts" in mask ? mask : rleOf(encodeMask(mask), mask);
+      const counts = combine(emptyMask(this.#document), rle, "union", this.#document);
+      const object = { ...this.#newObject(nextId + i, counts), name, class: named, state, score };
+      return { kind: "object", index: objects.length + i, before: null, after: object };
+    });
+    return added.length === 0
+      ? undefined
+      : this.#do(
+          "add",
+          added.length === 1 ? nextId : null,
+          [...changes, nextIdChange(nextId, added.length)],
+          added.length,
+        );
+  }
+
+  /**
+   * Takes the last step back, and gives the step that did so; prompts that wait are given up first, and that was it.
+   * Throws an `EditorError` "conflict" where a step that was taken from elsewhere stands in its way.
+   */
+  undo(): Step | undefined {
+    if (this.#pending.length > 0) {
+      this.cancelPrompts();
+      return undefined;
+    }
+    const step = this.#past.at(-1);
+    if (step === undefined) return undefined;
+    const inverse = invertStep(step);
+    this.#apply(inverse);
+    this.#past = this.#past.slice(0, -1);
+    this.#future = [...this.#future, step];
+    this.#emitStep(inverse, "undo");
+    return inverse;
+  }
+
+  /** Does the step again that `undo` took back last. Throws as `undo`. */
+  redo(): Step | undefined {
+    const step = this.#future.at(-1);
+    if (step === undefined) return undefined;
+    this.#apply(step);
+    this.#future = this.#future.slice(0, -1);
+    this.#past = [...this.#past, step];
+    this.#emitStep(step, "redo");
+    return step;
+  }
+
+  /**
+   * A step from the host: one of its own undo stack (`invertStep` of it to take it back), or another view's. It does not
+   * enter this session's history. Throws an `EditorError`: "step-malformed", or "conflict" where it does not fit the
+   * document as it is.
+   */
+  take(step: Step): void {
+    const taken = parseStep(step, this.#document);
+    checkReferences(new Reader("step-malformed"), applyStep(this.#document, taken));
+    this.#apply(taken);
+    this.#emitStep(taken, "take");
+  }
+
+  #object(where: string, id: number): EditorObject {
+    const object = this.#document.objects.find((one) => one.id === id);
+    if (object !== undefined) return object;
+    throw new EditorError("no-object", `${where}: there is no object ${id}`, { details: { object: id } });
+  }
+
+  #target(where: string): EditorObject {
+    if (this.#selected !== null) return this.#object(where, this.#selected);
+    throw new EditorError("nothing-selected", `${where}: no object is selected`);
+  }
+
+  #checkClass(where: string, name: string | null): void {
+    if (name === null || this.#document.classes.some((one) => one.name === name)) return;
+    throw new EditorError("no-class", `${where}: there is no class ${name}`, { details: { class: name } });
+  }
+
+  #checkPoints(where: string, points: readonly Point[]): void {
+    const { width, height } = this.#document;
+    for (const [x, y] of points) {
+      if (x >= 0 && y >= 0 && x <= width && y <= height) continue;
+      throw new EditorError("out-of-image", `${where}: [${x}, ${y}] is outside the picture, ${width}x${height}`, {
+        details: { point: [x, y], width, height },
+      });
+    }
+  }
+
+  #engineFor(where: string): PromptEngine {
+    if (this.#engine !== undefined) return this.#engine;
+    throw new EditorError("no-engine", `${where}: there is no engine yet to answer prompts`);
+  }
+
+  #newObject(id: number, mask: string): EditorObject {
+    const prompt = { ...noPrompt, isRefinement: true };
+    return {
+      id,
+      name: null,
+      class: this.#activeClass,
+      state: "draft",
+      score: null,
+      edge: hardEdge,
+      prompt,
+      candidates: [],
+      candidate: null,
+      mask,
+    };
+  }
+
+  #changed(object: EditorObject, mask: string, fields: Partial<ObjectFields>): readonly Change[] {
+    return [...fieldsChange(object, fields), ...maskChange(object.id, object.mask, mask, this.#document)];
+  }
+
+  /** The changes of an edit by hand: what the model said of the mask before holds no more. */
+  #edited(object: EditorObject, mask: string): readonly Change[] {
+    if (mask === object.mask) return [];
+    const prompt = { ...noPrompt, isRefinement: true };
+    return this.#changed(object, mask, { score: null, prompt, candidates: [], candidate: null });
+  }
+
+  #edit(name: Step["name"], reach: number, edit: (mask: Mask) => Mask): Step | undefined {
+    const object = this.#target(name);
+    return this.#do(name, object.id, this.#edited(object, editArea(object.mask, this.#document, reach, edit)));
+  }
+
+  #paint(where: string, shape: Rle, mode: PaintMode): Step | undefined {
+    const size = this.#document;
+    if (this.#selected === null && mode === "add") {
+      const mask = combine(emptyMask(size), shape, "union", size);
+      if (isEmpty(mask, size)) return undefined;
+      const { nextId, objects } = size;
+      const after = this.#newObject(nextId, mask);
+      const added: Change = { kind: "object", index: objects.length, before: null, after };
+      const step = this.#do("brush", nextId, [added, nextIdChange(nextId, 1)]);
+      this.select(nextId);
+      return step;
+    }
+    const object = this.#target(where);
+    const mask = combine(object.mask, shape, mode === "add" ? "union" : "difference", size);
+    return this.#do(mode === "add" ? "brush" : "erase", object.id, this.#edited(object, mask));
+  }
+
+  /** From the last, so that the indices of those before stay. */
+  #removals(objects: readonly EditorObject[]): readonly Change[] {
+    return objects
+      .map((before) => ({ before, index: this.#document.objects.indexOf(before) }))
+      .sort((a, b) => b.index - a.index)
+      .map(({ before, index }) => ({ kind: "object", index, before, after: null }));
+  }
+
+  #do(name: Step["name"], object: number | null, changes: readonly Change[], count = 1): Step | undefined {
+    if (changes.length === 0) return undefined;
+    const step: Step = { name, object, count, changes };
+    this.#apply(step);
+    this.#past = this.#historyLimit === 0 ? [] : [...this.#past, step].slice(-this.#historyLimit);
+    this.#future = [];
+    this.#emitStep(step, "command");
+    return step;
+  }
+
+  #apply(step: Step): void {
+    this.#document = applyStep(this.#document, step);
+    const touched = new Set(
+      step.changes.flatMap((change) =>
+        "id" in change ? [change.id] : change.kind === "object" ? [change.before?.id ?? change.after?.id] : [],
+      ),
+    );
+    this.#giveUp(this.#pending.filter(({ object }) => object !== null && touched.has(object)));
+    const { objects, classes } = this.#document;
+    if (!objects.some(({ id }) => id === this.#selected)) this.#setSelected(null);
+    if (!classes.some((one) => one.name === this.#activeClass)) this.#activeClass = null;
+  }
+
+  #setSelected(selected: number | null): void {
+    if (selected === this.#selected) return;
+    this.#selected = selected;
+    this.#emit({ type: "selection", selected });
+  }
+
+  #emitStep(step: Step, origin: StepOrigin): void {
+    this.#emit({ type: "step", step, origin });
+  }
+
+  #emit(event: SessionEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  async #ask(
+    where: string,
+    points: readonly Point[],
+    extend: (prompt: EditorPrompt) => EditorPrompt,
+  ): Promise<Step | undefined> {
+    this.#checkPoints(where, points);
+    const engine = this.#engineFor(where);
+    const object = this.#selected;
+    let pending = object === null ? this.#open : this.#pending.find((one) => one.object === object);
+    if (pending === undefined) {
+      const prompt = promptOf(object === null ? undefined : this.#object(where, object));
+      pending = { object, prompt: extend(prompt), count: 1, request: 0, answer: withResolvers() };
+      this.#pending = [...this.#pending, pending];
+      if (object === null) this.#open = pending;
+    } else {
+      pending.prompt = extend(pending.prompt);
+      pending.count++;
+    }
+    if (this.#pending[0] === pending) this.#request(engine, pending);
+    this.#emit({ type: "pending", pending: this.pending });
+    return pending.answer.promise;
+  }
+
+  /** Asks the engine; an answer to an older request of this prompt no longer counts. */
+  #request(engine: PromptEngine, pending: Pending): void {
+    const request = ++pending.request;
+    const isCurrent = (): boolean => pending.request === request && this.#pending.includes(pending);
+    const object = pending.object === null ? undefined : this.#object("predict", pending.object);
+    this.#predict(engine, object, pending.prompt).then(
+      (prediction) => isCurrent() && this.#answer(pending, () => this.#commit(pending, prediction)),
+      (error) =>
+        isCurrent() &&
+        this.#answer(pending, () => {
+          throw error;
+        }),
+    );
+  }
+
+  /** Ends a prompt with what `commit` makes of it, and goes on with the next. */
+  #answer(pending: Pending, commit: () => Step | undefined): void {
+    const isOpen = this.#open === pending;
+    this.#drop([pending]);
+    try {
+      const step = commit();
+      // A new object is selected unless the person has turned to something else.
+      if (isOpen && this.#selected === null && step?.object) this.#setSelected(step.object);
+      pending.answer.resolve(step);
+    } catch (error) {
+      this.#emit({ type: "error", error });
+      pending.answer.reject(error);
+    }
+    this.#next();
+  }
+
+  #commit({ object: id, prompt, count }: Pending, { masks, scores, best }: Scored): Step | undefined {
+    const offered = masks.map((mask, i) => ({ mask: encodeMask(mask), score: scores[i] as number }));
+    const { mask, score } = offered[best] as (typeof offered)[number];
+    if (isEmpty(mask, this.#document)) {
+      throw new EditorError("nothing-found", "the model found nothing where the prompt shows");
+    }
+    const isChoice = offered.length > 1;
+    const fields = { score, prompt, candidates: isChoice ? offered : [], candidate: isChoice ? best : null };
+    if (id !== null) return this.#do("prompt", id, this.#changed(this.object(id), mask, fields), count);
+    const { nextId, objects } = this.#document;
+    const after: EditorObject = { ...this.#newObject(nextId, mask), ...fields };
+    const added: Change = { kind: "object", index: objects.length, before: null, after };
+    return this.#do("prompt", nextId, [added, nextIdChange(nextId, 1)], count);
+  }
+
+  #giveUp(given: readonly Pending[]): void {
+    if (given.length === 0) return;
+    this.#drop(given);
+    for (const { answer } of given) answer.resolve(undefined);
+    this.#next();
+  }
+
+  #drop(dropped: readonly Pending[]): void {
+    this.#pending = this.#pending.filter((one) => !dropped.includes(one));
+    if (this.#open !== undefined && dropped.includes(this.#open)) this.#open = undefined;
+    this.#emit({ type: "pending", pending: this.pending });
+  }
+
+  #next(): void {
+    const [first] = this.#pending;
+    if (first !== undefined && first.request === 0) this.#request(this.#engineFor("predict"), first);
+  }
+
+  async #predict(engine: PromptEngine, object: EditorObject | undefined, prompt: EditorPrompt): Promise<Scored> {
+    const size = this.#document;
+    const { points, labels, box, lasso, isRefinement } = prompt;
+    const shown =
+      lasso !== null
+        ? decodeRle(ringRle(lasso, size))
+        : isRefinement && object !== undefined && !isEmpty(object.mask, size)
+          ? decodeRle(rleOf(object.mask, size))
+          : undefined;
+    const around = box ?? (lasso === null ? undefined : boxOf(lasso));
+    const asked: Prompt = {
+      ...(points.length > 0 && { points, labels }),
+      ...(around && { box: around }),
+      ...(shown && { maskInput: maskPrompt(shown, engine.model.config.imageSize) }),
+    };
+    const isAmbiguous = points.length === 1 && around === undefined && shown === undefined;
+    const prediction = await engine.predict(asked, { multimaskOutput: isAmbiguous, latest: true });
+    const { masks, iouPredictions: scores } = prediction;
+    const best = scores.reduce((top, score, i) => (score > (scores[top] as number) ? i : top), 0);
+    return { masks, scores, best };
+  }
+}
+
+interface Scored {
+  readonly masks: readonly Mask[];
+  readonly scores: readonly number[];
+  readonly best: number;
+}
+
+const SCRIBBLE_CLICKS = 8;
+
+function promptOf(object: EditorObject | undefined): EditorPrompt {
+  return object?.prompt ?? noPrompt;
+}
+
+function withPoints(prompt: EditorPrompt, points: readonly Point[], label: Label): EditorPrompt {
+  return {
+    ...prompt,
+    points: [...prompt.points, ...points],
+    labels: [...prompt.labels, ...points.map(() => label)],
+  };
+}
+
+/** `count` points along a line, at equal distances, its ends among them; fewer where it is short. */
+function along(points: readonly Point[], count: number): readonly Point[] {
+  const lengths = points.map(([x, y], i) => {
+    const [fromX, fromY] = points[i - 1] ?? [x, y];
+    return Math.hypot(x - fromX, y - fromY);
+  });
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const clicks = Math.max(1, Math.min(count, Math.ceil(total / 2)));
+  return Array.from({ length: clicks }, (_, k) => {
+    let left = clicks === 1 ? total / 2 : (total * k) / (clicks - 1);
+    let i = 1;
+    while (i < points.length - 1 && left > (lengths[i] as number)) left -= lengths[i++] as number;
+    const [x0, y0] = points[i - 1] as Point;
+    const [x1, y1] = points[i] ?? [x0, y0];
+    const length = lengths[i] ?? 0;
+    const t = length === 0 ? 0 : Math.min(1, left / length);
+    return [x0 + t * (x1 - x0), y0 + t * (y1 - y0)];
+  });
+}
+
+function pointsOf(ring: Ring): readonly Point[] {
+  return Array.from(
+    { length: Math.ceil(ring.length / 2) },
+    (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
+  );
+}
+
+function boxOf(ring: Ring): PromptBox {
+  const points = pointsOf(ring);
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+
+function nextIdChange(nextId: number, count: number): Change {
+  return { kind: "nextId", before: nextId, after: nextId + count };
+}
+
+function isSuperseded(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === "superseded";
+}
+
+function withResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+function checkNumber(
+  where: string,
+  options: Readonly<Record<string, number>>,
+  least: number,
+  most: number,
+  isWhole = true,
+): void {
+  for (const [option, got] of Object.entries(options)) {
+    if (got >= least && got <= most && (!isWhole || Number.isSafeInteger(got))) continue;
+    const expected =
+      most < least ? "of something that is there" : `${isWhole ? "an integer" : "a number"} from ${least} to ${most}`;
+    throw new EditorError("editor-option", `${where}: ${option} must be ${expected}, got ${got}`, {
+      details: { option, expected, got },
+    });
+  }
+}
+
+const sessionKeys: Keys<SessionOptions> = { engine: true, historyLimit: true };
+const edgeKeys: Keys<EdgeSettings> = { feather: true, decontaminate: true };
+const newObjectKeys: Keys<NewObject> = { mask: true, name: true, class: true, state: true, score: true };

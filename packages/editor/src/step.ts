@@ -1,0 +1,283 @@
+/**
+ * Steps: what a session does to its document, as plain data that can be taken back, stored and sent. A mask's change is
+ * the run lengths of the pixels that changed, so a step holds as much as was done.
+ */
+import { type CompressedRle, combineRle, compressRle, type Size } from "@masklet/core";
+import {
+  type EditorClass,
+  type EditorDocument,
+  type EditorObject,
+  isField,
+  type ObjectFields,
+  parseClasses,
+  parseField,
+  parseMask,
+  parseObject,
+  Reader,
+} from "./document.ts";
+import { EditorError } from "./errors.ts";
+
+/** What a person did; `stepText` puts it into words. */
+export type StepName =
+  | "accept"
+  | "add"
+  | "brush"
+  | "candidate"
+  | "class"
+  | "classes"
+  | "draft"
+  | "edge"
+  | "erase"
+  | "fill-holes"
+  | "grow"
+  | "invert"
+  | "merge"
+  | "move"
+  | "prompt"
+  | "remove"
+  | "remove-specks"
+  | "rename"
+  | "shrink"
+  | "smooth"
+  | "split";
+
+/** One thing that changed, with what it was before. */
+export type Change =
+  /** An object that came (`before` is null) or went, at `index` of the list. */
+  | {
+      readonly kind: "object";
+      readonly index: number;
+      readonly before: EditorObject | null;
+      readonly after: EditorObject | null;
+    }
+  /** Fields of an object other than its mask: those that changed, with their values. */
+  | {
+      readonly kind: "fields";
+      readonly id: number;
+      readonly before: Partial<ObjectFields>;
+      readonly after: Partial<ObjectFields>;
+    }
+  /** Pixels of an object's mask that changed, in COCO's compressed run lengths, and the masks' hashes. */
+  | {
+      readonly kind: "mask";
+      readonly id: number;
+      readonly diff: string;
+      readonly before: number;
+      readonly after: number;
+    }
+  /** An object's place in the list. */
+  | { readonly kind: "place"; readonly id: number; readonly before: number; readonly after: number }
+  | { readonly kind: "classes"; readonly before: readonly EditorClass[]; readonly after: readonly EditorClass[] }
+  | { readonly kind: "nextId"; readonly before: number; readonly after: number };
+
+/** One step of a person's work: as one it is done, undone and redone. Plain data, for JSON. */
+export interface Step {
+  readonly name: StepName;
+  /** The object it is about, where it is about one. */
+  readonly object: number | null;
+  /** How many clicks, objects or the like it holds. */
+  readonly count: number;
+  readonly changes: readonly Change[];
+}
+
+/** English for every step. */
+export const stepWords: Readonly<Record<StepName, string>> = {
+  accept: "Accept",
+  add: "Add object",
+  brush: "Brush",
+  candidate: "Other candidate",
+  class: "Set class",
+  classes: "Change classes",
+  draft: "Back to draft",
+  edge: "Change edge",
+  erase: "Erase",
+  "fill-holes": "Fill holes",
+  grow: "Grow",
+  invert: "Invert",
+  merge: "Merge",
+  move: "Move in the list",
+  prompt: "Prompt",
+  remove: "Remove object",
+  "remove-specks": "Remove specks",
+  rename: "Rename",
+  shrink: "Shrink",
+  smooth: "Smooth",
+  split: "Split",
+};
+
+/** What a menu calls a step: "Brush", "Prompt (3)". */
+export function stepText({ name, count }: Step, words: Readonly<Record<StepName, string>> = stepWords): string {
+  return count > 1 ? `${words[name]} (${count})` : words[name];
+}
+
+/** The step that takes `step` back. */
+export function invertStep({ changes, ...step }: Step): Step {
+  return { ...step, changes: changes.map(invertChange).reverse() };
+}
+
+function invertChange(change: Change): Change {
+  // Each kind has both of one type, which the compiler cannot follow through a union.
+  return { ...change, before: change.after, after: change.before } as Change;
+}
+
+/** FNV-1a, 32 bits: tells whether a mask is the one a step was made for. */
+export function maskHash(mask: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < mask.length; i++) hash = Math.imul(hash ^ mask.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+export function rleOf(mask: string, { width, height }: Size): CompressedRle {
+  return { size: [height, width], counts: mask };
+}
+
+/** The change from one mask to another; none if they are equal. */
+export function maskChange(id: number, before: string, after: string, size: Size): readonly Change[] {
+  if (before === after) return [];
+  const { counts } = compressRle(combineRle(rleOf(before, size), rleOf(after, size), "xor"));
+  return [{ kind: "mask", id, diff: counts, before: maskHash(before), after: maskHash(after) }];
+}
+
+/** The change of the fields given; none if they are as they were. */
+export function fieldsChange(object: EditorObject, after: Partial<ObjectFields>): readonly Change[] {
+  const changed = Object.keys(after).filter((key) => isField(key) && !same(object[key], after[key]));
+  if (changed.length === 0) return [];
+  const pick = (from: Partial<ObjectFields>): Partial<ObjectFields> =>
+    Object.fromEntries(changed.map((key) => [key, from[key as keyof ObjectFields]]));
+  return [{ kind: "fields", id: object.id, before: pick(object), after: pick(after) }];
+}
+
+/**
+ * The document after a step. Throws an `EditorError` "conflict" where it is not the document that the step was made for:
+ * something the step changes is no longer what it was.
+ */
+export function applyStep(document: EditorDocument, { changes }: Step): EditorDocument {
+  return changes.reduce(applyChange, document);
+}
+
+function applyChange(document: EditorDocument, change: Change): EditorDocument {
+  const { objects } = document;
+  const indexOf = (id: number): number => {
+    const index = objects.findIndex((object) => object.id === id);
+    return index < 0 ? conflict(`object ${id} is not there`, { object: id }) : index;
+  };
+  const replaced = (index: number, object: EditorObject): EditorDocument => ({
+    ...document,
+    objects: objects.with(index, object),
+  });
+  switch (change.kind) {
+    case "object": {
+      const { index, before, after } = change;
+      if (before !== null && !same(objects[index], before)) {
+        return conflict(`object ${before.id} is not what it was`, { object: before.id });
+      }
+      if (before === null && (index > objects.length || objects.some(({ id }) => id === after?.id))) {
+        return conflict(`object ${after?.id} cannot be put at ${index}`, { object: after?.id });
+      }
+      const added = after === null ? [] : [after];
+      return { ...document, objects: objects.toSpliced(index, before === null ? 0 : 1, ...added) };
+    }
+    case "fields": {
+      const index = indexOf(change.id);
+      const object = objects[index] as EditorObject;
+      for (const [key, value] of Object.entries(change.before)) {
+        if (same(object[key as keyof ObjectFields], value)) continue;
+        return conflict(`${key} of object ${change.id} is not what it was`, { object: change.id, field: key });
+      }
+      return replaced(index, { ...object, ...change.after });
+    }
+    case "mask": {
+      const index = indexOf(change.id);
+      const object = objects[index] as EditorObject;
+      const { counts } = compressRle(combineRle(rleOf(object.mask, document), rleOf(change.diff, document), "xor"));
+      if (maskHash(object.mask) !== change.before || maskHash(counts) !== change.after) {
+        return conflict(`the mask of object ${change.id} is not what it was`, { object: change.id, field: "mask" });
+      }
+      return replaced(index, { ...object, mask: counts });
+    }
+    case "place": {
+      const { id, before, after } = change;
+      if (indexOf(id) !== before || after >= objects.length) {
+        return conflict(`object ${id} is not at ${before}`, { object: id });
+      }
+      return {
+        ...document,
+        objects: objects.toSpliced(before, 1).toSpliced(after, 0, objects[before] as EditorObject),
+      };
+    }
+    case "classes":
+      if (!same(document.classes, change.before)) return conflict("the classes are not what they were", {});
+      return { ...document, classes: change.after };
+    case "nextId":
+      if (document.nextId !== change.before) return conflict(`the next id is ${document.nextId}`, {});
+      return { ...document, nextId: change.after };
+  }
+}
+
+function conflict(what: string, details: Readonly<Record<string, unknown>>): never {
+  throw new EditorError("conflict", `the step does not fit: ${what}`, { details });
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** A step from outside, checked against a picture of `size`. Throws an `EditorError` "step-malformed". */
+export function parseStep(value: unknown, size: Size, where = "step"): Step {
+  const read = new Reader("step-malformed");
+  const fields = read.record(where, value);
+  const name = read.text(`${where}.name`, fields["name"]);
+  if (!isStepName(name)) return read.fail(`${where}.name`, "a step's name", name);
+  return {
+    name,
+    object: read.optional(fields["object"], (id) => read.integer(`${where}.object`, id, 1)),
+    count: read.integer(`${where}.count`, fields["count"], 1),
+    changes: read.list(`${where}.changes`, fields["changes"], (at, change) => parseChange(read, at, change, size)),
+  };
+}
+
+function isStepName(name: string): name is StepName {
+  return Object.hasOwn(stepWords, name);
+}
+
+function parseChange(read: Reader, where: string, value: unknown, size: Size): Change {
+  const change = read.record(where, value);
+  const { kind } = change;
+  const id = (): number => read.integer(`${where}.id`, change["id"], 1);
+  const both = <T>(one: (where: string, value: unknown) => T): { readonly before: T; readonly after: T } => ({
+    before: one(`${where}.before`, change["before"]),
+    after: one(`${where}.after`, change["after"]),
+  });
+  const whole = (at: string, given: unknown): number => read.integer(at, given, 0);
+  switch (kind) {
+    case "object": {
+      const index = read.integer(`${where}.index`, change["index"], 0);
+      const object = (at: string, given: unknown): EditorObject | null =>
+        read.optional(given, (one) => parseObject(read, at, one, size));
+      return { kind, index, ...both(object) };
+    }
+    case "fields": {
+      const fields = (at: string, given: unknown): Partial<ObjectFields> =>
+        Object.fromEntries(
+          Object.entries(read.record(at, given)).map(([key, field]) =>
+            isField(key)
+              ? [key, parseField(read, `${at}.${key}`, key, field, size)]
+              : read.fail(`${at}.${key}`, "a field of an object", key),
+          ),
+        );
+      const { before, after } = both(fields);
+      if (Object.keys(before).join() !== Object.keys(after).join()) read.fail(where, "the same fields twice", change);
+      return { kind, id: id(), before, after };
+    }
+    case "mask":
+      return { kind, id: id(), diff: parseMask(read, `${where}.diff`, change["diff"], size), ...both(whole) };
+    case "place":
+      return { kind, id: id(), ...both(whole) };
+    case "classes":
+      return { kind, ...both((at, given) => parseClasses(read, at, given)) };
+    case "nextId":
+      return { kind, ...both((at, given) => read.integer(at, given, 1)) };
+    default:
+      return read.fail(`${where}.kind`, "a kind of change", kind);
+  }
+}
