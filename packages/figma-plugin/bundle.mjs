@@ -50,11 +50,10 @@ const packed = async (path) => gzipSync(await readFile(path), { level: 9 }).toSt
  * @returns {Promise<string>}
  */
 export async function bundleUi() {
-  const runtime = dirname(require.resolve("onnxruntime-web/package.json"));
   const nano = dirname(require.resolve("@masklet/model-nano/package.json"));
   const assets = {
     worker: require.resolve("@masklet/backend-ort/classic-worker.js"),
-    wasm: join(runtime, "dist", "ort-wasm-simd-threaded.wasm"),
+    wasm: require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
     checkpoint: join(nano, "sam2.1_hiera_nano.safetensors"),
     config: join(nano, "sam2.1_hiera_nano.json"),
   };

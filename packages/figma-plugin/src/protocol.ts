@@ -8,14 +8,7 @@ import type { ImageGeometry, Size } from "./geometry.ts";
 /** Goes up when a message changes its meaning: a cached UI must not talk past a newer main thread. */
 export const protocolVersion = 1;
 
-export type Command =
-  | "cut-out"
-  | "remove-background"
-  | "remove-background-all"
-  | "refine"
-  | "restore"
-  | "settings"
-  | "self-test";
+export type Command = "cut-out" | "remove-background" | "remove-background-all" | "refine" | "restore" | "settings";
 
 export const commands: readonly Command[] = [
   "cut-out",
@@ -24,7 +17,6 @@ export const commands: readonly Command[] = [
   "refine",
   "restore",
   "settings",
-  "self-test",
 ];
 
 /**
@@ -133,17 +125,18 @@ export interface Job {
 }
 
 export interface Settings {
-  readonly output: OutputKind;
-  /** Pixels of the image. */
+  /** The UI's name of the result. */
+  readonly result: string;
+  /** How an object's edge is cut, in pixels of the image: softened, and freed of the background's colours. */
   readonly feather: number;
-  readonly grow: number;
+  readonly decontaminate: number;
   readonly window: Size;
 }
 
 export const defaultSettings: Settings = {
-  output: "mask-group",
+  result: "mask-group",
   feather: 1,
-  grow: 0,
+  decontaminate: 2,
   window: { width: 720, height: 560 },
 };
 
@@ -289,9 +282,9 @@ const isOutput = shape({
   edit: isString,
 });
 export const isSettings: Check = shape({
-  output: oneOf(outputKinds),
+  result: isString,
   feather: isNumber,
-  grow: isNumber,
+  decontaminate: isNumber,
   window: isSize,
 });
 

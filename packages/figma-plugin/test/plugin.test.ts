@@ -123,7 +123,7 @@ test("what looks like one of ours and is not gets an error; what does not gets n
     ["store", { bytes: [1, 2, 3] }],
     ["apply", { jobs: [{ node: "1:2" }] }],
     ["resize", { width: "wide", height: 5 }],
-    ["settings", { settings: { ...defaultSettings, output: "jpeg" } }],
+    ["settings", { settings: { ...defaultSettings, result: 5 } }],
   ];
   for (const [method, params] of bad) {
     await expect(client.call(method, params as never), method).rejects.toMatchObject({ code: "bad-message" });
@@ -153,7 +153,7 @@ test("the message channel refuses what Figma's does", async () => {
 
 test("settings are kept, and a stored value that is none is not taken", async () => {
   const figma = await run();
-  const settings = { ...defaultSettings, output: "fill", feather: 3 } as const;
+  const settings = { ...defaultSettings, result: "fill", feather: 3 };
   await new Client(figma).call("settings", { settings });
   expect(figma.storage.get("settings")).toEqual(settings);
   const later = new FakeFigma();

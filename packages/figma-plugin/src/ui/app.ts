@@ -1,0 +1,459 @@
+/** The window: what is selected, the picture with its objects, the result, and what is going on. */
+import { paletteColour } from "@masklet/core";
+import { visiblePart } from "../geometry.ts";
+import { defaultSettings, type Opening, type Selection, type Settings, type Target } from "../protocol.ts";
+import { Batch, messageOf } from "./batch.ts";
+import { PictureCanvas } from "./canvas.ts";
+import { Channel } from "./channel.ts";
+import { h } from "./dom.ts";
+import type { Engine } from "./engine.ts";
+import { encodePng } from "./pictures.ts";
+import { recipeFor, recipes, recipesOf, together } from "./results.ts";
+import { cautionWords, doubtWords, flattenable, refusalWords, words } from "./words.ts";
+import { Work } from "./work.ts";
+
+export interface AppOptions {
+  readonly root: HTMLElement;
+  readonly parent: Pick<Window, "postMessage">;
+  readonly engine: Engine;
+}
+
+export class App {
+  readonly #root: HTMLElement;
+  readonly #engine: Engine;
+  readonly #channel: Channel;
+  readonly #canvas: PictureCanvas;
+  readonly #text: HTMLElement = h("span", { class: "text" });
+  readonly #status: HTMLElement = h("div", { class: "status", role: "status", live: "polite" }, this.#text);
+  #settings: Settings = defaultSettings;
+  #selection: Selection = { targets: [], refused: [] };
+  #work: Work | undefined;
+  #isPreview = false;
+  /** Whether the person has done something that is not applied. */
+  #isDirty = false;
+  #opening: AbortController | undefined;
+
+  constructor({ root, parent, engine }: AppOptions) {
+    this.#root = root;
+    this.#engine = engine;
+    this.#canvas = new PictureCanvas({
+      onPoint: (point, label) => void this.#ask(() => this.#work?.session.addPoint(point, label)),
+      onBox: (box) => void this.#ask(() => this.#work?.session.setBox(box)),
+    });
+    this.#channel = new Channel({ parent, self: window, onSelection: (selection) => this.#select(selection) });
+    document.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** Does what the plugin was started for. */
+  async start(): Promise<void> {
+    const opening = await this.#channel.call("open", {});
+    this.#settings = opening.settings;
+    this.#selection = opening.selection;
+    const [target] = opening.selection.targets;
+    if (opening.command === "remove-background" && target !== undefined) return this.#removeAtOnce(opening, target);
+    await this.#channel.call("show", {});
+    if (opening.command === "settings") return this.#showSettings();
+    if (opening.command === "remove-background-all" && target !== undefined) return this.#showBatch();
+    if (target === undefined) return this.#showNothing();
+    return this.#open(target);
+  }
+
+  /** Without a window, unless there is a doubt. */
+  async #removeAtOnce({ output }: Opening, target: Target): Promise<void> {
+    let said: readonly [string, "error"?] = [words.notFlat];
+    try {
+      const work = await Work.open({ channel: this.#channel, target, edge: this.#settings });
+      const doubts = work.removeFlatBackground();
+      this.#work = work;
+      if (doubts?.length === 0) {
+        const recipe = recipeFor(target, output ?? this.#settings.result);
+        const inFile = recipe.kind === null ? recipeFor(target, "") : recipe;
+        const { failed } = await this.#channel.call("apply", { jobs: [await work.job(this.#channel, inFile)] });
+        if (failed[0] === undefined) {
+          await this.#channel.call("finish", { message: words.removed, refine: true });
+          return;
+        }
+        said = [failed[0].message, "error"];
+      } else if (doubts !== undefined) said = [doubtWords(doubts)];
+    } catch (error) {
+      said = [messageOf(error), "error"];
+    }
+    await this.#channel.call("show", {});
+    await this.#open(target, this.#work);
+    this.#say(...said);
+  }
+
+  #say(text: string, kind?: "busy" | "error"): void {
+    this.#text.replaceChildren(text);
+    this.#status.className = ["status", kind].filter(Boolean).join(" ");
+  }
+
+  #layOut(...children: readonly HTMLElement[]): void {
+    const corner = h("div", { class: "corner", title: "Resize" });
+    corner.addEventListener("pointerdown", ({ pointerId }) => corner.setPointerCapture(pointerId));
+    corner.addEventListener("pointermove", ({ buttons, clientX, clientY }) => {
+      if (buttons === 0) return;
+      const size = { width: Math.max(320, Math.round(clientX + 7)), height: Math.max(280, Math.round(clientY + 7)) };
+      void this.#channel.call("resize", size);
+      this.#settings = { ...this.#settings, window: size };
+    });
+    corner.addEventListener("pointerup", () => this.#keepSettings({}));
+    this.#root.replaceChildren(h("main", { class: "app" }, ...children, this.#status), corner);
+  }
+
+  #keepSettings(changed: Partial<Settings>): void {
+    this.#settings = { ...this.#settings, ...changed };
+    void this.#channel.call("settings", { settings: this.#settings });
+  }
+
+  // Views.
+
+  #showNothing(): void {
+    this.#opening?.abort();
+    this.#work = undefined;
+    this.#isDirty = false;
+    const refused = this.#selection.refused.map(({ node, name, refusal }) => {
+      const flatten = (): void =>
+        void this.#channel.call("flatten", { node }).catch((error: unknown) => this.#say(messageOf(error), "error"));
+      return h(
+        "p",
+        {},
+        `${name} ${refusalWords[refusal]}. `,
+        flattenable.includes(refusal) ? h("button", { on: { click: flatten } }, "Flatten what I see") : null,
+      );
+    });
+    this.#layOut(
+      h("div", { class: "empty" }, h("h2", {}, words.nothing), h("p", { class: "dim" }, words.nothingMore), ...refused),
+    );
+    this.#say("");
+  }
+
+  #showSettings(): void {
+    const select = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: select.value }) } });
+    select.append(...recipes.map(({ id, name }) => h("option", { value: id }, name)));
+    select.value = this.#settings.result;
+    this.#layOut(
+      h(
+        "div",
+        { class: "empty" },
+        h("h2", {}, "Settings"),
+        h("label", { class: "row" }, "Result", select),
+        ...this.#edgeInputs((edge) => this.#keepSettings(edge)),
+        h("p", { class: "dim" }, "Everything runs on this machine. Nothing is sent anywhere."),
+      ),
+    );
+    this.#say("");
+  }
+
+  #showBatch(): void {
+    const batch = new Batch({
+      channel: this.#channel,
+      ...this.#selection,
+      edge: this.#settings,
+      recipe: this.#settings.result,
+      onRecipe: (result) => this.#keepSettings({ result }),
+      onOpen: (target) => {
+        batch.stop();
+        void this.#open(target);
+      },
+      say: (text, kind) => this.#say(text, kind),
+    });
+    this.#layOut(h("div", { class: "grid-and-panel" }, batch.element, batch.panel));
+    void batch.start();
+  }
+
+  async #open(target: Target, opened?: Work): Promise<void> {
+    this.#opening?.abort();
+    const opening = new AbortController();
+    this.#opening = opening;
+    const { signal } = opening;
+    this.#isPreview = false;
+    this.#isDirty = opened?.isReady ?? false;
+    this.#canvas.open(undefined);
+    this.#say(words.loading, "busy");
+    try {
+      const work = opened ?? (await Work.open({ channel: this.#channel, target, edge: this.#settings }));
+      if (signal.aborted) return;
+      this.#work = work;
+      work.session.subscribe(({ type }) => {
+        if (type === "step" || type === "selection") this.#refresh();
+      });
+      this.#canvas.open(work.image);
+      this.#refresh();
+      this.#say(words.encoding, "busy");
+      work.session.engine = await this.#engine.open(work.image, signal);
+      if (!signal.aborted) this.#say(this.#engine.isBuiltIn ? `${words.ready} ${words.builtIn}` : words.ready);
+    } catch (error) {
+      if (!signal.aborted) this.#say(messageOf(error), "error");
+    }
+  }
+
+  #refresh(): void {
+    const work = this.#work;
+    if (work === undefined) return;
+    const { session, image, target } = work;
+    const { objects } = session.document;
+    const { selected } = session;
+    const prompt = objects.find(({ id }) => id === selected)?.prompt;
+    this.#canvas.show({
+      masks: this.#isPreview ? [] : objects.map(({ id }) => session.mask(id)),
+      points: this.#isPreview ? [] : (prompt?.points.map((point, i) => [point, prompt.labels[i] ?? 1] as const) ?? []),
+      cutout: this.#isPreview && work.isReady ? together(work.cut()) : undefined,
+      visible: visiblePart(target.geometry, target, image),
+    });
+    this.#layOut(this.#canvas.element, this.#panel(work));
+  }
+
+  #panel(work: Work): HTMLElement {
+    const { session, target } = work;
+    const { objects } = session.document;
+    const pictures = this.#selection.targets;
+    const rows = objects.map(({ id, name }, i) => {
+      const [r, g, b] = paletteColour(i + 1);
+      const swatch = h("span", { class: "swatch" });
+      swatch.style.background = `rgb(${r} ${g} ${b})`;
+      const called = name ?? `Object ${i + 1}`;
+      return h(
+        "li",
+        { class: id === session.selected ? "object selected" : "object" },
+        h("button", { on: { click: () => session.select(id) } }, swatch, called),
+        h(
+          "button",
+          { label: `Delete ${called}`, title: "Delete", on: { click: () => this.#do(() => session.remove(id)) } },
+          "✕",
+        ),
+      );
+    });
+    const select = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: select.value }) } });
+    select.append(...recipesOf(target).map(({ id, name }) => h("option", { value: id }, name)));
+    select.value = recipeFor(target, this.#settings.result).id;
+    const preview = h("input", {
+      type: "checkbox",
+      checked: this.#isPreview,
+      on: {
+        change: () => {
+          this.#isPreview = preview.checked;
+          this.#refresh();
+        },
+      },
+    });
+    const edit = (name: string, change: () => unknown): HTMLElement =>
+      h("button", { disabled: session.selected === null, on: { click: () => this.#do(change) } }, name);
+    const chooser = h("select", {
+      label: "Image",
+      on: { change: () => void this.#open(pictures[Number(chooser.value)] ?? target) },
+    });
+    chooser.append(
+      ...pictures.map(({ name, field }, i) =>
+        h("option", { value: String(i) }, field === "strokes" ? `${name} (stroke)` : name),
+      ),
+    );
+    chooser.value = String(pictures.findIndex(({ node, hash }) => node === target.node && hash === target.hash));
+    const file = h("input", { type: "file", on: { change: () => void this.#useModel(file.files?.[0]) } });
+    file.accept = ".pt,.safetensors";
+    file.hidden = true;
+    return h(
+      "div",
+      { class: "panel" },
+      pictures.length > 1 ? h("section", {}, h("h2", {}, "Image"), chooser) : null,
+      h(
+        "section",
+        {},
+        h("h2", {}, "Objects"),
+        rows.length === 0 ? h("p", { class: "dim" }, "None yet") : h("ul", {}, ...rows),
+        h(
+          "div",
+          { class: "row" },
+          h("button", { on: { click: () => session.select(null) } }, "New object"),
+          h("button", { on: { click: () => this.#removeFlat() } }, "Remove background"),
+        ),
+      ),
+      h(
+        "section",
+        {},
+        h("h2", {}, "Edge"),
+        ...this.#edgeInputs((edge) => {
+          work.edge = edge;
+          this.#keepSettings(edge);
+          this.#isDirty = true;
+          this.#refresh();
+        }, work.edge),
+        h(
+          "div",
+          { class: "row" },
+          edit("Shrink", () => session.grow(-1)),
+          edit("Grow", () => session.grow(1)),
+          edit("Smooth", () => session.smooth(2)),
+        ),
+        h(
+          "div",
+          { class: "row" },
+          edit("Fill holes", () => session.fillHoles()),
+          edit("Invert", () => session.invert()),
+        ),
+      ),
+      h(
+        "section",
+        {},
+        h("h2", {}, "Result"),
+        select,
+        ...target.cautions.map((caution) => h("p", { class: "dim" }, cautionWords[caution])),
+        h("label", { class: "row" }, "Show the cutout", preview),
+        h(
+          "button",
+          { class: "primary", disabled: !work.isReady, on: { click: () => void this.#apply() } },
+          target.made === null ? "Cut out" : "Update",
+        ),
+        target.made === null ? null : h("button", { on: { click: () => void this.#restore() } }, "Restore original"),
+      ),
+      h(
+        "section",
+        {},
+        h(
+          "button",
+          { class: "plain", title: "A checkpoint of SAM 2 or 2.1, from a file", on: { click: () => file.click() } },
+          "Use another model…",
+        ),
+        file,
+      ),
+    );
+  }
+
+  #edgeInputs(
+    onChange: (edge: { feather: number; decontaminate: number }) => void,
+    { feather, decontaminate }: { readonly feather: number; readonly decontaminate: number } = this.#settings,
+  ): readonly HTMLElement[] {
+    const number = (value: number): HTMLInputElement =>
+      h("input", { type: "number", min: "0", max: "64", value: String(value), on: { change: () => onChange(read()) } });
+    const inputs = [number(feather), number(decontaminate)] as const;
+    const read = (): { feather: number; decontaminate: number } => {
+      const [soft, clean] = inputs.map(({ valueAsNumber }) => Math.min(64, Math.max(0, valueAsNumber || 0)));
+      return { feather: soft ?? 0, decontaminate: clean ?? 0 };
+    };
+    return [
+      h("label", { class: "row" }, "Soften by pixels", inputs[0]),
+      h("label", { class: "row" }, "Clean edge colours", inputs[1]),
+    ];
+  }
+
+  // What a person does.
+
+  #key(event: KeyboardEvent): void {
+    const { session } = this.#work ?? {};
+    if (session === undefined || event.target instanceof HTMLInputElement) return;
+    const undoes = (event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "z";
+    if (undoes) this.#do(() => (event.shiftKey ? session.redo() : session.undo()));
+    else if (event.key === "Escape") session.select(null);
+    else if ((event.key === "Delete" || event.key === "Backspace") && session.selected !== null) {
+      const { selected } = session;
+      this.#do(() => session.remove(selected));
+    } else return;
+    event.preventDefault();
+  }
+
+  #do(change: () => unknown): void {
+    try {
+      change();
+      this.#isDirty = true;
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  async #ask(prompt: () => Promise<unknown> | undefined): Promise<void> {
+    this.#say(words.working, "busy");
+    try {
+      await prompt();
+      this.#isDirty = true;
+      this.#say(words.ready);
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  #removeFlat(): void {
+    const work = this.#work;
+    if (work === undefined) return;
+    this.#do(() => {
+      const doubts = work.removeFlatBackground();
+      if (doubts === undefined) this.#say(words.notFlat);
+      else this.#say(doubts.length === 0 ? words.ready : doubtWords(doubts));
+    });
+  }
+
+  async #apply(): Promise<void> {
+    const work = this.#work;
+    if (work === undefined) return;
+    if (!work.isReady) return this.#say(words.noObject);
+    this.#say(words.making, "busy");
+    const recipe = recipeFor(work.target, this.#settings.result);
+    try {
+      if (recipe.kind === null) {
+        download(`${work.target.name}.png`, await encodePng(together(work.cut())));
+        this.#isDirty = false;
+        return this.#say(words.saved);
+      }
+      const { failed } = await this.#channel.call("apply", { jobs: [await work.job(this.#channel, recipe)] });
+      if (failed[0] !== undefined) return this.#say(failed[0].message, "error");
+      this.#isDirty = false;
+      this.#select(await this.#channel.call("selection", {}));
+      return this.#say(words.applied);
+    } catch (error) {
+      return this.#say(messageOf(error), "error");
+    }
+  }
+
+  async #restore(): Promise<void> {
+    const work = this.#work;
+    if (work === undefined) return;
+    try {
+      const { failed } = await this.#channel.call("restore", { nodes: [work.target.node] });
+      if (failed[0] !== undefined) return this.#say(failed[0].message, "error");
+      this.#isDirty = false;
+      this.#select(await this.#channel.call("selection", {}));
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  async #useModel(file: File | undefined): Promise<void> {
+    if (file === undefined) return;
+    this.#say(`Loading ${file.name}…`, "busy");
+    try {
+      await this.#engine.use(new Uint8Array(await file.arrayBuffer()));
+      const work = this.#work;
+      if (work !== undefined) await this.#open(work.target, work);
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  /** Figma's selection has changed: follow it, unless there is work that would be lost. */
+  #select(selection: Selection): void {
+    this.#selection = selection;
+    const work = this.#work;
+    const same = selection.targets.find(({ node, hash }) => node === work?.target.node && hash === work.target.hash);
+    if (work !== undefined && same !== undefined) {
+      work.target = same;
+      this.#refresh();
+      return;
+    }
+    const [target] = selection.targets;
+    if (this.#isDirty) {
+      this.#say(words.switched);
+      const go = (): void => void (target === undefined ? this.#showNothing() : this.#open(target));
+      this.#text.append(" ", h("button", { on: { click: go } }, "Switch"));
+      return;
+    }
+    if (target === undefined) this.#showNothing();
+    else void this.#open(target);
+  }
+}
+
+function download(name: string, bytes: Uint8Array): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/png" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

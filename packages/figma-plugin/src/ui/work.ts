@@ -1,0 +1,104 @@
+/** One layer's picture while it is cut out: pixels, objects, and what becomes of them. No window is needed for it. */
+import { cutFromFlatBackground, type RawImage, type SubjectDoubt } from "@masklet/core";
+import { EditorSession } from "@masklet/editor";
+import type { Job, Target } from "../protocol.ts";
+import type { Channel } from "./channel.ts";
+import { decodePicture } from "./pictures.ts";
+import { type CutObject, cutObjects, type Edge, type FlatObject, makeOutput, type Recipe } from "./results.ts";
+
+export interface WorkOptions {
+  readonly channel: Channel;
+  readonly target: Target;
+  readonly edge: Edge;
+}
+
+export class Work {
+  readonly image: RawImage;
+  readonly session: EditorSession;
+  /** Changes its stamp and what was made when a result is applied. */
+  target: Target;
+  edge: Edge;
+  #flat: FlatObject | undefined;
+
+  constructor(target: Target, image: RawImage, session: EditorSession, edge: Edge) {
+    this.target = target;
+    this.image = image;
+    this.session = session;
+    this.edge = edge;
+  }
+
+  /** Fetches a layer's picture, and what was done to it before. Rejects with a `PluginError`. */
+  static async open({ channel, target, edge }: WorkOptions): Promise<Work> {
+    const { bytes, width, height } = await channel.call("picture", { hash: target.hash });
+    const image = await decodePicture(bytes, { width, height });
+    const before = readEdit(target.made?.edit ?? "", image);
+    return new Work(target, image, before?.session ?? new EditorSession({ width, height }), before?.edge ?? edge);
+  }
+
+  /** Whether there is an object to cut out. */
+  get isReady(): boolean {
+    return this.session.document.objects.length > 0;
+  }
+
+  /**
+   * Cuts the object from a background of one colour, in place of the objects there are; what speaks against the result,
+   * or `undefined` for another background, which changes nothing.
+   */
+  removeFlatBackground(): readonly SubjectDoubt[] | undefined {
+    const cut = cutFromFlatBackground(this.image);
+    if (cut === undefined) return undefined;
+    const { session } = this;
+    if (cut.unsure.includes("no-subject")) return cut.unsure;
+    session.remove(...session.document.objects.map(({ id }) => id));
+    session.addObjects([{ mask: cut.mask, name: this.target.name }]);
+    const [object] = session.document.objects;
+    if (object !== undefined) {
+      this.#flat = { mask: object.mask, cut };
+      session.select(object.id);
+    }
+    return cut.unsure;
+  }
+
+  cut(): readonly CutObject[] {
+    return cutObjects(this.session, this.image, this.edge, this.#flat);
+  }
+
+  /** Stores a result's images, and says what to make. Rejects with a `PluginError`. */
+  async job(channel: Channel, recipe: Recipe): Promise<Job> {
+    const { node, field, hash, stamp, name, width, height } = this.target;
+    const output = await makeOutput({
+      recipe,
+      image: this.image,
+      objects: this.cut(),
+      name,
+      edit: this.#edit(),
+      weight: Math.max(1, Math.round(Math.min(width, height) / 50)),
+      store: (bytes) => channel.call("store", { bytes }),
+    });
+    return { node, field, hash, stamp, output };
+  }
+
+  #edit(): string {
+    return JSON.stringify({ version: 1, document: this.session.document, edge: this.edge });
+  }
+}
+
+/** What was kept with a result; nothing for what another version or another picture left. */
+function readEdit(text: string, { width, height }: RawImage): { session: EditorSession; edge: Edge } | undefined {
+  if (text === "") return undefined;
+  try {
+    const { version, document, edge } = JSON.parse(text);
+    if (version !== 1 || document.width !== width || document.height !== height) return undefined;
+    const session = new EditorSession(document);
+    const last = session.document.objects.at(-1);
+    if (last !== undefined) session.select(last.id);
+    const { feather, decontaminate } = edge;
+    return { session, edge: { feather: length(feather), decontaminate: length(decontaminate) } };
+  } catch {
+    return undefined;
+  }
+}
+
+function length(value: unknown): number {
+  return typeof value === "number" && value >= 0 && value <= 64 ? value : 0;
+}
