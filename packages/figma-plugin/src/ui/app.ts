@@ -261,12 +261,8 @@ export class App {
         {},
         h("h2", {}, "Objects"),
         rows.length === 0 ? h("p", { class: "dim" }, "None yet") : h("ul", {}, ...rows),
-        h(
-          "div",
-          { class: "row" },
-          h("button", { on: { click: () => session.select(null) } }, "New object"),
-          h("button", { on: { click: () => this.#removeFlat() } }, "Remove background"),
-        ),
+        h("button", { disabled: session.selected === null, on: { click: () => session.select(null) } }, "New object"),
+        h("button", { on: { click: () => this.#removeFlat() } }, "Remove background"),
       ),
       h(
         "section",

@@ -36,7 +36,7 @@ export function encodePng(image: RawImage): Promise<Uint8Array> {
   return png(channels === 4 ? 6 : 2, { width, height }, channels, data);
 }
 
-/** The alpha of a picture alone: black, with it. A quarter of the bytes, and nothing of the picture in it. */
+/** The alpha of a picture alone: black, with it. Half of the samples, and nothing of the picture in it. */
 export function encodeAlpha(image: RawImage): Promise<Uint8Array> {
   const { width, height, data } = fitted(image);
   const samples = new Uint8Array(2 * width * height);

@@ -24,7 +24,7 @@ export class Work {
     this.target = target;
     this.image = image;
     this.session = session;
-    this.edge = edge;
+    this.edge = { feather: edge.feather, decontaminate: edge.decontaminate };
   }
 
   /** Fetches a layer's picture, and what was done to it before. Rejects with a `PluginError`. */
