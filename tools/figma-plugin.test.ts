@@ -132,7 +132,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const scene = readFileSync(join(root, "examples", "scene.png"));
     const pictures = Array.from({ length: 19 }, (_, i) => product(60 + i, 50));
     const { figma, before, open } = await run("remove-background-all", [...pictures, scene]);
-    const { page, frame, said } = await open("data");
+    const { page, frame, said } = await open("srcdoc-in-data");
     const button = frame.getByRole("button", { name: "Apply to 19" });
     await button.waitFor({ timeout: 60_000 });
     // One that has no flat background is left to the person.

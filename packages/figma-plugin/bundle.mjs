@@ -24,7 +24,7 @@ async function bundle(entry, target, options = {}) {
     logLevel: "warning",
     ...options,
   });
-  return outputFiles[0]?.text ?? "";
+  return outputFiles?.[0]?.text ?? "";
 }
 
 /**

@@ -20,6 +20,8 @@ const around = `<!doctype html><link rel="icon" href="data:,"><style>html,body,i
     + "if (source !== parent) parent.postMessage(data, '*');"
     + "else if (data.html) { inner = document.createElement('iframe'); inner.srcdoc = data.html; document.body.append(inner); }"
     + "else inner.contentWindow.postMessage(data, '*'); }); <\\/script><body></body>";
+  // Chromium opens no data: address of more than two megabytes: the page comes by message, and writes itself.
+  const writes = "<!doctype html><script>addEventListener('message', ({ data }) => { document.open(); document.write(data); document.close(); }, { once: true }); <\\/script>";
   let frame;
   addEventListener("message", ({ data }) => window.toFigma(pack(data.pluginMessage)));
   window.toUi = (message) => frame.contentWindow.postMessage({ pluginMessage: unpack(message) }, "*");
@@ -27,7 +29,7 @@ const around = `<!doctype html><link rel="icon" href="data:,"><style>html,body,i
     const html = await (await fetch("/ui.html")).text();
     frame = document.createElement("iframe");
     if (shape === "sandboxed-srcdoc") { frame.sandbox = "allow-scripts allow-downloads"; frame.srcdoc = html; }
-    else if (shape === "data") frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(html);
+    else if (shape === "data") { frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(writes); frame.onload = () => { frame.onload = null; frame.contentWindow.postMessage(html, "*"); }; }
     else if (shape === "hosted") frame.src = "/ui.html";
     else { frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(relay); frame.onload = () => frame.contentWindow.postMessage({ html }, "*"); }
     document.body.append(frame);
