@@ -49,9 +49,13 @@ export class DrawingEngine implements PromptEngine {
     await this.hold;
     if (call !== this.#latest) throw new StateError("superseded", "predict: a newer call with latest: true has come");
     if (this.failure !== undefined) throw this.failure;
-    const masks = drawn(prompt, ...this.#size);
+    const masks = this.draw(prompt, ...this.#size);
     return multimaskOutput
       ? { masks, iouPredictions: [0.7, 0.9, 0.5] }
-      : { masks: masks.slice(0, 1), iouPredictions: [0.8] };
+      : { masks: masks.slice(1, 2), iouPredictions: [0.8] };
+  }
+
+  protected draw(prompt: Prompt, width: number, height: number): readonly Mask[] {
+    return drawn(prompt, width, height);
   }
 }
