@@ -102,10 +102,18 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const says = (text: RegExp): Promise<void> =>
       frame.locator(".status", { hasText: text }).waitFor({ timeout: 60_000 });
     await says(/^Click what/);
-    const canvas = frame.locator(".picture canvas");
+    const canvas = frame.locator("masklet-editor .stage");
+    await frame.locator("masklet-editor").evaluate(
+      (editor) =>
+        new Promise<void>((resolve) => {
+          const poll = (): unknown =>
+            (editor as unknown as { engineState: string }).engineState === "ready" ? resolve() : setTimeout(poll, 20);
+          poll();
+        }),
+    );
     const area = await canvas.boundingBox();
     await canvas.click({ position: { x: (area?.width ?? 0) * 0.25, y: (area?.height ?? 0) * 0.25 } });
-    await frame.locator("li.object").waitFor();
+    await frame.locator("masklet-editor li").waitFor();
     await frame.getByRole("button", { name: "Cut out" }).click();
     await says(/^Done/);
     const [group] = figma.selected;
@@ -115,7 +123,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     // Another day: nothing is left of the window, the group is selected.
     const again = await host.open(figma, "srcdoc-in-data");
     await again.frame.getByRole("button", { name: "Update" }).waitFor({ timeout: 60_000 });
-    expect(await again.frame.locator("li.object").count()).toBe(1);
+    expect(await again.frame.locator("masklet-editor li").count()).toBe(1);
     await again.frame.getByLabel("Result").selectOption("shape");
     await again.frame.getByRole("button", { name: "Update" }).click();
     await again.frame.locator(".status", { hasText: /^Done/ }).waitFor({ timeout: 60_000 });

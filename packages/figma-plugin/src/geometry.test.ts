@@ -8,7 +8,6 @@ import {
   invert,
   multiply,
   transformPoint,
-  visiblePart,
 } from "./geometry.ts";
 
 const image = { width: 400, height: 300 };
@@ -48,11 +47,6 @@ describe("where pixels lie", () => {
     ],
   ])("%s", (_, paint, layer, pixel, place) => {
     close(transformPoint(imageToLayer(paint, layer, image), pixel[0] as number, pixel[1] as number), place);
-  });
-
-  test("the visible part is the layer's corners in pixels", () => {
-    const corners = visiblePart({ scaleMode: "FILL" }, { width: 200, height: 200 }, image);
-    close(corners.flat(), [50, 0, 350, 0, 350, 300, 50, 300]);
   });
 
   test("a layer without width says so", () => {

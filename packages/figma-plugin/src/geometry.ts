@@ -123,19 +123,6 @@ export function imageToLayer(paint: ImageGeometry, layer: Size, image: Size): Af
   return map;
 }
 
-/** The corners of the layer in the image's pixels, clockwise from its top left: what of the image is on the canvas. */
-export function visiblePart(paint: ImageGeometry, layer: Size, image: Size): readonly (readonly [number, number])[] {
-  const { width, height } = layer;
-  const toImage = invert(imageToLayer(paint, layer, image));
-  const corners = [
-    [0, 0],
-    [width, 0],
-    [width, height],
-    [0, height],
-  ] as const;
-  return corners.map(([x, y]) => transformPoint(toImage, x, y));
-}
-
 /** The box around a box's corners under a map. */
 export function boxUnder(map: Affine, { x, y, width, height }: Box): Box {
   const corners = [

@@ -1,9 +1,8 @@
 /** The window: what is selected, the picture with its objects, the result, and what is going on. */
-import { paletteColour } from "@masklet/core";
-import { visiblePart } from "../geometry.ts";
+import "@masklet/editor/element";
+import type { MaskletEditorElement } from "@masklet/editor/element";
 import { defaultSettings, type Opening, type Selection, type Settings, type Target } from "../protocol.ts";
 import { Batch, messageOf } from "./batch.ts";
-import { PictureCanvas } from "./canvas.ts";
 import { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
 import type { Engine } from "./engine.ts";
@@ -22,13 +21,12 @@ export class App {
   readonly #root: HTMLElement;
   readonly #engine: Engine;
   readonly #channel: Channel;
-  readonly #canvas: PictureCanvas;
+  readonly #editor: MaskletEditorElement = document.createElement("masklet-editor");
   readonly #text: HTMLElement = h("span", { class: "text" });
   readonly #status: HTMLElement = h("div", { class: "status", role: "status", live: "polite" }, this.#text);
   #settings: Settings = defaultSettings;
   #selection: Selection = { targets: [], refused: [] };
   #work: Work | undefined;
-  #isPreview = false;
   /** Whether the person has done something that is not applied. */
   #isDirty = false;
   #opening: AbortController | undefined;
@@ -36,12 +34,16 @@ export class App {
   constructor({ root, parent, engine }: AppOptions) {
     this.#root = root;
     this.#engine = engine;
-    this.#canvas = new PictureCanvas({
-      onPoint: (point, label) => void this.#ask(() => this.#work?.session.addPoint(point, label)),
-      onBox: (box) => void this.#ask(() => this.#work?.session.setBox(box)),
-    });
     this.#channel = new Channel({ parent, self: window, onSelection: (selection) => this.#select(selection) });
-    document.addEventListener("keydown", (event) => this.#key(event));
+    this.#editor.addEventListener("masklet-session", ({ detail }) => {
+      if (detail.type === "step") this.#isDirty = true;
+    });
+    // Figma names its theme on the root element, and changes it while the window is open.
+    const follow = (): void => {
+      this.#editor.setAttribute("theme", document.documentElement.classList.contains("figma-dark") ? "dark" : "light");
+    };
+    new MutationObserver(follow).observe(document.documentElement, { attributeFilter: ["class"] });
+    follow();
   }
 
   /** Does what the plugin was started for. */
@@ -138,7 +140,7 @@ export class App {
         { class: "empty" },
         h("h2", {}, "Settings"),
         h("label", { class: "row" }, "Result", select),
-        ...this.#edgeInputs((edge) => this.#keepSettings(edge)),
+        ...this.#edgeInputs(),
         h("p", { class: "dim" }, "Everything runs on this machine. Nothing is sent anywhere."),
       ),
     );
@@ -167,220 +169,99 @@ export class App {
     const opening = new AbortController();
     this.#opening = opening;
     const { signal } = opening;
-    this.#isPreview = false;
     this.#isDirty = opened?.isReady ?? false;
-    this.#canvas.open(undefined);
     this.#say(words.loading, "busy");
     try {
       const work = opened ?? (await Work.open({ channel: this.#channel, target, edge: this.#settings }));
       if (signal.aborted) return;
       this.#work = work;
-      work.session.subscribe(({ type }) => {
-        if (type === "step" || type === "selection") this.#refresh();
-      });
-      this.#canvas.open(work.image);
-      this.#refresh();
-      this.#say(words.encoding, "busy");
-      work.session.engine = await this.#engine.open(work.image, signal);
-      if (!signal.aborted) this.#say(this.#engine.isBuiltIn ? `${words.ready} ${words.builtIn}` : words.ready);
+      await this.#editor.open(work.image, { session: work.session });
+      this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
+      this.#say(words.starting, "busy");
+      const predictor = await this.#engine.predictor();
+      if (signal.aborted) return;
+      if (this.#editor.engine !== predictor) this.#editor.engine = predictor;
+      this.#say(this.#engine.isBuiltIn ? `${words.ready} ${words.builtIn}` : words.ready);
     } catch (error) {
       if (!signal.aborted) this.#say(messageOf(error), "error");
     }
   }
 
-  #refresh(): void {
-    const work = this.#work;
-    if (work === undefined) return;
-    const { session, image, target } = work;
-    const { objects } = session.document;
-    const { selected } = session;
-    const prompt = objects.find(({ id }) => id === selected)?.prompt;
-    this.#canvas.show({
-      masks: this.#isPreview ? [] : objects.map(({ id }) => session.mask(id)),
-      points: this.#isPreview ? [] : (prompt?.points.map((point, i) => [point, prompt.labels[i] ?? 1] as const) ?? []),
-      cutout: this.#isPreview && work.isReady ? together(work.cut()) : undefined,
-      visible: visiblePart(target.geometry, target, image),
-    });
-    this.#layOut(this.#canvas.element, this.#panel(work));
-  }
-
-  #panel(work: Work): HTMLElement {
-    const { session, target } = work;
-    const { objects } = session.document;
+  /** The bar below the picture: which image, which result, and the button. */
+  #actions(work: Work): HTMLElement {
+    const { target } = work;
     const pictures = this.#selection.targets;
-    const rows = objects.map(({ id, name }, i) => {
-      const [r, g, b] = paletteColour(i + 1);
-      const swatch = h("span", { class: "swatch" });
-      swatch.style.background = `rgb(${r} ${g} ${b})`;
-      const called = name ?? `Object ${i + 1}`;
-      return h(
-        "li",
-        { class: id === session.selected ? "object selected" : "object" },
-        h("button", { on: { click: () => session.select(id) } }, swatch, called),
-        h(
-          "button",
-          { label: `Delete ${called}`, title: "Delete", on: { click: () => this.#do(() => session.remove(id)) } },
-          "✕",
-        ),
-      );
-    });
-    const select = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: select.value }) } });
-    select.append(...recipesOf(target).map(({ id, name }) => h("option", { value: id }, name)));
-    select.value = recipeFor(target, this.#settings.result).id;
-    const preview = h("input", {
-      type: "checkbox",
-      checked: this.#isPreview,
-      on: {
-        change: () => {
-          this.#isPreview = preview.checked;
-          this.#refresh();
-        },
-      },
-    });
-    const edit = (name: string, change: () => unknown): HTMLElement =>
-      h("button", { disabled: session.selected === null, on: { click: () => this.#do(change) } }, name);
-    const chooser = h("select", {
+    const result = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: result.value }) } });
+    result.append(...recipesOf(target).map(({ id, name }) => h("option", { value: id }, name)));
+    result.value = recipeFor(target, this.#settings.result).id;
+    const image = h("select", {
       label: "Image",
-      on: { change: () => void this.#open(pictures[Number(chooser.value)] ?? target) },
+      on: { change: () => void this.#open(pictures[Number(image.value)] ?? target) },
     });
-    chooser.append(
+    image.append(
       ...pictures.map(({ name, field }, i) =>
         h("option", { value: String(i) }, field === "strokes" ? `${name} (stroke)` : name),
       ),
     );
-    chooser.value = String(pictures.findIndex(({ node, hash }) => node === target.node && hash === target.hash));
+    image.value = String(pictures.findIndex(({ node, hash }) => node === target.node && hash === target.hash));
     const file = h("input", { type: "file", on: { change: () => void this.#useModel(file.files?.[0]) } });
     file.accept = ".pt,.safetensors";
     file.hidden = true;
+    const choose = { title: "A checkpoint of SAM 2 or 2.1, from a file", on: { click: () => file.click() } };
+    const isMade = target.made !== null;
+    const cautions = target.cautions.map((caution) => h("p", { class: "dim" }, cautionWords[caution]));
     return h(
       "div",
-      { class: "panel" },
-      pictures.length > 1 ? h("section", {}, h("h2", {}, "Image"), chooser) : null,
+      { class: "actions" },
+      ...cautions,
       h(
-        "section",
-        {},
-        h("h2", {}, "Objects"),
-        rows.length === 0 ? h("p", { class: "dim" }, "None yet") : h("ul", {}, ...rows),
-        h("button", { disabled: session.selected === null, on: { click: () => session.select(null) } }, "New object"),
+        "div",
+        { class: "row" },
+        pictures.length > 1 ? image : null,
         h("button", { on: { click: () => this.#removeFlat() } }, "Remove background"),
-      ),
-      h(
-        "section",
-        {},
-        h("h2", {}, "Edge"),
-        ...this.#edgeInputs((edge) => {
-          work.edge = edge;
-          this.#keepSettings(edge);
-          this.#isDirty = true;
-          this.#refresh();
-        }, work.edge),
-        h(
-          "div",
-          { class: "row" },
-          edit("Shrink", () => session.grow(-1)),
-          edit("Grow", () => session.grow(1)),
-          edit("Smooth", () => session.smooth(2)),
-        ),
-        h(
-          "div",
-          { class: "row" },
-          edit("Fill holes", () => session.fillHoles()),
-          edit("Invert", () => session.invert()),
-        ),
-      ),
-      h(
-        "section",
-        {},
-        h("h2", {}, "Result"),
-        select,
-        ...target.cautions.map((caution) => h("p", { class: "dim" }, cautionWords[caution])),
-        h("label", { class: "row" }, "Show the cutout", preview),
-        h(
-          "button",
-          { class: "primary", disabled: !work.isReady, on: { click: () => void this.#apply() } },
-          target.made === null ? "Cut out" : "Update",
-        ),
-        target.made === null ? null : h("button", { on: { click: () => void this.#restore() } }, "Restore original"),
-      ),
-      h(
-        "section",
-        {},
-        h(
-          "button",
-          { class: "plain", title: "A checkpoint of SAM 2 or 2.1, from a file", on: { click: () => file.click() } },
-          "Use another model…",
-        ),
+        h("button", { class: "plain", ...choose }, "Use another model…"),
         file,
+        h("span", { class: "text" }),
+        isMade ? h("button", { on: { click: () => void this.#restore() } }, "Restore original") : null,
+        result,
+        h("button", { class: "primary", on: { click: () => void this.#apply() } }, isMade ? "Update" : "Cut out"),
       ),
     );
   }
 
-  #edgeInputs(
-    onChange: (edge: { feather: number; decontaminate: number }) => void,
-    { feather, decontaminate }: { readonly feather: number; readonly decontaminate: number } = this.#settings,
-  ): readonly HTMLElement[] {
+  #edgeInputs(): readonly HTMLElement[] {
+    const { feather, decontaminate } = this.#settings;
     const number = (value: number): HTMLInputElement =>
-      h("input", { type: "number", min: "0", max: "64", value: String(value), on: { change: () => onChange(read()) } });
+      h("input", { type: "number", min: "0", max: "64", value: String(value), on: { change: () => keep() } });
     const inputs = [number(feather), number(decontaminate)] as const;
-    const read = (): { feather: number; decontaminate: number } => {
-      const [soft, clean] = inputs.map(({ valueAsNumber }) => Math.min(64, Math.max(0, valueAsNumber || 0)));
-      return { feather: soft ?? 0, decontaminate: clean ?? 0 };
+    const keep = (): void => {
+      const [soft = 0, clean = 0] = inputs.map(({ valueAsNumber }) => Math.min(64, Math.max(0, valueAsNumber || 0)));
+      this.#keepSettings({ feather: soft, decontaminate: clean });
     };
     return [
-      h("label", { class: "row" }, "Soften by pixels", inputs[0]),
-      h("label", { class: "row" }, "Clean edge colours", inputs[1]),
+      h("label", { class: "row" }, "Soften edges, pixels", inputs[0]),
+      h("label", { class: "row" }, "Clean edge colours, pixels", inputs[1]),
     ];
   }
 
   // What a person does.
 
-  #key(event: KeyboardEvent): void {
-    const { session } = this.#work ?? {};
-    if (session === undefined || event.target instanceof HTMLInputElement) return;
-    const undoes = (event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "z";
-    if (undoes) this.#do(() => (event.shiftKey ? session.redo() : session.undo()));
-    else if (event.key === "Escape") session.select(null);
-    else if ((event.key === "Delete" || event.key === "Backspace") && session.selected !== null) {
-      const { selected } = session;
-      this.#do(() => session.remove(selected));
-    } else return;
-    event.preventDefault();
-  }
-
-  #do(change: () => unknown): void {
-    try {
-      change();
-      this.#isDirty = true;
-    } catch (error) {
-      this.#say(messageOf(error), "error");
-    }
-  }
-
-  async #ask(prompt: () => Promise<unknown> | undefined): Promise<void> {
-    this.#say(words.working, "busy");
-    try {
-      await prompt();
-      this.#isDirty = true;
-      this.#say(words.ready);
-    } catch (error) {
-      this.#say(messageOf(error), "error");
-    }
-  }
-
   #removeFlat(): void {
     const work = this.#work;
     if (work === undefined) return;
-    this.#do(() => {
+    try {
       const doubts = work.removeFlatBackground();
       if (doubts === undefined) this.#say(words.notFlat);
       else this.#say(doubts.length === 0 ? words.ready : doubtWords(doubts));
-    });
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
   }
 
   async #apply(): Promise<void> {
     const work = this.#work;
     if (work === undefined) return;
-    if (!work.isReady) return this.#say(words.noObject);
+    if (!work.isReady) return this.#say(words.ready);
     this.#say(words.making, "busy");
     const recipe = recipeFor(work.target, this.#settings.result);
     try {
@@ -431,7 +312,7 @@ export class App {
     const same = selection.targets.find(({ node, hash }) => node === work?.target.node && hash === work.target.hash);
     if (work !== undefined && same !== undefined) {
       work.target = same;
-      this.#refresh();
+      this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
       return;
     }
     const [target] = selection.targets;

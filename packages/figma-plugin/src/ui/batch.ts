@@ -1,10 +1,11 @@
 /** Many layers at once: each picture is looked at once, shown for review, and all are applied in one step. */
 import type { RawImage } from "@masklet/core";
 import { imageDataFrom } from "@masklet/core/web";
+import type { EdgeSettings } from "@masklet/editor";
 import type { Failure, Job, Refused, Target } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
-import { type Edge, type Recipe, recipeFor, recipes, together } from "./results.ts";
+import { type Recipe, recipeFor, recipes, together } from "./results.ts";
 import { doubtWords, refusalWords } from "./words.ts";
 import { Work } from "./work.ts";
 
@@ -12,7 +13,7 @@ export interface BatchOptions {
   readonly channel: Channel;
   readonly targets: readonly Target[];
   readonly refused: readonly Refused[];
-  readonly edge: Edge;
+  readonly edge: EdgeSettings;
   readonly recipe: string;
   readonly onRecipe: (id: string) => void;
   /** A person wants to do one by hand. */

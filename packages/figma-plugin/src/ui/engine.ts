@@ -1,14 +1,14 @@
 /** The model, in a worker made of what the page holds: nothing is fetched. */
-import { parseConfig, type RawImage } from "@masklet/core";
+import { parseConfig } from "@masklet/core";
 import { createWorkerPredictor } from "@masklet/core/remote";
 
 type Predictor = Awaited<ReturnType<typeof createWorkerPredictor>>;
 
-/** A model that answers clicks on one picture at a time. */
+/** The model that answers clicks. */
 export interface Engine {
-  /** The predictor with this picture encoded; the picture before it is given up. */
-  readonly open: (image: RawImage, signal?: AbortSignal) => Promise<Predictor>;
-  /** Takes another model in place of the built-in one: an official checkpoint of SAM 2 or 2.1. */
+  /** The one in use, started when it is first asked for; the built-in one if no other was chosen. */
+  readonly predictor: () => Promise<Predictor>;
+  /** Takes another model in place of the one before: an official checkpoint of SAM 2 or 2.1. */
   readonly use: (checkpoint: Uint8Array) => Promise<void>;
   /** Whether it is the built-in model, which knows drawings better than photographs. */
   readonly isBuiltIn: boolean;
@@ -49,14 +49,12 @@ export function createEngine(): Engine {
     get isBuiltIn() {
       return isBuiltIn;
     },
-    open: async (image, signal) => {
-      predictor ??= builtIn();
-      const ready = await predictor.catch((error: unknown) => {
+    predictor: () => {
+      predictor ??= builtIn().catch((error: unknown) => {
         predictor = undefined; // the next call tries again
         throw error;
       });
-      await ready.setImage(image, { ...(signal && { signal }) });
-      return ready;
+      return predictor;
     },
     use: async (checkpoint) => {
       const before = await predictor?.catch(() => undefined);

@@ -1,6 +1,6 @@
 /** From objects of a picture to what the main thread makes of them. */
 import { cutout, type FlatCutout, type Mask, maskBox, type RawImage } from "@masklet/core";
-import type { EditorSession } from "@masklet/editor";
+import type { EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
 import { encodeAlpha, encodePng } from "./pictures.ts";
 import { traceMask } from "./trace.ts";
@@ -49,29 +49,29 @@ export interface CutObject {
   readonly image: RawImage;
 }
 
-/** How edges are cut, in pixels: core's options of `cutout`. */
-export interface Edge {
-  readonly feather: number;
-  readonly decontaminate: number;
-}
-
 /** What a flat background left, and the mask it became in the session. */
 export interface FlatObject {
   readonly mask: string;
   readonly cut: FlatCutout;
 }
 
-/** The session's objects, cut out; one from a flat background as it was unmixed, as long as nobody has changed it. */
+/**
+ * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one from a flat
+ * background as it was unmixed, as long as nobody has changed it.
+ */
 export function cutObjects(
   session: EditorSession,
   image: RawImage,
-  edge: Edge,
+  edge: EdgeSettings,
   flat: FlatObject | undefined,
 ): readonly CutObject[] {
-  return session.document.objects.map(({ id, name, mask }, i) => ({
-    name: name ?? `Object ${i + 1}`,
-    image: flat !== undefined && flat.mask === mask ? flat.cut.image : cutout(image, session.mask(id), { ...edge }),
-  }));
+  return session.document.objects.map((object, i) => {
+    const { id, mask, edge: own } = object;
+    const name = object.name ?? `Object ${i + 1}`;
+    const isHard = own.feather === 0 && own.decontaminate === 0;
+    if (flat !== undefined && flat.mask === mask && isHard) return { name, image: flat.cut.image };
+    return { name, image: cutout(image, session.mask(id), { ...(isHard ? edge : own) }) };
+  });
 }
 
 /** All objects in one: where they meet, the more opaque one. */

@@ -31,9 +31,8 @@ export const words = {
   nothing: "Select a layer with an image",
   nothingMore: "Frames, groups and sections are searched.",
   loading: "Loading the image…",
-  encoding: "Looking at the image…",
+  starting: "Starting the model…",
   ready: "Click what you want to keep. Alt-click what does not belong to it, or drag a box.",
-  working: "Working…",
   making: "Making the result…",
   notFlat: "The background is not of one colour. Click what you want to keep.",
   builtIn:
@@ -41,7 +40,6 @@ export const words = {
   applied: "Done. Undo in Figma takes it back, and so does Restore.",
   removed: "Background removed. Undo takes it back.",
   saved: "Saved.",
-  noObject: "Click what you want to keep first.",
   switched: "Another layer is selected. Your work here is kept until you switch.",
 } as const;
 

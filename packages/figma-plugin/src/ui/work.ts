@@ -1,15 +1,16 @@
 /** One layer's picture while it is cut out: pixels, objects, and what becomes of them. No window is needed for it. */
 import { cutFromFlatBackground, type RawImage, type SubjectDoubt } from "@masklet/core";
-import { EditorSession } from "@masklet/editor";
+import { type EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Job, Target } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { decodePicture } from "./pictures.ts";
-import { type CutObject, cutObjects, type Edge, type FlatObject, makeOutput, type Recipe } from "./results.ts";
+import { type CutObject, cutObjects, type FlatObject, makeOutput, type Recipe } from "./results.ts";
 
 export interface WorkOptions {
   readonly channel: Channel;
   readonly target: Target;
-  readonly edge: Edge;
+  /** Of objects whose own edge is hard. */
+  readonly edge: EdgeSettings;
 }
 
 export class Work {
@@ -17,22 +18,26 @@ export class Work {
   readonly session: EditorSession;
   /** Changes its stamp and what was made when a result is applied. */
   target: Target;
-  edge: Edge;
+  readonly #edge: EdgeSettings;
   #flat: FlatObject | undefined;
 
-  constructor(target: Target, image: RawImage, session: EditorSession, edge: Edge) {
+  constructor(target: Target, image: RawImage, session: EditorSession, { feather, decontaminate }: EdgeSettings) {
     this.target = target;
     this.image = image;
     this.session = session;
-    this.edge = { feather: edge.feather, decontaminate: edge.decontaminate };
+    this.#edge = { feather, decontaminate };
   }
 
   /** Fetches a layer's picture, and what was done to it before. Rejects with a `PluginError`. */
   static async open({ channel, target, edge }: WorkOptions): Promise<Work> {
     const { bytes, width, height } = await channel.call("picture", { hash: target.hash });
     const image = await decodePicture(bytes, { width, height });
-    const before = readEdit(target.made?.edit ?? "", image);
-    return new Work(target, image, before?.session ?? new EditorSession({ width, height }), before?.edge ?? edge);
+    return new Work(
+      target,
+      image,
+      readEdit(target.made?.edit ?? "", image) ?? new EditorSession({ width, height }),
+      edge,
+    );
   }
 
   /** Whether there is an object to cut out. */
@@ -60,7 +65,7 @@ export class Work {
   }
 
   cut(): readonly CutObject[] {
-    return cutObjects(this.session, this.image, this.edge, this.#flat);
+    return cutObjects(this.session, this.image, this.#edge, this.#flat);
   }
 
   /** Stores a result's images, and says what to make. Rejects with a `PluginError`. */
@@ -79,26 +84,21 @@ export class Work {
   }
 
   #edit(): string {
-    return JSON.stringify({ version: 1, document: this.session.document, edge: this.edge });
+    return JSON.stringify({ version: 1, document: this.session.document });
   }
 }
 
 /** What was kept with a result; nothing for what another version or another picture left. */
-function readEdit(text: string, { width, height }: RawImage): { session: EditorSession; edge: Edge } | undefined {
+function readEdit(text: string, { width, height }: RawImage): EditorSession | undefined {
   if (text === "") return undefined;
   try {
-    const { version, document, edge } = JSON.parse(text);
+    const { version, document } = JSON.parse(text);
     if (version !== 1 || document.width !== width || document.height !== height) return undefined;
     const session = new EditorSession(document);
     const last = session.document.objects.at(-1);
     if (last !== undefined) session.select(last.id);
-    const { feather, decontaminate } = edge;
-    return { session, edge: { feather: length(feather), decontaminate: length(decontaminate) } };
+    return session;
   } catch {
     return undefined;
   }
-}
-
-function length(value: unknown): number {
-  return typeof value === "number" && value >= 0 && value <= 64 ? value : 0;
 }
