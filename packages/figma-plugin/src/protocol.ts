@@ -137,7 +137,7 @@ export const defaultSettings: Settings = {
   result: "mask-group",
   feather: 1,
   decontaminate: 2,
-  window: { width: 720, height: 560 },
+  window: { width: 880, height: 640 },
 };
 
 export interface Opening {

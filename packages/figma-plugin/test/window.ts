@@ -81,7 +81,7 @@ export async function createHost(html: string, executablePath: string): Promise<
   const browser: Browser = await playwright.launch({ executablePath, args });
   return {
     asked,
-    open: async (figma, shape, size = { width: 720, height: 560 }) => {
+    open: async (figma, shape, size = { width: 880, height: 640 }) => {
       const page = await browser.newPage({ viewport: size });
       const said: string[] = [];
       page.on("console", (message) => said.push(message.text()));
