@@ -17,9 +17,8 @@ export async function decodePicture(bytes: Uint8Array, size: Size): Promise<RawI
   try {
     const turned = await imageFrom(blob, { maxPixels: Number.POSITIVE_INFINITY });
     if (is(turned)) return turned;
-    // Figma did not turn what a camera marked as turned.
-    const bitmap = await createImageBitmap(blob, { imageOrientation: "none" });
-    const stored = await imageFrom(bitmap, { maxPixels: Number.POSITIVE_INFINITY });
+    // Where Figma did not turn what a camera marked as turned. Browsers have no way to ask for that any more.
+    const stored = await imageFrom(new Blob([withoutExif(bytes)]), { maxPixels: Number.POSITIVE_INFINITY });
     if (is(stored)) return stored;
   } catch (error) {
     throw new PluginError("image-missing", "This image cannot be read here. Flatten the layer and try again.", error);
@@ -28,6 +27,28 @@ export async function decodePicture(bytes: Uint8Array, size: Size): Promise<RawI
     "image-missing",
     `Figma says that the image is ${size.width} x ${size.height}, its file says another size.`,
   );
+}
+
+/** A JPEG without what a camera noted; every other file as it is. */
+function withoutExif(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const kept: Uint8Array[] = [bytes.subarray(0, 2)];
+  let at = bytes[0] === 0xff && bytes[1] === 0xd8 ? 2 : bytes.length;
+  if (at === bytes.length) return bytes.slice();
+  // Segments of a marker and a length; the picture itself begins after SOS.
+  while (bytes[at] === 0xff && bytes[at + 1] !== 0xda && at + 3 < bytes.length) {
+    const end = at + 2 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
+    const isExif = bytes[at + 1] === 0xe1 && bytes[at + 4] === 0x45 && bytes[at + 5] === 0x78; // "Ex"
+    if (!isExif) kept.push(bytes.subarray(at, end));
+    at = end;
+  }
+  kept.push(bytes.subarray(at));
+  const out = new Uint8Array(kept.reduce((sum, { length }) => sum + length, 0));
+  let to = 0;
+  for (const part of kept) {
+    out.set(part, to);
+    to += part.length;
+  }
+  return out;
 }
 
 /** A picture as a PNG with straight alpha: a canvas would lose the colours of what is nearly transparent. */
