@@ -7,7 +7,7 @@ import { encodeChunks } from "../packages/core/src/node.ts";
 import { bundleUi } from "../packages/figma-plugin/bundle.mjs";
 import { start } from "../packages/figma-plugin/src/plugin.ts";
 import { settle } from "../packages/figma-plugin/test/client.ts";
-import { FakeFigma } from "../packages/figma-plugin/test/fake/figma.ts";
+import { FakeFigma, type FakeOptions } from "../packages/figma-plugin/test/fake/figma.ts";
 import { createHost, type Host, type Opened, type Shape, shapes } from "../packages/figma-plugin/test/window.ts";
 import { chromium, root } from "./host.mjs";
 
@@ -51,8 +51,8 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     open(shape: Shape): Promise<Opened>;
   }
 
-  async function run(command: string, pictures: readonly Uint8Array[]): Promise<Run> {
-    const figma = new FakeFigma({ command });
+  async function run(command: string, pictures: readonly Uint8Array[], options: FakeOptions = {}): Promise<Run> {
+    const figma = new FakeFigma({ command, ...options });
     const layers = pictures.map((bytes, i) =>
       figma.add("RECTANGLE", {
         name: `photo ${i}`,
@@ -161,6 +161,20 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const { page } = await open("sandboxed-srcdoc");
     await waitFor(() => figma.window?.visible === true);
     expect(figma.document.serialise()).toBe(before);
+    await page.close();
+  });
+
+  test("the self-test tells a Figma that turns paints the other way", { timeout: 60_000 }, async () => {
+    const { open } = await run("self-test", [], { turns: -1 });
+    const { page, frame } = await open("sandboxed-srcdoc");
+    await frame.locator(".status", { hasText: "Copy the report" }).waitFor({ timeout: 50_000 });
+    const report = await frame.getByLabel("Report").inputValue();
+    expect(report).not.toMatch(/OFF|failed/);
+    for (const degrees of [0, 90, 180, 270]) {
+      const wanted = degrees % 180 === 0 ? "as assumed" : "TURNED THE OTHER WAY";
+      expect(report).toContain(`{"scaleMode":"FILL","rotation":${degrees}}: ${wanted}`);
+    }
+    expect(report).toContain("becomes M 0 0 L 100 0 L 100 50 Z at 0 0");
     await page.close();
   });
 });

@@ -1,10 +1,14 @@
 // Builds dist: the folder that Figma imports, and the zip of it.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import process from "node:process";
 import { zipSync } from "fflate";
 import { bundleCode, bundleUi } from "./bundle.mjs";
 
+const manifest = JSON.parse(await readFile("manifest.json", "utf8"));
+// A menu item that asks Figma what no fake can know.
+if (process.argv.includes("--dev")) manifest.menu.push({ name: "Self-test", command: "self-test" });
 const files = {
-  "manifest.json": await readFile("manifest.json"),
+  "manifest.json": Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`),
   "code.js": Buffer.from(await bundleCode()),
   "ui.html": Buffer.from(await bundleUi()),
   LICENSE: await readFile("../../LICENSE"),

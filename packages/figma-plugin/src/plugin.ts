@@ -239,6 +239,23 @@ class Plugin {
       this.figma.ui.show();
       return {};
     },
+    specimen: async ({ hash, geometry, width, height }) => {
+      const layer = this.figma.createRectangle();
+      try {
+        layer.resize(width, height);
+        layer.fills = [{ type: "IMAGE", imageHash: hash, ...geometry }];
+        return { bytes: await layer.exportAsync({ format: "PNG" }) };
+      } finally {
+        if (!layer.removed) layer.remove();
+      }
+    },
+    vector: ({ data }) => {
+      const vector = this.figma.createVector();
+      vector.vectorPaths = [{ windingRule: "NONZERO", data }];
+      const made = { data: vector.vectorPaths.map((path) => path.data).join(" "), x: vector.x, y: vector.y };
+      vector.remove();
+      return made;
+    },
     finish: ({ message, refine }) => {
       const { figma } = this;
       if (!refine) {

@@ -8,7 +8,14 @@ import type { ImageGeometry, Size } from "./geometry.ts";
 /** Goes up when a message changes its meaning: a cached UI must not talk past a newer main thread. */
 export const protocolVersion = 1;
 
-export type Command = "cut-out" | "remove-background" | "remove-background-all" | "refine" | "restore" | "settings";
+export type Command =
+  | "cut-out"
+  | "remove-background"
+  | "remove-background-all"
+  | "refine"
+  | "restore"
+  | "settings"
+  | "self-test";
 
 export const commands: readonly Command[] = [
   "cut-out",
@@ -17,6 +24,7 @@ export const commands: readonly Command[] = [
   "refine",
   "restore",
   "settings",
+  "self-test",
 ];
 
 /**
@@ -173,6 +181,16 @@ export interface Requests {
   readonly resize: { params: Size; result: Record<never, never> };
   /** Shows the window of a plugin that began without one. */
   readonly show: { params: Record<never, never>; result: Record<never, never> };
+  /** For the self-test: what Figma draws of an image in a layer of this size, which is gone again afterwards. */
+  readonly specimen: {
+    params: { readonly hash: string; readonly geometry: ImageGeometry } & Size;
+    result: { readonly bytes: Uint8Array };
+  };
+  /** For the self-test: what Figma makes of a vector's path. */
+  readonly vector: {
+    params: { readonly data: string };
+    result: { readonly data: string; readonly x: number; readonly y: number };
+  };
   /** Says what was done in a short message and ends the plugin. */
   readonly finish: { params: { readonly message: string; readonly refine: boolean }; result: Record<never, never> };
 }
@@ -305,6 +323,13 @@ const params: { readonly [M in Method]: Check } = {
   settings: shape({ settings: isSettings }),
   resize: isSize,
   show: nothing,
+  specimen: shape({
+    hash: isString,
+    geometry: shape({ scaleMode: oneOf(["FILL", "FIT", "CROP", "TILE"]) }),
+    width: isPositive,
+    height: isPositive,
+  }),
+  vector: shape({ data: isString }),
   finish: shape({ message: isString, refine: isBoolean }),
 };
 

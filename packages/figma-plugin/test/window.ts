@@ -10,7 +10,13 @@ export type Shape = (typeof shapes)[number];
 
 /** Figma's page: puts the UI where the shape says, and passes messages on. */
 const around = `<!doctype html><link rel="icon" href="data:,"><style>html,body,iframe{margin:0;border:0;width:100%;height:100%;display:block}</style><script>
-  const pack = (value) => value instanceof Uint8Array ? { $bytes: btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join("")) }
+  const base64 = (bytes) => {
+    const parts = [];
+    // A multiple of three, so that the parts can be joined.
+    for (let at = 0; at < bytes.length; at += 30000) parts.push(btoa(String.fromCharCode(...bytes.subarray(at, at + 30000))));
+    return parts.join("");
+  };
+  const pack = (value) => value instanceof Uint8Array ? { $bytes: base64(value) }
     : Array.isArray(value) ? value.map(pack)
     : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, pack(one)])) : value;
   const unpack = (value) => value && value.$bytes !== undefined ? Uint8Array.from(atob(value.$bytes), (letter) => letter.charCodeAt(0))

@@ -8,6 +8,7 @@ import { h } from "./dom.ts";
 import type { Engine } from "./engine.ts";
 import { encodePng } from "./pictures.ts";
 import { recipeFor, recipes, recipesOf, together } from "./results.ts";
+import { selfTest } from "./self-test.ts";
 import { cautionWords, doubtWords, flattenable, refusalWords, words } from "./words.ts";
 import { Work } from "./work.ts";
 
@@ -55,6 +56,7 @@ export class App {
     if (opening.command === "remove-background" && target !== undefined) return this.#removeAtOnce(opening, target);
     await this.#channel.call("show", {});
     if (opening.command === "settings") return this.#showSettings();
+    if (opening.command === "self-test") return this.#selfTest();
     if (opening.command === "remove-background-all" && target !== undefined) return this.#showBatch();
     if (target === undefined) return this.#showNothing();
     return this.#open(target);
@@ -145,6 +147,15 @@ export class App {
       ),
     );
     this.#say("");
+  }
+
+  async #selfTest(): Promise<void> {
+    const report = h("textarea", { class: "report", label: "Report" });
+    this.#layOut(report);
+    this.#say("Asking Figma…", "busy");
+    report.value = await selfTest(this.#channel);
+    report.select();
+    this.#say("Copy the report, and paste it into an issue.");
   }
 
   #showBatch(): void {

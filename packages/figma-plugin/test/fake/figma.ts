@@ -14,8 +14,9 @@ import type {
 import type { Figma } from "../../src/sandbox.ts";
 import { throughChannel } from "./codec.ts";
 import { FakeDocument, type FakeState, type FakeType } from "./document.ts";
-import { pngOf, type StoredBytes, storeBytes } from "./images.ts";
+import { type StoredBytes, storeBytes } from "./images.ts";
 import { nodeFactory, wholePaint } from "./nodes.ts";
+import { renderLayer } from "./render.ts";
 
 export interface FakeOptions {
   readonly command?: string;
@@ -23,6 +24,8 @@ export interface FakeOptions {
   readonly killAt?: number;
   /** The file may only be viewed. */
   readonly readOnly?: boolean;
+  /** -1: paints are turned counter-clockwise, which nobody outside of Figma knows. */
+  readonly turns?: 1 | -1;
   /** Hashes whose bytes Figma cannot load. */
   readonly offline?: readonly string[];
 }
@@ -67,10 +70,7 @@ export class FakeFigma {
       node: (id) => this.handle(id),
       write: (where) => this.write(where),
       later: (answer) => this.later(answer),
-      exportPng: (id) => {
-        const { width, height } = document.size(id);
-        return pngOf(Math.max(1, Math.round(width)), Math.max(1, Math.round(height)), 200);
-      },
+      exportPng: (id) => renderLayer(this, this.handle(id), options.turns ?? 1),
       currentPage: () => document.pageId,
     });
     this.api = this.makeApi(mixed);

@@ -1,6 +1,7 @@
 /** Figma's store of images: what it takes, by which name, and how it refuses. */
 import { createHash } from "node:crypto";
-import { crc32, deflateSync } from "node:zlib";
+import { deflateSync, inflateSync } from "node:zlib";
+import { encodeChunks, openPng, type PngSamples } from "@masklet/core";
 
 export interface StoredBytes {
   readonly hash: string;
@@ -36,26 +37,34 @@ function sizeOf(bytes: Uint8Array): { width: number; height: number } | undefine
 
 /** A PNG of this size, of one grey; different greys have different hashes. */
 export function pngOf(width: number, height: number, grey = 0): Uint8Array {
-  const chunk = (type: string, data: Uint8Array): Buffer => {
-    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-    const head = Buffer.alloc(4);
-    head.writeUInt32BE(data.length);
-    const tail = Buffer.alloc(4);
-    tail.writeUInt32BE(crc32(body));
-    return Buffer.concat([head, body, tail]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 0], 8);
-  const rows = Buffer.alloc((width + 1) * height, grey);
-  for (let y = 0; y < height; y++) rows[y * (width + 1)] = 0;
-  return Uint8Array.from(
-    Buffer.concat([
-      Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-      chunk("IHDR", header),
-      chunk("IDAT", deflateSync(rows)),
-      chunk("IEND", new Uint8Array()),
-    ]),
-  );
+  return pngFrom(width, height, 0, 1, new Uint8Array(width * height).fill(grey));
+}
+
+/** A PNG of 8 bits of these samples; `colourType` is the header's. */
+export function pngFrom(
+  width: number,
+  height: number,
+  colourType: number,
+  channels: number,
+  data: Uint8Array,
+): Uint8Array {
+  const header = new DataView(new ArrayBuffer(13));
+  header.setUint32(0, width);
+  header.setUint32(4, height);
+  header.setUint8(8, 8);
+  header.setUint8(9, colourType);
+  const stride = width * channels;
+  const rows = new Uint8Array((stride + 1) * height);
+  for (let y = 0; y < height; y++) rows.set(data.subarray(y * stride, (y + 1) * stride), y * (stride + 1) + 1);
+  return encodeChunks([
+    ["IHDR", new Uint8Array(header.buffer)],
+    ["IDAT", deflateSync(rows)],
+    ["IEND", new Uint8Array()],
+  ]);
+}
+
+/** The samples of a PNG. */
+export function pixelsOf(png: Uint8Array): PngSamples {
+  const { compressed, unpack } = openPng(png, { name: "a stored image" });
+  return unpack(new Uint8Array(inflateSync(compressed)));
 }

@@ -4,6 +4,7 @@
  */
 import type { ImagePaint, SceneNode } from "@figma/plugin-typings/plugin-api-standalone";
 import type { FakeFigma } from "./figma.ts";
+import { pixelsOf, pngFrom } from "./images.ts";
 
 export type PagePoint = readonly [number, number];
 
@@ -31,7 +32,7 @@ export function pageOf(node: SceneNode, [x, y]: PagePoint): PagePoint {
 }
 
 /** What the topmost visible image of a layer shows there; undefined outside of the layer and of the image. */
-export function shownAt(figma: FakeFigma, node: SceneNode, place: PagePoint): Shown | undefined {
+export function shownAt(figma: FakeFigma, node: SceneNode, place: PagePoint, turns: 1 | -1 = 1): Shown | undefined {
   const {
     fills,
     width: w,
@@ -53,7 +54,7 @@ export function shownAt(figma: FakeFigma, node: SceneNode, place: PagePoint): Sh
     const t = (d * x) / w + (e * y) / h + f;
     return inside(hash, s * W, t * H, W, H);
   }
-  const quarter = ((((paint.rotation ?? 0) / 90) % 4) + 4) % 4;
+  const quarter = (((((paint.rotation ?? 0) * turns) / 90) % 4) + 4) % 4;
   const [tw, th] = quarter % 2 === 0 ? [W, H] : [H, W];
   let [qx, qy] = [0, 0];
   if (paint.scaleMode === "TILE") {
@@ -71,4 +72,28 @@ export function shownAt(figma: FakeFigma, node: SceneNode, place: PagePoint): Sh
 function inside(hash: string, u: number, v: number, width: number, height: number): Shown | undefined {
   const margin = 1e-6;
   return u < -margin || v < -margin || u > width + margin || v > height + margin ? undefined : { hash, u, v };
+}
+
+/** A layer's image as Figma exports it: a PNG of the layer's size, transparent where nothing is drawn. */
+export function renderLayer(figma: FakeFigma, node: SceneNode, turns: 1 | -1): Uint8Array {
+  const { width, height } = node as { width: number; height: number };
+  const [columns, rows] = [Math.max(1, Math.round(width)), Math.max(1, Math.round(height))];
+  const out = new Uint8Array(4 * columns * rows);
+  const read = new Map<string, ReturnType<typeof pixelsOf>>();
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const place = [((x + 0.5) / columns) * width, ((y + 0.5) / rows) * height] as const;
+      const shown = shownAt(figma, node, pageOf(node, place), turns);
+      if (shown === undefined) continue;
+      const { hash, u, v } = shown;
+      const image = read.get(hash) ?? pixelsOf(figma.images.get(hash)?.bytes ?? new Uint8Array());
+      read.set(hash, image);
+      const at = Math.min(image.height - 1, Math.floor(v)) * image.width + Math.min(image.width - 1, Math.floor(u));
+      for (let c = 0; c < 3; c++) {
+        out[4 * (y * columns + x) + c] = image.data[at * image.channels + (image.channels < 3 ? 0 : c)] ?? 0;
+      }
+      out[4 * (y * columns + x) + 3] = 255;
+    }
+  }
+  return pngFrom(columns, rows, 6, 4, out);
 }
