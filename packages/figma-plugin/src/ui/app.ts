@@ -31,6 +31,8 @@ export class App {
   /** Whether the person has done something that is not applied. */
   #isDirty = false;
   #opening: AbortController | undefined;
+  /** Whether the picture follows Figma's selection: a review of many, or settings, must not be lost by a click. */
+  #follows = true;
 
   constructor({ root, parent, engine }: AppOptions) {
     this.#root = root;
@@ -133,6 +135,7 @@ export class App {
   }
 
   #showSettings(): void {
+    this.#follows = false;
     const select = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: select.value }) } });
     select.append(...recipes.map(({ id, name }) => h("option", { value: id }, name)));
     select.value = this.#settings.result;
@@ -150,6 +153,7 @@ export class App {
   }
 
   async #selfTest(): Promise<void> {
+    this.#follows = false;
     const report = h("textarea", { class: "report", label: "Report" });
     this.#layOut(report);
     this.#say("Asking Figma…", "busy");
@@ -159,6 +163,7 @@ export class App {
   }
 
   #showBatch(): void {
+    this.#follows = false;
     const batch = new Batch({
       channel: this.#channel,
       ...this.#selection,
@@ -176,6 +181,7 @@ export class App {
   }
 
   async #open(target: Target, opened?: Work): Promise<void> {
+    this.#follows = true;
     this.#opening?.abort();
     const opening = new AbortController();
     this.#opening = opening;
@@ -319,6 +325,7 @@ export class App {
   /** Figma's selection has changed: follow it, unless there is work that would be lost. */
   #select(selection: Selection): void {
     this.#selection = selection;
+    if (!this.#follows) return;
     const work = this.#work;
     const same = selection.targets.find(({ node, hash }) => node === work?.target.node && hash === work.target.hash);
     if (work !== undefined && same !== undefined) {
