@@ -271,8 +271,9 @@ class Plugin {
             this.say({ masklet: protocolVersion, event: "selection", selection: this.selection() });
           },
         },
-        onDequeue: () => {
-          if (!this.reopened && !this.closed) figma.closePlugin();
+        onDequeue: (reason) => {
+          // Which of the two Figma calls first when the button is pressed is not said.
+          if (reason !== "action_button_click" && !this.reopened && !this.closed) figma.closePlugin();
         },
       });
       return {};

@@ -2,7 +2,7 @@
 import type { ImageGeometry } from "./geometry.ts";
 import type { Caution, OutputKind, Refusal, Refused, Selection, Target } from "./protocol.ts";
 import { type MadeRecord, readRecord, readRole } from "./record.ts";
-import type { BaseNode, Figma, ImagePaint, Paint, PaintedNode, ParentNode, SceneNode } from "./sandbox.ts";
+import type { BaseNode, ImagePaint, Paint, PaintedNode, ParentNode, SceneNode } from "./sandbox.ts";
 
 /** An image paint whose image there is. */
 export type Picture = ImagePaint & { readonly imageHash: string };
@@ -198,9 +198,4 @@ export function resolveMade(nodes: readonly SceneNode[]): readonly Made[] {
   };
   for (const node of nodes) visit(node);
   return Array.from(found.values());
-}
-
-/** The layers that are selected on the page that is open. */
-export function selected(figma: Figma): readonly SceneNode[] {
-  return figma.currentPage.selection;
 }

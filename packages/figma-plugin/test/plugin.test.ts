@@ -54,8 +54,8 @@ test("a command without a window shows none, says what it did, and opens for ref
   await client.call("finish", { message: `Background removed${"!".repeat(200)}`, refine: true });
   const [notified] = figma.notified;
   expect(notified?.message).toHaveLength(100);
-  notified?.options?.button?.action();
   notified?.options?.onDequeue?.("action_button_click");
+  notified?.options?.button?.action();
   expect(figma.window?.visible).toBe(true);
   expect(client.events.at(-1)).toMatchObject({ selection: { targets: [{ made: { kind: "mask-group" } }] } });
   expect(figma.closed).toBeUndefined();
