@@ -237,13 +237,13 @@ function setVisible(steps: Steps, node: SceneNode, visible: boolean): void {
   );
 }
 
-function recordOf({ field, paint, output }: Task, more: Partial<MadeRecord> = {}): MadeRecord {
+function recordOf(
+  { field, paint, output }: Task,
+  { effects = false, background = false }: Partial<Pick<MadeRecord, "effects" | "background">> = {},
+): MadeRecord {
   const results = output.objects.flatMap(({ image }) => (image === null ? [] : [image.hash]));
   const { kind, edit } = output;
-  return {
-    ...{ version: 1, kind, field, original: paint.imageHash, results, effects: false, background: false, edit },
-    ...more,
-  } as MadeRecord;
+  return { version: 1, kind, field, original: paint.imageHash, results, effects, background, edit };
 }
 
 // Groups: the layer stays as it is, with ours beside it.

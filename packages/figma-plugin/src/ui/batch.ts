@@ -1,5 +1,5 @@
 /** Many layers at once: each picture is looked at once, shown for review, and all are applied in one step. */
-import type { RawImage } from "@masklet/core";
+import type { RawImage, SubjectDoubt } from "@masklet/core";
 import { imageDataFrom } from "@masklet/core/web";
 import type { EdgeSettings } from "@masklet/editor";
 import type { Failure, Job, Refused, Target } from "../protocol.ts";
@@ -38,6 +38,8 @@ export class Batch {
   readonly #apply: HTMLButtonElement;
   readonly #stop: HTMLButtonElement;
   #recipe: string;
+  /** The picture looked at last: the layers that share it come one after the other. */
+  #last: { readonly work: Work; readonly doubts: readonly SubjectDoubt[] | undefined } | undefined;
   /** Goes up when the work begins anew or ends. */
   #run = 0;
 
@@ -82,7 +84,9 @@ export class Batch {
     const run = ++this.#run;
     const { say } = this.#options;
     this.#stop.disabled = false;
-    for (const [i, item] of this.#items.entries()) {
+    const hashes = [...new Set(this.#items.map(({ target }) => target.hash))];
+    const grouped = hashes.flatMap((hash) => this.#items.filter(({ target }) => target.hash === hash));
+    for (const [i, item] of grouped.entries()) {
       if (run !== this.#run) return;
       say(`Image ${i + 1} of ${this.#items.length}…`, "busy");
       await this.#look(item, run);
@@ -156,9 +160,15 @@ export class Batch {
     note.replaceChildren("Working…");
     const byHand = h("button", { on: { click: () => onOpen(target) } }, "By hand…");
     try {
-      const work = await Work.open({ channel, target, edge });
+      const last = this.#last;
+      const isSame = last?.work.target.hash === target.hash && last.work.target.made === null && target.made === null;
+      const known = isSame ? last : undefined;
+      const work = known?.work.in(target) ?? (await Work.open({ channel, target, edge }));
       if (run !== this.#run) return;
-      const doubts = work.removeFlatBackground();
+      // What a person has made of it before stays.
+      const found = (): readonly SubjectDoubt[] | undefined => (work.isReady ? [] : work.removeFlatBackground());
+      const doubts = known === undefined ? found() : known.doubts;
+      this.#last = { work, doubts };
       if (doubts === undefined || !work.isReady) {
         note.replaceChildren("The background is not of one colour. ", byHand);
         await draw(picture, work.image);

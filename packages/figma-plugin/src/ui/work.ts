@@ -40,6 +40,13 @@ export class Work {
     );
   }
 
+  /** The same picture in another layer: what is done to one is done to both. */
+  in(target: Target): Work {
+    const other = new Work(target, this.image, this.session, this.#edge);
+    other.#flat = this.#flat;
+    return other;
+  }
+
   /** Whether there is an object to cut out. */
   get isReady(): boolean {
     return this.session.document.objects.length > 0;
