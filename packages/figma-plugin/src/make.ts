@@ -206,14 +206,12 @@ function keep(steps: Steps, node: SceneNode, record: MadeRecord | undefined): vo
   const before = readRecord(node);
   const buttons = node.getRelaunchData();
   steps.run(
-    () => {
-      writeRecord(node, record);
-      node.setRelaunchData(record === undefined ? {} : { refine: "", restore: "" });
-    },
-    () => {
-      writeRecord(node, before);
-      node.setRelaunchData(buttons);
-    },
+    () => writeRecord(node, record),
+    () => writeRecord(node, before),
+  );
+  steps.run(
+    () => node.setRelaunchData(record === undefined ? {} : { refine: "", restore: "" }),
+    () => node.setRelaunchData(buttons),
   );
 }
 
@@ -517,9 +515,13 @@ function restore(steps: Steps, { home, content, record }: Made): void {
   }
   setRole(steps, content, undefined);
   steps.atLast(() => {
-    for (const child of home.children) if (readRole(child) !== undefined) child.remove();
+    const ours = home.children.filter((child) => readRole(child) !== undefined);
+    if (ours.length === home.children.length) {
+      home.remove();
+      return;
+    }
     // What somebody else put into the group stays in it.
-    if (home.removed) return;
+    for (const child of ours) child.remove();
     writeRecord(home, undefined);
     home.setRelaunchData({});
   });

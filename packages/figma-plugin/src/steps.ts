@@ -6,7 +6,7 @@ export class Steps {
   private readonly inverses: (() => void)[] = [];
   private readonly last: (() => void)[] = [];
 
-  /** Runs `change` and keeps how to undo it. */
+  /** Runs `change`, one write, and keeps how to undo it: of several the first would stay where the second is refused. */
   run<T>(change: () => T, inverse: (made: T) => void): T {
     const made = change();
     this.inverses.push(() => inverse(made));

@@ -73,6 +73,8 @@ const kinds: readonly (readonly [string, OutputKind, object])[] = [
   ["fill with background", "fill", { more: { background: { r: 1, g: 1, b: 1 } } }],
 ];
 
+const replacing = kinds.filter(([, kind]) => kind !== "copy" && kind !== "trimmed");
+
 async function make({ client }: Scene, kind: OutputKind, how: object = {}) {
   const { targets } = await client.call("selection", {});
   const target = targets[0];
@@ -199,7 +201,6 @@ describe("what was made can be undone, taken back and made again", () => {
     expect(figma.document.serialise()).toBe(before);
   });
 
-  const replacing = kinds.filter(([, kind]) => kind !== "copy" && kind !== "trimmed");
   test.each(replacing)("%s: restored", async (_, kind, how) => {
     const at = await scene();
     const { figma, client, before } = at;
@@ -327,6 +328,33 @@ describe("nothing is ever half made", () => {
       void make(at, kind).catch(() => undefined);
       await settle();
       expect([at.before, after]).toContain(at.figma.document.serialise());
+    }
+  });
+
+  test.each(kinds)("whichever write Figma refuses for %s, all is as before", async (_, kind, how) => {
+    for (let n = 0; ; n++) {
+      const at = await scene();
+      const { figma, before } = at;
+      figma.refusedWrite = figma.writes + n;
+      const { made } = await make(at, kind, how);
+      if (made.length > 0) {
+        expect(n).toBeGreaterThan(2);
+        break;
+      }
+      expect(figma.document.serialise(), `write ${n}`).toBe(before);
+    }
+  });
+
+  test.each(replacing)("whichever write Figma refuses while %s is restored, it stays made", async (_, kind, how) => {
+    for (let n = 0; ; n++) {
+      const at = await scene();
+      const { figma, client, before } = at;
+      const { made } = await make(at, kind, how);
+      const tree = figma.document.serialise();
+      figma.refusedWrite = figma.writes + n;
+      const { restored } = await client.call("restore", { nodes: made });
+      expect(figma.document.serialise(), `write ${n}`).toBe(restored === 1 ? before : tree);
+      if (restored === 1) break;
     }
   });
 

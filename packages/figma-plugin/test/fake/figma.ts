@@ -48,6 +48,10 @@ export class FakeFigma {
   /** The window: undefined until the plugin shows one. */
   window: (ShowUIOptions & { html: string }) | undefined;
   suggestions: unknown;
+  /** How often the plugin has written to the document. */
+  writes = 0;
+  /** The write, by its number, that Figma refuses. */
+  refusedWrite: number | undefined;
   /** Runs before Figma's n-th late answer, from 0. */
   between: ((n: number) => void) | undefined;
   onUi: ((message: unknown) => void) | undefined;
@@ -137,6 +141,7 @@ export class FakeFigma {
 
   private write(where: string): void {
     this.alive(where);
+    if (this.writes++ === this.refusedWrite) throw new Error(`in ${where}: Refused`);
     if (this.options.readOnly) throw new Error(`in ${where}: Cannot write to internal and read-only nodes`);
   }
 
