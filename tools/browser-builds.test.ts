@@ -1,4 +1,4 @@
-/** The setups of apps/docs/browser.md, made with the packages as they are published, and run in Chromium. */
+/** The setups of apps/docs/browser.md, and those of apps/docs/workers.md for bundlers, made with the packages as they are published, and run in Chromium. */
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
@@ -33,6 +33,16 @@ const expected = { iou: [0.65131, 0.69276, 0.57176], areas: [9665, 12991, 16418]
 
 const docs = readFileSync(join(root, "apps", "docs", "browser.md"), "utf8").replaceAll("\r\n", "\n");
 
+/** How the bundlers' worker and its page are written. */
+const workers = readFileSync(join(root, "apps", "docs", "workers.md"), "utf8").replaceAll("\r\n", "\n");
+
+/** What apps/docs/workers.md says, or an error. */
+function said(what: RegExp): string {
+  const [, text] = workers.match(what) ?? [];
+  if (text === undefined) throw new Error(`apps/docs/workers.md has no ${what}`);
+  return text;
+}
+
 /** A block of the page, by what follows its fence. */
 function block(mark: string): string {
   const [, text] = docs.split(`\`\`\`${mark}\n`);
@@ -58,6 +68,8 @@ const types: Readonly<Record<string, string>> = {
 const project = mkdtempSync(join(tmpdir(), "masklet-browser-"));
 const publicFolder = join(project, "public");
 const programs = ["ort", "tfjs"] as const;
+/** Pages whose worker computes: bundlers alone make them, as import maps do not reach into workers. */
+const pages = [...programs, "worker-page"] as const;
 const page = (script: string): string =>
   `<!doctype html><link rel="icon" href="data:,"><body></body><script type="module" src="${script}"></script>`;
 
@@ -82,16 +94,19 @@ function link(name: string): string {
 const setups: Readonly<Record<string, (out: string) => void>> = {
   Vite: (out) => {
     link("vite");
-    writeFileSync(join(project, "vite.config.mjs"), block("js vite.config.js"));
-    for (const name of programs) {
+    const config = replace(block("js vite.config.js"), {
+      "export default {": `export default {\n  ${said(/`(worker: \{ format: "es" \})`/)},`,
+    });
+    writeFileSync(join(project, "vite.config.mjs"), config);
+    for (const name of pages) {
       mkdirSync(join(project, name), { recursive: true });
       writeFileSync(join(project, name, "index.html"), page(`/${name}.js`));
     }
-    const pages = programs.map((name) => `${name}/index.html`);
+    const inputs = pages.map((name) => `${name}/index.html`);
     // Two pages are no matter of the setup; the public folder is served as it is.
     const script = `
       import { build } from "vite";
-      const options = { outDir: ${JSON.stringify(out)}, copyPublicDir: false, rolldownOptions: { input: ${JSON.stringify(pages)} } };
+      const options = { outDir: ${JSON.stringify(out)}, copyPublicDir: false, rolldownOptions: { input: ${JSON.stringify(inputs)} } };
       await build({ logLevel: "error", configFile: "vite.config.mjs", build: options });
     `;
     run("vite", ["--input-type=module", "--eval", script]);
@@ -102,27 +117,38 @@ const setups: Readonly<Record<string, (out: string) => void>> = {
     const script = `
       import webpack from "webpack";
       import config from "./webpack.config.mjs";
-      const entry = ${JSON.stringify(Object.fromEntries(programs.map((name) => [name, `./${name}.js`])))};
+      const entry = ${JSON.stringify(Object.fromEntries(pages.map((name) => [name, `./${name}.js`])))};
       webpack({ ...config, entry, output: { path: ${JSON.stringify(out)}, publicPath: "/" } }, (error, stats) => {
         if (error || stats.hasErrors()) throw error ?? new Error(stats.toString("errors-only"));
       });
     `;
     run("webpack", ["--input-type=module", "--eval", script]);
-    for (const name of programs) {
+    for (const name of pages) {
       mkdirSync(join(out, name), { recursive: true });
       writeFileSync(join(out, name, "index.html"), page(`/${name}.js`));
     }
   },
   esbuild: (out) => {
-    const [line = ""] = docs.match(/^esbuild main\.js .*$/m) ?? [];
-    const [, , ...flags] = line.replace("--outdir=public/js", `--outdir=${join(out, "js")}`).split(" ");
-    run("esbuild", [join(link("esbuild"), "bin", "esbuild"), ...programs.map((name) => `${name}.js`), ...flags]);
+    const esbuild = join(link("esbuild"), "bin", "esbuild");
+    const build = (entries: readonly string[], line: string): void => {
+      const flags = line.replace("--outdir=public/js", `--outdir=${join(out, "js")}`).split(" ");
+      run("esbuild", [esbuild, ...entries.map((name) => `${name}.js`), ...flags]);
+    };
+    build(programs, docs.match(/^esbuild main\.js (.*)$/m)?.[1] ?? "");
+    writeFileSync(
+      join(project, "worker-page.esbuild.js"),
+      replace(readFileSync(join(project, "worker-page.js"), "utf8"), {
+        [said(/= (new Worker\(new URL\(.*);$/m).replace("./worker.ts", "./worker.js")]:
+          said(/= (new Worker\("\/js.*);$/m),
+      }),
+    );
+    build(["worker-page.esbuild", "worker"], said(/^esbuild page\.ts worker\.ts (.*)$/m));
     for (const file of ["sam2.1_hiera_nano.safetensors", "sam2.1_hiera_nano.json"]) {
       copyFileSync(join(project, "node_modules", "@masklet", "model-nano", file), join(out, file));
     }
-    for (const name of programs) {
+    for (const name of pages) {
       mkdirSync(join(out, name), { recursive: true });
-      writeFileSync(join(out, name, "index.html"), page(`/js/${name}.js`));
+      writeFileSync(join(out, name, "index.html"), page(`/js/${name}${name === "worker-page" ? ".esbuild" : ""}.js`));
     }
   },
   "no bundler": (out) => {
@@ -153,6 +179,17 @@ describe.skipIf(!built || chromium() === undefined)("needs Chromium, and the bui
         createOrtBackend: "createTfjsBackend",
         "backend-ort/web": "backend-tfjs/web",
         "device:": "engine:",
+      }),
+    );
+    writeFileSync(join(project, "worker.js"), said(/^```ts\n\/\/ worker\.ts\n([^`]*wasmPaths[^`]*)```$/m));
+    writeFileSync(
+      join(project, "worker-page.js"),
+      replace(main, {
+        'import { createOrtBackend } from "@masklet/backend-ort/web";\n': "",
+        "ImagePredictor, loadSam2, maskArea": "createWorkerPredictor, maskArea",
+        'const backend = await createOrtBackend({ device: "wasm", wasmPaths: "/wasm/" });': `const worker = ${said(/= (new Worker\(new URL\(.*);$/m).replace("./worker.ts", "./worker.js")};`,
+        "new ImagePredictor(await loadSam2(checkpoint, { backend, config }))":
+          "await createWorkerPredictor(worker, checkpoint, { config })",
       }),
     );
     const wasm = join(publicFolder, "wasm");
@@ -258,6 +295,11 @@ describe.skipIf(!built || chromium() === undefined)("needs Chromium, and the bui
     )("$program, $how", { timeout: 90_000 }, async ({ program, isolated }) => {
       served = { folder: out, isolated };
       await check(`${origin}/${program}/`, { threads: isolated });
+    });
+
+    test.skipIf(name === "no bundler")("a worker", { timeout: 90_000 }, async () => {
+      served = { folder: out, isolated: true };
+      await check(`${origin}/worker-page/`, { threads: true });
     });
   });
 

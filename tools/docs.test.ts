@@ -222,7 +222,17 @@ const masklet = (args: readonly string[], cwd = root): Promise<{ readonly stdout
 const longOptions = (text: string): ReadonlySet<string> => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
 
 describe("the command line", () => {
-  const commands = ["segment", "track", "inspect", "eval", "doctor"] as const;
+  const commands = [
+    "segment",
+    "cutout",
+    "track",
+    "annotate",
+    "inspect",
+    "convert",
+    "labels",
+    "eval",
+    "doctor",
+  ] as const;
   const helps = Promise.all(commands.map(async (command) => (await masklet([command, "--help"])).stdout));
 
   test.each(commands.map((command, i) => [command, i] as const))(
@@ -275,7 +285,9 @@ describe("the command line", () => {
   });
 });
 
-const built = ["core", "backend-ort"].every((name) => existsSync(join(root, "packages", name, "dist", "web.js")));
+const built = ["core/dist/web.js", "backend-ort/dist/web.js", "editor/dist/element.js"].every((file) =>
+  existsSync(join(root, "packages", file)),
+);
 
 test.skipIf(!built || chromium() === undefined)(
   "examples/browser marks what is clicked on (needs Chromium, and the built packages)",
@@ -293,11 +305,13 @@ test.skipIf(!built || chromium() === undefined)(
       );
       const page = await browser.newPage();
       await page.goto(address);
-      const says = (text: RegExp): Promise<unknown> =>
-        page.locator("#status", { hasText: text }).waitFor({ timeout: 60_000 });
-      await says(/Click on an object/);
-      await page.locator("#canvas").click({ position: { x: 130, y: 121 } });
-      await says(/Predicted IoU 0\.9/);
+      const status = page.locator("masklet-editor .status");
+      await status.filter({ hasText: "Ready" }).waitFor({ timeout: 60_000 });
+      const [x, y] = await page
+        .locator("masklet-editor")
+        .evaluate((editor) => (editor as unknown as { pagePoint(at: number[]): number[] }).pagePoint([130, 121]));
+      await page.mouse.click(x ?? 0, y ?? 0);
+      await page.locator("masklet-editor li", { hasText: /Object 1.*0\.9/ }).waitFor({ timeout: 60_000 });
     } finally {
       await browser.close();
       server.kill();

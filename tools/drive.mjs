@@ -141,7 +141,7 @@ const tests = [
   build,
   { name: "API reports", needs: [build.name], run: () => node(["tools/api-report.mjs", "check"]) },
   { name: "size budgets", needs: [build.name], run: () => node(["tools/size.mjs", "check"]) },
-  { name: "core and labels without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
+  { name: "core, labels and sessions without a host", needs: [build.name], run: () => node(["tools/host-free.mjs"]) },
   { name: "unit and conformance tests", needs: [install.name], run: () => vitest("unit") },
   { name: "goldens", needs: [install.name], run: () => vitest("goldens") },
   {
@@ -165,16 +165,21 @@ const tests = [
   },
 ];
 
-const plans = { start: [install, build, segment], test: tests };
+/** @type {Stage} */
+const site = { name: "site", needs: [install.name], run: () => node(["apps/docs/site.mjs", "build"]) };
 
-const plan = process.argv[2];
-if (plan === "start" || plan === "test") {
+const plans = { start: [install, build, segment], test: tests, docs: [install, site], site: [install, site] };
+
+const plan = /** @type {keyof typeof plans} */ (process.argv[2]);
+if (Object.hasOwn(plans, plan)) {
   const total = runStages(plans[plan]);
+  const failed = total.failed > 0;
+  process.exitCode = failed ? 1 : 0;
   if (plan === "test") console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  else
-    console.log(total.failed > 0 ? "\nnpm start failed: see above" : "\nDone: open the overlay to see what was found.");
-  process.exitCode = total.failed > 0 ? 1 : 0;
+  else if (failed) console.log("\nfailed: see above");
+  else if (plan === "start") console.log("\nDone: open the overlay to see what was found.");
+  else if (plan === "docs") node(["apps/docs/site.mjs", "serve"]);
 } else {
-  console.error("usage: node tools/drive.mjs start|test");
+  console.error(`usage: node tools/drive.mjs ${Object.keys(plans).join("|")}`);
   process.exitCode = 2;
 }

@@ -1,5 +1,6 @@
-// Core and labels are free of hosts. Core's built entries, bundled, segment a picture in a bare node:vm context that has the
-// ES globals alone, from the nano checkpoint's bytes on the reference backend; those of labels convert a dataset there.
+// Core, labels and the editor's session are free of hosts. Core's built entries, bundled, segment a picture in a bare node:vm
+// context that has the ES globals alone, from the nano checkpoint's bytes on the reference backend; those of labels convert a
+// dataset there; a session paints, is saved, loaded and undone.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import vm from "node:vm";
@@ -91,4 +92,26 @@ const found = await vm.runInContext(convert, context)(
 if (found !== "voc 1, cvat 1, yolo 1") throw new Error(`@masklet/labels: in a bare context it reads ${found}`);
 console.log(
   `@masklet/labels: ${(labels.contents.length / 1024).toFixed(0)} KiB bundled; in a bare context it reads ${found}`,
+);
+
+const editor = await bundle("editor", 'export * from "./index.js";');
+vm.runInContext(editor.text, context, { filename: "editor.js" });
+const edit = `(async () => {
+  const data = new Uint8Array(48).fill(1, 0, 20);
+  const engine = {
+    model: { config: { imageSize: 64 } },
+    predict: async () => ({ masks: [{ width: 8, height: 6, data }], iouPredictions: [0.9] }),
+  };
+  const session = new editor.EditorSession({ width: 8, height: 6 }, { engine });
+  await session.addPoint([2, 2]);
+  session.grow(1);
+  const again = editor.EditorSession.load(JSON.parse(JSON.stringify(session.save())));
+  again.undo();
+  return editor.stepText(again.redoStep) + " " + again.mask(1).data.join("");
+})()`;
+const edited = await vm.runInContext(edit, context);
+if (edited !== `Grow ${"1".repeat(20)}${"0".repeat(28)}`)
+  throw new Error(`@masklet/editor: in a bare context it gives ${edited}`);
+console.log(
+  `@masklet/editor: ${(editor.contents.length / 1024).toFixed(0)} KiB bundled; in a bare context it undoes what it did`,
 );

@@ -2,6 +2,9 @@
 
     python3 against.py configs/sam2.1/sam2.1_hiera_t.yaml --threads 2 [--runs 1]
 
+With --everything N --checkpoint SAFETENSORS --image PATH it times Meta's SAM2AutomaticMaskGenerator with N points on a side
+instead, once, after a warm run with 4.
+
 The last line that it prints is {"torch": version, "peak": GFLOP/s, "milliseconds": {name: median of warm runs}},
 or {"skipped": why} where torch or Meta's package sam2 is missing. What a run reads lies ready when it begins.
 """
@@ -19,6 +22,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("config")
 parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--runs", type=int, default=5, help="at most so many of each")
+parser.add_argument("--everything", type=int, help="points on a side")
+parser.add_argument("--checkpoint")
+parser.add_argument("--image")
 options = parser.parse_args()
 
 
@@ -135,6 +141,40 @@ def track(objects):
     return run
 
 
+def read_safetensors(path):
+    data = bytearray(open(path, "rb").read())
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+        start, end = entry["data_offsets"]
+        count = (end - start) // 4
+        values = torch.frombuffer(data, dtype=torch.float32, count=count, offset=8 + length + start)
+        tensors[name] = values.reshape(entry["shape"])
+    return tensors
+
+
+def everything(points):
+    """Everything in one image; thresholds are those of report.ts, and the weights those of the other side."""
+    import numpy
+    from PIL import Image
+    from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
+
+    image = numpy.array(Image.open(options.image).convert("RGB"))
+    model.load_state_dict(read_safetensors(options.checkpoint))
+    thresholds = {"pred_iou_thresh": 0.5, "stability_score_thresh": 0.05, "points_per_batch": 16}
+
+    def generate(side):
+        started = time.perf_counter()
+        masks = SAM2AutomaticMaskGenerator(model, points_per_side=side, **thresholds).generate(image)
+        return len(masks), 1000 * (time.perf_counter() - started)
+
+    generate(4)
+    masks, milliseconds = generate(points)
+    finish({"torch": torch.__version__, "peak": gemm_peak(), "milliseconds": {"everything": milliseconds}, "masks": masks})
+
+
 WORK = [
     ("encode one image", encode, 5),
     ("decode one click", lambda: decode(1), 5),
@@ -162,6 +202,11 @@ def gemm_peak():
     a, b = torch.randn(2, 2048, 2048)
     return 2 * 2048**3 / min(warm(lambda: a @ b, 10)) / 1e6
 
+
+if options.everything is not None:
+    with torch.inference_mode():
+        print("bench: everything in PyTorch", file=sys.stderr, flush=True)
+        everything(options.everything)
 
 milliseconds = {}
 with torch.inference_mode():

@@ -14,12 +14,14 @@ export interface AgainstOptions {
   readonly threads: number;
   /** The interpreter. Default `python3`, or `python` where there is no such thing. */
   readonly python?: string;
+  /** Instead of all rows: Meta's automatic masks of an image, with so many points on a side and these weights. */
+  readonly everything?: { readonly points: number; readonly checkpoint: string; readonly image: string };
   /** Ends Python. */
   readonly signal?: AbortSignal;
 }
 
 /** Runs against.py. Whatever keeps it from measuring is a sentence, not an error: the bench has its own rows to print. */
-export async function againstPython({ model, threads, python, signal }: AgainstOptions): Promise<Against> {
+export async function againstPython({ model, threads, python, everything, signal }: AgainstOptions): Promise<Against> {
   const config = configs[model];
   if (config === undefined) return { skipped: `Meta's package has no config for ${model}` };
   const candidates = python === undefined ? ["python3", "python"] : [python];
@@ -27,6 +29,10 @@ export async function againstPython({ model, threads, python, signal }: AgainstO
   if (path === undefined) return { skipped: `${candidates.join(" and ")} did not start; --python names a Python` };
   const script = fileURLToPath(new URL("against.py", import.meta.url));
   const args = [script, `configs/sam2.1/sam2.1_hiera_${config}.yaml`, "--threads", String(threads)];
+  if (everything !== undefined) {
+    const { points, checkpoint, image } = everything;
+    args.push("--everything", String(points), "--checkpoint", checkpoint, "--image", image);
+  }
   try {
     const running = promisify(execFile)(path, args, { killSignal: "SIGKILL", ...(signal && { signal }) });
     running.child.stderr?.pipe(process.stderr);

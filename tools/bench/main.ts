@@ -7,6 +7,12 @@
  *
  * `pnpm bench --host` measures what needs no model instead: masks at the video's size, label maps, pictures; see host.ts.
  *
+ * `pnpm bench --datasets` (Linux) measures what datasets take: pictures a second of annotate, indexing a large COCO file; see
+ * datasets.ts.
+ *
+ * `pnpm bench --everything [--points N] [--against python]` times automatic masks of one image with N x N points, 32 if not
+ * given, and with Python Meta's generator on the same weights; see everything.ts.
+ *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
@@ -23,13 +29,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { precisions } from "@masklet/core";
-import { againstPython, besideRow } from "./against.ts";
+import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
 import { machine } from "./machine.ts";
+import { modelFiles } from "./model-files.ts";
 import {
   type Against,
   type Comparison,
   columns,
+  type DatasetRow,
+  type EverythingRow,
+  everythingMark,
   type HostRow,
   type MemoryUse,
   type Report,
@@ -41,7 +51,10 @@ import { work } from "./work.ts";
 const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
+    datasets: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
+    everything: { type: "boolean", default: false },
+    points: { type: "string", default: "32" },
     model: { type: "string", default: "nano,tiny" },
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
@@ -64,11 +77,27 @@ if (options.browser) {
   if (!options.json) for (const report of reports) printBrowser(report);
   printJson({ reports });
 } else if (options.memory) {
-  const uses = ["load large", "encode tiny", "eight objects", "many images"].map(
+  const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
     (what) => child("memory.ts", what) as MemoryUse,
   );
   if (!options.json) for (const use of uses) printMemory(use);
   printJson({ uses });
+} else if (options.datasets) {
+  const rows = child("datasets.ts") as readonly DatasetRow[];
+  if (!options.json) printDatasets(rows);
+  printJson({ rows });
+} else if (options.everything) {
+  const model = models.find((name) => name !== "nano") ?? "tiny";
+  const row = child("everything.ts", model, "--threads", String(threads), "--points", options.points) as EverythingRow;
+  if (!options.json) printEverything(model, row);
+  let python: Against | undefined;
+  if (options.against !== undefined) {
+    const image = fileURLToPath(new URL("../../examples/scene.png", import.meta.url));
+    const everything = { points: Number(options.points), checkpoint: modelFiles(model).checkpoint, image };
+    python = await inPython(model, { threads }, new AbortController(), everything);
+    if (!options.json) printEverythingBeside(row, python);
+  }
+  printJson({ model, threads, row, python });
 } else if (options.host) {
   const rows = child("host.ts") as readonly HostRow[];
   if (!options.json) printHost(rows);
@@ -105,7 +134,12 @@ function inProcesses(model: string): Report {
 }
 
 /** While Python runs, signals end it rather than the bench. */
-async function inPython(model: string, { threads }: Report, interruption: AbortController): Promise<Against> {
+async function inPython(
+  model: string,
+  { threads }: Pick<Report, "threads">,
+  interruption: AbortController,
+  everything?: AgainstOptions["everything"],
+): Promise<Against> {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const interrupt = (signal: NodeJS.Signals): void => {
     process.exitCode = 128 + constants.signals[signal];
@@ -113,7 +147,13 @@ async function inPython(model: string, { threads }: Report, interruption: AbortC
   };
   for (const signal of signals) process.on(signal, interrupt);
   const { python } = options;
-  const against = await againstPython({ model, threads, signal: interruption.signal, ...(python && { python }) });
+  const against = await againstPython({
+    model,
+    threads,
+    signal: interruption.signal,
+    ...(python && { python }),
+    ...(everything && { everything }),
+  });
   for (const signal of signals) process.off(signal, interrupt);
   return against;
 }
@@ -128,9 +168,43 @@ function child(script: string, ...args: readonly string[]): unknown {
   return JSON.parse(ended.stdout.toString());
 }
 
+function printEverything(model: string, { points, masks, milliseconds, ...parts }: EverythingRow): void {
+  const seconds = (time: number): string => `${(time / 1000).toFixed(2)} s`;
+  console.log(`\neverything in one image, ${model}: ${points} points in ${seconds(milliseconds)}, ${masks} masks`);
+  const { encode, decode, filter, upsample, nms } = parts;
+  const rest = milliseconds - encode - decode - filter - upsample - nms;
+  const cells = Object.entries({ encode, decode, filter, upsample, nms, rest });
+  console.log(
+    columns(cells.map(([part, time]) => [part, seconds(time), `${((100 * time) / milliseconds).toFixed(1)}%`])),
+  );
+}
+
+function printEverythingBeside({ milliseconds }: EverythingRow, python: Against): void {
+  if ("skipped" in python) {
+    console.log(`  PyTorch not measured: ${python.skipped}`);
+    return;
+  }
+  const theirs = python.milliseconds["everything"] ?? Number.NaN;
+  const ratio = theirs / milliseconds;
+  const verdict = ratio >= everythingMark ? "reached" : "missed";
+  console.log(
+    `  PyTorch ${(theirs / 1000).toFixed(2)} s: ${ratio.toFixed(2)} times as fast, ${verdict} ${everythingMark}`,
+  );
+}
+
 function printMemory({ name, bytes, mark }: MemoryUse): void {
   const verdict = bytes < mark ? "reached" : "missed";
   console.log(`${name}: ${(bytes / 1e6).toFixed(0)} MB of anonymous memory; ${verdict} ${(mark / 1e6).toFixed(0)} MB`);
+}
+
+function printDatasets(rows: readonly DatasetRow[]): void {
+  for (const { name, seconds, pictures, bytes, mark } of rows) {
+    const rate = pictures === undefined ? "" : `, ${(pictures / seconds).toFixed(1)} a second`;
+    const verdict = mark === undefined ? "" : `; ${bytes < mark ? "reached" : "missed"} ${(mark / 1e6).toFixed(0)} MB`;
+    console.log(
+      `${name}: ${seconds.toFixed(1)} s${rate}, ${(bytes / 1e6).toFixed(0)} MB of anonymous memory${verdict}`,
+    );
+  }
 }
 
 function printHost(rows: readonly HostRow[]): void {

@@ -8,15 +8,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createOrtBackend } from "@masklet/backend-ort/node";
-import { type GraphName, type Precision, precisions, type Sam2Config } from "@masklet/core";
-import {
-  GraphBuilder,
-  graphCost,
-  imageEncoderGraph,
-  maskDecoderGraph,
-  memoryAttentionGraph,
-  memoryEncoderGraph,
-} from "@masklet/core/backend";
+import { type Precision, precisions, type Sam2Config } from "@masklet/core";
+import { GraphBuilder, graphBuilders, graphCost } from "@masklet/core/backend";
 import { loadSam2 } from "@masklet/core/node";
 import { hashedTensor, memoryWeights } from "@masklet/core/testing";
 import { modelFiles } from "./model-files.ts";
@@ -99,15 +92,8 @@ function firstMask(): number | null {
 
 /** GFLOP of graphs. */
 function counted(graphs: Work["graphs"], config: Sam2Config): number {
-  return graphs.reduce((sum, [graph, sizes]) => sum + graphCost(builders[graph](config), sizes).flops / 1e9, 0);
+  return graphs.reduce((sum, [graph, sizes]) => sum + graphCost(graphBuilders[graph](config), sizes).flops / 1e9, 0);
 }
-
-const builders: { readonly [K in GraphName]: (config: Sam2Config) => ReturnType<typeof imageEncoderGraph> } = {
-  imageEncoder: imageEncoderGraph,
-  maskDecoder: maskDecoderGraph,
-  memoryEncoder: memoryEncoderGraph,
-  memoryAttention: memoryAttentionGraph,
-};
 
 /** The product whose best time is the peak. */
 async function gemm(): Promise<Run> {

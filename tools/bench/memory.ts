@@ -2,15 +2,16 @@
  * The memory of one piece of work, as JSON: anonymous resident bytes, which mapped files are not part of, over those of
  * the process before. Linux tells them; a worker asks while the work blocks its thread.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import { geometry, presets, VideoPredictor } from "@masklet/core";
 import { ImagePredictor, loadSam2, Sam2 } from "@masklet/core/node";
 import { hashedTensor, hashedWeights } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
+import { modelFiles } from "./model-files.ts";
+import { anonymous, peakOf } from "./peak.ts";
 import type { MemoryUse } from "./report.ts";
 import { writeTorchFile } from "./torch-file.ts";
 
@@ -18,28 +19,6 @@ const IMAGES = 1000;
 /** The first images fill caches and pools. */
 const SETTLED = 200;
 const WINDOW = 50;
-
-const anonymous = (): number => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
-
-/** The highest number of bytes while `work` runs, over those before. */
-async function peakOf(work: () => Promise<void>): Promise<number> {
-  const highest = new Float64Array(new SharedArrayBuffer(8));
-  const watch = `
-    const { readFileSync } = require("node:fs");
-    const { parentPort, workerData } = require("node:worker_threads");
-    const sample = () => {
-      const bytes = 1024 * Number(/RssAnon:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
-      workerData[0] = Math.max(workerData[0], bytes);
-    };
-    parentPort.postMessage("ready");
-    setInterval(sample, 2);`;
-  const worker = new Worker(watch, { eval: true, workerData: highest });
-  await new Promise((resolve) => worker.once("message", resolve));
-  const before = anonymous();
-  await work();
-  await worker.terminate();
-  return (highest[0] as number) - before;
-}
 
 const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
   "load large": async () => {
@@ -91,6 +70,21 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
       await backend.dispose();
     });
     return { name: "tracking eight objects with tiny until their memory is full, peak", bytes, mark: 1.5e9 };
+  },
+  "edgetam stream": async () => {
+    const { checkpoint } = modelFiles("edgetam");
+    const frame = { width: 640, height: 480, channels: 3, data: new Uint8Array(640 * 480 * 3).fill(90) } as const;
+    const bytes = await peakOf(async () => {
+      const backend = await createOrtBackend({ arena: false });
+      const model = await loadSam2(checkpoint, { backend });
+      const session = new VideoPredictor(model).stream();
+      await session.push(frame);
+      await session.addPrompt({ object: 0, points: [[200, 200]] });
+      for (let i = 0; i < 2 * geometry(model.config).memories; i++) await session.push(frame);
+      await model.dispose();
+      await backend.dispose();
+    });
+    return { name: "loading edgetam and tracking an object without an arena, peak", bytes, mark: 0.4e9 };
   },
   "many images": async () => {
     const backend = await createOrtBackend();

@@ -12,17 +12,18 @@ export interface ModelPaths {
   readonly config?: string;
 }
 
-/** `name` is nano, tiny, small, base-plus or large. */
+/** `name` is nano, tiny, small, base-plus or large, or that of a published model (`edgetam`, `efficienttam-ti-512`). */
 export function modelFiles(name: string): ModelPaths {
-  if (name !== "nano") return { checkpoint: hashedCheckpoint(`sam2.1-hiera-${name}`) };
+  if (name !== "nano") return { checkpoint: hashedCheckpoint(isPresetName(name) ? name : `sam2.1-hiera-${name}`) };
   return { checkpoint: fileURLToPath(nanoModel.checkpoint), config: fileURLToPath(nanoModel.config) };
 }
 
 /** A full-size model with hashed weights as a file, made once, so that loading reads what a user's would. */
 function hashedCheckpoint(preset: string): string {
   if (!isPresetName(preset)) throw new Error(`bench: ${preset} is none of ${Object.keys(presets).join(", ")}`);
-  const folder = fileURLToPath(new URL("../../.cache/bench/", import.meta.url));
-  const path = `${folder}${preset}.hashed.safetensors`;
+  const folder = fileURLToPath(new URL("../../.cache/bench/hashed/", import.meta.url));
+  // Some models are told apart by their files' names alone.
+  const path = `${folder}${preset}.safetensors`;
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true });
   const tensors = new Map<string, HostTensor>();

@@ -1,4 +1,4 @@
-import type { Precision } from "@masklet/core";
+import type { AutomaticMaskOptions, Precision } from "@masklet/core";
 
 /** One measured piece of work. */
 export interface Row {
@@ -15,6 +15,24 @@ export interface Row {
   readonly memory: { readonly baseline: number; readonly peak: number };
 }
 
+/** Everything in one image, and what of the time its parts take; the rest is JavaScript's own. */
+export interface EverythingRow {
+  readonly points: number;
+  readonly masks: number;
+  readonly milliseconds: number;
+  readonly encode: number;
+  readonly decode: number;
+  readonly filter: number;
+  readonly upsample: number;
+  readonly nms: number;
+}
+
+/** Thresholds under which hashed weights give masks to every stage; against.py has the same. */
+export const everythingOptions: AutomaticMaskOptions = { predIouThreshold: 0.5, stabilityScoreThreshold: 0.05 };
+
+/** How many times as fast as Meta's generator in PyTorch it is to be. */
+export const everythingMark = 4;
+
 /** A piece of work that needs no model. */
 export interface HostRow {
   readonly name: string;
@@ -22,6 +40,18 @@ export interface HostRow {
   readonly milliseconds: number;
   /** How many times as long as a plain loop over the bytes of eight masks, run in turns with it. */
   readonly passes: number;
+}
+
+/** Work with datasets. */
+export interface DatasetRow {
+  readonly name: string;
+  readonly seconds: number;
+  /** How many went through it, where that is what counts. */
+  readonly pictures?: number;
+  /** Of anonymous memory at its peak; of all processes together. */
+  readonly bytes: number;
+  /** What that aims to be below. */
+  readonly mark?: number;
 }
 
 /** A piece of work in another precision, run in turns with float32. */

@@ -39,9 +39,9 @@ const decode = (count: number): Work["prepare"] => {
   return async (model) => {
     const { imageSize, maskSide: side, features } = geometry(model.config);
     return repeat(model, await model.executable("maskDecoder"), {
-      imageEmbeddings: hashedMap("bench.features", features.imageEmbeddings),
-      highRes1: hashedMap("bench.highRes1", features.highRes1),
-      highRes0: hashedMap("bench.highRes0", features.highRes0),
+      ...Object.fromEntries(
+        Object.entries(features).map(([name, map]: [string, TokenMap]) => [name, hashedMap(`bench.${name}`, map)]),
+      ),
       points: float32(
         [count, 2, 2],
         Float32Array.from({ length: count * 4 }, (_, i) => (i * 97) % imageSize),

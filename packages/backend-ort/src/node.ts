@@ -2,17 +2,21 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
-import { MaskletError } from "@masklet/core";
-import { checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
+import { fileURLToPath } from "node:url";
+import { type ByteSource, MaskletError } from "@masklet/core";
+import { CheckpointError, checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
 import {
   createRemoveBackground,
   createSegment,
+  fileSource,
   type ImageSource,
   type RemoveBackground,
   type Segment,
   type SegmentModelSource,
+  systemReason,
 } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
+import { type DetectorOptions, detectorKeys, type OrtDetector, openDetector } from "./detect/detector.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
 import { nodeRuntimeMissing } from "./node-runtime.ts";
@@ -21,10 +25,15 @@ import { probeModel } from "./probe.ts";
 import { type Profiling, parseProfile } from "./profile.ts";
 import type { OrtBackend, OrtRuntime, OrtTuning } from "./runtime.ts";
 import { sessionOptions } from "./session-options.ts";
+import { type OnnxSubjectFinder, openSubjectModel, type SubjectFinderOptions } from "./subject-finder.ts";
 
+export type { DetectorOptions, OrtDetector } from "./detect/detector.ts";
+export { type DetectorLayout, detectorLayouts } from "./detect/layout.ts";
 export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
+export type { OnnxSubjectFinder, SubjectFinderOptions } from "./subject-finder.ts";
+export { type SubjectModel, type SubjectModelKind, subjectModelKinds, subjectModels } from "./subject-models.ts";
 
 // Read when the native library is loaded, which the application may do itself once this module is there; see the README.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
@@ -82,6 +91,48 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
       device === "cpu" && { modelCache: modelCache(options.modelCache, ort, session) }),
     ...(profile && { profiling: profileToFile }),
   });
+}
+
+/** Where a detector runs in Node, and what `DetectorOptions` say. */
+export interface OrtNodeDetectorOptions
+  extends DetectorOptions,
+    Pick<OrtNodeOptions, "ort" | "device" | keyof OrtTuning> {}
+
+/**
+ * A detector's ONNX file, which any exporter may have written, as a `Detector`: a path, or bytes. Weights in a file of
+ * their own are not found. A model whose shapes are not written is run once on black to see them.
+ *
+ * Rejects with a `DetectorError` for a model whose layout is not clear, with a `CheckpointError` "not-found" or
+ * "read-failed", with a `PromptError` for an option, or with a `BackendError` as `createOrtBackend`, or "compile-failed".
+ */
+export async function loadDetector(
+  model: string | Uint8Array,
+  options: OrtNodeDetectorOptions = {},
+): Promise<OrtDetector> {
+  checkKeys("loadDetector", options, nodeDetectorKeys);
+  const { ort: given, device = "cpu", threads, arena, memoryPattern, graphOptimization, ...rest } = options;
+  const bytes = typeof model === "string" ? await readModel(model) : model;
+  const ort = given ?? (await loadRuntime());
+  if (device !== "cpu") await requireDevice(ort, device);
+  const session = sessionOptions(device, {
+    threads: threads ?? physicalCores(),
+    ...(arena !== undefined && { arena }),
+    ...(memoryPattern !== undefined && { memoryPattern }),
+    ...(graphOptimization !== undefined && { graphOptimization }),
+  });
+  return openDetector(bytes, rest, { ort, sessionOptions: session, lock: new Queue() });
+}
+
+async function readModel(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "not-found" : "read-failed";
+    throw new CheckpointError(code, `the detector ${path} cannot be read: ${systemReason(cause)}`, {
+      cause,
+      details: { path },
+    });
+  }
 }
 
 /** The devices that `createOrtBackend` would accept on this machine, by trying each on a model of one node. */
@@ -183,6 +234,15 @@ async function profileToFile(): Promise<Profiling> {
   };
 }
 
+const nodeDetectorKeys: Keys<OrtNodeDetectorOptions> = {
+  ...detectorKeys,
+  ort: true,
+  device: true,
+  threads: true,
+  arena: true,
+  memoryPattern: true,
+  graphOptimization: true,
+};
 const nodeKeys: Keys<OrtNodeOptions> = {
   ort: true,
   device: true,
@@ -213,3 +273,20 @@ export const segment: Segment<ImageSource, Uint8Array, SegmentModelSource> = /* 
  */
 export const removeBackground: RemoveBackground<ImageSource, Uint8Array, SegmentModelSource> =
   /* @__PURE__ */ createRemoveBackground(segment);
+
+/**
+ * Opens a published model that finds what pictures are about: `finder` of `removeBackground`. `source` is the path of its
+ * ONNX file or a `file:` URL, bytes or a `ByteSource`.
+ *
+ * Rejects as `fileSource` of `@masklet/core/node` and `OrtBackend.openModel`; with a `BackendError` "model-ambiguous"
+ * where the file does not say which model it is (`details.choices`: name it with `kind`), "unsupported" for a file that
+ * takes no picture or gives no mask.
+ */
+export async function openSubjectFinder(
+  source: string | URL | ByteSource | Uint8Array,
+  options: SubjectFinderOptions,
+): Promise<OnnxSubjectFinder> {
+  const named = typeof source === "string" || source instanceof URL;
+  const path = source instanceof URL && source.protocol === "file:" ? fileURLToPath(source) : String(source);
+  return openSubjectModel(named ? await fileSource(path) : source, options);
+}

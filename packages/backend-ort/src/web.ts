@@ -1,4 +1,6 @@
+import type { ByteSource } from "@masklet/core";
 import {
+  cachedSource,
   createRemoveBackground,
   createSegment,
   type RemoveBackground,
@@ -6,12 +8,24 @@ import {
   type WebImageSource,
   type WebModelSource,
 } from "@masklet/core/web";
+import { type OnnxSubjectFinder, openSubjectModel, type SubjectFinderOptions } from "./subject-finder.ts";
 import { createOrtBackend } from "./web-backend.ts";
 
+export type { DetectorOptions, OrtDetector } from "./detect/detector.ts";
+export { type DetectorLayout, detectorLayouts } from "./detect/layout.ts";
 export type { OnnxModel, OnnxValue } from "./onnx-model.ts";
 export type { Profile, ProfiledNode } from "./profile.ts";
 export type { OrtBackend, OrtExecutable, OrtRuntime, OrtTuning } from "./runtime.ts";
-export { availableDevices, createOrtBackend, type OrtWebDevice, type OrtWebOptions } from "./web-backend.ts";
+export type { OnnxSubjectFinder, SubjectFinderOptions } from "./subject-finder.ts";
+export { type SubjectModel, type SubjectModelKind, subjectModelKinds, subjectModels } from "./subject-models.ts";
+export {
+  availableDevices,
+  createOrtBackend,
+  loadDetector,
+  type OrtWebDetectorOptions,
+  type OrtWebDevice,
+  type OrtWebOptions,
+} from "./web-backend.ts";
 
 /**
  * One object of an image in one call, on the GPU where there is an adapter, else wasm unless another `backend` is
@@ -34,3 +48,22 @@ export const segment: Segment<WebImageSource, Blob, WebModelSource> = /* @__PURE
  */
 export const removeBackground: RemoveBackground<WebImageSource, Blob, WebModelSource> =
   /* @__PURE__ */ createRemoveBackground(segment);
+
+/**
+ * Opens a published model that finds what pictures are about: `finder` of `removeBackground`. `source` is the address of
+ * its ONNX file, which is kept in Cache Storage; a Blob or file, bytes or a `ByteSource`.
+ *
+ * Rejects as `cachedSource` of `@masklet/core/web` and `OrtBackend.openModel`; with a `BackendError` "model-ambiguous"
+ * where the file does not say which model it is (`details.choices`: name it with `kind`), "unsupported" for a file that
+ * takes no picture or gives no mask.
+ */
+export async function openSubjectFinder(
+  source: string | URL | Blob | ByteSource | Uint8Array,
+  options: SubjectFinderOptions,
+): Promise<OnnxSubjectFinder> {
+  const { signal } = options;
+  const stop = signal === undefined ? {} : { signal };
+  if (source instanceof Blob) return openSubjectModel(new Uint8Array(await source.arrayBuffer()), options);
+  const named = typeof source === "string" || source instanceof URL;
+  return openSubjectModel(named ? await cachedSource(source, stop) : source, options);
+}

@@ -1,3 +1,4 @@
+import { leanTest } from "@masklet/core/test/slow.web";
 import { testBackend } from "@masklet/core/testing";
 import { describe, expect, test } from "vitest";
 import type { OrtBackend } from "../src/runtime.ts";
@@ -11,5 +12,5 @@ describe("wasm, two threads", () => {
 });
 
 describe("webgpu", () => {
-  testBackend(() => createOrtBackend({ device: "webgpu" }), { test, held });
+  testBackend(() => createOrtBackend({ device: "webgpu" }), { test: leanTest, held });
 });

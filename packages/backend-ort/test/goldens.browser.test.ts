@@ -2,16 +2,10 @@ import { testFullSize } from "@masklet/core/test/goldens/full-size";
 import { testNanoImage } from "@masklet/core/test/goldens/nano-image";
 import { testNanoVideo } from "@masklet/core/test/goldens/nano-video";
 import { shared } from "@masklet/core/test/goldens/shared.web";
-import { describe, inject } from "vitest";
+import { slow } from "@masklet/core/test/slow.web";
+import { describe } from "vitest";
 import { findAdapter, isSoftware } from "../src/gpu.ts";
 import { createOrtBackend } from "../src/web.ts";
-
-declare module "vitest" {
-  interface ProvidedContext {
-    /** Whether tests that take minutes run. */
-    slow: boolean;
-  }
-}
 
 const onWasm = () => createOrtBackend({ device: "wasm" });
 const onWebGpu = () => createOrtBackend({ device: "webgpu" });
@@ -38,9 +32,9 @@ describe("webgpu", async () => {
 
 // A software adapter takes five minutes on a machine that does nothing else.
 const adapter = await findAdapter();
-const slow = adapter !== null && isSoftware(adapter);
-describe.skipIf(adapter === null || (slow && !inject("slow")))(
-  `webgpu at full size${slow ? " (on a software adapter with MASKLET_SLOW=1)" : ""}`,
+const software = adapter !== null && isSoftware(adapter);
+describe.skipIf(adapter === null || (software && !slow))(
+  `webgpu at full size${software ? " (on a software adapter with MASKLET_SLOW=1)" : ""}`,
   () => {
     testFullSize(onWebGpu, {
       shared,

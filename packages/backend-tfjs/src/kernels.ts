@@ -53,6 +53,7 @@ export const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
   gelu: ({ tf, own, inputs: [x] }) =>
     own?.gelu(x) ?? tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
   sigmoid: ({ tf, inputs: [x] }) => tf.sigmoid(x),
+  sqrt: ({ tf, inputs: [x] }) => tf.sqrt(x),
   sin: ({ tf, traits, inputs: [x] }) => (traits.exactTrigonometry ? tf.sin(x) : sine(tf, x, 0)),
   cos: ({ tf, traits, inputs: [x] }) => (traits.exactTrigonometry ? tf.cos(x) : sine(tf, x, 0.5)),
   clamp: ({ tf, inputs: [x], attributes: { minValue, maxValue } }) => {

@@ -51,6 +51,7 @@ type TfFunction =
   | "sin"
   | "slice"
   | "softmax"
+  | "sqrt"
   | "square"
   | "squaredDifference"
   | "sub"

@@ -40,6 +40,7 @@ export type TfOps = Pick<
   | "cos"
   | "slice"
   | "softmax"
+  | "sqrt"
   | "square"
   | "squaredDifference"
   | "sub"

@@ -1,3 +1,4 @@
+import { leanTest } from "@masklet/core/test/slow.web";
 import { testBackend } from "@masklet/core/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, test } from "vitest";
@@ -14,7 +15,7 @@ describe.each(["webgl", "webgpu"] as const)("%s", (engine) => {
     await (await createTfjsBackend({ engine })).dispose();
     tf.env().set(forwarding[engine], false);
   });
-  testBackend(() => createTfjsBackend({ engine }), { test, held });
+  testBackend(() => createTfjsBackend({ engine }), { test: engine === "webgpu" ? leanTest : test, held });
 });
 
 /** With threads, which it does not have in Node. */

@@ -5,11 +5,13 @@ import {
   type DownloadOptions,
   downloadFile,
   ImagePredictor,
+  type Mask,
   type MaskLogits,
   MaskletError,
   openVideo,
   type Prompt,
   parseJson,
+  presetNamed,
   type RawImage,
   readImage,
   type Sam2,
@@ -36,9 +38,15 @@ interface ImageCase extends FigurePrompt {
   readonly low_res: Corner;
 }
 
+interface VideoPrompt extends FigurePrompt {
+  readonly id: number;
+  /** Instead of points and box: the case of whose first frame the object of this id has its mask. */
+  readonly mask_from?: number;
+}
+
 interface VideoCase {
   readonly video: string;
-  readonly objects: readonly (FigurePrompt & { readonly id: number })[];
+  readonly objects: readonly VideoPrompt[];
   readonly frames: number;
   /** [frame][object], at the frame's size. */
   readonly video_res: readonly (readonly Corner[])[];
@@ -64,9 +72,9 @@ export interface Figure {
   readonly holds: boolean;
 }
 
-/** Those that ship with masklet, for Meta's names. Rejects with a `MaskletError` "no-figures". */
+/** Those that ship with masklet, for published models. Rejects with a `MaskletError` "no-figures". */
 export async function readFigures(model: string, path: string | undefined): Promise<Figures> {
-  const name = basename(model);
+  const name = presetNamed(model) ?? basename(model);
   const file = path ?? new URL(`../figures/${name}.json`, import.meta.url);
   try {
     return parseJson(await readFile(file)) as Figures;
@@ -145,13 +153,19 @@ export async function* compareFigures(
     ];
   }
 
+  const firstMasks: ReadonlyMap<number, Mask>[] = [];
   for (const [i, { video: name, objects, frames, video_res }] of figures.video.entries()) {
     const title = `video ${i} (${name})`;
     onCase(title);
     await using video = await openVideo(await locate(name), options);
     await using session = new VideoPredictor(model, { fillHoleArea: 0, returnLogits: true }).start(video);
-    for (const { id, ...prompt } of objects) await session.addPrompt({ frame: 0, object: id, ...prompt }, options);
+    for (const { id: object, mask_from, ...prompt } of objects) {
+      const mask = mask_from === undefined ? undefined : firstMasks[mask_from]?.get(object);
+      if (mask === undefined) await session.addPrompt({ frame: 0, object, ...prompt }, options);
+      else await session.addMask({ frame: 0, object, mask }, options);
+    }
     for await (const { frame, objects: found } of session.propagate({ count: frames, ...options })) {
+      if (frame === 0) firstMasks.push(new Map(found.map(({ id, mask }) => [id, mask])));
       const { width, height } = video.size;
       yield found.flatMap(({ id, logits }, k) =>
         corner(

@@ -44,11 +44,16 @@ export async function removeMatching(folder: string, matches: (name: string) => 
 
 /** Whether a killed run was writing a file under the temporary name `name`; with `target`, a file of that name. */
 export function isUnfinished(name: string, target?: string): boolean {
-  const kept = /^\.(.+)\.[0-9a-f]{12}\.tmp$/s.exec(name)?.[1];
+  const kept = unfinishedName(name);
   // Of a long name the temporary one has the beginning alone.
   return (
     kept !== undefined && (target === undefined || kept === target || (kept.length > 50 && target.startsWith(kept)))
   );
+}
+
+/** The name, or its beginning, of the file that was being written under the temporary name `name`. */
+export function unfinishedName(name: string): string | undefined {
+  return /^\.(.+)\.[0-9a-f]{12}\.tmp$/s.exec(name)?.[1];
 }
 
 /** Equal for paths of one file, even before it exists. */

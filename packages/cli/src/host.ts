@@ -11,8 +11,8 @@ export interface Host {
   readonly signal: AbortSignal;
 }
 
-/** 130 is a shell's code for a command that Ctrl-C ended. */
-export type ExitCode = 0 | 1 | 2 | 3 | 130;
+/** 4: done, but unsure of some results. 130 is a shell's code for a command that Ctrl-C ended. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130;
 
 /** Writes all of `data` to standard output. Rejects with a `MaskletError` "write-failed". */
 export function print({ stdout }: Host, data: string | Uint8Array): Promise<void> {

@@ -3,15 +3,13 @@ import type { OrtNodeDevice } from "@masklet/backend-ort/node";
 import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
 import { type Precision, precisions } from "@masklet/core/node";
 import type { BackendSettings } from "./models.ts";
-import { choiceOption, listed, numberOption, type Option, UsageError } from "./usage.ts";
+import { choiceOption, listed, numberOption, type OneOption, UsageError } from "./usage.ts";
 
 const backends = ["ort", "tfjs", "reference"] as const;
 const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
 const engines: readonly TfjsNodeEngine[] = ["node-gpu", "node", "wasm", "cpu"];
 
 type ModelOption = "model" | "config" | "dtype" | "backend" | "device" | "threads" | "model-cache";
-
-type OneOption<T extends Option["type"]> = Omit<Option, "multiple"> & { readonly type: T };
 
 export const modelOptions: Readonly<
   Record<ModelOption, OneOption<"string">> & Record<"offline", OneOption<"boolean">>
@@ -20,7 +18,7 @@ export const modelOptions: Readonly<
     type: "string",
     short: "m",
     value: "MODEL",
-    help: "A name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of Meta's on this machine, else nano.",
+    help: "A name (sam2.1-hiera-tiny, edgetam), a .pt or .safetensors file, a folder, nano, the small one that ships with masklet, or auto, the default: the one chosen with masklet models use, else the best of the published models on this machine, else nano.",
   },
   offline: {
     type: "boolean",
@@ -29,7 +27,7 @@ export const modelOptions: Readonly<
   config: {
     type: "string",
     value: "JSON",
-    help: "The model's config, where it is not one of Meta's and none lies beside it.",
+    help: "The model's config, where it is none of the published models and none lies beside it; or the name of a published model, where several have such tensors (efficienttam-s-1).",
   },
   dtype: {
     type: "string",
@@ -59,6 +57,17 @@ export const maxPixelsOption = {
   type: "string",
   value: "N",
   help: "Take images and frames of at most N pixels, width times height. Default: 134217728.",
+} as const;
+
+/** How masks are made of what the model says. */
+export const maskOptions = {
+  "mask-threshold": { type: "string", value: "N", help: "The logit above which a pixel is on the object. Default 0." },
+  "max-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default 0." },
+  "max-speck-area": {
+    type: "string",
+    value: "N",
+    help: "Remove specks of at most N low-resolution pixels. Default 0.",
+  },
 } as const;
 
 /** What `parseArgs` makes of `modelOptions`. */

@@ -11,9 +11,11 @@ import {
   type DownloadOptions,
   type Environment,
   fileSource,
+  isPresetName,
   loadSam2,
   type ModelFiles,
   obtainModel,
+  presets,
   readConfig,
   readUserSettings,
   resolveModel,
@@ -46,7 +48,7 @@ export async function findModel(name: string, env: Environment): Promise<FoundMo
   return { name, checkpoint: fileURLToPath(nanoModel.checkpoint), config: fileURLToPath(nanoModel.config) };
 }
 
-/** As `findModel`; one of Meta's models that is not on this machine is downloaded. Rejects as `obtainModel`. */
+/** As `findModel`; a published model that is not on this machine is downloaded. Rejects as `obtainModel`. */
 export async function obtain(
   name: string,
   { env, signal }: Pick<Host, "env" | "signal">,
@@ -82,8 +84,8 @@ export async function autoName(env: Environment): Promise<string> {
 }
 
 /**
- * The model where none is named: the one that was chosen, which is fetched where it is missing, else the best of Meta's
- * on this machine, else nano. It is said which, on standard error.
+ * The model where none is named: the one that was chosen, which is fetched where it is missing, else the best of the
+ * published models on this machine, else nano. It is said which, on standard error.
  *
  * With nano and a terminal a real one is offered, once: the answer is remembered. Rejects as `obtain` and `autoModel`.
  */
@@ -131,8 +133,9 @@ export async function findAuto(asking: ModelHost): Promise<FoundModel> {
   return shipped;
 }
 
-/** The config to use: the file given, else the one beside the checkpoint, if there is one. */
+/** The config to use: the published model's or the file given, else the one beside the checkpoint, if there is one. */
 export async function configOf(model: ModelFiles, given: string | undefined): Promise<Sam2Config | undefined> {
+  if (given !== undefined && isPresetName(given)) return presets[given];
   const path = given ?? model.config;
   return path === undefined ? undefined : readConfig(path);
 }

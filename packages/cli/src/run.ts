@@ -7,9 +7,13 @@ type Command = (args: readonly string[], host: Host) => Promise<ExitCode>;
 /** Each loads what it needs alone. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   segment: async () => (await import("./commands/segment.ts")).segment,
+  cutout: async () => (await import("./commands/cutout.ts")).cutout,
   track: async () => (await import("./commands/track.ts")).track,
+  annotate: async () => (await import("./commands/annotate.ts")).annotate,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   models: async () => (await import("./commands/models.ts")).models,
+  convert: async () => (await import("./commands/convert.ts")).convert,
+  labels: async () => (await import("./commands/labels.ts")).labels,
   eval: async () => (await import("./commands/eval.ts")).evaluate,
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
 };
@@ -19,13 +23,19 @@ const help = `masklet ${version}: segment images and videos with SAM 2
 Usage: masklet COMMAND [options]
 
 Commands:
-  segment IMAGE...   Find objects by points, boxes or masks; write cutouts, masks, overlays.
+  segment IMAGE...   Find objects by points, boxes or masks, with a detector, or all; write masks, cutouts, overlays.
+  cutout IMAGE...    Cut out what pictures are about, without a prompt.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
+  annotate SOURCE    Make masks of the boxes of labels, or of everything; write a dataset.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
-                     Meta's models on this machine: choose one, fetch, check and delete them.
+                     Published models on this machine: choose one, fetch, check and delete them.
+  convert FROM TO --to FORMAT
+                     Convert labels: COCO, YOLO, CVAT and others; say first what is lost.
+  labels (check | stats) LABELS...
+                     Name what is wrong with labels; count what is in them.
   eval PREDICTIONS LABELS
-                     Compare tracked masks with the true ones.
+                     Compare masks with the true ones.
   doctor             Show what this machine can run.
 
 Options:
@@ -35,11 +45,13 @@ Options:
 Examples:
   masklet segment photo.jpg --point 581,532
   masklet segment photo.jpg --box 45,35,224,209 --format cutout,json -o out
+  masklet cutout "products/*.jpg" --crop -o out
   masklet track clip.mp4 --point 581,532 --format overlay -o out
   masklet inspect sam2.1-hiera-tiny
 
 Exit codes:
-  0 done, 1 failed, 2 wrong usage, 3 some images or frames failed, 130 interrupted
+  0 done, 1 failed, 2 wrong usage, 3 some images or frames failed,
+  4 done but unsure (cutout), 130 interrupted
 `;
 
 /**

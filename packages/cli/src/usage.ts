@@ -17,6 +17,9 @@ export interface Option {
   readonly help: string;
 }
 
+/** One that is given once. */
+export type OneOption<T extends Option["type"]> = Omit<Option, "multiple"> & { readonly type: T };
+
 export type Options = Readonly<Record<string, Option>>;
 
 /** A command's help, from the same table that it is parsed with. */

@@ -161,3 +161,18 @@ function write(name: string, bytes: Uint8Array | string): string {
   writeFileSync(join(folder, name), bytes);
   return join(folder, name);
 }
+
+test("--config takes a published model's name", async () => {
+  const { code, stderr } = await cli(["inspect", "nano", "--config", "efficienttam-ti-512"]);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/is not efficienttam-ti-512: \d+ tensors missing/)]);
+});
+
+test("a published model that is not here is shown all the same, by its name or its repository's", async () => {
+  for (const name of ["edgetam", "facebook/EdgeTAM"]) {
+    const { model, file, graphs } = await report(name);
+    expect([model, file]).toEqual([presets.edgetam, null]);
+    const encoder = graphs.find((graph) => graph.name === "imageEncoder");
+    expect((encoder?.flops ?? 0) / 1e9).toBeGreaterThan(30);
+    expect((encoder?.flops ?? 0) / 1e9).toBeLessThan(40);
+  }
+});

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { presets } from "@masklet/core/node";
 import { commit, ModelServer } from "@masklet/core/test/model-server";
 import { nanoModel } from "@masklet/model-nano";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -43,17 +44,20 @@ test("pull fetches a model once and prints where it is, and so does path", async
   expect(JSON.parse(stdout.toString())).toMatchObject({ name, checkpoint: checkpoint() });
 });
 
-test("list shows all of Meta's and what is here", async () => {
+test("list shows all published models and what is here", async () => {
   await run("pull", name);
   const { stdout } = await run("list");
   const lines = stdout.toString().split("\n");
   expect(lines.filter((line) => line.startsWith("sam2"))).toHaveLength(8);
   expect(lines.find((line) => line.startsWith(`${name} `))).toMatch(/0\.1 MB .*model\.safetensors$/);
-  expect(lines.filter((line) => line.endsWith("not here"))).toHaveLength(7);
+  expect(lines.filter((line) => line.endsWith("not here"))).toHaveLength(Object.keys(presets).length - 1);
+  expect(lines.find((line) => line.startsWith("edgetam "))).toMatch(/about 5[56]\.\d MB +Apache-2\.0 +not here$/);
+  expect(lines.find((line) => line.startsWith("efficienttam-ti-1 "))).toMatch(
+    /about 71\.\d MB +Apache-2\.0 +not here$/,
+  );
   const { models } = JSON.parse((await run("list", "--json")).stdout.toString());
-  expect(models[0]).toMatchObject({ name, checkpoint: checkpoint(), bytes: bytes.length });
-  for (const { downloadBytes } of models) expect(downloadBytes).toBeGreaterThan(150e6);
-  expect(lines.filter((line) => /about \d+\.\d MB +not here$/.test(line))).toHaveLength(7);
+  expect(models[0]).toMatchObject({ name, license: "Apache-2.0", checkpoint: checkpoint(), bytes: bytes.length });
+  for (const { downloadBytes } of models) expect(downloadBytes).toBeGreaterThan(55e6);
 });
 
 test("verify tells what is damaged", async () => {

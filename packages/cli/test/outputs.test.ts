@@ -20,11 +20,11 @@ test.each([
   ["json", [{ id: "1" }, { id: "2" }], ["scene.json"]],
   ["svg", [{ id: "1" }, { id: "2" }], ["scene.svg"]],
 ] as const)("%s of %j", (format, masks, expected) => {
-  expect(outputNames("scene", format, masks, { webp: false })).toEqual(expected);
+  expect(outputNames("scene", format, masks, { webp: false, unprompted: false })).toEqual(expected);
 });
 
 test("cutouts as WebP", () => {
-  expect(outputNames("a.b", "cutout", [{ id: "1" }], { webp: true })).toEqual(["a.b.cutout.webp"]);
+  expect(outputNames("a.b", "cutout", [{ id: "1" }], { webp: true, unprompted: false })).toEqual(["a.b.cutout.webp"]);
 });
 
 describe("results that would collide are refused before any work", () => {

@@ -1,50 +1,18 @@
 /** What only a process of its own shows: exit codes, signals, a full disk, a reader that leaves. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { readImage } from "@masklet/core/node";
 import { expect, test } from "vitest";
 import { emptyCache, filesIn, scene, temporaryFolder } from "./cli.ts";
+import { command, inShell, masklet, start } from "./process.ts";
 import { clip, contents, until } from "./track.ts";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-const command = [process.execPath, "--conditions=@masklet/source", "--no-warnings", main] as const;
 const segment = ["segment", scene, "--box", "45,35,224,209", "--model", "nano"] as const;
 const windows = process.platform === "win32";
 const folder = temporaryFolder();
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-}
-
-function start(line: readonly string[], env: Readonly<Record<string, string>> = emptyCache): Running {
-  const [program = "", ...args] = line;
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
-  const text = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (chunk: string) => {
-      text[name] += chunk;
-    });
-  }
-  return { child, ended: once(child, "close").then(([code, signal]) => ({ code, signal, ...text })) };
-}
-
-const masklet = (...args: readonly string[]): Running => start([...command, ...args]);
-
-/** In a shell with a limit, or with its output going elsewhere. */
-const inShell = (script: string, ...args: readonly string[]): Running =>
-  start(["/bin/sh", "-c", script, "sh", ...command, ...args]);
 
 test.each([
   [0, ["--version"]],

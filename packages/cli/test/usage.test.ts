@@ -5,16 +5,22 @@ import { version } from "../src/version.ts";
 import { cli, emptyCache, type RunResult, records, scene, temporaryFolder } from "./cli.ts";
 
 test.each([
-  ["", "needs a command: segment, track, inspect, models, eval or doctor"],
-  ["frobnicate", 'takes segment, track, inspect, models, eval or doctor as its command, got "frobnicate"'],
+  ["", "needs a command: segment, cutout, track, annotate, inspect, models, convert, labels, eval or doctor"],
+  [
+    "frobnicate",
+    'takes segment, cutout, track, annotate, inspect, models, convert, labels, eval or doctor as its command, got "frobnicate"',
+  ],
   ["constructor", 'got "constructor"'],
   ["segment", "needs an image"],
   ["segment a.png", "needs at least one --point, --box or --mask"],
   ["segment a.png --points 1,2", "--points"],
   ["segment a.png --point", "--point"],
   ["segment a.png --point --json", "--point"],
-  ["segment a.png --point 1,2 --format cutout,gif", '--format takes cutout, mask, overlay, json or svg, got "gif"'],
-  ["segment a.png --point 1,2 --format=", '--format takes cutout, mask, overlay, json or svg, got ""'],
+  [
+    "segment a.png --point 1,2 --format cutout,gif",
+    '--format takes cutout, mask, overlay, svg, label, coco or json, got "gif"',
+  ],
+  ["segment a.png --point 1,2 --format=", '--format takes cutout, mask, overlay, svg, label, coco or json, got ""'],
   ["segment a.png --point 1,2 --device gpu", '--device takes cpu, webgpu, cuda, coreml or dml, got "gpu"'],
   ["segment a.png --point 1,2 --backend tf", '--backend takes ort, tfjs or reference, got "tf"'],
   [
@@ -183,7 +189,13 @@ test("every option of segment is in its help", async () => {
   const shown = [...stdout.toString().matchAll(/^ {2}(?:-\w,| {3}) --([\w-]+)/gm)].map(([, name]) => name);
   expect(shown).toEqual([
     ...["point", "box", "mask", "box-format", "multimask", "refine"],
-    ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp", "tolerance"],
+    ...["everything", "points-per-side", "point-grids", "points-per-batch", "pred-iou-thresh"],
+    ...["stability-score-thresh", "stability-score-offset", "box-nms-thresh", "crop-n-layers", "crop-nms-thresh"],
+    ...["crop-overlap-ratio", "crop-n-points-downscale-factor", "min-mask-region-area", "use-m2m"],
+    ...["no-multimask-output", "region", "known", "adaptive"],
+    ...["detector", "text", "text-model", "detector-layout", "names", "conf", "iou", "imgsz", "max-det", "classes"],
+    ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp"],
+    ...["output-mode", "label-order", "tolerance"],
     ...["model", "offline", "config", "dtype", "backend", "device", "threads", "model-cache"],
     ...["max-pixels", "mask-threshold", "max-hole-area", "max-speck-area"],
     ...["quiet", "help"],

@@ -108,6 +108,7 @@ export type BackendErrorCode =
   | "device-unavailable"
   | "disposed"
   | "dtype-unsupported"
+  | "model-ambiguous"
   | "out-of-memory"
   | "run-failed"
   | "runtime-missing"
@@ -189,6 +190,22 @@ export type MaskErrorCode =
 /** A mask, run lengths or a polygon that cannot be converted. */
 export class MaskError extends MaskletError<MaskErrorCode> {
   override readonly name: string = "MaskError";
+}
+
+export type DetectorErrorCode =
+  | "input-size"
+  | "labels-mismatch"
+  | "layout-ambiguous"
+  | "layout-mismatch"
+  | "layout-unknown"
+  | "model-malformed"
+  | "no-such-class"
+  | "pipeline-answer"
+  | "pipeline-missing";
+
+/** A detector's model or pipeline that cannot be understood; `details` has what was found in it, and what to choose from. */
+export class DetectorError extends MaskletError<DetectorErrorCode> {
+  override readonly name: string = "DetectorError";
 }
 
 export type StateErrorCode =

@@ -10,6 +10,8 @@ export {
   type BackendErrorCode,
   CheckpointError,
   type CheckpointErrorCode,
+  DetectorError,
+  type DetectorErrorCode,
   DownloadError,
   type DownloadErrorCode,
   FrameError,
@@ -72,6 +74,7 @@ export {
   splitMask,
 } from "./mask/components.ts";
 export { type Cutout, type CutoutOptions, cutout } from "./mask/cutout.ts";
+export { type DecontaminateOptions, decontaminate } from "./mask/decontaminate.ts";
 export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/effects.ts";
 export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
@@ -108,9 +111,11 @@ export { ringRle, strokeRle } from "./mask/stroke.ts";
 export { type SvgObject, svgDocument, svgPath } from "./mask/svg.ts";
 export {
   type DecoderConfig,
+  type EfficientTamPresetName,
   type EncoderConfig,
   type EncoderConfigs,
   type EncoderKind,
+  type HieraPresetName,
   isPresetName,
   type MemoryConfig,
   type MemoryConfigs,
@@ -125,9 +130,15 @@ export type { FullMemoryConfig } from "./model/full-memory.ts";
 export { type Geometry, geometry, type TokenMap } from "./model/geometry.ts";
 export type { GraphName } from "./model/graphs.ts";
 export type { HieraConfig } from "./model/hiera.ts";
+export type { FeatureLevels } from "./model/image-encoder.ts";
+export type { PerceiverMemoryConfig } from "./model/perceiver-memory.ts";
+export type { PooledMemoryConfig } from "./model/pooled-memory.ts";
 export { type Precision, precisions } from "./model/precision.ts";
 export { presetsByQuality } from "./model/preset-rank.ts";
+export { type PublishedModel, presetNamed, published } from "./model/published.ts";
+export type { RepVitConfig } from "./model/repvit.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
+export type { VitConfig } from "./model/vit.ts";
 export {
   type AutomaticMask,
   AutomaticMaskGenerator,
@@ -136,6 +147,14 @@ export {
   type AutomaticMaskStep,
   type GenerateOptions,
 } from "./predict/automatic-masks.ts";
+export {
+  type Detection,
+  type DetectionPipeline,
+  type DetectOptions,
+  type Detector,
+  type PipelineDetectorOptions,
+  pipelineDetector,
+} from "./predict/detector.ts";
 export type { ImagePrediction } from "./predict/finish.ts";
 export {
   type CachedImageOptions,

@@ -3,7 +3,6 @@ import { readConfig } from "./node/load.ts";
 import { serveWorkerWith } from "./node/worker.ts";
 import type { RemoteHost, Sam2HostOptions } from "./remote/host.ts";
 
-export { officialUrl } from "./checkpoint/official.ts";
 export * from "./index.ts";
 export { nearest } from "./nearest.ts";
 export { type AutoModel, autoModel } from "./node/auto-model.ts";

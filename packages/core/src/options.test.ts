@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
+import { boundaryF, evaluateLabels, evaluateMasklet } from "./eval/masklets.ts";
+import { maskTree } from "./mask/arrange.ts";
+import { fetchBytes, fetchToFile } from "./node/download/address.ts";
+import { verifyModel } from "./node/download/manage.ts";
 import { checkAwaited, checkKeys, type Keys } from "./options.ts";
+import { type Sam2HostOptions, serveSam2 } from "./remote/host.ts";
+import type { PortLike } from "./remote/port.ts";
+import { type SavAnnotation, savFrames } from "./video/sav.ts";
 
 interface Some {
   readonly multimaskOutput?: boolean;
@@ -43,4 +50,23 @@ test("what is no object, and what was not awaited", () => {
   expect(() => checkAwaited("load", "backend", Promise.resolve())).toThrow(
     expect.objectContaining({ code: "not-awaited", details: { what: "backend" } }),
   );
+});
+
+test("functions and methods refuse options that they do not have", async () => {
+  const mask = { width: 1, height: 1, data: new Uint8Array(1) };
+  const wrong = { misspelt: 1 } as object;
+  const calls: readonly (() => unknown)[] = [
+    () => maskTree([], wrong),
+    () => boundaryF(mask, mask, wrong),
+    () => evaluateMasklet([mask], [mask], wrong),
+    () => evaluateLabels([mask], [mask], wrong),
+    () => savFrames({} as SavAnnotation, wrong).next(),
+    () => serveSam2({} as PortLike, wrong as Sam2HostOptions),
+    () => fetchBytes("https://example.org", { maxBytes: 1, ...wrong }),
+    () => fetchToFile("https://example.org", "never-made", { maxBytes: 1, ...wrong }),
+    () => verifyModel("owner/model", { env: {}, ...wrong }),
+  ];
+  for (const call of calls) {
+    await expect((async () => call())(), String(call)).rejects.toMatchObject({ code: "unknown-option" });
+  }
 });

@@ -8,13 +8,7 @@ import { BackendError, StateError } from "./errors.ts";
 import { freeAll } from "./free.ts";
 import type { Graph, Value } from "./graph/graph.ts";
 import type { Sam2Config } from "./model/config.ts";
-import {
-  type GraphName,
-  imageEncoderGraph,
-  maskDecoderGraph,
-  memoryAttentionGraph,
-  memoryEncoderGraph,
-} from "./model/graphs.ts";
+import { type GraphName, graphBuilders } from "./model/graphs.ts";
 import { checkInventory } from "./model/inventory.ts";
 import { type Precision, withPrecision } from "./model/precision.ts";
 import { checkAwaited, checkKeys, type Keys } from "./options.ts";
@@ -41,13 +35,6 @@ export interface LoadOptions<Source = never> {
 }
 
 type CompileGraphOptions = Pick<LoadOptions, "signal" | "onProgress">;
-
-const graphs: { readonly [K in GraphName]: (config: Sam2Config) => Graph } = {
-  imageEncoder: imageEncoderGraph,
-  maskDecoder: maskDecoderGraph,
-  memoryEncoder: memoryEncoderGraph,
-  memoryAttention: memoryAttentionGraph,
-};
 
 /**
  * A SAM 2 model, ready to run on one backend. Predictors share it; it must outlive them. They open images from `Source`,
@@ -96,7 +83,7 @@ export class Sam2<Source = never> {
       await verifyChecksums(weights, signal && { signal });
       model = new Sam2<Source>(weights, config, options);
       const names = ["imageEncoder", "maskDecoder"] as const;
-      const sizes = names.map((name) => weightCount(graphs[name](config)));
+      const sizes = names.map((name) => weightCount(graphBuilders[name](config)));
       const all = sizes.reduce((sum, size) => sum + size, 0);
       let done = 0;
       for (const [i, name] of names.entries()) {
@@ -142,7 +129,7 @@ export class Sam2<Source = never> {
   }
 
   #compile(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
-    const graph = withPrecision(graphs[name](this.config), this);
+    const graph = withPrecision(graphBuilders[name](this.config), this);
     const compiled = this.#backend.compile(graph, this.#weights, {
       ...(signal && { signal }),
       ...(onProgress && {

@@ -14,16 +14,17 @@ const MiB = 2 ** 20;
 export interface LongUseOptions {
   /** Where a model's files are, or the toy, which has as many nodes as nano, and less to compute. */
   readonly model: { readonly checkpoint: URL; readonly config: URL } | "toy";
-  /** Default 50. */
+  /** How many go before what is used is noted, and how many in all. Defaults 10 and 30. */
+  readonly warm?: number;
   readonly images?: number;
   /** What the backend's runtime has taken: tensors, bytes, buffers. */
   readonly used: (backend: TestedBackend) => object;
 }
 
-/** Sets images and clicks four times in each: after the first ten of them nothing grows, the page's heap included. */
+/** Sets images and clicks four times in each: after the first of them nothing grows, the page's heap included. */
 export async function useForLong(
   createBackend: CreateBackend,
-  { model: files, images = 50, used }: LongUseOptions,
+  { model: files, warm = 10, images = 30, used }: LongUseOptions,
 ): Promise<void> {
   const [checkpoint, config]: readonly [Uint8Array, unknown] =
     files === "toy"
@@ -41,7 +42,7 @@ export async function useForLong(
       const points = Array.from({ length: 1 + click }, (_, n): [number, number] => [20 + 30 * n, 40 + i]);
       await predictor.predict({ points });
     }
-    if (i !== 9) continue;
+    if (i !== warm - 1) continue;
     warmed = used(backend);
     warmedHeap = await heap();
   }

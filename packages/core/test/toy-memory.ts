@@ -30,8 +30,10 @@ export const toyMemory: VideoMemory<ToyMemoryConfig> = {
     at("memory_encoder.").linear("compress", 4 * c.memory.width, c.memory.width);
     at("memory_attention.").attention("cross_attn", c.width, c.width, c.memory.width);
   },
+  check: () => {},
   tokens,
   encode,
+  singleMemoryApart: false,
   attend,
   roundedScopes: ["memory_attention.cross_attn"],
   renames: [],

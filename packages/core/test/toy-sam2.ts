@@ -32,6 +32,15 @@ export const toyJson: Readonly<Record<string, unknown>> = {
 
 export const toyConfig: Sam2Config = parseConfig(toyJson);
 
+/** EdgeTAM's kinds in miniature: `toyJson` with convolutions for a trunk, and memories of latents. */
+export const toyEdgeTamJson: Readonly<Record<string, unknown>> = {
+  ...toyJson,
+  ...{ name: "edge", trunk: "repvit", embed_dims: [8, 16, 16, 32], stages: [2, 1, 3, 1], sam2_1: false },
+  ...{ memory: "perceiver", num_latents: 3, num_latents_2d: 4, perceiver_depth: 2 },
+};
+
+export const toyEdgeTam: Sam2Config = parseConfig(toyEdgeTamJson);
+
 /** The encoder of a model that is known to be of Hiera's kind. */
 export function hieraOf({ name, encoder }: Sam2Config): HieraConfig {
   if (encoder.kind !== "hiera") throw new Error(`${name} has another encoder`);

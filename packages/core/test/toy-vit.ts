@@ -29,6 +29,7 @@ export const toyVit: ImageEncoder<ToyVitConfig> = {
       throw new Error("transformers has no such model");
     },
   },
+  highRes: true,
   check: () => {},
   recognise: () => false,
   inventory,

@@ -25,7 +25,7 @@ export interface MaskCandidate {
   readonly score: number;
 }
 
-/** How an object's edge is cut: the options of `cutout`. The mask itself stays as it is. */
+/** How an object's edge is cut, by core's `cutout` and `decontaminate`. The mask itself stays as it is. */
 export interface EdgeSettings {
   /** Pixels to both sides over which the edge is softened. */
   readonly feather: number;
@@ -170,7 +170,7 @@ const fieldParsers: FieldParsers = {
     const edge = read.record(where, value);
     return {
       feather: read.finite(`${where}.feather`, edge["feather"], 0),
-      decontaminate: read.finite(`${where}.decontaminate`, edge["decontaminate"], 0),
+      decontaminate: read.integer(`${where}.decontaminate`, edge["decontaminate"], 0),
     };
   },
   prompt: (read, where, value) => {
@@ -272,4 +272,12 @@ export class Reader {
   optional<T>(value: unknown, one: (value: unknown) => T): T | null {
     return value === null ? null : one(value);
   }
+}
+
+/** The corners of a ring. */
+export function pointsOf(ring: Ring): readonly Point[] {
+  return Array.from(
+    { length: Math.ceil(ring.length / 2) },
+    (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
+  );
 }

@@ -2,18 +2,24 @@
 import {
   type Box,
   type CompressedRle,
+  type Cutout,
+  type CutoutOptions,
   combineRle,
   compressRle,
+  cutout,
   decodeRleAt,
+  decontaminate,
   encodeRleAt,
   type Mask,
   maskBox,
+  type RawImage,
   type Rle,
   type RleOperation,
   rleArea,
   rleBox,
   type Size,
 } from "@masklet/core";
+import type { EdgeSettings } from "./document.ts";
 import { rleOf } from "./step.ts";
 
 export function emptyMask({ width, height }: Size): string {
@@ -57,4 +63,15 @@ function areaOf(mask: string, { width, height }: Size, reach: number): Box | und
 
 function encodeAt(mask: Mask, { x, y }: Box, size: Size): string {
   return compressRle(encodeRleAt(mask, maskBox(mask), { x, y, ...size })).counts;
+}
+
+/** An object cut out as its edge settings say. Throws as core's `cutout`. */
+export function cutoutWith(
+  image: RawImage,
+  mask: Mask,
+  { feather, decontaminate: inwards }: EdgeSettings,
+  options: Omit<CutoutOptions, "feather"> = {},
+): Cutout {
+  const clean = inwards > 0 ? decontaminate(image, mask, { inwards, feather }) : image;
+  return cutout(clean, mask, { ...options, feather });
 }

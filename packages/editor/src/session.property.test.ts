@@ -1,6 +1,7 @@
 import { MaskletError } from "@masklet/core";
+import { random } from "@masklet/core/test/checkpoint-files";
 import { EditorError, EditorSession, invertStep, type Step } from "@masklet/editor";
-import { commands, random } from "@masklet/editor/test/commands";
+import { commands } from "@masklet/editor/test/commands";
 import { DrawingEngine } from "@masklet/editor/test/engine";
 import { describe, expect, test } from "vitest";
 

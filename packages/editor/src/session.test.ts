@@ -381,6 +381,7 @@ describe("what comes from outside", () => {
     expect(() => session.addObjects([{ mask: other }])).toThrow(code("mask-size-mismatch"));
     expect(() => new EditorSession(size, { history: 1 } as object)).toThrow(code("unknown-option"));
     expect(() => new EditorSession({ width: 0, height: 1 })).toThrow(code("document-malformed"));
+    expect(() => new EditorSession(undefined as never)).toThrow(code("document-malformed"));
   });
 
   test("a broken save is refused, whichever part of it", async () => {

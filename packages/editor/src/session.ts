@@ -5,7 +5,7 @@
 import {
   type CompressedRle,
   type Cutout,
-  cutout,
+  type CutoutOptions,
   decodeRle,
   fillMaskHoles,
   growMask,
@@ -41,10 +41,11 @@ import {
   type ObjectFields,
   type ObjectState,
   parseDocument,
+  pointsOf,
   Reader,
 } from "./document.ts";
 import { EditorError } from "./errors.ts";
-import { combine, editArea, emptyMask, encodeMask, isEmpty, splitArea } from "./masks.ts";
+import { combine, cutoutWith, editArea, emptyMask, encodeMask, isEmpty, splitArea } from "./masks.ts";
 import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
 
 /** What answers prompts: an `ImagePredictor` of core, its remote client, or anything with the two. */
@@ -150,7 +151,8 @@ export class EditorSession {
     checkKeys("EditorSession", options, sessionKeys);
     const { engine, historyLimit = 1000 } = options;
     checkNumber("EditorSession", { historyLimit }, 0, Number.MAX_SAFE_INTEGER);
-    this.#document = "objects" in document ? parseDocument(document) : emptyDocument(document);
+    const given: Partial<EditorDocument> = document ?? {}; // untyped JavaScript may give none
+    this.#document = given.objects === undefined ? emptyDocument(given as Size) : parseDocument(given);
     this.#engine = engine;
     this.#historyLimit = historyLimit;
   }
@@ -208,11 +210,11 @@ export class EditorSession {
     return this.#document;
   }
 
+  /** What answers prompts. Those that wait are given up when it is set. */
   get engine(): PromptEngine | undefined {
     return this.#engine;
   }
 
-  /** Prompts that wait are given up. */
   set engine(engine: PromptEngine | undefined) {
     this.#giveUp(this.#pending);
     this.#engine = engine;
@@ -259,8 +261,8 @@ export class EditorSession {
   }
 
   /** An object cut out of the picture with its own edge settings. Throws as `object`, and as core's `cutout`. */
-  cutout(image: RawImage, id: number, options: { readonly crop?: boolean; readonly padding?: number } = {}): Cutout {
-    return cutout(image, this.mask(id), { ...options, ...this.#object("cutout", id).edge });
+  cutout(image: RawImage, id: number, options: Omit<CutoutOptions, "feather"> = {}): Cutout {
+    return cutoutWith(image, this.mask(id), this.#object("cutout", id).edge, options);
   }
 
   /** Selects an object, or none: the next prompt then begins a new one. Throws as `object`. */
@@ -433,7 +435,8 @@ export class EditorSession {
     checkKeys("setEdge", edge, edgeKeys);
     const object = this.#target("setEdge");
     const { feather = object.edge.feather, decontaminate = object.edge.decontaminate } = edge;
-    checkNumber("setEdge", { feather, decontaminate }, 0, 4096, false);
+    checkNumber("setEdge", { feather }, 0, 4096, false);
+    checkNumber("setEdge", { decontaminate }, 0, 4096);
     return this.#do("edge", object.id, fieldsChange(object, { edge: { feather, decontaminate } }));
   }
 
@@ -837,13 +840,6 @@ function along(points: readonly Point[], count: number): readonly Point[] {
     const t = length === 0 ? 0 : Math.min(1, left / length);
     return [x0 + t * (x1 - x0), y0 + t * (y1 - y0)];
   });
-}
-
-function pointsOf(ring: Ring): readonly Point[] {
-  return Array.from(
-    { length: Math.ceil(ring.length / 2) },
-    (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
-  );
 }
 
 function boxOf(ring: Ring): PromptBox {

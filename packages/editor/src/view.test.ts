@@ -1,5 +1,5 @@
+import { random } from "@masklet/core/test/checkpoint-files";
 import { expect, test } from "vitest";
-import { random } from "../test/commands.ts";
 import { centred, fitView, keepInSight, reveal, tilesInSight, toPicture, toStage, zoomAt } from "./view.ts";
 
 const picture = { width: 8000, height: 6000 };

@@ -46,7 +46,6 @@ export interface EditorWords {
   readonly redo: string;
   readonly redoStep: string;
   readonly remove: string;
-  readonly score: string;
   readonly show: string;
   readonly stageHelp: string;
   readonly strokeBegun: string;
@@ -113,7 +112,6 @@ export const editorWords: EditorWords = {
   redo: "Redo",
   redoStep: "Redo: {step}",
   remove: "Remove {object}",
-  score: "score {score}",
   show: "Show {object}",
   stageHelp:
     "Picture. Arrow keys move a cursor, Space uses the tool there, Shift and Space marks what is not on the object, plus and minus zoom.",

@@ -1,17 +1,6 @@
 import type { Point } from "@masklet/core";
 import type { EditorSession } from "@masklet/editor";
 
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 type Command = (session: EditorSession, next: () => number) => unknown;
 
 const pointOf = (session: EditorSession, next: () => number): Point => [

@@ -1,9 +1,11 @@
-import { encodeRle } from "@masklet/core";
+import { encodeRle, encodeUtf8 } from "@masklet/core";
 import {
   exifOrientation,
+  filesOf,
   fillRegions,
   labelPixels,
   type Orientation,
+  readLabels,
   shapeMask,
   traceRegions,
   turnedBack,
@@ -58,24 +60,26 @@ test("the labels' size tells of which pixels they are", () => {
   expect(labelPixels({ width: 9, height: 9 }, stored, 8)).toBe("neither");
 });
 
+/** The beginning of a JPEG with an orientation. */
+function jpeg(little: boolean, value: number): Uint8Array {
+  const bytes = new Uint8Array(2 + 4 + 6 + 8 + 2 + 12 + 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 0xffd8);
+  view.setUint16(2, 0xffe1);
+  view.setUint16(4, bytes.length - 4);
+  view.setUint32(6, 0x45786966);
+  view.setUint16(12, little ? 0x4949 : 0x4d4d);
+  view.setUint16(14, 42, little);
+  view.setUint32(16, 8, little);
+  view.setUint16(20, 1, little);
+  view.setUint16(22, 0x0112, little);
+  view.setUint16(24, 3, little);
+  view.setUint32(26, 1, little);
+  view.setUint16(30, value, little);
+  return bytes;
+}
+
 test("EXIF's orientation from a JPEG of either byte order, and none from what has none", () => {
-  const jpeg = (little: boolean, value: number): Uint8Array => {
-    const bytes = new Uint8Array(2 + 4 + 6 + 8 + 2 + 12 + 4);
-    const view = new DataView(bytes.buffer);
-    view.setUint16(0, 0xffd8);
-    view.setUint16(2, 0xffe1);
-    view.setUint16(4, bytes.length - 4);
-    view.setUint32(6, 0x45786966);
-    view.setUint16(12, little ? 0x4949 : 0x4d4d);
-    view.setUint16(14, 42, little);
-    view.setUint32(16, 8, little);
-    view.setUint16(20, 1, little);
-    view.setUint16(22, 0x0112, little);
-    view.setUint16(24, 3, little);
-    view.setUint32(26, 1, little);
-    view.setUint16(30, value, little);
-    return bytes;
-  };
   for (const little of [true, false]) {
     for (const orientation of orientations) expect(exifOrientation(jpeg(little, orientation))).toBe(orientation);
     expect(exifOrientation(jpeg(little, 9))).toBe(1);
@@ -85,4 +89,20 @@ test("EXIF's orientation from a JPEG of either byte order, and none from what ha
   expect(() =>
     turnObject({ shape: { kind: "points", points: [], line: false } }, { width: 1, height: 1 }, 9 as Orientation),
   ).toThrow(expect.objectContaining({ code: "label-option" }));
+});
+
+test("YOLO's fractions are of the picture as one sees it", async () => {
+  const frame = Uint8Array.of(0xff, 0xc0, 0, 11, 8, 0, 30, 0, 40, 1, 1, 0x11, 0);
+  for (const [orientation, size] of [
+    [1, { width: 40, height: 30 }],
+    [6, { width: 30, height: 40 }],
+  ] as const) {
+    const files = filesOf({
+      "data.yaml": encodeUtf8("names: [cat]\n"),
+      "images/a.jpg": Uint8Array.of(...jpeg(true, orientation), ...frame),
+      "labels/a.txt": encodeUtf8("0 0.5 0.5 1 1\n"),
+    });
+    const { dataset } = await readLabels(files);
+    expect(dataset.images).toMatchObject([{ ...size, objects: [{ shape: { box: { x: 0, y: 0, ...size } } }] }]);
+  }
 });

@@ -1,6 +1,7 @@
 /** Files as formats see them: paths with forward slashes, relative to the folder or archive that holds the labels. */
 import { decodeUtf8, type Size } from "@masklet/core";
 import { LabelError } from "./errors.ts";
+import { exifOrientation, turnSize } from "./exif.ts";
 import { imageSize } from "./image-size.ts";
 
 /** Files to read: a folder, an archive, what was dropped on a page. */
@@ -106,7 +107,11 @@ export class ReadContext {
     const told = await this.#options.imageSize?.(path);
     if (told !== undefined) return told;
     const found = this.findPicture(path);
-    return found === undefined ? undefined : imageSize(await this.read(found));
+    if (found === undefined) return undefined;
+    const bytes = await this.read(found);
+    const stored = imageSize(bytes);
+    // Trainers see pictures upright.
+    return stored && turnSize(stored, exifOrientation(bytes));
   }
 
   /** A picture's file by its path, or by its name where only one has it. */

@@ -1,3 +1,4 @@
+export { checkLabels } from "./check.ts";
 export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
 export {
   type CvatEditOptions,
@@ -11,6 +12,17 @@ export {
   type YoloEditOptions,
 } from "./edit.ts";
 export { LabelError, type LabelErrorCode } from "./errors.ts";
+export type { AveragePrecision } from "./eval/average-precision.ts";
+export {
+  type CategoryScores,
+  type EvaluateLabelsOptions,
+  evaluateDataset,
+  type LabelScores,
+  type LabelsEvaluation,
+  type PairScores,
+  type PanopticQuality,
+} from "./eval/evaluate.ts";
+export { boundaryIou, type MaskScores } from "./eval/pairs.ts";
 export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
 export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";
@@ -19,7 +31,7 @@ export type { CvatOptions } from "./formats/cvat.ts";
 export type { Written } from "./formats/format.ts";
 export type { LabelStudioOptions } from "./formats/label-studio.ts";
 export type { LabelMeOptions } from "./formats/labelme.ts";
-export type { YoloOptions } from "./formats/yolo.ts";
+export { type YoloOptions, yoloClassNames } from "./formats/yolo.ts";
 export { boxRing, fillBox, fillRegions } from "./geometry/fill.ts";
 export { hasMask, shapeBox, shapeMask } from "./geometry/object.ts";
 export { rleIntersection, rleIou, rleMinus, rleUnion } from "./geometry/rle.ts";
@@ -38,12 +50,14 @@ export {
   type ReadFormat,
   type ReadLabelsOptions,
   type ReadResult,
+  readFormats,
   readLabels,
   type WriteFormat,
   type WriteOptions,
+  writeFormats,
   writeLabels,
 } from "./labels.ts";
-export type { Loss, LossKind } from "./loss.ts";
+export { type Loss, type LossKind, lossMeanings } from "./loss.ts";
 export type {
   BoxShape,
   Category,
@@ -61,3 +75,5 @@ export type {
   Shape,
   Video,
 } from "./model.ts";
+export { editLabelMap, type LabelMapEdits } from "./png/edit.ts";
+export { type AreaCounts, type CategoryStats, type LabelStats, labelStats } from "./stats.ts";

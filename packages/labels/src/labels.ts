@@ -17,21 +17,23 @@ import { JsonReader } from "./json/json.ts";
 import type { Dataset } from "./model.ts";
 
 /** Formats by name. `cvat` and `yolo` are read whatever their kind; what is written says which. */
-export type ReadFormat =
-  | "cityscapes"
-  | "coco"
-  | "coco-panoptic"
-  | "coco-results"
-  | "cvat"
-  | "davis"
-  | "label-studio"
-  | "labelme"
-  | "labelme-xml"
-  | "mots"
-  | "sa1b"
-  | "sav"
-  | "voc"
-  | "yolo";
+export const readFormats = [
+  "cityscapes",
+  "coco",
+  "coco-panoptic",
+  "coco-results",
+  "cvat",
+  "davis",
+  "label-studio",
+  "labelme",
+  "labelme-xml",
+  "mots",
+  "sa1b",
+  "sav",
+  "voc",
+  "yolo",
+] as const;
+export type ReadFormat = (typeof readFormats)[number];
 
 /** What a format is written with. */
 export interface WriteOptions {
@@ -286,26 +288,30 @@ function read(
   }
 }
 
+const writers: { readonly [K in WriteFormat]: (dataset: Dataset, options?: WriteOptions[K]) => Written } = {
+  cityscapes: writeCityscapes,
+  coco: writeCoco,
+  "coco-panoptic": writeCocoPanoptic,
+  "coco-results": writeCocoResults,
+  "cvat-images": writeCvatImages,
+  "cvat-video": writeCvatVideo,
+  davis: writeDavis,
+  "label-studio": writeLabelStudio,
+  labelme: writeLabelMe,
+  mots: writeMots,
+  sa1b: writeSa1b,
+  sav: writeSav,
+  voc: writeVoc,
+  yolo: writeYolo,
+};
+
+/** Formats that `writeLabels` writes. */
+export const writeFormats: readonly WriteFormat[] = Object.keys(writers) as WriteFormat[];
+
 /**
  * Labels in another format, as files that are not written yet, and what they leave out: look at `losses` first, and take
  * the files' bytes then. Throws a `LabelError` "cannot-write" where the format cannot hold the labels at all.
  */
 export function writeLabels<F extends WriteFormat>(dataset: Dataset, format: F, options?: WriteOptions[F]): Written {
-  const writers: { readonly [K in WriteFormat]: (dataset: Dataset, options?: WriteOptions[K]) => Written } = {
-    cityscapes: writeCityscapes,
-    coco: writeCoco,
-    "coco-panoptic": writeCocoPanoptic,
-    "coco-results": writeCocoResults,
-    "cvat-images": writeCvatImages,
-    "cvat-video": writeCvatVideo,
-    davis: writeDavis,
-    "label-studio": writeLabelStudio,
-    labelme: writeLabelMe,
-    mots: writeMots,
-    sa1b: writeSa1b,
-    sav: writeSav,
-    voc: writeVoc,
-    yolo: writeYolo,
-  };
   return writers[format](dataset, options);
 }

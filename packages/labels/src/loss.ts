@@ -1,45 +1,38 @@
 /** What a format cannot say, counted before anything is written. */
 import type { Dataset, LabelObject } from "./model.ts";
 
-/**
- * - `holes-filled`, `parts-split`, `parts-bridged`, `parts-dropped`: the format has single rings only. `parts-bridged`
- *   counts objects; the bridges' pixels are added to them.
- * - `overlap`: objects of which a part lies behind another and is gone; `hidden`: those that are gone altogether.
- * - `mask`: a box is all that is left of it. `box-only`: left out, because the format has masks alone.
- * - `points`: points and lines, which the format does not have.
- * - `outline-retraced`: other corners, the same pixels. `simplified`: fewer corners, within the IoU that was asked for.
- * - `too-many`: more objects of a picture, or classes, than the format counts.
- * - `not-in-image`: a polygon or box was cut off at the border, or lies outside.
- * - the others: what of an object, image, category or the dataset is left out.
- */
-export type LossKind =
-  | "attributes"
-  | "box-only"
-  | "category"
-  | "category-details"
-  | "crowd"
-  | "extra-fields"
-  | "group"
-  | "hidden"
-  | "holes-filled"
-  | "ids"
-  | "keypoints"
-  | "mask"
-  | "not-in-image"
-  | "occluded"
-  | "outline-retraced"
-  | "overlap"
-  | "parts-bridged"
-  | "parts-dropped"
-  | "parts-split"
-  | "points"
-  | "rotation"
-  | "score"
-  | "simplified"
-  | "too-many"
-  | "track"
-  | "unlabelled"
-  | "video";
+/** What is lost, in words for whoever reads a report. */
+export const lossMeanings = {
+  attributes: "objects have attributes, which the format has no place for",
+  "box-only": "left out: boxes without a mask, and the format has masks alone",
+  category: "objects have a category, which the format has no place for",
+  "category-details": "more than the name of categories: supercategory, colour, keypoints",
+  crowd: "crowds become plain objects",
+  "extra-fields": "fields that mean nothing here",
+  group: "which objects belong together",
+  hidden: "gone: objects that lie wholly behind others, or have no pixel",
+  "holes-filled": "holes are filled: the format has single rings",
+  ids: "ids: others are given, or none",
+  keypoints: "keypoints",
+  mask: "masks: a box is all that is left",
+  "not-in-image": "cut off at the border, or outside of the image",
+  occluded: "that objects are occluded",
+  "outline-retraced": "other corners for the same pixels",
+  overlap: "parts of objects that lie behind others",
+  "parts-bridged": "parts are joined by lines a pixel wide, which are added",
+  "parts-dropped": "all parts but the largest",
+  "parts-split": "parts become objects of their own",
+  points: "left out: points and lines",
+  rotation: "boxes are turned upright",
+  score: "scores",
+  simplified: "outlines with fewer corners, within the IoU that was asked for",
+  "too-many": "left out: more objects or classes than the format counts",
+  track: "which objects are the same over frames",
+  unlabelled: "that nobody has looked at an image yet: it becomes an empty one",
+  video: "which video a frame is of",
+} as const;
+
+export type LossKind = keyof typeof lossMeanings;
 
 export interface Loss {
   readonly kind: LossKind;

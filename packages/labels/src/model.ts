@@ -63,6 +63,8 @@ export interface LabelObject {
   readonly id?: Id;
   /** The box as the file says it, where it says one beside the shape. */
   readonly box?: Box;
+  /** The area as the file says it, where it says one beside the shape. */
+  readonly area?: number;
   /** A region of many objects, which evaluation passes over (COCO's `iscrowd`). */
   readonly crowd?: boolean;
   readonly score?: number;

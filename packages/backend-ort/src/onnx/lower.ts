@@ -179,6 +179,7 @@ const lowerings: LowerTable = {
   relu: plain("Relu"),
   gelu: ({ emitter }, { inputs: [x] }) => emitter.emit("Gelu", [emitter.name(x)], {}, MICROSOFT),
   sigmoid: plain("Sigmoid"),
+  sqrt: plain("Sqrt"),
   sin: ({ emitter, target }, { inputs: [x] }) =>
     exactEnough(target, x) ? emitter.emit("Sin", [emitter.name(x)]) : sine(emitter, emitter.name(x), 0),
   cos: ({ emitter, target }, { inputs: [x] }) =>

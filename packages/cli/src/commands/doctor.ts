@@ -164,7 +164,7 @@ function describe(report: Report): string {
     ...(videos ? [] : [["", `video files cannot be read or written; folders of frames can (${ffmpegInstallHint})`]]),
     ["model cache", models.cache],
     ...(models.found.length === 0
-      ? [["models", "none of Meta's there; nano ships with masklet"]]
+      ? [["models", "no published one is there; nano ships with masklet"]]
       : models.found.map(({ name, checkpoint }, i) => [i === 0 ? "models" : "", `${name}  ${checkpoint}`])),
     ["default model", models.default],
   ]);

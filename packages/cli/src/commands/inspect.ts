@@ -8,8 +8,8 @@ import {
   fileSource,
   type GraphName,
   identify,
-  isPresetName,
   openCheckpoint,
+  type PresetName,
   presets,
   type Sam2Config,
   type WeightStore,
@@ -49,7 +49,7 @@ const help: Help = {
   about: `Show a model's parameters, arithmetic, memory and operations; with --profile where its time goes. Without, nothing
 is run.
 
-MODEL is a name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano. Of Meta's models all but the file
+MODEL is a name (sam2.1-hiera-tiny), a .pt or .safetensors file, a folder, or nano. Of published models all but the file
 itself is shown even where the file is not on this machine.`,
   sections: { Options: showOptions, "Where the time goes": profileOptions },
   examples: [
@@ -157,8 +157,8 @@ async function examine(
   try {
     model = await findModel(name, env);
   } catch (error) {
-    const preset = name.replace(/^facebook\//, "");
-    if (!(error instanceof CheckpointError && error.code === "not-downloaded" && isPresetName(preset))) throw error;
+    if (!(error instanceof CheckpointError && error.code === "not-downloaded")) throw error;
+    const preset = error.details["model"] as PresetName;
     return { config: presets[preset], file: null };
   }
   return withCheckpoint(model, givenConfig, signal, async (store, config, bytes) => {

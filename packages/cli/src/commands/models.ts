@@ -1,4 +1,4 @@
-/** `masklet models`: Meta's models on this machine. */
+/** `masklet models`: published models on this machine. */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,7 +11,9 @@ import {
   listCachedModels,
   type ModelFiles,
   modelBytes,
+  presetNamed,
   presets,
+  published,
   readUserSettings,
   removeModel,
   resolveModel,
@@ -40,7 +42,7 @@ const options = {
   from: {
     type: "string",
     value: "SOURCE",
-    help: "For pull: hub (Hugging Face, the default) or meta (Meta's own server, which has the .pt of its eight models).",
+    help: "For pull: hub (Hugging Face, the default) or meta (Meta's own servers, which have the .pt of its models).",
   },
   figures: {
     type: "boolean",
@@ -61,14 +63,14 @@ const help: Help = {
   usage: "masklet models list | use NAME | (pull | path | verify | remove) NAME... [options]",
   about: `Models in the cache that Python's tools share: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 
-  list     Meta's eight, how large they are, and which of them are here.
+  list     Published models, how large they are, their licences, and which of them are here.
   use      Choose the model for all that name none: one that is here, a file, a folder, nano, or auto, which is no choice.
   pull     Fetch models. What was cut goes on where it stopped; what is here is not fetched again. The first one is chosen.
   path     Print where each model's checkpoint is.
   verify   Compute the hashes of what is here, and compare them with those that were published.
   remove   Delete models from the cache, for Python's tools too.
 
-NAME is one of Meta's (sam2.1-hiera-tiny), or owner/model as on Hugging Face.`,
+NAME is one of list's (sam2.1-hiera-tiny), or owner/model as on Hugging Face.`,
   sections: { Options: options },
   notes: `HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured. The token goes to the hub alone.
 
@@ -135,12 +137,14 @@ async function list({ json, host }: Call): Promise<0> {
       .map(async (name) => {
         const checkpoint = here.get(name) ?? null;
         const bytes = checkpoint === null ? null : (await stat(checkpoint)).size;
-        return { name, checkpoint, bytes, downloadBytes: modelBytes(name) };
+        const { license } = published[name];
+        return { name, license, checkpoint, bytes, downloadBytes: modelBytes(name) };
       }),
   );
-  const rows = found.map(({ name, checkpoint, bytes, downloadBytes }): Cell[] => [
+  const rows = found.map(({ name, license, checkpoint, bytes, downloadBytes }): Cell[] => [
     name,
     { text: bytes === null ? `about ${megabytes(downloadBytes)}` : megabytes(bytes), right: true },
+    license,
     checkpoint ?? "not here",
   ]);
   const cache = cacheFolder(env);
@@ -157,8 +161,7 @@ async function use({ names: [given = ""], json, host }: Call): Promise<0> {
   } else {
     await findModel(given, env); // it must be there
     const here = (await stat(given).catch(() => undefined)) !== undefined;
-    const preset = given.replace(/^facebook\//, "");
-    await changeUserSettings(env, { model: isPresetName(preset) ? preset : here ? resolve(given) : given });
+    await changeUserSettings(env, { model: presetNamed(given) ?? (here ? resolve(given) : given) });
   }
   const name = await autoName(env);
   await print(host, json ? asJson({ auto: name }) : `Where no model is named it is ${name}.\n`);
@@ -173,7 +176,7 @@ async function pull(call: Call): Promise<0> {
   });
   const [first = ""] = call.names;
   if ((await readUserSettings(env)).model === undefined) {
-    await remember(call.host, { model: first.replace(/^facebook\//, "") });
+    await remember(call.host, { model: presetNamed(first) ?? first });
     if (!call.quiet) stderr.write(`masklet: where no model is named it is ${first} now (masklet models use)\n`);
   }
   return 0;
@@ -224,7 +227,7 @@ async function verifyFigures(
   const { env, signal } = host;
   let failed = 0;
   for (const name of names) {
-    const published = await readFigures(name, cases);
+    const expected = await readFigures(name, cases);
     const settings: FigureSettings = {
       media,
       download: { env, signal, onProgress: showDownload(name, progress) },
@@ -238,7 +241,7 @@ async function verifyFigures(
       { host, progress, quiet: true },
       async (model, facts) => {
         sha256 = facts.sha256;
-        for await (const compared of compareFigures(model, published, settings)) {
+        for await (const compared of compareFigures(model, expected, settings)) {
           progress.clear();
           figures.push(...compared);
           if (!json) await print(host, renderTable(compared.map(figureRow)));
@@ -247,7 +250,7 @@ async function verifyFigures(
     );
     const wrong = figures.filter(({ holds }) => !holds).length;
     failed += wrong;
-    const { about, tolerance } = published;
+    const { about, tolerance } = expected;
     const allowed = `predicted IoU within ${tolerance.iou}, logits within ${100 * tolerance.logit}%`;
     const verdict = `${figures.length - wrong} of ${figures.length} figures hold (${allowed})`;
     await print(
@@ -267,7 +270,7 @@ async function remove({ names, json, host }: Call): Promise<0> {
   for (const name of names) {
     const bytes = await removeModel(name, host);
     const { model: chosen } = await readUserSettings(host.env);
-    if (chosen === name.replace(/^facebook\//, "")) await remember(host, { model: undefined });
+    if (chosen === (presetNamed(name) ?? name)) await remember(host, { model: undefined });
     const told = bytes === 0 ? `${name} was not there` : `${name}: ${megabytes(bytes)} freed`;
     await print(host, json ? asJson({ name, bytes }) : `${told}\n`);
   }

@@ -1,6 +1,7 @@
 /** From images to results: the jobs for the model, and what is made of its answers. Nothing is written here. */
 import { basename } from "node:path";
 import {
+  encodeRle,
   fetchBytes,
   ImageError,
   type ImageJob,
@@ -14,6 +15,7 @@ import {
   readImage,
   type Sam2,
   type SegmentManyOptions,
+  segmentMany,
 } from "@masklet/core/node";
 import { type Host, onceEach } from "../host.ts";
 import type { MaskPictures } from "../mask-pictures.ts";
@@ -23,10 +25,24 @@ import { type BoxFormat, boxNote, type ObjectPrompt, promptFor } from "../prompt
 import { version } from "../version.ts";
 import { type Input, readStandardInput } from "./inputs.ts";
 import { type MaskId, type Output, type OutputSettings, render } from "./outputs.ts";
-import { annotationOf, type FoundMask, type ImageRecord } from "./record.ts";
+import {
+  annotationOf,
+  type Category,
+  type FoundMask,
+  type ImageRecord,
+  type MaskFacts,
+  type Segmentation,
+} from "./record.ts";
 
-/** What to find, and how. */
-export interface Work {
+/** What every way to find masks takes. */
+export interface CommonWork {
+  readonly predictor: ImagePredictorOptions;
+  /** Of an image; core's own limit if not given. */
+  readonly maxPixels: number | undefined;
+}
+
+/** What prompts show. */
+export interface Work extends CommonWork {
   readonly objects: readonly ObjectPrompt[];
   /** The pictures of `--mask`. */
   readonly masks: MaskPictures;
@@ -34,10 +50,19 @@ export interface Work {
   readonly multimask: boolean;
   /** Decoder runs after the first, at most. */
   readonly refine: number;
-  readonly predictor: ImagePredictorOptions;
-  /** Of an image; core's own limit if not given. */
-  readonly maxPixels: number | undefined;
 }
+
+/** What was found in an image. */
+export interface Found {
+  readonly input: Input;
+  readonly image: RawImage;
+  readonly masks: readonly FoundMask[];
+  /** Of a detector. */
+  readonly categories?: readonly Category[];
+}
+
+/** What became of one image. */
+export type Finding = Found | { readonly input: Input; readonly error: unknown };
 
 /** What images come through, and where what is fetched shows how far it is. */
 export interface ImageHost {
@@ -55,12 +80,28 @@ export function maskIds(objects: readonly ObjectPrompt[], multimask: boolean): r
 }
 
 /** An input for `segmentMany`. */
-export interface InputJob extends ImageJob {
+interface InputJob extends ImageJob {
   readonly input: Input;
 }
 
+/** What the prompts show in each image, in the order of the images. */
+export async function* prompted(
+  work: Work,
+  inputs: readonly Input[],
+  model: Sam2,
+  imageHost: ImageHost,
+): AsyncGenerator<Finding, void, void> {
+  const jobs = inputJobs(work, inputs, model, imageHost);
+  for await (const result of segmentMany(model, jobs, segmentOptions(work, imageHost.host.signal))) {
+    const { input } = result.job;
+    yield "error" in result
+      ? { input, error: result.error }
+      : { input, image: result.image, masks: foundMasks(work, result.image, result.predictions) };
+  }
+}
+
 /** What `segmentMany` does for the work. */
-export function segmentOptions({ multimask, refine, predictor }: Work, signal: AbortSignal): SegmentManyOptions {
+function segmentOptions({ multimask, refine, predictor }: Work, signal: AbortSignal): SegmentManyOptions {
   return {
     ...predictor,
     multimaskOutput: multimask,
@@ -71,14 +112,14 @@ export function segmentOptions({ multimask, refine, predictor }: Work, signal: A
 }
 
 /** The inputs as jobs, whose images are read when their turn is near. Prompt masks are read once for all of them. */
-export function inputJobs(
+function inputJobs(
   work: Work,
   inputs: readonly Input[],
   { config: { imageSize } }: Sam2,
   imageHost: ImageHost,
 ): readonly InputJob[] {
   const { objects, masks } = work;
-  const onWarning = onceEach((problem) => imageHost.progress.note(`masklet segment: ${problem}`));
+  const read = inputReader(work, imageHost);
   const promptOf = async (object: ObjectPrompt, image: RawImage): Promise<Prompt> => {
     const note = boxNote(object, image, work.boxFormat);
     if (note !== undefined) imageHost.progress.note(`masklet segment: ${note}`);
@@ -96,7 +137,7 @@ export function inputJobs(
   };
   return inputs.map((input) => ({
     input,
-    image: () => readInput(input, work, imageHost, onWarning),
+    image: () => read(input),
     prompts: (image) => Promise.all(objects.map((object) => promptOf(object, image))),
   }));
 }
@@ -104,9 +145,16 @@ export function inputJobs(
 /** Of a picture that is fetched. */
 const maxImageBytes = 2 ** 28;
 
-async function readInput(
+/** Reads images; what is to be said of them is said once. */
+export function inputReader(work: CommonWork, imageHost: ImageHost): (input: Input) => Promise<RawImage> {
+  const onWarning = onceEach((problem) => imageHost.progress.note(`masklet segment: ${problem}`));
+  return (input) => readInput(input, work, imageHost, onWarning);
+}
+
+/** The pixels of an input. Rejects as `readImage` and `fetchBytes`, and with an `ImageError` where it names nothing. */
+export async function readInput(
   { source, url, problem }: Input,
-  { maxPixels }: Work,
+  { maxPixels }: Pick<CommonWork, "maxPixels">,
   { host, progress }: ImageHost,
   onWarning: (warning: ImageWarning) => void,
 ): Promise<RawImage> {
@@ -122,48 +170,42 @@ async function readInput(
 
 /** An image's results, ready to be written. */
 export interface Results {
-  readonly record: ImageRecord;
+  readonly record: ImageRecord<Segmentation>;
   readonly files: readonly Output[];
-}
-
-/** What was found in an image. */
-export interface Found {
-  readonly input: Input;
-  readonly image: RawImage;
-  /** One for each object. */
-  readonly predictions: readonly ImagePrediction[];
 }
 
 /** Rejects as the encoders do, and with the signal's reason. */
 export async function resultsOf(
-  { input, image, predictions }: Found,
+  { input, image, masks, categories }: Found,
   {
-    work,
     outputs,
     model,
+    imageId,
     signal,
   }: {
-    readonly work: Work;
     readonly outputs: OutputSettings;
     readonly model: ModelFacts;
+    /** The image's number in the record, for masks that no prompt named. */
+    readonly imageId?: number;
     readonly signal: AbortSignal;
   },
 ): Promise<Results> {
-  const found = foundMasks(work, image, predictions);
-  const record: ImageRecord = {
+  const record: ImageRecord<Segmentation> = {
     image: {
+      ...(imageId === undefined ? {} : { image_id: imageId }),
       file_name: input.source === "-" ? "-" : basename(input.source),
       width: image.width,
       height: image.height,
     },
-    annotations: found.map(annotationOf),
+    ...(categories === undefined ? {} : { categories }),
+    annotations: masks.map((mask) => annotationOf(mask, outputs.mode)),
     model,
     version,
   };
   const files: Output[] = [];
   for (const format of outputs.formats) {
     signal.throwIfAborted();
-    files.push(...(await render(format, input, { image, found, record }, outputs)));
+    files.push(...(await render(format, input, { image, found: masks, record }, outputs)));
   }
   return { record, files };
 }
@@ -178,16 +220,16 @@ function foundMasks(
     masks.map((mask, k) => ({
       ...(ids[i * masks.length + k] as MaskId),
       mask,
+      rle: encodeRle(mask),
       best: mask === best,
       predictedIou: iouPredictions[k] as number,
       stabilityScore: stabilityScores[k] as number,
-      objectScore,
-      prompt: recordedPrompt(objects[i] as ObjectPrompt, image),
+      facts: { object_score: objectScore, prompt: recordedPrompt(objects[i] as ObjectPrompt, image) },
     })),
   );
 }
 
-function recordedPrompt(object: ObjectPrompt, image: RawImage): FoundMask["prompt"] {
+function recordedPrompt(object: ObjectPrompt, image: RawImage): NonNullable<MaskFacts["prompt"]> {
   const { mask, maskLabel } = object;
   return {
     ...promptFor(object, image),

@@ -1,8 +1,15 @@
 /** For those who write a backend, or work on graphs: the contract, the graphs and what backends share. */
 export { type AbortSignalLike, abortable } from "../abort.ts";
-export { toFloat16 } from "../checkpoint/convert.ts";
+export { toFloat16, toFloat32 } from "../checkpoint/convert.ts";
 export type { WeightEntry, WeightStore } from "../checkpoint/weight-store.ts";
-export { BackendError, CheckpointError, GraphError, MaskletError, type MaskletErrorOptions } from "../errors.ts";
+export {
+  BackendError,
+  CheckpointError,
+  DetectorError,
+  GraphError,
+  MaskletError,
+  type MaskletErrorOptions,
+} from "../errors.ts";
 export { freeAll } from "../free.ts";
 export { GraphBuilder } from "../graph/builder.ts";
 export { type GraphCost, graphCost } from "../graph/cost.ts";
@@ -27,8 +34,13 @@ export { type Initializer, type PreparedGraph, type PrepareOptions, prepareGraph
 export { printGraph } from "../graph/print.ts";
 export { type QuantizedWeight, quantizeWeight, WEIGHT_BLOCK } from "../graph/quantize.ts";
 export { validateGraph } from "../graph/validate.ts";
+export { checkImage } from "../image/image.ts";
+export { imageNet } from "../image/preprocess.ts";
+export { type LinearTaps, linearTaps, resizeBilinear, resizeImageAntialiased } from "../image/resize.ts";
 export {
+  attentionGraph,
   type GraphName,
+  graphBuilders,
   imageEncoderGraph,
   maskDecoderGraph,
   memoryAttentionGraph,
@@ -36,7 +48,8 @@ export {
 } from "../model/graphs.ts";
 export { checkInventory } from "../model/inventory.ts";
 export { type Precision, type PrecisionOptions, precisions, withPrecision } from "../model/precision.ts";
-export { checkKeys, type Keys } from "../options.ts";
+export { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
+export { clipBox } from "../predict/detector.ts";
 export { Queue } from "../queue.ts";
 export { byteSize, type DType, type TensorData } from "../tensor/dtype.ts";
 export { type DeviceTensor, elementCount, float32, type HostTensor, int32, type Tensor } from "../tensor/tensor.ts";

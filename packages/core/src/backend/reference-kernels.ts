@@ -213,6 +213,7 @@ const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
   relu: unary((x) => Math.max(x, 0)),
   gelu: unary((x) => (x / 2) * erfc(-x * Math.SQRT1_2)),
   sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
+  sqrt: unary(Math.sqrt),
   sin: unary(Math.sin),
   cos: unary(Math.cos),
   clamp: (call) => {

@@ -33,7 +33,7 @@ test.each([
 
 test("official names stay as they are", () => {
   const entries = [entry("image_encoder.trunk.pos_embed"), entry("anything.mask_decoder.o_proj.weight")];
-  expect(withOfficialNames(entries)).toBe(entries);
+  expect(withOfficialNames(entries)).toEqual(entries);
 });
 
 test("the point embeddings become four rows of the same bytes", () => {

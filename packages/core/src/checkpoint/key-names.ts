@@ -1,6 +1,7 @@
 import { CheckpointError } from "../errors.ts";
 import { encoders, memories } from "../model/kinds.ts";
 import type { Rename } from "../model/renames.ts";
+import type { ByteSource } from "./byte-source.ts";
 import type { WeightEntry } from "./weight-store.ts";
 
 /** Those of what no kind has for itself. */
@@ -87,22 +88,73 @@ function duplicate(entry: WeightEntry, name: string): CheckpointError {
 /**
  * The same tensors under their official SAM 2 keys, whichever of the two naming schemes they have; nothing is copied.
  * transformers keeps the four point embeddings in one tensor, which becomes four, and the positional matrix twice,
- * which becomes one. Any other name that comes out twice throws a `CheckpointError` with code "duplicate-name".
+ * which becomes one; where a kind of memory says so, rows that it keeps apart are joined. Counters of training steps are
+ * left out. Any other name that comes out twice throws a `CheckpointError` with code "duplicate-name".
  */
 export function withOfficialNames(entries: readonly WeightEntry[]): readonly WeightEntry[] {
-  if (!entries.some(({ name }) => name.startsWith("vision_encoder."))) return entries;
+  const used = entries.filter(({ name }) => !counter.test(name));
+  if (!used.some(({ name }) => name.startsWith("vision_encoder."))) return used;
   const byName = new Map<string, WeightEntry>();
-  for (const entry of entries) {
+  const parts = new Map<string, readonly string[]>();
+  for (const entry of used) {
     const name = officialName(entry.name);
     const known = byName.get(name);
     if (known !== undefined) {
       if (entry.name.endsWith(".positional_embedding")) continue;
       throw duplicate(entry, name);
     }
+    const whole = partOf.exec(name)?.[1];
+    if (whole !== undefined) parts.set(whole, [...(parts.get(whole) ?? []), name]);
     const rows = name === pointEmbedding ? splitRows(entry) : [{ ...entry, name }];
     for (const row of rows) byName.set(row.name, row);
   }
+  for (const [whole, names] of parts) {
+    const rows = [...names].sort().map((name) => byName.get(name) as WeightEntry);
+    for (const name of names) byName.delete(name);
+    byName.set(whole, joinRows(whole, rows));
+  }
   return [...byName.values()];
+}
+
+/** Counts of training steps, which nothing is computed with. */
+const counter = /\.num_batches_tracked$/;
+/** What `to_kv.weight[1]` is a part of. */
+const partOf = /^(.*)\[\d\]$/;
+
+/** Rows of several tensors as those of one, wherever they lie. */
+function joinRows(name: string, rows: readonly WeightEntry[]): WeightEntry {
+  const [first] = rows as readonly [WeightEntry];
+  const alike = ({ dims, dtype }: WeightEntry): string => `${dtype} ${dims.slice(1).join()}`;
+  const other = rows.find((entry) => alike(entry) !== alike(first));
+  if (other !== undefined) {
+    throw new CheckpointError(
+      "not-this-model",
+      `${first.source.name}: ${name} is made of ${first.name} and ${other.name}, whose rows differ`,
+      { details: { file: first.source.name, name, rows: [alike(first), alike(other)] } },
+    );
+  }
+  const byteLength = rows.reduce((sum, entry) => sum + entry.byteLength, 0);
+  const count = rows.reduce((sum, { dims }) => sum + (dims[0] ?? 0), 0);
+  const { crc32: _, ...entry } = first;
+  return { ...entry, name, dims: [count, ...first.dims.slice(1)], source: joinedSource(rows), offset: 0, byteLength };
+}
+
+/** The bytes of several tensors one after another; the files that they lie in are closed with their other tensors. */
+function joinedSource(parts: readonly WeightEntry[]): ByteSource {
+  return {
+    name: parts[0]?.source.name ?? "",
+    size: parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    read: async (offset, length, options) => {
+      const bytes = new Uint8Array(length);
+      let start = 0;
+      for (const part of parts) {
+        const [from, to] = [Math.max(offset, start), Math.min(offset + length, start + part.byteLength)];
+        if (from < to) bytes.set(await part.source.read(part.offset + from - start, to - from, options), from - offset);
+        start += part.byteLength;
+      }
+      return bytes;
+    },
+  };
 }
 
 function splitRows({ crc32: _, ...entry }: WeightEntry): readonly WeightEntry[] {

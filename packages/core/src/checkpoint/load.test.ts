@@ -11,8 +11,9 @@ import {
   torchZip,
 } from "../../test/checkpoint-files.ts";
 import { CheckpointError } from "../errors.ts";
-import { parseConfig, presets, type Sam2Config } from "../model/config.ts";
+import { type PresetName, parseConfig, presets, type Sam2Config } from "../model/config.ts";
 import { checkInventory, inventory } from "../model/inventory.ts";
+import { published } from "../model/published.ts";
 import { fileSource } from "../node/file-source.ts";
 import { float32, type HostTensor } from "../tensor/tensor.ts";
 import { hashedWeights } from "../testing/hashed-weights.ts";
@@ -145,8 +146,38 @@ describe("another model", () => {
 });
 
 describe("identify", () => {
-  test.each(Object.values(presets))("$name from its shapes", (preset) => {
-    expect(identify(hashedWeights(preset))).toBe(preset);
+  const called = (preset: Sam2Config, name: string): WeightStore => ({ ...hashedWeights(preset), name });
+
+  test.each(Object.entries(published))("%s from its shapes and its published name", (name, { file }) => {
+    const preset = presets[name as PresetName];
+    for (const path of [
+      file,
+      `models/x/${file}`,
+      `C:\\models\\${file}`,
+      `https://a.b/c/${file}`,
+      `${name}.safetensors`,
+    ]) {
+      expect(identify(called(preset, path))).toBe(preset);
+    }
+  });
+
+  test.each(Object.values(presets).filter(({ encoder }) => encoder.kind !== "vit"))(
+    "$name from its shapes alone",
+    (preset) => {
+      expect(identify(called(preset, "bytes"))).toBe(preset);
+    },
+  );
+
+  test("nothing is guessed where models are of one shape", async () => {
+    for (const name of ["bytes", "efficienttam_s_3.pt", "model.safetensors", "sam2.1_hiera_tiny.pt"]) {
+      const error = await checkpointError(() => identify(called(presets["efficienttam-s-1"], name)));
+      expect(error.code).toBe("config-missing");
+      const choices = ["efficienttam-s", "efficienttam-s-1", "efficienttam-s-2", "efficienttam-s-512"];
+      expect(error.details["choices"]).toEqual(choices);
+      expect(error.message).toContain(choices.join(", "));
+    }
+    const other = await checkpointError(() => identify(called(presets["efficienttam-ti"], "efficienttam_s.pt")));
+    expect(other.message).toContain("efficienttam-ti, efficienttam-ti-1, efficienttam-ti-2, efficienttam-ti-512");
   });
 
   test("a config that is given counts", () => {

@@ -1,7 +1,8 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { CheckpointError } from "../errors.ts";
-import { presets, type Sam2Config } from "../model/config.ts";
+import { isPresetName, type PresetName, presets, type Sam2Config } from "../model/config.ts";
 import { encoderOf } from "../model/image-encoder.ts";
+import { isNamedAfter } from "../model/published.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { withOfficialNames, withoutWrappers } from "./key-names.ts";
 import { isLegacyPytorch, readLegacyPytorch, readPytorch } from "./pytorch.ts";
@@ -42,27 +43,47 @@ function sniff(source: ByteSource, head: Uint8Array): typeof readPytorch {
   });
 }
 
-/** The one of Meta's eight models whose shapes these are, if it is one. */
+/**
+ * The published model whose shapes these are, if it is one. Where several models have the same shapes, it is the one that
+ * the checkpoint is called after (`efficienttam_s_512x512.pt`), or none: nothing else tells them apart.
+ */
 export function recognise(store: WeightStore): Sam2Config | undefined {
+  const fitting = fittingPresets(store);
+  const [only, second] = fitting;
+  if (second === undefined) return only && presets[only];
+  const named = fitting.find((name) => isNamedAfter(name, store.name));
+  return named && presets[named];
+}
+
+/** The published models whose shapes these are. */
+function fittingPresets(store: WeightStore): readonly PresetName[] {
   const version = tells21.some((name) => store.entries.has(name)) ? "2.1" : "2.0";
-  return Object.values(presets).find(
-    (preset) => preset.version === version && encoderOf(preset).recognise(store, preset),
-  );
+  return Object.keys(presets)
+    .filter(isPresetName)
+    .filter((name) => {
+      const preset = presets[name];
+      return preset.version === version && encoderOf(preset).recognise(store, preset);
+    });
 }
 
 /**
- * Whose weights these are: `config` if it is given, else the one of Meta's eight models that their shapes show. Throws a
- * `CheckpointError` with code "config-missing" where neither tells; whether every tensor fits is `checkInventory`'s.
+ * Whose weights these are: `config` if it is given, else the published model that their shapes, and among those of the
+ * same shapes the checkpoint's name, show. Throws a `CheckpointError` with code "config-missing" where neither tells;
+ * whether every tensor fits is `checkInventory`'s.
  */
 export function identify(store: WeightStore, config?: Sam2Config): Sam2Config {
   const found = config ?? recognise(store);
   if (found !== undefined) return found;
-  throw new CheckpointError(
-    "config-missing",
-    `${store.name}: its tensors are not those of one of Meta's models (${Object.keys(presets).join(", ")}), and their ` +
-      "shapes alone do not show image size, windows and global attention: give its config",
-    { details: { file: store.name, tensors: store.entries.size } },
-  );
+  const choices = fittingPresets(store);
+  const problem =
+    choices.length > 0
+      ? `its tensors are those of ${choices.join(", ")} alike, and it is called after none of them: give the config of ` +
+        "the one that it is, or name the file as it was published"
+      : `its tensors are not those of a published model (${Object.keys(presets).join(", ")}), and their shapes alone do ` +
+        "not show image size, windows and global attention: give its config";
+  throw new CheckpointError("config-missing", `${store.name}: ${problem}`, {
+    details: { file: store.name, tensors: store.entries.size, choices },
+  });
 }
 
 const tells21 = ["obj_ptr_tpos_proj.weight", "obj_ptr_tpos_proj.bias", "no_obj_embed_spatial"];

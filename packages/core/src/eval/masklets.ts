@@ -5,6 +5,7 @@
 import { MaskError } from "../errors.ts";
 import { dilate } from "../mask/dilate.ts";
 import { checkMaskFits, type Mask, maskIou } from "../mask/mask.ts";
+import { checkKeys, type Keys } from "../options.ts";
 
 /** All between 0 and 1; DAVIS prints them as percentages. */
 export interface MaskletScore {
@@ -41,7 +42,9 @@ export interface LabelsScore {
  * F-measure of two masks' boundaries: the harmonic mean of how much of each lies within a disk of
  * `ceil(boundary * diagonal)` pixels around the other. 1 where neither has one, 0 where just one has.
  */
-export function boundaryF(predicted: Mask, truth: Mask, { boundary = 0.008 }: EvaluateOptions = {}): number {
+export function boundaryF(predicted: Mask, truth: Mask, options: EvaluateOptions = {}): number {
+  checkKeys("boundaryF", options, evaluateKeys);
+  const { boundary = 0.008 } = options;
   checkMaskFits("boundaryF", predicted, truth);
   const radius = Math.ceil(boundary * Math.hypot(truth.width, truth.height));
   const [ours, theirs] = [boundaryOf(predicted), boundaryOf(truth)];
@@ -63,6 +66,7 @@ export function evaluateMasklet(
   truth: readonly Mask[],
   options: EvaluateOptions = {},
 ): MaskletScore {
+  checkKeys("evaluateMasklet", options, evaluateKeys);
   if (predicted.length !== truth.length) {
     throw new MaskError("masklet-length", `evaluate: ${predicted.length} frames, the truth has ${truth.length}`, {
       details: { predicted: predicted.length, truth: truth.length },
@@ -93,6 +97,7 @@ export function evaluateLabels(
   truth: readonly LabelMap[],
   options: EvaluateOptions = {},
 ): LabelsScore {
+  checkKeys("evaluateLabels", options, evaluateKeys);
   const { skipFirstAndLast = true } = options;
   const shown = truth.slice(...(skipFirstAndLast ? [1, -1] : []));
   const ids = new Set(shown.flatMap(({ data }) => [...new Set(data)]));
@@ -147,3 +152,5 @@ function count(pixels: Uint8Array): number {
 function overlap(a: Uint8Array, b: Uint8Array): number {
   return a.reduce((sum, value, i) => sum + (value & (b[i] as number)), 0);
 }
+
+const evaluateKeys: Keys<EvaluateOptions> = { skipFirstAndLast: true, boundary: true };

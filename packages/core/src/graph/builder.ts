@@ -88,6 +88,9 @@ export class GraphBuilder {
   sigmoid(x: Value): Value {
     return this.#op("sigmoid", [x], {});
   }
+  sqrt(x: Value): Value {
+    return this.#op("sqrt", [x], {});
+  }
   sin(x: Value): Value {
     return this.#op("sin", [x], {});
   }

@@ -51,6 +51,7 @@ const flops: OpTable<{ readonly [K in OpKind]: Flops<K> }> = {
   relu: each(1),
   gelu: each(5),
   sigmoid: each(3),
+  sqrt: each(1),
   sin: each(1),
   cos: each(1),
   clamp: each(2),

@@ -66,7 +66,7 @@ function broadcast(node: AnyOpNode, a: Value, b: Value): readonly Dim[] {
   return dims;
 }
 
-function unary(node: OpNode<"relu" | "gelu" | "sigmoid" | "sin" | "cos" | "clamp">): ValueType {
+function unary(node: OpNode<"relu" | "gelu" | "sigmoid" | "sqrt" | "sin" | "cos" | "clamp">): ValueType {
   const [x] = node.inputs;
   return { dtype: requireFloat(node as AnyOpNode, x), dims: x.dims };
 }
@@ -113,6 +113,7 @@ export const infer: InferTable = {
   relu: unary,
   gelu: unary,
   sigmoid: unary,
+  sqrt: unary,
   sin: unary,
   cos: unary,
   clamp(node) {

@@ -30,6 +30,7 @@ export interface Ops {
   /** The exact one: x/2 (1 + erf(x / sqrt 2)). */
   readonly gelu: Unary;
   readonly sigmoid: Unary;
+  readonly sqrt: Unary;
   readonly sin: Unary;
   readonly cos: Unary;
   readonly clamp: {

@@ -1,5 +1,6 @@
 /** Many masks of one image in relation to each other: which holds which, and one picture of all. */
 import { MaskError, PromptError } from "../errors.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { type Rle, rleArea, rleBox, rleIntersection } from "./rle.ts";
 
 /** What is in what: parts of a thing, things in a group. */
@@ -20,7 +21,9 @@ export interface MaskTreeOptions {
  * of one area the earlier holds the later. Throws a `MaskError` "mask-size-mismatch", or as `rleArea`, or a `PromptError`
  * "bad-option".
  */
-export function maskTree(masks: readonly Rle[], { containment = 0.9 }: MaskTreeOptions = {}): MaskTree {
+export function maskTree(masks: readonly Rle[], options: MaskTreeOptions = {}): MaskTree {
+  checkKeys("maskTree", options, treeKeys);
+  const { containment = 0.9 } = options;
   if (!(containment > 0.5 && containment <= 1)) {
     throw new PromptError("bad-option", `maskTree: containment must be above 0.5, to 1, got ${containment}`, {
       details: { option: "containment", expected: "above 0.5, to 1", got: containment },
@@ -103,3 +106,5 @@ function paintOrder(masks: readonly Rle[], by: "score" | "area" | "depth"): read
   const { depths } = maskTree(masks);
   return indices.sort((a, b) => (depths[a] as number) - (depths[b] as number) || byArea(a, b));
 }
+
+const treeKeys: Keys<MaskTreeOptions> = { containment: true };

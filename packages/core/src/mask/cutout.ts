@@ -1,10 +1,8 @@
 import { MaskError } from "../errors.ts";
-import { checkImage, type RawImage, type Size } from "../image/image.ts";
+import { checkImage, type RawImage } from "../image/image.ts";
 import { checkKeys, type Keys } from "../options.ts";
-import { type Area, areaAround, blurMask } from "./blur.ts";
-import { fillSmoothly } from "./fill.ts";
+import { type Area, blurMask } from "./blur.ts";
 import { checkMaskFits, type Mask, maskBox } from "./mask.ts";
-import { growMask } from "./morphology.ts";
 
 /** How an object is cut out. */
 export interface CutoutOptions {
@@ -13,12 +11,6 @@ export interface CutoutOptions {
    * it). 0, the default, keeps the edge hard.
    */
   readonly feather?: number;
-  /**
-   * Takes the background's colours out of the edge: so many pixels inwards from it, and beyond it under `feather`, the
-   * colours are those of the object further in, gone on smoothly. Parts too thin to have an inside keep theirs. 0, the
-   * default, leaves colours as they are.
-   */
-  readonly decontaminate?: number;
   /** Cuts the picture down to the object, its feathered edge included. Off by default: the picture keeps its size. */
   readonly crop?: boolean;
   /** With `crop`: pixels left free around the object; beyond the image they are transparent. 0 by default. */
@@ -41,21 +33,19 @@ export interface Cutout extends RawImage {
  */
 export function cutout(image: RawImage, mask: Mask, options: CutoutOptions = {}): Cutout {
   checkKeys("cutout", options, cutoutKeys);
-  const { feather = 0, decontaminate = 0, crop: toObject = false, padding = 0 } = options;
+  const { feather = 0, crop = false, padding = 0 } = options;
   checkImage("cutout", image, { maxPixels: Number.POSITIVE_INFINITY });
   checkMaskFits("cutout", mask, image);
-  for (const [name, value] of Object.entries({ feather, decontaminate, padding })) {
+  for (const [name, value] of Object.entries({ feather, padding })) {
     if (!(value >= 0 && value <= 4096)) {
       throw new MaskError("cutout-option", `cutout: ${name} must be 0 to 4096 pixels, got ${value}`, {
         details: { option: name, value },
       });
     }
   }
-  const area = toObject ? around(mask, Math.ceil(feather) + Math.round(padding)) : { x: 0, y: 0, ...sizeOf(image) };
+  const area = crop ? around(mask, Math.ceil(feather) + Math.round(padding)) : { x: 0, y: 0, ...sizeOf(image) };
   const alpha = feather > 0 ? blurMask(mask, area, feather / 2, feather) : undefined;
-  const { channels, data: alphas } = image;
-  const edge = Math.round(decontaminate);
-  const source = edge > 0 ? coloursFromInside(image, mask, edge, Math.ceil(feather)) : alphas;
+  const { channels, data: source } = image;
   const data = new Uint8Array(area.width * area.height * 4);
   for (let y = Math.max(0, -area.y); y < area.height && area.y + y < image.height; y++) {
     for (let x = Math.max(0, -area.x); x < area.width && area.x + x < image.width; x++) {
@@ -63,7 +53,7 @@ export function cutout(image: RawImage, mask: Mask, options: CutoutOptions = {})
       const from = pixel * channels;
       const to = (y * area.width + x) * 4;
       const inside = alpha === undefined ? (mask.data[pixel] === 0 ? 0 : 1) : (alpha[y * area.width + x] as number);
-      const opacity = Math.round(inside * (channels === 4 ? (alphas[from + 3] as number) : 255));
+      const opacity = Math.round(inside * (channels === 4 ? (source[from + 3] as number) : 255));
       if (opacity === 0) continue;
       data[to] = source[from] as number;
       data[to + 1] = source[from + 1] as number;
@@ -74,43 +64,14 @@ export function cutout(image: RawImage, mask: Mask, options: CutoutOptions = {})
   return { ...area, channels: 4, data };
 }
 
-/** The image's data with the colours of the object's edge, `inwards` and `outwards` of it, gone on from its inside. */
-function coloursFromInside(image: RawImage, mask: Mask, inwards: number, outwards: number): Uint8Array {
-  const { channels } = image;
-  const data = Uint8Array.from(image.data);
-  const area = areaAround(mask, outwards + 1); // background all around, so that the edge is one
-  if (area === undefined) return data;
-  const object = crop(mask.data, mask.width, 1, area);
-  const inside = growMask({ ...sizeOf(area), data: object }, -inwards);
-  const thick = growMask(inside, inwards).data;
-  const hole = object.map((pixel, i) => (inside.data[i] === 1 || (pixel !== 0 && thick[i] === 0) ? 0 : 1));
-  const size = sizeOf(area);
-  const cropped: RawImage = { ...size, channels, data: crop(data, image.width, channels, area) };
-  const { data: filled } = fillSmoothly(cropped, { ...size, data: hole });
-  for (let y = 0; y < area.height; y++) {
-    const row = filled.subarray(y * area.width * channels, (y + 1) * area.width * channels);
-    data.set(row, ((area.y + y) * image.width + area.x) * channels);
-  }
-  return data;
-}
-
-function crop(data: Uint8Array, width: number, channels: number, area: Area): Uint8Array {
-  const out = new Uint8Array(area.width * area.height * channels);
-  for (let y = 0; y < area.height; y++) {
-    const from = ((area.y + y) * width + area.x) * channels;
-    out.set(data.subarray(from, from + area.width * channels), y * area.width * channels);
-  }
-  return out;
-}
-
 function around(mask: Mask, margin: number): Area {
   const { x, y, width, height } = maskBox(mask);
   if (width === 0) throw new MaskError("empty-mask", "cutout: the mask is empty, there is nothing to crop to");
   return { x: x - margin, y: y - margin, width: width + 2 * margin, height: height + 2 * margin };
 }
 
-function sizeOf({ width, height }: Size): { width: number; height: number } {
+function sizeOf({ width, height }: RawImage): { width: number; height: number } {
   return { width, height };
 }
 
-const cutoutKeys: Keys<CutoutOptions> = { feather: true, decontaminate: true, crop: true, padding: true };
+const cutoutKeys: Keys<CutoutOptions> = { feather: true, crop: true, padding: true };

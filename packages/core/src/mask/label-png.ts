@@ -6,7 +6,9 @@ import { ImageError } from "../errors.ts";
 import type { LabelMap } from "../eval/masklets.ts";
 import { checkSize } from "../image/image.ts";
 import { decodePng, encodeChunks, type Zlib } from "../image/png.ts";
+import type { MaskLabels } from "./arrange.ts";
 
+const GREY = 0;
 const PALETTE = 3;
 
 /** The palette of DAVIS and PASCAL VOC: each id's bits, three at a time from the lowest, are the highest bits of red, green and blue. */
@@ -23,8 +25,11 @@ export function davisPalette(): Uint8Array {
   return palette;
 }
 
-/** A label map as an 8-bit palette PNG. Rejects with an `ImageError`: "image-size", "image-data-length". */
-export async function encodeLabelPng({ width, height, data }: LabelMap, zlib: Zlib): Promise<Uint8Array> {
+/**
+ * A label map as an 8-bit palette PNG; as 16 bits of grey where a label is above 255. Rejects with an `ImageError`:
+ * "image-size", "image-data-length".
+ */
+export async function encodeLabelPng({ width, height, data }: LabelMap | MaskLabels, zlib: Zlib): Promise<Uint8Array> {
   checkSize("encodeLabelPng", { width, height });
   if (data.length !== width * height) {
     throw new ImageError(
@@ -35,17 +40,24 @@ export async function encodeLabelPng({ width, height, data }: LabelMap, zlib: Zl
       },
     );
   }
-  const rows = new Uint8Array(height * (width + 1)); // each row after its filter's number, none
-  for (let y = 0; y < height; y++) rows.set(data.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
+  const isDeep = data.some((label) => label > 255);
+  const bytes = isDeep ? 2 : 1;
+  const stride = bytes * width + 1; // each row after its filter's number, none
+  const rows = new Uint8Array(height * stride);
+  for (let y = 0; y < height; y++) {
+    const row = data.subarray(y * width, (y + 1) * width);
+    if (!isDeep) rows.set(row, y * stride + 1);
+    else for (const [x, label] of row.entries()) rows.set([label >> 8, label & 255], y * stride + 1 + 2 * x);
+  }
   const header = new Uint8Array(13);
   const fields = new DataView(header.buffer);
   fields.setUint32(0, width);
   fields.setUint32(4, height);
-  header.set([8, PALETTE, 0, 0, 0], 8);
+  header.set([8 * bytes, isDeep ? GREY : PALETTE, 0, 0, 0], 8);
   return encodeChunks(
     [
       ["IHDR", header],
-      ["PLTE", davisPalette()],
+      ...(isDeep ? [] : ([["PLTE", davisPalette()]] as const)),
       ["IDAT", await zlib.deflate(rows)],
       ["IEND", new Uint8Array(0)],
     ],

@@ -44,6 +44,7 @@ const glyphs: Readonly<Record<string, readonly number[]>> = {
   _: [0, 0, 0, 0, 7],
   ".": [0, 0, 0, 0, 2],
   "?": [7, 1, 2, 0, 2],
+  " ": [0, 0, 0, 0, 0],
 };
 
 /** An image to be written to. */
@@ -53,7 +54,7 @@ interface Canvas extends RawImage {
 
 /**
  * Draws `text` into the image, as dots of white or black on a plate of `colour`, its middle on the mask, wholly inside the
- * picture where it fits. Letters are capitals; what is neither a letter of English, a digit, nor one of `-_.` is `?`.
+ * picture where it fits. Letters are capitals; what is neither a letter of English, a digit, a space, nor one of `-_.` is `?`.
  */
 export function drawLabel(image: Canvas, text: string, mask: Mask, colour: Rgb): void {
   const middle = middleOf(mask);

@@ -5,7 +5,7 @@
  */
 import { MaskError } from "../errors.ts";
 import { checkOption } from "../options.ts";
-import { type Box, checkMask, emptyBox, type Mask } from "./mask.ts";
+import { type Box, checkMask, emptyBox, type Mask, maskBox } from "./mask.ts";
 
 /** Run lengths as numbers. `size` is [height, width], COCO's order. */
 export interface Rle {
@@ -23,7 +23,8 @@ export interface CompressedRle {
 export function encodeRle(mask: Mask): Rle {
   checkMask("encodeRle", mask);
   const whole = { x: 0, y: 0, width: mask.width, height: mask.height };
-  return encodeRleAt(mask, whole, whole);
+  // Columns lie apart in memory, rows do not: the box is found by rows, and columns are looked at within it alone.
+  return encodeRleAt(mask, maskBox(mask), whole);
 }
 
 /**

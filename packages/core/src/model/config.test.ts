@@ -1,13 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { checkpointError } from "../../test/checkpoint-files.ts";
 import { hieraOf } from "../../test/toy-sam2.ts";
-import { isPresetName, parseConfig, presets, type Sam2Config } from "./config.ts";
+import {
+  type EncoderConfig,
+  type EncoderKind,
+  isPresetName,
+  type MemoryConfig,
+  type MemoryKind,
+  parseConfig,
+  presets,
+  type Sam2Config,
+} from "./config.ts";
 
-/** As a reference-style file says it. */
-function snakeCase(config: Sam2Config): Record<string, unknown> {
-  const encoder = hieraOf(config);
-  return {
-    image_size: config.imageSize,
+type Words = Readonly<Record<string, unknown>>;
+
+const encoderWords: { readonly [K in EncoderKind]: (encoder: EncoderConfig<K>) => Words } = {
+  hiera: (encoder) => ({
     embed_dim: encoder.embedDim,
     num_heads: encoder.numHeads,
     stages: encoder.stages,
@@ -15,9 +23,52 @@ function snakeCase(config: Sam2Config): Record<string, unknown> {
     window_spec: encoder.windowSpec,
     window_pos_embed_bkg_spatial_size: encoder.windowPositionBackgroundSize,
     q_pool: encoder.queryPoolStages,
+    fpn_top_down_levels: encoder.fpnTopDownLevels,
+  }),
+  repvit: (encoder) => ({
+    trunk: "repvit",
+    embed_dims: encoder.embedDims,
+    stages: encoder.stages,
+    fpn_top_down_levels: encoder.fpnTopDownLevels,
+  }),
+  vit: (encoder) => ({
+    trunk: "vit",
+    embed_dim: encoder.embedDim,
+    num_heads: encoder.numHeads,
+    depth: encoder.depth,
+    global_att_blocks: encoder.globalAttentionBlocks,
+    window_size: encoder.windowSize,
+    pos_embed_size: encoder.positionSize,
+  }),
+};
+
+const memoryWords: { readonly [K in MemoryKind]: (memory: MemoryConfig<K>) => Words } = {
+  full: () => ({}),
+  perceiver: (memory) => ({
+    memory: "perceiver",
+    num_latents: memory.latents,
+    num_latents_2d: memory.latentMapSide ** 2,
+    perceiver_depth: memory.perceiverLayers,
+  }),
+  pooled: (memory) => ({ memory: "pooled", memory_pooling_weight: memory.weightedBy }),
+};
+
+function encoderOf<K extends EncoderKind>(encoder: EncoderConfig<K>): Words {
+  return encoderWords[encoder.kind](encoder);
+}
+
+function memoryOf<K extends MemoryKind>(memory: MemoryConfig<K>): Words {
+  return memoryWords[memory.kind](memory);
+}
+
+/** As a reference-style file says it. */
+function snakeCase(config: Sam2Config): Record<string, unknown> {
+  return {
+    ...encoderOf(config.encoder),
+    ...memoryOf(config.memory),
+    image_size: config.imageSize,
     d_model: config.width,
     mem_dim: config.memory.width,
-    fpn_top_down_levels: encoder.fpnTopDownLevels,
     mask_decoder_mlp_dim: config.decoder.mlpWidth,
     memory_attention_layers: config.memory.attentionLayers,
     memory_attention_dim_feedforward: config.memory.attentionMlpWidth,

@@ -4,16 +4,24 @@ import type { FullMemoryConfig } from "./full-memory.ts";
 import type { HieraConfig } from "./hiera.ts";
 import { encoderOf } from "./image-encoder.ts";
 import { encoders, memories } from "./kinds.ts";
-import type { MemorySizes } from "./video-memory.ts";
+import type { PerceiverMemoryConfig } from "./perceiver-memory.ts";
+import type { PooledMemoryConfig } from "./pooled-memory.ts";
+import type { RepVitConfig } from "./repvit.ts";
+import { type MemorySizes, memoryOf } from "./video-memory.ts";
+import type { VitConfig } from "./vit.ts";
 
 /** The kinds of image encoder by their names: each a file, and a row of `encoders`. */
 export interface EncoderConfigs {
   readonly hiera: HieraConfig;
+  readonly repvit: RepVitConfig;
+  readonly vit: VitConfig;
 }
 
 /** The kinds of memory by their names: each a file, and a row of `memories`. */
 export interface MemoryConfigs {
   readonly full: FullMemoryConfig;
+  readonly perceiver: PerceiverMemoryConfig;
+  readonly pooled: PooledMemoryConfig;
 }
 
 /** The kinds of image encoders that there are. */
@@ -91,49 +99,114 @@ const trunks: Readonly<Record<PresetSize, Trunk>> = {
   },
 };
 
-/** Names of Meta's eight models, as their Hugging Face repositories are called. */
-export type PresetName = `sam2.1-hiera-${PresetSize}` | `sam2-hiera-${PresetSize}`;
+/** Names of Meta's eight SAM 2 models, as their Hugging Face repositories are called. */
+export type HieraPresetName = `sam2.1-hiera-${PresetSize}` | `sam2-hiera-${PresetSize}`;
 
-function preset(size: PresetSize, version: "2.0" | "2.1"): Sam2Config {
+/** EfficientTAM's sizes: a trunk of ViT-S or ViT-Ti. */
+type VitSize = "s" | "ti";
+/** EfficientTAM's variants of each size: memories pooled in two ways ("-1", "-2"), or images of 512 pixels. */
+type VitVariant = "" | "-1" | "-2" | "-512";
+
+/** Names of EfficientTAM's eight models, after their files. */
+export type EfficientTamPresetName = `efficienttam-${VitSize}${VitVariant}`;
+
+/** Names of published models. */
+export type PresetName = HieraPresetName | "edgetam" | EfficientTamPresetName;
+
+const fullMemory = {
+  kind: "full",
+  width: 64,
+  frames: 7,
+  maxObjectPointers: 16,
+  attentionLayers: 4,
+  attentionMlpWidth: 2048,
+} as const;
+
+/** What all published models have in common. */
+const published = { width: 256, decoder: Object.freeze({ mlpWidth: 2048 }) } as const;
+
+function hieraPreset(size: PresetSize, version: "2.0" | "2.1"): Sam2Config {
   return Object.freeze({
     name: `${version === "2.1" ? "sam2.1" : "sam2"}-hiera-${size}`,
     version,
     imageSize: 1024,
-    width: 256,
+    ...published,
     encoder: Object.freeze({ kind: "hiera", ...trunks[size], queryPoolStages: 3, fpnTopDownLevels: [2, 3] }),
-    decoder: Object.freeze({ mlpWidth: 2048 }),
-    memory: Object.freeze({
-      kind: "full",
-      width: 64,
-      frames: 7,
-      maxObjectPointers: 16,
-      attentionLayers: 4,
-      attentionMlpWidth: 2048,
-    }),
+    memory: Object.freeze(fullMemory),
   });
 }
 
-/** Meta's eight models (reference: `sam2/configs`), 2.1 first, small to large. */
-export const presets: Readonly<Record<PresetName, Sam2Config>> = {
-  "sam2.1-hiera-tiny": preset("tiny", "2.1"),
-  "sam2.1-hiera-small": preset("small", "2.1"),
-  "sam2.1-hiera-base-plus": preset("base-plus", "2.1"),
-  "sam2.1-hiera-large": preset("large", "2.1"),
-  "sam2-hiera-tiny": preset("tiny", "2.0"),
-  "sam2-hiera-small": preset("small", "2.0"),
-  "sam2-hiera-base-plus": preset("base-plus", "2.0"),
-  "sam2-hiera-large": preset("large", "2.0"),
-};
+/** Of the kind of SAM 2.0, as EfficientTAM is. */
+const edgeTam: Sam2Config = Object.freeze<Sam2Config>({
+  name: "edgetam",
+  version: "2.0",
+  imageSize: 1024,
+  ...published,
+  encoder: Object.freeze<RepVitConfig>({
+    kind: "repvit",
+    embedDims: [48, 96, 192, 384],
+    stages: [2, 2, 14, 2],
+    fpnTopDownLevels: [2, 3],
+  }),
+  memory: Object.freeze({
+    ...fullMemory,
+    kind: "perceiver",
+    attentionLayers: 2,
+    latents: 256,
+    latentMapSide: 16,
+    perceiverLayers: 2,
+  }),
+});
 
-/** Whether `name` is one of Meta's eight. */
-export function isPresetName(name: string): name is PresetName {
-  return Object.hasOwn(presets, name);
+/** Of the kind of SAM 2.0: pointers have no place in time, and absent objects no embedding. */
+function efficientTamPreset(size: VitSize, variant: VitVariant): Sam2Config {
+  const pooled = { kind: "pooled", weightedBy: variant === "-1" ? "logits" : "keys" } as const;
+  return Object.freeze({
+    name: `efficienttam-${size}${variant}`,
+    version: "2.0",
+    imageSize: variant === "-512" ? 512 : 1024,
+    ...published,
+    encoder: Object.freeze({
+      kind: "vit",
+      embedDim: size === "s" ? 384 : 192,
+      numHeads: size === "s" ? 6 : 3,
+      depth: 12,
+      globalAttentionBlocks: [2, 5, 8, 11],
+      windowSize: 14,
+      positionSize: 14,
+    }),
+    memory: Object.freeze(variant === "-1" || variant === "-2" ? { ...fullMemory, ...pooled } : fullMemory),
+  });
 }
 
-/** The preset that `sam2.1-hiera-tiny` or `facebook/sam2.1-hiera-tiny` names. */
-export function presetNamed(nameOrPath: string): PresetName | undefined {
-  const name = nameOrPath.replace(/^facebook\//, "");
-  return isPresetName(name) ? name : undefined;
+/**
+ * Published models: Meta's eight (reference: `sam2/configs`), 2.1 first, small to large, then EdgeTAM (Zhou et al. 2025;
+ * reference: `sam2/configs/edgetam.yaml`) and EfficientTAM's eight (Xiong et al. 2024; reference:
+ * `efficient_track_anything/configs`).
+ */
+export const presets: Readonly<Record<PresetName, Sam2Config>> = {
+  "sam2.1-hiera-tiny": hieraPreset("tiny", "2.1"),
+  "sam2.1-hiera-small": hieraPreset("small", "2.1"),
+  "sam2.1-hiera-base-plus": hieraPreset("base-plus", "2.1"),
+  "sam2.1-hiera-large": hieraPreset("large", "2.1"),
+  "sam2-hiera-tiny": hieraPreset("tiny", "2.0"),
+  "sam2-hiera-small": hieraPreset("small", "2.0"),
+  "sam2-hiera-base-plus": hieraPreset("base-plus", "2.0"),
+  "sam2-hiera-large": hieraPreset("large", "2.0"),
+  edgetam: edgeTam,
+  "efficienttam-s": efficientTamPreset("s", ""),
+  "efficienttam-s-1": efficientTamPreset("s", "-1"),
+  "efficienttam-s-2": efficientTamPreset("s", "-2"),
+  "efficienttam-s-512": efficientTamPreset("s", "-512"),
+  "efficienttam-ti": efficientTamPreset("ti", ""),
+  "efficienttam-ti-1": efficientTamPreset("ti", "-1"),
+  "efficienttam-ti-2": efficientTamPreset("ti", "-2"),
+  "efficienttam-ti-512": efficientTamPreset("ti", "-512"),
+};
+
+/** Whether `name` is one of the published models. */
+export function isPresetName(name: string): name is PresetName {
+  return Object.hasOwn(presets, name);
 }
 
 /**
@@ -176,6 +249,8 @@ function fromReference(root: Fields, name: string): Sam2Config {
 const modelTypes = {
   sam2: { encoder: "hiera", memory: "full" },
   sam2_video: { encoder: "hiera", memory: "full" },
+  edgetam: { encoder: "repvit", memory: "perceiver" },
+  edgetam_video: { encoder: "repvit", memory: "perceiver" },
 } as const;
 
 function fromTransformers(root: Fields, name: string): Sam2Config {
@@ -211,6 +286,7 @@ function fromTransformers(root: Fields, name: string): Sam2Config {
 function checkSizes(config: Sam2Config): void {
   const { width, memory } = config;
   encoderOf(config).check(config);
+  memoryOf(config).check(config);
   checkRules([
     ["width", width % 16 === 0, "a multiple of 16", width],
     ["memory width", width % memory.width === 0, `a divisor of the width ${width}`, memory.width],

@@ -29,6 +29,11 @@ function invalid(field: string, expected: string, actual: unknown): CheckpointEr
   });
 }
 
+/** For the kinds that transformers has no model of: none of its `model_type`s leads here. */
+export function notInTransformers(root: Fields): never {
+  throw invalid("model_type", "that of a model that transformers has", root.value("model_type"));
+}
+
 /** What must hold between fields, whatever they were called. */
 export type Rule = readonly [field: string, holds: boolean, expected: string, actual: unknown];
 

@@ -2,9 +2,11 @@
  * Memories as SAM 2 has them: a frame's whole stride-16 map, all of which later frames attend to (SAM 2, section 4;
  * reference: modeling/memory_encoder.py and modeling/memory_attention.py).
  */
+
+import { sinePositionEncoding } from "../nn/position-encoding.ts";
 import type { Fields } from "./fields.ts";
 import { gridSize } from "./grid.ts";
-import { memoryAttention } from "./memory-attention.ts";
+import { type MemoryLayout, memoryAttention } from "./memory-attention.ts";
 import { memoryEncoder } from "./memory-encoder.ts";
 import type { MemorySizes, VideoMemory, WithMemory } from "./video-memory.ts";
 import type { ShapesAt } from "./weight-shapes.ts";
@@ -16,16 +18,23 @@ export interface FullMemoryConfig extends MemorySizes {
 
 const parse = (_: Fields, sizes: MemorySizes): FullMemoryConfig => ({ kind: "full", ...sizes });
 
-export const full: VideoMemory<FullMemoryConfig> = {
-  parse: { reference: parse, transformers: parse },
+/** What all kinds have in common that keep a whole map. */
+export const wholeMaps: Pick<VideoMemory<MemorySizes>, "inventory" | "tokens" | "encode" | "roundedScopes"> = {
   inventory: (at, c) => {
     memoryAttentionShapes(at, c);
     memoryEncoderShapes(at, c);
   },
   tokens: (c) => gridSize(c) ** 2,
   encode: memoryEncoder,
-  attend: memoryAttention,
   roundedScopes: ["memory_attention.layers.", "memory_encoder.fuser."],
+};
+
+export const full: VideoMemory<FullMemoryConfig> = {
+  ...wholeMaps,
+  parse: { reference: parse, transformers: parse },
+  check: () => {},
+  singleMemoryApart: false,
+  attend: (g, root, c, inputs) => memoryAttention(g, root, c, inputs, wholeMap(c)),
   renames: [
     [/^memory_encoder\.feature_projection\./, "memory_encoder.pix_feat_proj."],
     [/^memory_encoder\.projection\./, "memory_encoder.out_proj."],
@@ -37,7 +46,14 @@ export const full: VideoMemory<FullMemoryConfig> = {
   ],
 };
 
-function memoryAttentionShapes(at: ShapesAt, { width, memory }: WithMemory<MemorySizes>): void {
+/** Every cell of the map is a token, at its place. */
+export function wholeMap(c: WithMemory<MemorySizes>): MemoryLayout {
+  const side = gridSize(c);
+  return { positions: sinePositionEncoding(side, side, c.memory.width) };
+}
+
+/** The weights of the attention to memories, which are of one shape in every kind. */
+export function memoryAttentionShapes(at: ShapesAt, { width, memory }: WithMemory<MemorySizes>): void {
   for (let i = 0; i < memory.attentionLayers; i++) {
     const layer = at(`memory_attention.layers.${i}.`);
     layer.attention("self_attn", width);

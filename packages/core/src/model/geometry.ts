@@ -1,6 +1,6 @@
 import type { Sam2Config } from "./config.ts";
 import { gridSize } from "./grid.ts";
-import type { ImageFeatures } from "./image-encoder.ts";
+import { encoderOf, type FeatureLevels } from "./image-encoder.ts";
 import { memoryOf } from "./video-memory.ts";
 
 /** Tokens in rows, with channels each. */
@@ -18,7 +18,7 @@ export interface Geometry {
   /** Channels of an object pointer. */
   readonly width: number;
   /** What the image encoder gives of each image. */
-  readonly features: Readonly<Record<keyof ImageFeatures, TokenMap>>;
+  readonly features: FeatureLevels<TokenMap>;
   /** What one object is remembered by on one frame. */
   readonly memory: TokenMap;
   /** Memories a frame attends to, the conditioning one included. */
@@ -40,8 +40,10 @@ export function geometry(c: Sam2Config): Geometry {
     width,
     features: {
       imageEmbeddings: { tokens: cells, channels: width },
-      highRes1: { tokens: 4 * cells, channels: width / 4 },
-      highRes0: { tokens: 16 * cells, channels: width / 8 },
+      ...(encoderOf(c).highRes && {
+        highRes1: { tokens: 4 * cells, channels: width / 4 },
+        highRes0: { tokens: 16 * cells, channels: width / 8 },
+      }),
     },
     memory: { tokens: memoryOf(c).tokens(c), channels: memory.width },
     memories: memory.frames,

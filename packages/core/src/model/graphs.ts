@@ -1,14 +1,29 @@
 import { GraphBuilder } from "../graph/builder.ts";
+import type { Dim } from "../graph/dim.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
-import { geometry } from "./geometry.ts";
-import { encoderOf, type ImageFeatures } from "./image-encoder.ts";
+import { geometry, type TokenMap } from "./geometry.ts";
+import { encoderOf, mapLevels } from "./image-encoder.ts";
 import { maskDecoder } from "./mask-decoder.ts";
 import { memoryOf } from "./video-memory.ts";
 
 /** The graphs of a SAM 2 model. */
-export type GraphName = "imageEncoder" | "maskDecoder" | "memoryEncoder" | "memoryAttention";
+export type GraphName = "imageEncoder" | "maskDecoder" | "memoryEncoder" | "memoryAttention" | "singleMemoryAttention";
+
+/** The graphs' builders by name: one that is left out does not compile. */
+export const graphBuilders: { readonly [K in GraphName]: (c: Sam2Config) => Graph } = {
+  imageEncoder: imageEncoderGraph,
+  maskDecoder: maskDecoderGraph,
+  memoryEncoder: memoryEncoderGraph,
+  memoryAttention: memoryAttentionGraph,
+  singleMemoryAttention: singleMemoryAttentionGraph,
+};
+
+/** The graph by which a frame attends to so many memories: to one alone it is another, in some kinds of memory. */
+export function attentionGraph(c: Sam2Config, memories: number): "memoryAttention" | "singleMemoryAttention" {
+  return memories === 1 && memoryOf(c).singleMemoryApart ? "singleMemoryAttention" : "memoryAttention";
+}
 
 /**
  * `image` [images, S, S, 3], normalised -> `imageEmbeddings` [images, cells, width], `highRes1` [images, cells * 4,
@@ -30,14 +45,11 @@ export function imageEncoderGraph(c: Sam2Config): Graph {
 export function maskDecoderGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskDecoder");
   const { features, maskSide } = geometry(c);
-  const feature = (name: keyof ImageFeatures): Value =>
-    g.input(name, ["prompts?", features[name].tokens, features[name].channels]);
+  const image = ({ tokens, channels }: TokenMap, name: string): Value => g.input(name, ["prompts?", tokens, channels]);
   emit(
     g,
     maskDecoder(g, new WeightScope(g), c, {
-      imageEmbeddings: feature("imageEmbeddings"),
-      highRes1: feature("highRes1"),
-      highRes0: feature("highRes0"),
+      ...mapLevels(features, image),
       points: g.input("points", ["prompts", "points", 2]),
       labels: g.input("labels", ["prompts", "points"], "int32"),
       maskInput: g.input("maskInput", ["prompts?", maskSide, maskSide]),
@@ -72,13 +84,22 @@ export function memoryEncoderGraph(c: Sam2Config, maskSize: number = geometry(c)
  * `imageEmbeddings` [objects, cells, width], conditioned.
  */
 export function memoryAttentionGraph(c: Sam2Config): Graph {
-  const g = new GraphBuilder("memoryAttention");
+  return attentionTo(c, "memoryAttention", "memories");
+}
+
+/** `memoryAttentionGraph` for `memories` [objects, 1, tokens, memoryWidth]. */
+export function singleMemoryAttentionGraph(c: Sam2Config): Graph {
+  return attentionTo(c, "singleMemoryAttention", 1);
+}
+
+function attentionTo(c: Sam2Config, name: GraphName, memories: Dim): Graph {
+  const g = new GraphBuilder(name);
   const { features, memory } = geometry(c);
   const { tokens, channels } = features.imageEmbeddings;
   const conditioned = memoryOf(c).attend(g, new WeightScope(g), c, {
     imageEmbeddings: g.input("imageEmbeddings", ["objects?", tokens, channels]),
-    memories: g.input("memories", ["objects", "memories", memory.tokens, memory.channels]),
-    slots: g.input("slots", ["memories"], "int32"),
+    memories: g.input("memories", ["objects", memories, memory.tokens, memory.channels]),
+    slots: g.input("slots", [memories], "int32"),
     pointers: g.input("pointers", ["objects", "pointerTokens", memory.channels]),
     pointerPositions: g.input("pointerPositions", ["objects?", "pointerTokens", memory.channels]),
   });

@@ -16,6 +16,7 @@ import { type FeaturePyramidConfig, featurePyramid, featurePyramidShapes } from 
 import { checkRules, type Fields, four, two } from "./fields.ts";
 import type { ImageEncoder, WithEncoder } from "./image-encoder.ts";
 import { type ShapesAt, weightShapes } from "./weight-shapes.ts";
+import { windowAttention } from "./window-attention.ts";
 
 const EPSILON = 1e-6;
 
@@ -42,6 +43,7 @@ type Hiera = WithEncoder<HieraConfig>;
 
 export const hiera: ImageEncoder<HieraConfig> = {
   parse: { reference: fromReference, transformers: fromTransformers },
+  highRes: true,
   check,
   recognise,
   inventory,
@@ -256,40 +258,13 @@ function hieraBlock(g: GraphBuilder, w: WeightScope, block: HieraBlock, input: T
     const projected = widens ? withValue(x, linear(g, w.at("proj"), normed.value, block.width)) : x;
     const shortcut = block.pools ? pool(g, projected) : projected;
 
-    const attended = attention(g, w.at("attn"), block, inWindows(g, normed, block.window));
+    const queries = block.pools ? (x: Tokens): Tokens => pool(g, x) : undefined;
+    const attended = windowAttention(g, w.at("attn"), inWindows(g, normed, block.window), { ...block, queries });
     const back = inWindows(g, attended, shortcut.window);
     const y = g.add(shortcut.value, back.value);
     const hidden = mlp(g, w.at("mlp"), layerNorm(g, w.at("norm2"), y, EPSILON), [4 * block.width, block.width], "gelu");
     return withValue(shortcut, g.add(y, hidden));
   });
-}
-
-/**
- * Attention within each window: the zeros that pad a window take part, as the bias of the projection. What all keys have
- * in common changes no softmax, so keys need no bias; a softmax's rows sum to one, so the values' bias joins that of the
- * output projection; and the largest of four queries may be found before the bias is added.
- */
-function attention(g: GraphBuilder, w: WeightScope, { width, heads, pools }: HieraBlock, x: Tokens): Tokens {
-  const [batch, height, columns, input] = x.value.dims as readonly [Dim, number, number, number];
-  const qkv = w.at("qkv");
-  const weight = (third: number): Value =>
-    g.slice(qkv.tensor("weight", [3 * width, input]), [third * width, 0], [width, input]);
-  const bias = (third: number): Value => g.slice(qkv.tensor("bias", [3 * width]), [third * width], [width]);
-
-  const unpooled = withValue(x, g.linear(x.value, weight(0)));
-  const queries = pools ? pool(g, unpooled) : unpooled;
-  const [, queryHeight, queryColumns] = queries.value.dims as readonly [Dim, number, number, number];
-  const attended = g.attention(
-    g.reshape(g.add(queries.value, bias(0)), [batch, queryHeight * queryColumns, width]),
-    g.reshape(g.linear(x.value, weight(1)), [batch, height * columns, width]),
-    g.reshape(g.linear(x.value, weight(2)), [batch, height * columns, width]),
-    { heads, scale: (width / heads) ** -0.5 },
-  );
-  const proj = w.at("proj");
-  const matrix = proj.tensor("weight", [width, width]);
-  const outBias = g.linear(g.reshape(bias(2), [1, width]), matrix, proj.tensor("bias", [width]));
-  const out = g.linear(attended, matrix, g.reshape(outBias, [width]));
-  return withValue(queries, g.reshape(out, queries.value.dims));
 }
 
 /** 2x2 max pooling; windows of even size shrink with the map. */

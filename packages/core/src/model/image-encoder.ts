@@ -8,15 +8,30 @@ import { encoders } from "./kinds.ts";
 import type { Rename } from "./renames.ts";
 import type { ShapesAt } from "./weight-shapes.ts";
 
-/** What an encoder makes of images. */
-export interface ImageFeatures {
+/** One of each level of an image's features. Kinds without the finer levels have stride 16 alone. */
+export interface FeatureLevels<T> {
   /** Stride 16, [images, grid * grid, width], without `no_mem_embed`. */
-  readonly imageEmbeddings: Value;
+  readonly imageEmbeddings: T;
   /** Stride 8 after `conv_s1`, [images, grid * grid * 4, width / 4] in quad order (see `toPairs`). */
-  readonly highRes1: Value;
+  readonly highRes1?: T;
   /** Stride 4 after `conv_s0`, [images, grid * grid * 16, width / 8] in quad order (see `toQuads`). */
-  readonly highRes0: Value;
+  readonly highRes0?: T;
 }
+
+/** Another thing of each level that there is, stride 16 first. */
+export function mapLevels<T, R>(
+  { imageEmbeddings, highRes1, highRes0 }: FeatureLevels<T>,
+  map: (level: T, name: keyof FeatureLevels<T>) => R,
+): FeatureLevels<R> {
+  return {
+    imageEmbeddings: map(imageEmbeddings, "imageEmbeddings"),
+    ...(highRes1 !== undefined && { highRes1: map(highRes1, "highRes1") }),
+    ...(highRes0 !== undefined && { highRes0: map(highRes0, "highRes0") }),
+  };
+}
+
+/** What an encoder makes of images. */
+export type ImageFeatures = FeatureLevels<Value>;
 
 /** A model whose encoder is known. */
 export type WithEncoder<C> = Omit<Sam2Config, "encoder"> & { readonly encoder: C };
@@ -30,6 +45,8 @@ export interface ImageEncoder<C> {
     /** From transformers' `config.json`, where what is absent has transformers' default. */
     readonly transformers: (root: Fields) => { readonly imageSize: number; readonly encoder: C };
   };
+  /** Whether it gives the decoder features of strides 4 and 8 too. */
+  readonly highRes: boolean;
   /** Throws a `CheckpointError` "config-invalid" unless its sizes fit together. */
   readonly check: (c: WithEncoder<C>) => void;
   /** Whether tensors are of these sizes, as far as shapes tell it from others of the kind. */

@@ -129,5 +129,5 @@ describe("a memory of another kind", () => {
 
 test("a kind that no row has is refused by field", async () => {
   const error = await checkpointError(() => parseConfig({ ...toyJson, trunk: "resnet" }));
-  expect(error.message).toBe('config: trunk should be "hiera" or "toy-vit", but is "resnet"');
+  expect(error.message).toBe('config: trunk should be "hiera" or "repvit" or "vit" or "toy-vit", but is "resnet"');
 });

@@ -97,16 +97,18 @@ function masks(
     const prompts = points.dims[0] as Dim;
     const side = gridSize(c);
     const layers = w.at("output_upscaling");
-    // A transposed convolution of kernel and stride 2, plus the features there; these are one image's, and take the bias.
-    const doubled = (layer: number, x: Value, features: Value): Value => {
+    // A transposed convolution of kernel and stride 2, plus the features there, if any; these are one image's, and take the bias.
+    const doubled = (layer: number, x: Value, out: number, features?: Value): Value => {
       const conv = layers.at(layer);
-      const [input, out] = [width(x), width(features)];
+      const input = width(x);
       const filter = g.transpose(conv.tensor("weight", [input, out, 2, 2]), [2, 3, 1, 0]);
       const y = g.linear(x, g.reshape(filter, [4 * out, input]));
-      return g.add(g.reshape(y, [prompts, Number(x.dims[1]) * 4, out]), g.add(features, conv.tensor("bias", [out])));
+      const bias = conv.tensor("bias", [out]);
+      const added = features === undefined ? bias : g.add(features, bias);
+      return g.add(g.reshape(y, [prompts, Number(x.dims[1]) * 4, out]), added);
     };
-    const half = g.gelu(layerNorm(g, layers.at(1), doubled(0, image, highRes1), 1e-6));
-    const full = g.gelu(doubled(3, half, highRes0)); // [prompts, cells * 16, width / 8]
+    const half = g.gelu(layerNorm(g, layers.at(1), doubled(0, image, c.width / 4, highRes1), 1e-6));
+    const full = g.gelu(doubled(3, half, c.width / 8, highRes0)); // [prompts, cells * 16, width / 8]
     const hypernetworks = Array.from({ length: MASKS }, (_, i) => {
       const token = g.slice(maskTokens, [0, i, 0], [prompts, 1, c.width]);
       return mlp(g, w.at("output_hypernetworks_mlps").at(i), token, [c.width, c.width, c.width / 8]);

@@ -5,7 +5,7 @@
 import type { GraphBuilder } from "../graph/builder.ts";
 import { type Dim, mulDims } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
-import { layerNorm, linear, pointwise, width } from "../nn/layers.ts";
+import { layerNorm, mlpInBlocks, pointwise, width } from "../nn/layers.ts";
 import type { WeightScope } from "../nn/weight-scope.ts";
 import { gridSize } from "./grid.ts";
 import type { MemorySizes, WithMemory } from "./video-memory.ts";
@@ -92,8 +92,8 @@ function fuserBlock(g: GraphBuilder, w: WeightScope, x: Value): Value {
     });
     const rows = g.reshape(spread, [objects, mulDims(height, columns), channels]);
     const normed = layerNorm(g, w.at("norm"), rows, EPSILON);
-    const hidden = g.gelu(linear(g, w.at("pwconv1"), normed, 4 * channels));
-    const y = g.mul(linear(g, w.at("pwconv2"), hidden, channels), w.tensor("gamma", [channels]));
+    const mixed = mlpInBlocks(g, [w.at("pwconv1"), w.at("pwconv2")], normed, 4 * channels, "gelu");
+    const y = g.mul(mixed, w.tensor("gamma", [channels]));
     return g.add(x, g.reshape(y, x.dims));
   });
 }

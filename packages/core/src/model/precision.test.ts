@@ -23,8 +23,10 @@ describe.each(["q8", "q4"] as const)("%s", (dtype) => {
     // 6 in each of 12 blocks (q, k, v, out and two of the MLP), 3 shortcuts; the neck's stay
     ["image encoder", imageEncoderGraph(config), 12 * 6 + 3],
     // in each of 4 layers: q and k in halves (2 + 2), v, out; q, maps and pointers in halves (2 + 2 + 2), out; the MLP's 2
-    ["memory attention", memoryAttentionGraph(config), 4 * (6 + 7 + 2)],
-    ["memory encoder", memoryEncoderGraph(config), 4],
+    // for each of 4 blocks of cells
+    ["memory attention", memoryAttentionGraph(config), 4 * (6 + 7 + 4 * 2)],
+    // the MLP's 2 for each of 4 blocks, in 2 layers
+    ["memory encoder", memoryEncoderGraph(config), 2 * 4 * 2],
     ["mask decoder", maskDecoderGraph(config), 0],
   ])("%s", (_, graph, expected) => {
     const rounded = withPrecision(graph, { config, dtype });

@@ -1,13 +1,16 @@
 import { type PresetName, presets } from "./config.ts";
 import { inventory } from "./inventory.ts";
 
-/** Parameters of one of Meta's models. */
+/** Parameters of a published model, with the buffers that its file holds beside them. */
 export function presetParameters(name: PresetName): number {
   const shapes = inventory(presets[name]).values();
   return [...shapes].reduce((sum, dims) => sum + dims.reduce((size, dim) => size * dim, 1), 0);
 }
 
-/** Meta's models from the best to the least: 2.1 before 2.0, then by size (the papers' tables, and SAM 2.1's release notes). */
+/**
+ * Published models from the best to the least: SAM 2.1 before the others, which are of the kind of SAM 2.0, then by size (the
+ * papers' tables, and SAM 2.1's release notes). EfficientTAM and EdgeTAM are the smallest, and come last.
+ */
 export function presetsByQuality(): readonly PresetName[] {
   const names = Object.keys(presets) as PresetName[];
   const version = (name: PresetName): number => Number(presets[name].version);

@@ -32,12 +32,16 @@ export interface VideoMemory<C> {
     readonly reference: (root: Fields, sizes: MemorySizes) => C;
     readonly transformers: (root: Fields, sizes: MemorySizes) => C;
   };
+  /** Throws a `CheckpointError` "config-invalid" unless its sizes fit the model's. */
+  readonly check: (c: WithMemory<C>) => void;
   /** The weights of its encoder and of the attention to it. */
   readonly inventory: (at: ShapesAt, c: WithMemory<C>) => void;
   /** How many tokens one frame's memory has. */
   readonly tokens: (c: WithMemory<C>) => number;
   /** -> [objects, tokens, memory width] */
   readonly encode: (g: GraphBuilder, root: WeightScope, c: WithMemory<C>, inputs: MemoryEncoderInputs) => Value;
+  /** Whether `attend` is another graph for a single memory, whose dimension then is 1. */
+  readonly singleMemoryApart: boolean;
   /** -> [objects, cells, width], conditioned. */
   readonly attend: (g: GraphBuilder, root: WeightScope, c: WithMemory<C>, inputs: MemoryAttentionInputs) => Value;
   /** Where q8 and q4 round the weights of linear layers, and q8 also queries and keys. */

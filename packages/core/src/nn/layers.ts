@@ -1,4 +1,5 @@
 import type { GraphBuilder } from "../graph/builder.ts";
+import type { Dim } from "../graph/dim.ts";
 import type { Value } from "../graph/graph.ts";
 import type { WeightScope } from "./weight-scope.ts";
 
@@ -24,6 +25,30 @@ export function pointwise(g: GraphBuilder, w: WeightScope, x: Value, out: number
 export function layerNorm(g: GraphBuilder, w: WeightScope, x: Value, epsilon = 1e-5): Value {
   const dims = [width(x)];
   return g.scope(w.path, () => g.layerNormalization(x, w.tensor("weight", dims), w.tensor("bias", dims), { epsilon }));
+}
+
+/** Cells in a block. */
+const BLOCK = 1024;
+
+/**
+ * Two linear layers with an activation between them on `x` [batch, cells, channels], by blocks of cells: a hidden layer
+ * several times as wide as the cells then takes a few megabytes, which fit a processor's cache, not tens.
+ */
+export function mlpInBlocks(
+  g: GraphBuilder,
+  [first, second]: readonly [WeightScope, WeightScope],
+  x: Value,
+  hidden: number,
+  activation: "relu" | "gelu",
+): Value {
+  const [batch, cells, channels] = x.dims as readonly [Dim, Dim, number];
+  const compute = (block: Value): Value => linear(g, second, g[activation](linear(g, first, block, hidden)), channels);
+  if (typeof cells !== "number" || cells <= BLOCK) return compute(x);
+  const starts = Array.from({ length: Math.ceil(cells / BLOCK) }, (_, i) => i * BLOCK);
+  return g.concat(
+    starts.map((start) => compute(g.slice(x, [0, start, 0], [batch, Math.min(BLOCK, cells - start), channels]))),
+    1,
+  );
 }
 
 /** The reference's `MLP`: linear layers `layers.0`, `layers.1`, ... with an activation between them. */

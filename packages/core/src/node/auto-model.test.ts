@@ -2,6 +2,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
+import type { PresetName } from "../model/config.ts";
+import { published } from "../model/published.ts";
 import { autoModel } from "./auto-model.ts";
 import type { Environment } from "./resolve.ts";
 import { changeUserSettings, readUserSettings, settingsFile } from "./settings.ts";
@@ -14,21 +16,25 @@ beforeEach(async () => {
   return () => rm(root, { recursive: true });
 });
 
-async function cache(...names: readonly string[]): Promise<void> {
+async function cache(...names: readonly PresetName[]): Promise<void> {
   for (const name of names) {
-    const folder = join(root, "hub", `models--facebook--${name}`, "snapshots", "main");
+    const { repository, file, safetensors } = published[name];
+    const folder = join(root, "hub", `models--${repository.replace("/", "--")}`, "snapshots", "main");
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, "model.safetensors"), "x");
+    await writeFile(join(folder, safetensors ? "model.safetensors" : file), "x");
   }
 }
 
 describe("the model that nobody named", () => {
-  test.each([
+  test.each<[PresetName[], PresetName | undefined]>([
     [[], undefined],
     [["sam2.1-hiera-tiny"], "sam2.1-hiera-tiny"],
     [["sam2.1-hiera-small", "sam2.1-hiera-base-plus", "sam2.1-hiera-tiny"], "sam2.1-hiera-base-plus"],
     [["sam2-hiera-large", "sam2.1-hiera-tiny"], "sam2.1-hiera-tiny"],
     [["sam2-hiera-tiny", "sam2-hiera-large", "sam2-hiera-small"], "sam2-hiera-large"],
+    [["edgetam", "sam2-hiera-tiny"], "sam2-hiera-tiny"],
+    [["edgetam", "efficienttam-ti-512"], "efficienttam-ti-512"],
+    [["edgetam"], "edgetam"],
   ])("is of %j the best", async (cached, best) => {
     await cache(...cached);
     expect((await autoModel({ env }))?.name).toBe(best);

@@ -14,8 +14,8 @@ export interface AutoModel extends ModelFiles {
 export const nanoName = "nano";
 
 /**
- * The model for "auto": the one chosen with `masklet models use`, else the best of Meta's in the cache (2.1 before 2.0,
- * large to small). `undefined`: nano. Nothing is downloaded.
+ * The model for "auto": the one chosen with `masklet models use`, else the best of the published ones in the cache, in the
+ * order of `presetsByQuality`. `undefined`: nano. Nothing is downloaded.
  *
  * Rejects as `resolveModel` for a chosen model that is not here any more, and as `readUserSettings`.
  */

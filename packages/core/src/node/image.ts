@@ -9,7 +9,7 @@
  *   it where that is not the type's own range; grey and palettes become RGB;
  * - alpha is kept, straight, as a fourth channel, if the file has one (a GIF always may); else there are three.
  */
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
@@ -39,8 +39,9 @@ import {
 } from "../mask/mask-picture.ts";
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import { fetchBytes } from "./download/address.ts";
-import { errorCode, makeParents, systemReason, temporaryBeside, writeFailed } from "./files.ts";
+import { errorCode, systemReason, temporaryBeside, writeFailed } from "./files.ts";
 import { zlib } from "./label-png.ts";
+import { openNew } from "./open-new.ts";
 
 /** Where an image comes from: a path, an address (`file:`, `http:`, `https:`, `data:`), or the file's bytes or Blob. */
 export type ImageSource = string | URL | Uint8Array | Blob;
@@ -270,17 +271,6 @@ export async function writeFileAtomic(
     if (created) await rm(temporary, { force: true }).catch(() => {});
     if (signal?.aborted === true) throw signal.reason;
     throw writeFailed(path, cause);
-  }
-}
-
-/** Opens a file that must not be there yet, making its folder where that is missing. Rejects with the system's error. */
-export async function openNew(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "wx");
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
-    await makeParents(path);
-    return await open(path, "wx");
   }
 }
 

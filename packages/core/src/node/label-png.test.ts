@@ -10,6 +10,18 @@ test("labels come back as they were", async () => {
   expect(await decodeLabelPng(await encodeLabelPng(map))).toEqual(map);
 });
 
+test("more labels than a palette has are 16 bits of grey", async () => {
+  const deep = { width: 2, height: 2, data: Uint16Array.from([0, 255, 256, 65535]) };
+  const png = await encodeLabelPng(deep);
+  const { data, info } = await sharp(png).toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({
+    resolveWithObject: true,
+  });
+  expect([info.width, info.height, info.channels]).toEqual([2, 2, 1]);
+  expect([...new Uint16Array(data.buffer, data.byteOffset, 4)]).toEqual([...deep.data]);
+  const few = { width: 2, height: 1, data: Uint16Array.from([3, 255]) };
+  expect((await decodeLabelPng(await encodeLabelPng(few))).data).toEqual(Uint8Array.from(few.data));
+});
+
 test("a viewer sees DAVIS's colours", async () => {
   expect([...davisPalette().subarray(0, 15)]).toEqual([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128]);
   const { data, info } = await sharp(await encodeLabelPng(map))

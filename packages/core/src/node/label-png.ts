@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { crc32, deflate, inflate } from "node:zlib";
 import type { LabelMap } from "../eval/masklets.ts";
 import type { Zlib } from "../image/png.ts";
+import type { MaskLabels } from "../mask/arrange.ts";
 import { decodeLabelPng as decode, encodeLabelPng as encode } from "../mask/label-png.ts";
 
 /** Node's own. */
@@ -11,8 +12,11 @@ export const zlib: Zlib = {
   crc32,
 };
 
-/** A label map as an 8-bit palette PNG. Rejects with an `ImageError`: "image-size", "image-data-length". */
-export function encodeLabelPng(map: LabelMap): Promise<Uint8Array> {
+/**
+ * A label map as an 8-bit palette PNG; as 16 bits of grey where a label is above 255. Rejects with an `ImageError`:
+ * "image-size", "image-data-length".
+ */
+export function encodeLabelPng(map: LabelMap | MaskLabels): Promise<Uint8Array> {
   return encode(map, zlib);
 }
 

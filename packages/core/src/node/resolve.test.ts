@@ -3,7 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkpointError } from "../../test/checkpoint-files.ts";
-import { officialUrl } from "../checkpoint/official.ts";
+import { officialUrl } from "../model/published.ts";
 import { cacheFolder, listCachedModels, resolveModel } from "./resolve.ts";
 
 let root = "";

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
-import { officialFile, officialUrl } from "../checkpoint/official.ts";
 import { CheckpointError } from "../errors.ts";
-import { isPresetName, type PresetName, presetNamed, presets } from "../model/config.ts";
+import { isPresetName, type PresetName, presets } from "../model/config.ts";
+import { officialUrl, presetNamed, presetsIn, published } from "../model/published.ts";
 import { nearest } from "../nearest.ts";
 import { homeFolder } from "./files.ts";
 
@@ -24,26 +24,26 @@ export interface ResolveOptions {
   readonly cacheDir?: string;
 }
 
-/** One of Meta's models in the Hugging Face cache. */
+/** A published model in the Hugging Face cache. */
 export interface CachedModel extends ModelFiles {
   readonly name: PresetName;
 }
 
 /**
  * Finds a model on this machine; nothing is downloaded. It is given as
- * - one of Meta's names (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, ...), found in the Hugging Face cache,
+ * - a published model's name (`sam2.1-hiera-tiny`, `facebook/sam2.1-hiera-tiny`, ...), found in the Hugging Face cache,
  * - a `.pt` or `.safetensors` file, its config beside it (`model.json` for `model.pt`, else `config.json`),
  * - a folder: transformers' `model.safetensors` and `config.json`, or a single checkpoint,
  * - any other Hugging Face name `owner/model` that the cache holds.
  *
- * A folder that is called like one of Meta's models needs a leading `./`. Rejects with a `CheckpointError`:
+ * A folder that is called like a published model needs a leading `./`. Rejects with a `CheckpointError`:
  * "not-downloaded" says which file to put where and from which address, "not-found" what was looked for.
  */
 export async function resolveModel(nameOrPath: string, options: ResolveOptions): Promise<ModelFiles> {
   const name = presetNamed(nameOrPath);
   if (name !== undefined) {
     const cache = options.cacheDir ?? cacheFolder(options.env);
-    const found = await findInCache(cache, `facebook/${name}`);
+    const found = await findPreset(cache, name);
     if (found !== undefined) return found;
     throw notDownloaded(name, cache);
   }
@@ -64,13 +64,13 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
   if (found !== undefined) return found;
   throw new CheckpointError(
     "not-found",
-    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of Meta's models` +
+    `${nameOrPath}: there is no such file or folder, it is not in ${cache}, and it is none of the published models` +
       `${meant(nameOrPath)} (${Object.keys(presets).join(", ")})`,
     { details: { file: nameOrPath, cache, names: Object.keys(presets) } },
   );
 }
 
-/** Those of Meta's models that the Hugging Face cache holds: 2.1 before 2.0, small to large; none without a cache. */
+/** Those of the published models that the Hugging Face cache holds, in the order of `presets`; none without a cache. */
 export async function listCachedModels(env: Environment, cacheDir?: string): Promise<readonly CachedModel[]> {
   const cache = cacheDir ?? cacheAt(env);
   if (cache === undefined) return [];
@@ -78,14 +78,14 @@ export async function listCachedModels(env: Environment, cacheDir?: string): Pro
     Object.keys(presets)
       .filter(isPresetName)
       .map(async (name) => {
-        const files = await findInCache(cache, `facebook/${name}`);
+        const files = await findPreset(cache, name);
         return files === undefined ? [] : [{ name, ...files }];
       }),
   );
   return models.flat();
 }
 
-/** Which of Meta's names was probably meant, as the end of a sentence. */
+/** Which of the published names was probably meant, as the end of a sentence. */
 export function meant(name: string): string {
   const found = nearest(name.replace(/^facebook\//, "").replace(/\.pt$/, ""), [...Object.keys(presets), "nano"]);
   return found === undefined ? "" : `; did you mean ${found}?`;
@@ -125,17 +125,37 @@ export function repositoryFolder(cache: string, repository: string): string {
   return join(cache, path.replaceAll("/", "--"));
 }
 
-/** The revision that `main` points to comes first; a snapshot without any reference counts too. */
-export async function findInCache(cache: string, repository: string): Promise<ModelFiles | undefined> {
+/** A published model in the cache. */
+export function findPreset(cache: string, name: PresetName): Promise<ModelFiles | undefined> {
+  const { repository } = published[name];
+  return findInCache(cache, repository, sharedFile(name));
+}
+
+/** The file of a model whose repository holds others too; `undefined` where it has one of its own. */
+export function sharedFile(name: PresetName): string | undefined {
+  const { repository, file } = published[name];
+  return presetsIn(repository).length > 1 ? file : undefined;
+}
+
+/**
+ * The revision that `main` points to comes first; a snapshot without any reference counts too. With `file` only that
+ * file counts, and no config that may be another model's.
+ */
+export async function findInCache(cache: string, repository: string, file?: string): Promise<ModelFiles | undefined> {
   const folder = repositoryFolder(cache, repository);
   const main = await readFile(join(folder, "refs", "main"), "utf8").catch(() => "");
   const snapshots = await readdir(join(folder, "snapshots")).catch((): string[] => []);
   const revisions = new Set([main.trim(), ...snapshots.sort()].filter((revision) => snapshots.includes(revision)));
   for (const revision of revisions) {
-    const found = await inFolder(join(folder, "snapshots", revision));
+    const snapshot = join(folder, "snapshots", revision);
+    const found = file === undefined ? await inFolder(snapshot) : await theFile(join(snapshot, file));
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+async function theFile(checkpoint: string): Promise<ModelFiles | undefined> {
+  return (await isFile(checkpoint)) ? { checkpoint } : undefined;
 }
 
 async function inFolder(folder: string): Promise<ModelFiles | undefined> {
@@ -169,13 +189,13 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 function notDownloaded(name: PresetName, cache: string): CheckpointError {
-  const file = officialFile(name);
-  const put = join(repositoryFolder(cache, `facebook/${name}`), "snapshots", "main", file);
+  const { file, repository } = published[name];
+  const put = join(repositoryFolder(cache, repository), "snapshots", "main", file);
   const url = officialUrl(name);
   return new CheckpointError(
     "not-downloaded",
     `${name} is not on this machine. downloadModel and "masklet models pull ${name}" fetch it; or get ${url} and put ` +
-      `it at ${put}, or give the path of a ${file} that you have. (What Python tools downloaded from https://huggingface.co/facebook/${name} is found in ${cache}.)`,
-    { details: { model: name, url, put, cache, repository: `facebook/${name}` } },
+      `it at ${put}, or give the path of a ${file} that you have. (What Python tools downloaded from https://huggingface.co/${repository} is found in ${cache}.)`,
+    { details: { model: name, url, put, cache, repository } },
   );
 }

@@ -5,15 +5,15 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { disposeAll } from "../backend/device-tensors.ts";
 import { geometry } from "../model/geometry.ts";
+import type { FeatureLevels } from "../model/image-encoder.ts";
 import type { EncodedPrompt } from "../prompt/prompt.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type DeviceTensor, float32, type HostTensor, int32, type Tensor } from "../tensor/tensor.ts";
 
-/** The image encoder's outputs, by its names. */
-export const featureNames = ["imageEmbeddings", "highRes1", "highRes0"] as const;
-
-/** One image's features for all prompts, or one set for each. */
-export type Features<T extends Tensor = DeviceTensor> = Readonly<Record<(typeof featureNames)[number], T>>;
+/** The image encoder's outputs by its names: one image's features for all prompts, or one set for each. */
+export type Features<T extends Tensor = DeviceTensor> = {
+  readonly [Name in keyof FeatureLevels<T>]: FeatureLevels<T>[Name];
+};
 
 /** The decoder's answer to one prompt; views into what was read for the whole run. */
 export interface Candidates {
@@ -130,7 +130,7 @@ function split(data: Float32Array, count: number): readonly Float32Array[] {
 /** Masks only where some prompt has one. */
 function feedsOf(
   model: Sam2,
-  { imageEmbeddings, highRes1, highRes0 }: Features<Tensor>,
+  features: Features<Tensor>,
   prompts: readonly EncodedPrompt[],
   noMemory: 0 | 1,
 ): Readonly<Record<string, Tensor>> {
@@ -147,9 +147,7 @@ function feedsOf(
   }
   const hasMasks: HostTensor = { dtype: "bool", dims: [masks], data: hasMask };
   return {
-    imageEmbeddings,
-    highRes1,
-    highRes0,
+    ...features,
     points: float32([prompts.length, points, 2], Float32Array.from(prompts.flatMap((prompt) => prompt.points))),
     labels: int32([prompts.length, points], Int32Array.from(prompts.flatMap((prompt) => prompt.labels))),
     maskInput: float32([masks, side, side], maskInput),

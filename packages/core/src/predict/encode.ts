@@ -5,7 +5,7 @@ import type { RawImage, Size } from "../image/image.ts";
 import { preprocessImage } from "../image/preprocess.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type DeviceTensor, float32, type HostTensor } from "../tensor/tensor.ts";
-import { type Features, featureNames } from "./decode.ts";
+import type { Features } from "./decode.ts";
 import { type HostFeatures, splitFeatures } from "./image-embedding.ts";
 
 /** One encoded image. */
@@ -36,7 +36,7 @@ export async function encodeImages(
   try {
     // A device's tensor cannot be cut: through the host, and back.
     const read: Record<string, HostTensor> = {};
-    for (const name of featureNames) read[name] = (await outputs[name]?.read()) as HostTensor;
+    for (const [name, tensor] of Object.entries(outputs)) read[name] = await tensor.read();
     return await collect(undefined, async (encoded) => {
       for (const [i, features] of splitFeatures(read, images.length).entries()) {
         encoded.push(uploadFeatures(model, { size: sizes[i] as Size, features }));
@@ -76,5 +76,5 @@ export async function collect(
 }
 
 export function release(images: readonly Encoded[]): void {
-  for (const { features } of images) for (const name of featureNames) features[name].dispose();
+  for (const { features } of images) disposeAll(features);
 }

@@ -10,7 +10,7 @@ import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/p
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
-import { type Candidates, decodeMany, featureNames } from "./decode.ts";
+import { type Candidates, decodeMany } from "./decode.ts";
 import { collect, type Encoded, encodeImages, release, uploadFeatures } from "./encode.ts";
 import { finishPrediction, type ImagePrediction } from "./finish.ts";
 import {
@@ -315,7 +315,7 @@ export class ImagePredictor<Source = never> implements ImageSegmenter {
 
   async #save({ size, features }: Encoded): Promise<Uint8Array> {
     const read: Record<string, HostTensor<"float32">> = {};
-    for (const name of featureNames) read[name] = (await features[name].read()) as HostTensor<"float32">;
+    for (const [name, tensor] of Object.entries(features)) read[name] = (await tensor.read()) as HostTensor<"float32">;
     return writeEmbedding(this.model, { size, features: read });
   }
 

@@ -3,6 +3,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { PromptError, RemoteError, StateError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
 import { type DownloadStage, loadingSteps, type OnProgress } from "../progress.ts";
 import { Queue } from "../queue.ts";
@@ -325,10 +326,9 @@ function isOpened(opened: ByteSource | Uint8Array | OpenedModel): opened is Open
 }
 
 /** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models, image and video predictors. */
-export function serveSam2(
-  port: PortLike,
-  { backend, open = openBytes, openVideo = openNoVideo }: Sam2HostOptions,
-): RemoteHost {
+export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost {
+  checkKeys("serveSam2", options, hostKeys);
+  const { backend, open = openBytes, openVideo = openNoVideo } = options;
   let asking: Caller<ClientMethods> | undefined;
   /** What asks the client for frames. */
   const client = (): Caller<ClientMethods> => {
@@ -336,7 +336,7 @@ export function serveSam2(
     return asking;
   };
   const host = serve(port, sam2Methods, {
-    load: async ({ source, backend: asked, ...options }, { signal, emit, hold }) => {
+    load: async ({ source, backend: asked, ...loading }, { signal, emit, hold }) => {
       const made = typeof backend === "function" ? await backend(asked) : undefined;
       try {
         const steps = loadingSteps(emit);
@@ -345,7 +345,7 @@ export function serveSam2(
         const model = await loadSam2(found.source, {
           backend: made ?? (backend as Backend),
           ...(found.config !== undefined && { config: found.config }),
-          ...options,
+          ...loading,
           signal,
           onProgress: steps.compiling,
         });
@@ -501,3 +501,5 @@ class ServedPredictor {
     this.predictor = new ImagePredictor(model, options);
   }
 }
+
+const hostKeys: Keys<Sam2HostOptions> = { backend: true, open: true, openVideo: true };

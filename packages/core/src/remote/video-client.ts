@@ -3,7 +3,7 @@ import { Abort, abortable } from "../abort.ts";
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { checkMask } from "../mask/mask.ts";
-import { checkAwaited, checkKeys } from "../options.ts";
+import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import type { MemoryEstimate } from "../video/memory-bank.ts";
@@ -23,7 +23,7 @@ import type {
   RemoveOptions,
   SignalOption,
 } from "../video/video-session.ts";
-import { objectMaskKeys, objectPromptKeys, propagateKeys } from "../video/video-session.ts";
+import { objectMaskKeys, objectPromptKeys, propagateKeys, removeKeys } from "../video/video-session.ts";
 import type { TrackingSession, VideoTracker } from "../video/video-tracker.ts";
 import type { Caller } from "./caller.ts";
 import type { RemoteSam2 } from "./client.ts";
@@ -95,7 +95,9 @@ export class RemoteVideoPredictor implements VideoTracker {
    * `PromptError` "bad-option" where it has none, as `VideoPredictor.load` where there is something `saved`; aborting
    * rejects at once.
    */
-  async open(video: unknown, { signal, saved, transfer }: RemoteOpenOptions = {}): Promise<RemoteVideoSession> {
+  async open(video: unknown, options: RemoteOpenOptions = {}): Promise<RemoteVideoSession> {
+    checkKeys("open", options, openKeys);
+    const { signal, saved, transfer } = options;
     signal?.throwIfAborted();
     const { caller, model } = this.model.reach();
     const params = { model, options: this.#options, frames: { video }, ...(saved && { saved }) };
@@ -202,7 +204,9 @@ export class RemoteVideoSession implements TrackingSession {
   }
 
   /** As `VideoSession.removeObject`. */
-  removeObject(object: number, { strict = false, signal }: RemoveOptions = {}): Promise<readonly FrameResult[]> {
+  async removeObject(object: number, given: RemoveOptions = {}): Promise<readonly FrameResult[]> {
+    checkKeys("removeObject", given, removeKeys);
+    const { strict = false, signal } = given;
     return this.#call("removeObject", signal, (session, options) =>
       this.#caller.call("removeObject", { session, object, strict }, options),
     );
@@ -345,3 +349,5 @@ function tell(port: PortLike, content: ToClient): void {
 /** Also of a source that throws before it gives a promise. */
 const read = async (source: FrameSource, index: number, { signal }: Abort): Promise<RawImage | undefined> =>
   source.frame(index, { signal });
+
+const openKeys: Keys<RemoteOpenOptions> = { signal: true, saved: true, transfer: true };

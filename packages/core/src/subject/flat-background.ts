@@ -38,11 +38,12 @@ interface Background {
 const BAND = 2;
 const REACH = 4;
 
-/** By how much a mix may miss its line, in levels: the three colours were each rounded. */
+/** By how much a mix may miss its line, in levels: the three colours were each rounded. JPEG mixes hue more widely. */
 const ROUNDING = 1.5;
 
-/** JPEG's noise on a flat colour. */
+/** JPEG's noise on a flat colour; and beside edges, where it rings. */
 const MAX_NOISE = 12;
+const RINGING = 16;
 
 /**
  * The object of a picture whose border is of one colour, or transparent; `undefined` for any other picture. The colour
@@ -104,10 +105,28 @@ function backgroundOf(image: RawImage): Background | undefined {
     );
     if (distance <= MAX_NOISE) for (let i = 0; i < times; i++) distances.push(distance);
   }
-  if (count >= 0.6 * all && count >= 0.995 * distances.length) return { colour, tolerance: 0 };
+  const ringing = rings(image, colour) ? RINGING : 0;
+  if (count >= 0.6 * all && count >= 0.995 * distances.length) return { colour, tolerance: ringing };
   if (distances.length < 0.95 * all) return undefined;
   distances.sort((a, b) => a - b);
-  return { colour, tolerance: 1 + (distances[Math.floor(0.995 * (distances.length - 1))] as number) };
+  const noise = 1 + (distances[Math.floor(0.995 * (distances.length - 1))] as number);
+  return { colour, tolerance: Math.max(noise, ringing) };
+}
+
+/** Whether the background is noisy beside the object, as in JPEGs: antialiasing alone leaves few pixels so near to it. */
+function rings(image: RawImage, colour: Rgb): boolean {
+  const far = new Uint8Array(image.width * image.height);
+  let near = 0;
+  for (let at = 0; at < far.length; at++) {
+    const distance = difference(image, at, colour);
+    if (distance > MAX_NOISE) far[at] = 1;
+    else if (distance > 0) near++;
+  }
+  if (near === 0) return false;
+  const beside = widened(far, image.width, 1);
+  let edge = 0;
+  for (let at = 0; at < far.length; at++) if (far[at] === 0 && beside[at] !== 0) edge++;
+  return near > edge;
 }
 
 /** The largest difference of a pixel from a colour, over the channels. */
@@ -160,7 +179,7 @@ function unmix(
   const { width, height, channels, data } = image;
   const alpha = new Uint8Array(ground.length);
   const colours = new Uint8Array(3 * ground.length);
-  const near = nearGround(ground, width, BAND);
+  const near = widened(ground, width, BAND);
   const vectors = new Int16Array(3 * ground.length); // from the background's colour
   for (let at = 0; at < ground.length; at++) {
     for (let c = 0; c < 3; c++) vectors[3 * at + c] = (data[at * channels + c] as number) - (colour[c] as number);
@@ -193,7 +212,7 @@ function unmix(
           if (otherLength < length || (!isInside && otherLength <= farthest)) continue;
           const mix = (r * s + g * t + b * u) / otherLength;
           const miss = Math.max(Math.abs(r - mix * s), Math.abs(g - mix * t), Math.abs(b - mix * u));
-          if (mix <= 0 || miss > ROUNDING + tolerance) continue;
+          if (mix <= 0 || miss > ROUNDING + 3 * tolerance) continue;
           if (isInside) nearest = distance;
           else farthest = otherLength;
           object = other;
@@ -201,14 +220,22 @@ function unmix(
         }
       }
     }
+    // Ringing may go beyond the background's colour, which no mix does.
+    if (
+      object === at &&
+      tolerance > 0 &&
+      near[at] !== 0 &&
+      Math.max(Math.abs(r), Math.abs(g), Math.abs(b)) <= 2 * tolerance
+    )
+      share = 0;
     alpha[at] = Math.round(255 * share);
     for (let c = 0; c < 3; c++) colours[3 * at + c] = data[object * channels + c] as number;
   }
   return { alpha, colours };
 }
 
-/** 1 within `reach` pixels of the background, in both directions; the image's own border is none. */
-function nearGround(ground: Uint8Array, width: number, reach: number): Uint8Array {
+/** 1 within `reach` pixels of one that is set, in both directions; the image's own border is none. */
+function widened(ground: Uint8Array, width: number, reach: number): Uint8Array {
   const along = (source: Uint8Array, step: number, count: number): Uint8Array => {
     const out = new Uint8Array(source.length);
     for (let at = 0; at < source.length; at++) {
@@ -224,12 +251,14 @@ function nearGround(ground: Uint8Array, width: number, reach: number): Uint8Arra
 
 /** Whether much of the object hardly differs from the background, other than at its edge. */
 function isFaint(image: RawImage, ground: Uint8Array, { colour, tolerance }: Background): boolean {
-  const near = nearGround(ground, image.width, BAND);
+  const near = widened(ground, image.width, BAND);
   let [faint, object] = [0, 0];
   for (let at = 0; at < ground.length; at++) {
     if (ground[at] !== 0) continue;
     object++;
-    if (near[at] === 0 && difference(image, at, colour) <= 24 + tolerance) faint++;
+    const distance = difference(image, at, colour);
+    // What is of its very colour was meant to be kept.
+    if (near[at] === 0 && distance > tolerance && distance <= 24 + tolerance) faint++;
   }
   return faint > 0.02 * object;
 }

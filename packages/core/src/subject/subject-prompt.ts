@@ -6,6 +6,9 @@ import { type Mask, maskBox } from "../mask/mask.ts";
 import type { Point, Prompt } from "../prompt/prompt.ts";
 import { hardMask, type SoftMask } from "./subject.ts";
 
+/** Parts of fewer of the subject's pixels are specks, which the box leaves out. */
+const SPECK = 0.01;
+
 /** Parts of fewer of the subject's pixels get no point of their own; and there are at most so many points. */
 const MIN_PART = 0.1;
 const MAX_POINTS = 3;
@@ -15,7 +18,7 @@ const LOGIT = 10;
 
 /** The prompt for a model of `imageSize`; `undefined` where the mask holds no pixel for the greater part. */
 export function subjectPrompt(soft: SoftMask, imageSize: number): Prompt | undefined {
-  const mask = hardMask(soft);
+  const mask = withoutSpecks(hardMask(soft));
   const box = maskBox(mask);
   if (box.width === 0) return undefined;
   const logits = new Float32Array(soft.data.length);
@@ -25,6 +28,16 @@ export function subjectPrompt(soft: SoftMask, imageSize: number): Prompt | undef
   }
   const side = { width: imageSize / 4, height: imageSize / 4 };
   return { box, points: deepPoints(mask), maskInput: { ...side, data: resizeAntialiased(logits, soft, side) } };
+}
+
+function withoutSpecks(mask: Mask): Mask {
+  const { labels, areas } = labelComponents(mask);
+  const whole = mask.data.length - (areas[0] as number);
+  const data = mask.data.map((_, i) => {
+    const part = labels[i] as number;
+    return part !== 0 && (areas[part] as number) >= SPECK * whole ? 1 : 0;
+  });
+  return { ...mask, data };
 }
 
 /** The pixel farthest from the edge of each large part, the largest part's first. */
@@ -74,11 +87,7 @@ function depthsOf({ width, height, data }: Mask): Int32Array {
 }
 
 /** What is at (x, y) there is at (width - 1 - x, y) here: values [height, width, channels]. */
-export function mirrored<T extends Uint8Array | Uint8ClampedArray>(
-  data: T,
-  { width, height }: Size,
-  channels: number,
-): Uint8Array {
+export function mirrored(data: ArrayLike<number>, { width, height }: Size, channels: number): Uint8Array {
   const out = new Uint8Array(data.length);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {

@@ -36,6 +36,10 @@ function fnv1a(text: string): number {
 
 /** A parameter is offset + scale * u, by its official key; the first rule that matches holds. */
 function distribution(name: string, dims: readonly number[]): readonly [offset: number, scale: number] {
+  if (name.endsWith("running_mean")) return [0, 0.1];
+  if (name.endsWith("running_var")) return [1, 0.5];
+  // Else RepViT's residual blocks grow until prompts drown in them.
+  if (name.endsWith("bn.weight") && (name.includes("mixer.") || name.includes(".ffn."))) return [0.73, 0.073];
   if (name.endsWith("pred_obj_score_head.layers.2.bias")) return [1, 0];
   if (name.endsWith("bias")) return [0, 0.1];
   if (name.endsWith("gamma")) return [0, 0.5];

@@ -89,9 +89,14 @@ function binaryCases(
   ];
 }
 
-type UnaryKind = "relu" | "gelu" | "sigmoid" | "sin" | "cos";
+type UnaryKind = "relu" | "gelu" | "sigmoid" | "sqrt" | "sin" | "cos";
 
-function unaryCases(kind: UnaryKind, points: readonly (readonly [x: number, y: number])[], scale: number): OpCase[] {
+function unaryCases(
+  kind: UnaryKind,
+  points: readonly (readonly [x: number, y: number])[],
+  scale: number,
+  offset = 0,
+): OpCase[] {
   const graph =
     (...dims: readonly Dim[]) =>
     (g: GraphBuilder): Readonly<Record<string, Value>> => ({ y: g[kind](g.input("x", dims)) });
@@ -106,7 +111,7 @@ function unaryCases(kind: UnaryKind, points: readonly (readonly [x: number, y: n
     {
       name: "named sizes",
       graph: graph("n", 5),
-      runs: [7, 0, 1].map((n) => ({ x: rand([n, 5], { scale }) })),
+      runs: [7, 0, 1].map((n) => ({ x: rand([n, 5], { scale, offset }) })),
     },
   ];
 }
@@ -288,6 +293,18 @@ export const opCases: { readonly [K in OpKind]: readonly OpCase[] } = {
       [100, 1],
     ],
     12,
+  ),
+  sqrt: unaryCases(
+    "sqrt",
+    [
+      [0, 0],
+      [0.0625, 0.25],
+      [1, 1],
+      [2, Math.SQRT2],
+      [90000, 300],
+    ],
+    4,
+    4,
   ),
   sin: unaryCases(
     "sin",

@@ -3,7 +3,7 @@ import type { DimBindings } from "../graph/dim.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Sam2Config } from "../model/config.ts";
 import { geometry } from "../model/geometry.ts";
-import { memoryAttentionGraph, memoryEncoderGraph } from "../model/graphs.ts";
+import { attentionGraph, graphBuilders, memoryEncoderGraph } from "../model/graphs.ts";
 import type { Attended } from "./memory-tokens.ts";
 
 /** What a run may hold at its worst moment, unless it is one object's. */
@@ -25,7 +25,8 @@ export class RunSizes {
   /** Of `count` objects that attend to as much as this one. */
   attending(count: number, { maps, pointers }: Attended): number {
     const pointerTokens = pointers.length * geometry(this.#config).pointerTokens;
-    return this.#size(memoryAttentionGraph, count, { memories: maps.length, pointerTokens });
+    const build = graphBuilders[attentionGraph(this.#config, maps.length)];
+    return this.#size(build, count, { memories: maps.length, pointerTokens });
   }
 
   /** Of `count` objects whose masks become memories. */

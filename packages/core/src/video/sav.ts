@@ -201,8 +201,10 @@ export function parseSav(json: unknown): SavAnnotation {
  */
 export function* savFrames(
   annotation: SavAnnotation,
-  { every = 1 }: MaskletRecorderOptions = {},
+  options: MaskletRecorderOptions = {},
 ): Generator<MaskletFrame, void> {
+  checkKeys("savFrames", options, recorderKeys);
+  const { every = 1 } = options;
   natural("every", every, 1);
   const { masklet, masklet_id: ids } = parseSav(annotation);
   for (const [place, objects] of masklet.entries()) {

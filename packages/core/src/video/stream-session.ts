@@ -7,7 +7,14 @@ import { CallQueue } from "../queue.ts";
 import type { FrameResult } from "./frame-result.ts";
 import type { FrameSource } from "./frame-source.ts";
 import { frameForgotten } from "./memory-bank.ts";
-import type { ObjectMask, ObjectPrompt, RemoveOptions, SignalOption, VideoSession } from "./video-session.ts";
+import {
+  type ObjectMask,
+  type ObjectPrompt,
+  type RemoveOptions,
+  removeKeys,
+  type SignalOption,
+  type VideoSession,
+} from "./video-session.ts";
 
 /** What a stream needs of a session: one here, or at the far end of a port. */
 export type StreamedSession = Pick<
@@ -108,6 +115,7 @@ export class StreamSession {
 
   /** As `VideoSession.removeObject`. */
   async removeObject(object: number, options: RemoveOptions = {}): Promise<void> {
+    checkKeys("removeObject", options, removeKeys);
     await this.#onFrame("removeObject", options, (session) => session.removeObject(object, options));
   }
 

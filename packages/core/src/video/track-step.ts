@@ -16,7 +16,7 @@ import { fillHoles } from "../mask/components.ts";
 import { type Mask, maskFloats } from "../mask/mask.ts";
 import { selectSingleMask } from "../mask/score.ts";
 import { geometry } from "../model/geometry.ts";
-import type { GraphName } from "../model/graphs.ts";
+import { attentionGraph, type GraphName } from "../model/graphs.ts";
 import { decodeObjects, type Features, type PointedCandidates } from "../predict/decode.ts";
 import type { Sam2 } from "../sam2.ts";
 import { type DeviceTensor, float32, type Tensor } from "../tensor/tensor.ts";
@@ -304,14 +304,7 @@ export class Tracker {
     const isSquare = mask.width === imageSize && mask.height === imageSize;
     const resized = isSquare ? pixels : resizeAntialiased(pixels, mask, square).map((value) => (value >= 0.5 ? 1 : 0));
     const side = this.side;
-    const maskInput = new Float32Array(side * side).fill(maskBias);
-    for (let y = 0; y < imageSize; y++) {
-      for (let x = 0; x < imageSize; x++) {
-        if (resized[y * imageSize + x] === 0) continue;
-        const at = (y >> 2) * side + (x >> 2);
-        maskInput[at] = (maskInput[at] as number) + (maskFilter[(y & 3) * 4 + (x & 3)] as number);
-      }
-    }
+    const maskInput = downsampledMask(resized, imageSize, { filter: maskFilter, bias: maskBias });
     const options = {
       embeddings: features.imageEmbeddings,
       noMemory: 0,
@@ -342,7 +335,8 @@ export class Tracker {
       imageEmbeddings: features.imageEmbeddings,
       ...memoryFeeds(this.#model.config, encoding, batch),
     };
-    return this.#run("memoryAttention", feeds, context, ({ imageEmbeddings }) => use(imageEmbeddings as DeviceTensor));
+    const name = attentionGraph(this.#model.config, batch[0]?.maps.length ?? 0);
+    return this.#run(name, feeds, context, ({ imageEmbeddings }) => use(imageEmbeddings as DeviceTensor));
   }
 
   async #decode(features: Features, options: DecodeOptions, { signal }: StepContext): Promise<readonly Decoded[]> {
@@ -469,6 +463,24 @@ export class Tracker {
       noObjectPointer: (await read("no_obj_ptr")).slice(),
     };
   }
+}
+
+/** A square mask of zeros and ones by `mask_downsample`, a 4x4 convolution of stride 4: what the decoder takes for it. */
+export function downsampledMask(
+  mask: Float32Array,
+  size: number,
+  { filter, bias }: { readonly filter: Float32Array; readonly bias: number },
+): Float32Array {
+  const side = size / 4;
+  const out = new Float32Array(side * side).fill(bias);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      if (mask[y * size + x] === 0) continue;
+      const at = (y >> 2) * side + (x >> 2);
+      out[at] = (out[at] as number) + (filter[(y & 3) * 4 + (x & 3)] as number);
+    }
+  }
+  return out;
 }
 
 /** The error for a frame that the source cannot give. */

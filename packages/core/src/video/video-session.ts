@@ -172,7 +172,9 @@ export class VideoSession implements TrackingSession {
   }
 
   /** Forgets an object. -> the other objects on the frames where it was prompted; none are left with the last object. */
-  removeObject(object: number, { strict = false, signal }: RemoveOptions = {}): Promise<readonly FrameResult[]> {
+  async removeObject(object: number, options: RemoveOptions = {}): Promise<readonly FrameResult[]> {
+    checkKeys("removeObject", options, removeKeys);
+    const { strict = false, signal } = options;
     return this.#calls.run("removeObject", signal, async () => {
       if (!strict && !this.#bank.objects.has(object)) return [];
       const frames = [...this.#object("removeObject", object).prompts.keys()];
@@ -293,4 +295,5 @@ export const objectPromptKeys: Keys<ObjectPrompt & OnFrame> = {
   normalized: true,
 };
 export const objectMaskKeys: Keys<ObjectMask & OnFrame> = { object: true, frame: true, mask: true };
+export const removeKeys: Keys<RemoveOptions> = { strict: true, signal: true };
 export const propagateKeys: Keys<PropagateOptions> = { start: true, count: true, reverse: true, signal: true };

@@ -1,10 +1,12 @@
 import type {} from "@vitest/browser-playwright"; // what cdp() can do
 import { afterEach, describe, expect, test } from "vitest";
 import { cdp } from "vitest/browser";
-import { official } from "../checkpoint/official.ts";
+import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { DownloadError } from "../errors.ts";
+import { published } from "../model/published.ts";
 import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
-import { openSource } from "./source.ts";
+import { autoModel } from "./segment.ts";
+import { openSource, presetFile } from "./source.ts";
 
 const url = "https://models.example/tiny.safetensors?signature=secret";
 const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 2654435761) >>> 24);
@@ -165,19 +167,33 @@ test("a model's name is its official file at a commit, held to the known hash", 
     addresses.push(String(address));
     return whole(address, init);
   };
-  for (const [name, { sha256: expected, commit = "main" }] of Object.entries(official)) {
+  for (const [name, { repository, file, sha256: expected, commit = "main" }] of Object.entries(published)) {
+    if (expected === undefined) continue;
     const error: unknown = await openSource(name, { fetch }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "hash-mismatch", details: { expected, actual: sha256 } });
-    const file = `${name.replaceAll("-", "_")}.pt`;
-    expect(addresses.at(-1)).toBe(`https://huggingface.co/facebook/${name}/resolve/${commit}/${file}`);
+    expect(addresses.at(-1)).toBe(`https://huggingface.co/${repository}/resolve/${commit}/${file}`);
   }
-  expect([addresses.length, await keys()]).toEqual([8, 0]);
+  expect([addresses.length, await keys()]).toEqual([9, 0]);
+  expect(addresses.find((address) => address.includes("sam2.1-hiera-tiny"))).toMatch(
+    /facebook\/sam2\.1-hiera-tiny\/resolve\/[0-9a-f]{40}\/sam2\.1_hiera_tiny\.pt$/,
+  );
+});
+
+test("a model whose hash nobody lists is its file all the same, and what a page has of them is what nobody names", async () => {
+  expect(await autoModel()).toBeUndefined();
+  const source = await openSource("efficienttam-ti-512", { fetch: whole });
+  const url = "https://huggingface.co/yunyangx/efficient-track-anything/resolve/main/efficienttam_ti_512x512.pt";
+  expect([(source as ByteSource).name, await autoModel()]).toEqual([url, "efficienttam-ti-512"]);
+  const { url: better } = presetFile("sam2.1-hiera-tiny");
+  await (await caches.open("masklet")).put(better, new Response(bytes));
+  expect(await autoModel()).toBe("sam2.1-hiera-tiny");
 });
 
 test("hubUrl", () => {
   expect(hubUrl("sam2.1-hiera-tiny")).toBe(
     "https://huggingface.co/facebook/sam2.1-hiera-tiny/resolve/main/model.safetensors",
   );
+  expect(hubUrl("edgetam")).toBe("https://huggingface.co/facebook/EdgeTAM/resolve/main/edgetam.pt");
   expect(hubUrl("me/mine", "model.pt", "v2")).toBe("https://huggingface.co/me/mine/resolve/v2/model.pt");
   expect(hubUrl("me/mine", "config.json")).toBe("https://huggingface.co/me/mine/resolve/main/config.json");
 });

@@ -2,6 +2,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
+import { presetNamed, published } from "../model/published.ts";
 import { checkKeys, type Keys } from "../options.ts";
 import { type Progress, share } from "../progress.ts";
 import { blobSource } from "./blob-source.ts";
@@ -25,11 +26,16 @@ export interface CachedSourceOptions {
 const CHECKED = "x-masklet-sha256";
 
 /**
- * The address of a model's file on Hugging Face: one of Meta's names (`sam2.1-hiera-tiny`), or `owner/model`. `revision` is
- * a branch, a tag or a commit.
+ * The address of a model's file on Hugging Face: a published model's name (`sam2.1-hiera-tiny`), or `owner/model`. `file`
+ * is `model.safetensors` unless set, or the authors' checkpoint where that is all that is there; `revision` is a branch, a
+ * tag or a commit.
  */
-export function hubUrl(model: string, file = "model.safetensors", revision = "main"): string {
-  return `https://huggingface.co/${model.includes("/") ? model : `facebook/${model}`}/resolve/${revision}/${file}`;
+export function hubUrl(model: string, file?: string, revision = "main"): string {
+  const preset = presetNamed(model);
+  const known = preset && published[preset];
+  const repository = known?.repository ?? (model.includes("/") ? model : `facebook/${model}`);
+  const name = file ?? (known?.safetensors === false ? known.file : "model.safetensors");
+  return `https://huggingface.co/${repository}/resolve/${revision}/${name}`;
 }
 
 /**

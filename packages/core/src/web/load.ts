@@ -5,7 +5,7 @@ import { imageFrom, type WebImageSource } from "./image.ts";
 import { openSource, type WebModelSource } from "./source.ts";
 
 /**
- * Loads a SAM 2 model. `source` is one of Meta's names (`sam2.1-hiera-tiny`), which is fetched from Hugging Face, or an
+ * Loads a SAM 2 model. `source` is a published model's name (`sam2.1-hiera-tiny`), which is fetched from Hugging Face, or an
  * address, both kept in Cache Storage and rejecting as `cachedSource` does; a Blob or file, which is read in parts; bytes
  * or a `ByteSource`. Rejects as `loadSam2` of `@masklet/core`, too. The model's predictors open what `imageFrom` opens.
  */

@@ -5,10 +5,9 @@ import { type PresetName, parseConfig } from "../model/config.ts";
 import { presetsByQuality } from "../model/preset-rank.ts";
 import { type Segment, segmentOn } from "../predict/segment.ts";
 import { type RemoveBackground, removeBackgroundOn } from "../subject/one-call.ts";
-import { hubUrl } from "./cache.ts";
 import { encodeBlob, imageFrom, type WebImageSource } from "./image.ts";
 import { loadSam2 } from "./load.ts";
-import type { WebModelSource } from "./source.ts";
+import { presetFile, type WebModelSource } from "./source.ts";
 
 /** What a `segment` is made of. */
 export interface CreateSegmentOptions {
@@ -20,7 +19,7 @@ export interface CreateSegmentOptions {
 
 /**
  * Makes a `segment` that computes on a backend of its own, as `@masklet/backend-ort` and `@masklet/backend-tfjs` export
- * it. Images are what `imageFrom` opens, files are Blobs; "auto" is the best of Meta's models in the page's Cache Storage,
+ * it. Images are what `imageFrom` opens, files are Blobs; "auto" is the best of the published models in the page's Cache Storage,
  * else nano.
  */
 export function createSegment({
@@ -51,13 +50,13 @@ export function createSegment({
   });
 }
 
-/** The model for "auto": the best of Meta's that this page has in Cache Storage. `undefined`: nano. Nothing is downloaded. */
+/** The model for "auto": the best of the published models that this page has in Cache Storage. `undefined`: nano. Nothing is downloaded. */
 export async function autoModel(): Promise<PresetName | undefined> {
   // A page that is not secure has no Cache Storage, and so no model in it.
   if (globalThis.caches === undefined || !(await caches.has("masklet").catch(() => false))) return undefined;
   const cache = await caches.open("masklet");
   for (const name of presetsByQuality()) {
-    if ((await cache.match(hubUrl(name), { ignoreVary: true })) !== undefined) return name;
+    if ((await cache.match(presetFile(name).url, { ignoreVary: true })) !== undefined) return name;
   }
   return undefined;
 }

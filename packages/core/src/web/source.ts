@@ -1,13 +1,13 @@
 import type { ByteSource } from "../checkpoint/byte-source.ts";
-import { official, officialFile } from "../checkpoint/official.ts";
-import { presetNamed } from "../model/config.ts";
+import type { PresetName } from "../model/config.ts";
+import { presetNamed, published } from "../model/published.ts";
 import { blobSource } from "./blob-source.ts";
 import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
 
 /** What a page may load a model from. */
 export type WebModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
-/** One of Meta's names, whose file must have the known SHA-256, and an address by `cachedSource`; a Blob is read in parts. */
+/** A published model's name, held to its SHA-256 where that is known, and an address by `cachedSource`; a Blob is read in parts. */
 export async function openSource(
   source: WebModelSource,
   options: CachedSourceOptions = {},
@@ -16,7 +16,12 @@ export async function openSource(
   if (typeof source !== "string") return source instanceof URL ? cachedSource(source, options) : source;
   const preset = presetNamed(source);
   if (preset === undefined) return cachedSource(source, options);
-  // Meta's own `.pt`, because its hash is known, where those of the other formats are not.
-  const { sha256, commit } = official[preset];
-  return cachedSource(hubUrl(preset, officialFile(preset), commit), { ...options, sha256 });
+  const { url, sha256 } = presetFile(preset);
+  return cachedSource(url, { ...options, ...(sha256 !== undefined && { sha256 }) });
+}
+
+/** What is fetched for a published model: the authors' own file, because the hashes of other formats are not known. */
+export function presetFile(name: PresetName): { readonly url: string; readonly sha256: string | undefined } {
+  const { repository, file, commit, sha256 } = published[name];
+  return { url: hubUrl(repository, file, commit), sha256 };
 }

@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend, Executable } from "../../src/backend/backend.ts";
-import { openCheckpoint } from "../../src/checkpoint/load.ts";
 import { type PresetName, presets } from "../../src/model/config.ts";
 import {
   type GraphName,
@@ -15,6 +14,7 @@ import {
 } from "../../src/model/graphs.ts";
 import { type DeviceTensor, float32, type HostTensor, int32 } from "../../src/tensor/tensor.ts";
 import { hashedTensor, hashedWeights } from "../../src/testing/hashed-weights.ts";
+import { channelsLast, decoderCases, distance, fromQuads, type Golden, readGoldens, stable } from "./records.ts";
 import { type CreateBackend, type Shared, skipSuite, type TestedBackend } from "./shared.ts";
 
 /** Largest errors, in standard deviations of the tensor; absolute where it has one value. */
@@ -49,25 +49,6 @@ const files: Readonly<Record<FullSizeVariant, string>> = {
 };
 
 const allGraphs: readonly GraphName[] = ["imageEncoder", "maskDecoder", "memoryEncoder", "memoryAttention"];
-
-interface Case {
-  readonly name: string;
-  /** x, y, label */
-  readonly points: readonly (readonly [number, number, number])[];
-  readonly multimask: boolean;
-  readonly mask?: boolean;
-}
-
-/** The reference pads every prompt with one point, and makes one up where there is none. */
-const padding = [0, 0, -1] as const;
-const click = [256.5, 300.25, 1] as const;
-const cases: readonly Case[] = [
-  { name: "point1", points: [click, padding], multimask: true },
-  { name: "points3.single", points: [click, [700, 512, 0], [10, 1000, 1], padding], multimask: false },
-  { name: "box.single", points: [[100, 120, 2], [800.5, 900, 3], padding], multimask: false },
-  { name: "mask_prompt", points: [click, padding], multimask: true, mask: true },
-  { name: "no_prompt", points: [padding, padding], multimask: true },
-];
 
 /** Declares the tests of a backend's numbers at full size. */
 export function testFullSize(
@@ -110,7 +91,7 @@ export function testFullSize(
       };
 
       beforeAll(async () => {
-        goldens = await readGoldens(shared, `${files[variant]}.safetensors`);
+        goldens = await readGoldens(shared, `full/${files[variant]}.safetensors`);
         if (encodeOn === undefined) features = await encode(backend);
         else {
           const other = await encodeOn();
@@ -186,7 +167,7 @@ export function testFullSize(
       }
 
       if (graphs.includes("maskDecoder")) {
-        test.each(cases)("decoder: $name", async ({ name, points, multimask, mask = false }) => {
+        test.each(decoderCases)("decoder: $name", async ({ name, points, multimask, mask = false }) => {
           const outputs = await decoder.run({
             ...features,
             points: float32([1, points.length, 2], Float32Array.from(points.flatMap((point) => point.slice(0, 2)))),
@@ -224,80 +205,4 @@ export function testFullSize(
       }
     });
   });
-}
-
-/** One recorded tensor: values at every `stride`-th flat index, its whole shape, and the standard deviation of all. */
-interface Golden {
-  readonly values: Float32Array;
-  readonly dims: readonly number[];
-  readonly deviation: number;
-}
-
-/** The records of a file under goldens/full. */
-async function readGoldens(shared: Shared, file: string): Promise<ReadonlyMap<string, Golden>> {
-  const store = await openCheckpoint(await shared.open(`goldens/full/${file}`));
-  const goldens = new Map<string, Golden>();
-  for (const name of store.entries.keys()) {
-    if (name.endsWith(".shape") || name.endsWith(".stats")) continue;
-    const [values, dims, stats] = await Promise.all(
-      [name, `${name}.shape`, `${name}.stats`].map((key) => store.read(key)),
-    );
-    goldens.set(name, {
-      values: values?.data as Float32Array,
-      dims: Array.from(dims?.data as Float32Array),
-      deviation: stats?.data[1] as number,
-    });
-  }
-  await store.close();
-  return goldens;
-}
-
-/** How far a tensor is from its record: in standard deviations, or absolute for single values. */
-interface Distance {
-  readonly max: number;
-  readonly median: number;
-}
-
-/** Compares a tensor, in the record's own order, with the recorded values. */
-function distance(golden: Golden, { dims, data }: HostTensor): Distance {
-  if (dims.join() !== golden.dims.join()) throw new Error(`is [${dims}], recorded as [${golden.dims}]`);
-  const stride = Math.floor(data.length / golden.values.length);
-  const scale = data.length === 1 ? 1 : golden.deviation;
-  const errors = golden.values.map((value, i) => Math.abs(Number(data[i * stride]) - value) / scale).sort();
-  if (errors.some(Number.isNaN)) throw new Error("has values that are no numbers");
-  return { max: errors.at(-1) as number, median: errors[errors.length >> 1] as number };
-}
-
-/** The reference's rule, written again in its plainest form. */
-function stable(masks: HostTensor<"float32">, ious: HostTensor<"float32">): number {
-  const single = masks.data.subarray(0, 65536);
-  const above = (limit: number): number => single.reduce((count, logit) => count + (logit > limit ? 1 : 0), 0);
-  const union = above(-0.05);
-  if (union === 0 || above(0.05) / union >= 0.98) return 0;
-  return [1, 2, 3].reduce((best, i) => ((ious.data[i] as number) > (ious.data[best] as number) ? i : best), 1);
-}
-
-/** [1, c, h, w] -> [1, h, w, c] */
-function channelsLast({ dims, data }: HostTensor<"float32">): HostTensor<"float32"> {
-  const [, channels, height, width] = dims as readonly [number, number, number, number];
-  const out = new Float32Array(data.length);
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < height * width; i++) out[i * channels + c] = data[c * height * width + i] as number;
-  }
-  return float32([1, height, width, channels], out);
-}
-
-/** [1, 64 * 64 * 4^levels, c], each level a 2x2 split of the one before -> [1, c, h, w]. */
-function fromQuads({ dims, data }: HostTensor, levels: number): HostTensor<"float32"> {
-  const channels = dims[2] as number;
-  const side = 64 << levels;
-  const out = new Float32Array(data.length);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      let row = (y >> levels) * 64 + (x >> levels);
-      for (let bit = levels - 1; bit >= 0; bit--) row = row * 4 + ((y >> bit) & 1) * 2 + ((x >> bit) & 1);
-      for (let c = 0; c < channels; c++) out[(c * side + y) * side + x] = data[row * channels + c] as number;
-    }
-  }
-  return float32([1, channels, side, side], out);
 }

@@ -21,7 +21,16 @@ import { type Step, stepText } from "../step.ts";
 import { centred, fitView, keepInSight, panBy, reveal, toPicture, toStage, type View, zoomAt } from "../view.ts";
 import { type EditorWords, editorWords, fillIn } from "../words.ts";
 import { h, icon, icons, setAttribute, setText } from "./dom.ts";
-import { type Backdrop, css as cssColour, type Display, type Mark, render, type ShownObject } from "./render.ts";
+import {
+  type Backdrop,
+  css as cssColour,
+  type Display,
+  type Mark,
+  renderHand,
+  renderPicture,
+  type Scene,
+  type ShownObject,
+} from "./render.ts";
 import { Shapes } from "./shapes.ts";
 import { css } from "./style.ts";
 import { Tiles } from "./tiles.ts";
@@ -100,6 +109,7 @@ export class MaskletEditorElement extends Base {
   #words: EditorWords = editorWords;
   #tiles: Tiles | undefined;
   readonly #shapes = new Shapes();
+  readonly #previews = new Shapes(4);
   readonly #hidden = new Set<number>();
   readonly #marked = new Set<number>();
 
@@ -108,6 +118,8 @@ export class MaskletEditorElement extends Base {
   #isFitted = true;
   #ratio = 1;
   #frame = 0;
+  /** Whether the picture has to be drawn again, not only what is above it. */
+  #isStale = true;
 
   #tool: EditorTool = "point";
   #display: Display = "both";
@@ -129,7 +141,10 @@ export class MaskletEditorElement extends Base {
 
   readonly #canvas = h("canvas", { "aria-hidden": "true" });
   readonly #context = this.#canvas.getContext("2d") as CanvasRenderingContext2D;
-  readonly #stage = h("div", { class: "stage", role: "application", tabindex: 0 }, this.#canvas);
+  /** Above the picture: what changes as a hand moves. */
+  readonly #top = h("canvas", { "aria-hidden": "true" });
+  readonly #topContext = this.#top.getContext("2d") as CanvasRenderingContext2D;
+  readonly #stage = h("div", { class: "stage", role: "application", tabindex: 0 }, this.#canvas, this.#top);
   readonly #bar = h("div", { class: "bar" });
   readonly #list = h("ul");
   readonly #side = h("div", { class: "side" });
@@ -323,12 +338,11 @@ export class MaskletEditorElement extends Base {
     this.#update();
   }
 
-  /** Device pixels for each of the picture's. */
+  /** Device pixels for each of the picture's. Setting it zooms around the stage's middle; `"fit"` shows all of the picture. */
   get zoom(): number {
     return this.#view.scale;
   }
 
-  /** Zooms around the stage's middle; `"fit"` shows all of the picture. */
   set zoom(zoom: number | "fit") {
     if (zoom === "fit") this.#fit();
     else this.#zoomBy(zoom / this.#view.scale);
@@ -430,6 +444,9 @@ export class MaskletEditorElement extends Base {
     this.#ratio = width / clientWidth;
     this.#canvas.width = width;
     this.#canvas.height = height;
+    this.#top.width = width;
+    this.#top.height = height;
+    this.#isStale = true;
     if (this.#isFitted) this.#fit();
     else this.#setView(this.#view);
     this.#draw(); // before the next paint, which would show an empty canvas
@@ -453,6 +470,7 @@ export class MaskletEditorElement extends Base {
     this.#setView(zoomAt(this.#view, factor, at));
   }
 
+  /** Draws what a hand changes, before the next paint. */
   #schedule(): void {
     if (this.#frame !== 0 || !this.isConnected) return;
     this.#frame = requestAnimationFrame(() => {
@@ -462,26 +480,37 @@ export class MaskletEditorElement extends Base {
   }
 
   #draw(): void {
+    const scene = this.#scene();
+    if (scene === undefined) return;
+    renderHand(this.#topContext, scene);
+    if (!this.#isStale) return;
+    this.#isStale = renderPicture(this.#context, scene);
+    if (this.#isStale) this.#schedule();
+  }
+
+  #scene(): Scene | undefined {
     const [session, tiles] = [this.#session, this.#tiles];
-    if (session === undefined || tiles === undefined) {
-      this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-      return;
-    }
+    if (session === undefined || tiles === undefined) return undefined;
     const { document, selected, pending } = session;
     const waiting = pending.find(({ object }) => object === selected);
     const object = document.objects.find(({ id }) => id === selected);
     const hand = this.#hand;
     const isPainting = this.#tool === "brush" || this.#tool === "erase";
     const at = this.#cursor ?? this.#hover;
-    const isCoarse = render(this.#context, {
+    this.#shapes.room = Math.max(256, 2 * document.objects.length);
+    return {
       view: this.#view,
       tiles,
       shapes: this.#shapes,
+      previews: this.#previews,
       ratio: this.#ratio,
       objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
       display: this.#display,
       backdrop: this.#backdrop,
-      ground: getComputedStyle(this).getPropertyValue("--masklet-ground").trim() || "#3a7afe",
+      ground:
+        this.#backdrop === "colour"
+          ? getComputedStyle(this).getPropertyValue("--masklet-ground").trim() || "#3a7afe"
+          : "",
       isOriginal: this.#isOriginal,
       preview: this.#preview && {
         rle: this.#preview,
@@ -501,8 +530,7 @@ export class MaskletEditorElement extends Base {
             },
       brush: isPainting && at !== undefined ? { at, radius: this.#brush } : undefined,
       cursor: this.#cursor,
-    });
-    if (isCoarse) this.#schedule();
+    };
   }
 
   #shown(session: EditorSession, object: EditorObject): ShownObject {
@@ -856,7 +884,8 @@ export class MaskletEditorElement extends Base {
     const cursor: Point = [place((x ?? 0) + dx, width), place((y ?? 0) + dy, height)];
     this.#cursor = cursor;
     this.#hover = cursor;
-    this.#view = reveal(this.#view, cursor, stage, 24 * this.#ratio);
+    const view = reveal(this.#view, cursor, stage, 24 * this.#ratio);
+    if (view.x !== this.#view.x || view.y !== this.#view.y) this.#setView(view);
     if (this.#hand !== undefined) this.#move(toStage(this.#view, cursor));
     else void this.#previewAt();
     this.#say(fillIn(this.#words.cursorAt, { x: Math.floor(cursor[0]), y: Math.floor(cursor[1]) }));
@@ -883,6 +912,7 @@ export class MaskletEditorElement extends Base {
 
   #update(): void {
     for (const update of this.#updates) update();
+    this.#isStale = true;
     this.#schedule();
   }
 
@@ -1064,7 +1094,9 @@ export class MaskletEditorElement extends Base {
       (button) => toggle(button, this.#isOriginal),
     );
     const group = (...children: readonly Node[]): Node => h("div", { class: "group" }, ...children);
-    const toolbar = h("div", { class: "group", role: "toolbar", "aria-label": words.tools }, ...toolButtons, notOnIt);
+    const toolbar = h("div", { class: "group", role: "toolbar", "aria-label": words.tools }, ...toolButtons);
+    // Beside the tool that it is for most often, so that it is in sight on a phone.
+    toolButtons[tools.indexOf("point")]?.after(notOnIt);
     roving(toolbar);
     return [toolbar, brush, group(...history), group(...view), group(display, backdrop, original)];
   }
@@ -1134,10 +1166,10 @@ export class MaskletEditorElement extends Base {
     const update = (object: EditorObject): void => {
       const words = this.#words;
       const text = this.#nameOf(object);
-      const score = object.score === null ? "" : ` ${fillIn(words.score, { score: object.score.toFixed(2) })}`;
+      const score = object.score === null ? "" : `, ${object.score.toFixed(2)}`;
       swatch.style.background = cssColour(this.#colour(object));
       setText(name, text);
-      setText(note, (object.state === "draft" ? words.draft : words.accepted) + score);
+      setText(note, `${object.state === "draft" ? words.draft : words.accepted}${score}`);
       setAttribute(choose, "aria-pressed", String(this.#session?.selected === id));
       mark.checked = this.#marked.has(id);
       setAttribute(mark, "aria-label", fillIn(words.inMerge, { object: text }));
@@ -1239,7 +1271,8 @@ export class MaskletEditorElement extends Base {
       const object = selected();
       const { classes: all = [] } = this.#session?.document ?? {};
       fields.hidden = object === undefined;
-      name.value = object?.name ?? "";
+      // What is being typed stays.
+      if (this.shadowRoot?.activeElement !== name) name.value = object?.name ?? "";
       classRow.hidden = all.length === 0;
       const known = JSON.stringify([object?.candidates.map(({ score }) => score), all]);
       if (known !== shown) {

@@ -1,6 +1,6 @@
 /** One frame: picture, objects, prompts, what a hand is at. Everything but the picture is drawn in screen sizes. */
 import type { CompressedRle, Point, PromptBox, Rgb, Ring } from "@masklet/core";
-import type { EdgeSettings } from "../document.ts";
+import { type EdgeSettings, pointsOf } from "../document.ts";
 import { toStage, type View } from "../view.ts";
 import type { Shapes } from "./shapes.ts";
 import type { Tiles } from "./tiles.ts";
@@ -28,6 +28,8 @@ export interface Scene {
   readonly view: View;
   readonly tiles: Tiles;
   readonly shapes: Shapes;
+  /** Of previews, which come and go. */
+  readonly previews: Shapes;
   /** Device pixels in one of CSS. */
   readonly ratio: number;
   readonly objects: readonly ShownObject[];
@@ -55,25 +57,28 @@ export interface Scene {
   readonly cursor: Point | undefined;
 }
 
-/** -> whether another frame is wanted. */
-export function render(context: CanvasRenderingContext2D, scene: Scene): boolean {
-  const { canvas } = context;
-  const { view, tiles, ratio, objects, backdrop, isOriginal } = scene;
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  let isCoarse = false;
-  if (backdrop === "picture" || isOriginal) {
-    isCoarse = tiles.draw(context, view);
-    if (!isOriginal) for (const object of objects) drawObject(context, scene, object);
-  } else {
+/** The picture and its objects; -> whether another frame is wanted. */
+export function renderPicture(context: CanvasRenderingContext2D, scene: Scene): boolean {
+  clear(context);
+  const { view, tiles, objects, backdrop, isOriginal } = scene;
+  if (backdrop !== "picture" && !isOriginal) {
     drawBackdrop(context, scene);
-    isCoarse = drawCutouts(context, scene);
+    return drawCutouts(context, scene);
   }
-  if (isOriginal) return isCoarse;
-  if (scene.preview !== undefined) {
-    const { rle, colour } = scene.preview;
+  const isCoarse = tiles.draw(context, view);
+  if (!isOriginal) for (const object of objects) drawObject(context, scene, object);
+  return isCoarse;
+}
+
+/** What changes as a hand moves, on a canvas above the picture's, which need not be drawn again for it. */
+export function renderHand(context: CanvasRenderingContext2D, scene: Scene): void {
+  clear(context);
+  const { view, ratio, preview, isOriginal } = scene;
+  if (isOriginal) return;
+  if (preview !== undefined) {
+    const { rle, colour } = preview;
     inPicture(context, view, () => {
-      const path = scene.shapes.path(rle);
+      const path = scene.previews.path(rle);
       context.globalAlpha = 0.25;
       context.fillStyle = css(colour);
       context.fill(path, "evenodd");
@@ -84,7 +89,11 @@ export function render(context: CanvasRenderingContext2D, scene: Scene): boolean
   }
   drawPrompt(context, scene);
   drawHand(context, scene);
-  return isCoarse;
+}
+
+function clear(context: CanvasRenderingContext2D): void {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
 }
 
 /** Draws in the picture's pixels. */
@@ -190,7 +199,7 @@ function drawPrompt(context: CanvasRenderingContext2D, scene: Scene): void {
     context.setLineDash([(4 * ratio) / view.scale, (3 * ratio) / view.scale]);
     const path = new Path2D();
     if (box !== null) path.rect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
-    if (lasso !== null) trace(path, pairs(lasso), true);
+    if (lasso !== null) trace(path, pointsOf(lasso), true);
     line(context, path, scene, "#ffffff", 1.5);
   });
   for (const { point, label, isPending } of marks) {
@@ -264,10 +273,6 @@ function trace(path: Path2D, points: readonly Point[], isClosed: boolean): void 
     if (i > 0 || points.length === 1) path.lineTo(x, y);
   }
   if (isClosed) path.closePath();
-}
-
-function pairs(ring: Ring): readonly Point[] {
-  return Array.from({ length: ring.length / 2 }, (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number]);
 }
 
 export function css([red, green, blue]: Rgb): string {

@@ -1,20 +1,22 @@
 /** What objects look like on a canvas: their outlines along the cracks between pixels, and soft cutouts. */
-import { type CompressedRle, cutout, decodeRleAt, maskRegions, type RawImage, type Ring, rleBox } from "@masklet/core";
+import { type CompressedRle, decodeRleAt, maskRegions, type RawImage, type Ring, rleBox } from "@masklet/core";
 import type { EdgeSettings } from "../document.ts";
+import { cutoutWith } from "../masks.ts";
 
 /** Shapes of the masks shown last, so that a frame costs no mask. */
 export class Shapes {
   readonly #paths = new Map<string, Path2D>();
   readonly #cutouts = new Map<string, SoftCutout>();
-  readonly #most: number;
+  /** How many paths are kept: more than one frame shows, or each frame would make all of them again. */
+  room: number;
 
-  constructor(most = 256) {
-    this.#most = most;
+  constructor(room = 256) {
+    this.room = room;
   }
 
   /** In the picture's pixels, for the even-odd rule. */
   path(rle: CompressedRle): Path2D {
-    return remember(this.#paths, rle.counts, this.#most, () => pathOf(rle));
+    return remember(this.#paths, rle.counts, this.room, () => pathOf(rle));
   }
 
   /** A cutout whose edge is not hard, and where it lies; `undefined` for an empty mask. */
@@ -24,12 +26,12 @@ export class Shapes {
     const key = `${edge.feather}/${edge.decontaminate}/${rle.counts}`;
     return remember(this.#cutouts, key, 8, () => {
       // The object and what its edge depends on, as far as the picture goes.
-      const reach = Math.ceil(edge.feather) + 1;
+      const reach = Math.ceil(edge.feather * Math.SQRT2) + 1;
       const [x, y] = [Math.max(0, box.x - reach), Math.max(0, box.y - reach)];
       const width = Math.min(image.width, box.x + box.width + reach) - x;
       const height = Math.min(image.height, box.y + box.height + reach) - y;
       const area = { x, y, width, height };
-      const { data } = cutout(cropped(image, area), decodeRleAt(rle, area), edge);
+      const { data } = cutoutWith(cropped(image, area), decodeRleAt(rle, area), edge);
       const canvas = document.createElement("canvas");
       canvas.width = width;
       canvas.height = height;

@@ -30,23 +30,38 @@ interface Layout {
 const otherText =
   /^(train|val|valid|validation|test|classes|labels|readme.*|requirements|notes|label_colors|labelmap)\.txt$/i;
 
+/**
+ * What the classes of a data.yaml are called, in the order of their numbers. Throws a `LabelError`: "yaml-malformed", or
+ * "annotation-invalid" where there are no names. `file` is how errors call it.
+ */
+export function yoloClassNames(yaml: string, file = "data.yaml"): readonly string[] {
+  const root = parseYaml(yaml, file);
+  return classNames(isObject(root) ? root : {}, file);
+}
+
+function classNames({ names }: JsonObject, path: string): readonly string[] {
+  const classes = isList(names)
+    ? names.map(String)
+    : isObject(names)
+      ? Array.from({ length: Object.keys(names).length }, (_, i) => String(names[String(i)] ?? `class ${i}`))
+      : undefined;
+  if (classes === undefined) {
+    throw new LabelError("annotation-invalid", `${path}: names must be a list, or names by number`);
+  }
+  if (isObject(names) && classes.some((_, i) => names[String(i)] === undefined)) {
+    throw new LabelError("annotation-invalid", `${path}: names must be numbered from 0 without gaps`);
+  }
+  return classes;
+}
+
 async function readLayout(context: ReadContext, given?: string): Promise<Layout> {
   const { paths } = context.files;
   const yamls = given === undefined ? paths.filter((path) => /\.ya?ml$/i.test(path)) : [given];
   for (const path of yamls) {
     const root = parseYaml(await context.text(path), path);
     if (!isObject(root) || root["names"] === undefined) continue;
-    const { names, nc, kpt_shape: shape } = root;
-    const classes = isList(names)
-      ? names.map(String)
-      : isObject(names)
-        ? Array.from({ length: Object.keys(names).length }, (_, i) => String(names[String(i)] ?? `class ${i}`))
-        : undefined;
-    if (classes === undefined)
-      throw new LabelError("annotation-invalid", `${path}: names must be a list, or names by number`);
-    if (isObject(names) && classes.some((_, i) => names[String(i)] === undefined)) {
-      throw new LabelError("annotation-invalid", `${path}: names must be numbered from 0 without gaps`);
-    }
+    const { nc, kpt_shape: shape } = root;
+    const classes = classNames(root, path);
     if (typeof nc === "number" && nc !== classes.length) {
       context.error(path, "nc", `is ${nc}, but there are ${classes.length} names`);
     }

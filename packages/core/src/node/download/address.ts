@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import type { AbortSignalLike } from "../../abort.ts";
 import { withoutQuery } from "../../checkpoint/http-error.ts";
 import { DownloadError } from "../../errors.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { type OnProgress, rising, share } from "../../progress.ts";
 import { writeFailed } from "../files.ts";
 import { type Connection, connectionFailed, isSystemError, request, withRetries, withSignal } from "./request.ts";
@@ -31,6 +32,7 @@ export interface FetchOptions {
  * "response-malformed".
  */
 export async function fetchBytes(url: string | URL, options: FetchOptions): Promise<Uint8Array> {
+  checkKeys("fetchBytes", options, fetchKeys);
   let chunks: Uint8Array[] = [];
   await receive(String(url), options, async (chunk, position) => {
     if (position === 0) chunks = [];
@@ -41,6 +43,7 @@ export async function fetchBytes(url: string | URL, options: FetchOptions): Prom
 
 /** As `fetchBytes`, into a file that is made or replaced. Rejects with a `MaskletError` "write-failed", too. */
 export async function fetchToFile(url: string | URL, path: string, options: FetchOptions): Promise<void> {
+  checkKeys("fetchToFile", options, fetchKeys);
   try {
     const file = await open(path, "w");
     try {
@@ -102,3 +105,13 @@ async function receive(
     );
   });
 }
+
+const fetchKeys: Keys<FetchOptions> = {
+  maxBytes: true,
+  onProgress: true,
+  signal: true,
+  timeoutMs: true,
+  retries: true,
+  retryDelayMs: true,
+  fetch: true,
+};

@@ -4,10 +4,10 @@ import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commit, gitSha1, ModelServer, type Seen, sha256 } from "../../../test/model-server.ts";
-import { official, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError, type MaskletError } from "../../errors.ts";
+import { officialUrl, published } from "../../model/published.ts";
 import type { DownloadStage, Progress } from "../../progress.ts";
 import { listCachedModels, resolveModel } from "../resolve.ts";
 import { type DownloadOptions, downloadFile, downloadModel } from "./download.ts";
@@ -26,12 +26,7 @@ const random = (seed: number, length: number): Uint8Array => {
 const weights = random(1, 200_000);
 const config = new TextEncoder().encode(`{"model_type": "sam2_video"}`);
 
-// The real hashes need the real files.
 const pt = random(2, 50_000);
-vi.mock("../../checkpoint/official.ts", async (original) => {
-  const real = await original<typeof import("../../checkpoint/official.ts")>();
-  return { ...real, official: { ...real.official } };
-});
 
 let root = "";
 let hub: ModelServer;
@@ -139,17 +134,42 @@ describe("sources", () => {
     expect(await resolveModel("me/mine-1.0", { env: env() })).toEqual({ checkpoint });
   });
 
+  test("models that share a repository come and go one by one", async () => {
+    const repository = "yunyangx/efficient-track-anything";
+    const names = ["efficienttam_s.pt", "efficienttam_ti_512x512.pt"];
+    for (const [i, name] of names.entries()) {
+      hub.files.set(`${repository}/${name}`, { bytes: random(i + 3, 10_000 + i), lfs: true });
+    }
+    const presetNames = ["efficienttam-s", "efficienttam-ti-512"] as const;
+    for (const [i, name] of presetNames.entries()) {
+      const files = await download({}, name);
+      expect(files.checkpoint.endsWith(names[i] as string)).toBe(true);
+      expect(await resolveModel(name, { env: env() })).toEqual(files);
+      expect(await verifyModel(name, { env: env() })).toMatchObject([{ intact: true }]);
+    }
+    expect((await failure(resolveModel("efficienttam-ti", { env: env() }))).code).toBe("not-downloaded");
+    const several = await failure(download({}, repository));
+    expect([several.code, several.message]).toEqual(["not-found", expect.stringMatching(/holds several models/)]);
+    expect(await removeModel("efficienttam-s", { env: env() })).toBe(10_000);
+    expect((await listCachedModels(env())).map(({ name }) => name)).toEqual(["efficienttam-ti-512"]);
+  });
+
   describe("Meta's server", () => {
     // The hub's stand-in also is Meta's: it is asked for Meta's address and finds the file by its name.
     const fromMeta: typeof fetch = (url, init) => {
       expect(String(url)).toBe(officialUrl(model));
       return fetch(`${hub.endpoint}/meta/pt/resolve/main/file.pt`, init);
     };
-    const known: Record<string, { sha256: string }> = official;
+    // The real hashes need the real files.
+    const known = published[model] as { sha256: string };
+    const real = known.sha256;
     beforeEach(() => void hub.files.set("meta/pt/file.pt", { bytes: pt, lfs: false }));
+    afterEach(() => {
+      known.sha256 = real;
+    });
 
     test("to where not-downloaded says, checked against the known hash", async () => {
-      known[model] = { sha256: sha256(pt) };
+      known.sha256 = sha256(pt);
       const place = (await failure(resolveModel(model, { env: env() }))).details["put"];
       const files = await download({ from: "meta", fetch: fromMeta, env: env({ HF_TOKEN: "hf_secret" }) });
       expect(files).toEqual({ checkpoint: place });
@@ -160,14 +180,19 @@ describe("sources", () => {
     });
 
     test("another file than Meta's is refused", async () => {
-      known[model] = { sha256: sha256(weights) };
+      known.sha256 = sha256(weights);
       const error = await failure(download({ from: "meta", fetch: fromMeta }));
       expect(error).toMatchObject({ code: "hash-mismatch", details: { actual: sha256(pt) } });
       expect(await listCachedModels(env())).toEqual([]);
     });
 
     test("has no models but its own", async () => {
-      expect((await failure(download({ from: "meta" }, "me/mine"))).code).toBe("not-found");
+      for (const name of ["me/mine", "efficienttam-s"]) {
+        const error = await failure(download({ from: "meta" }, name));
+        expect(error.code).toBe("not-found");
+        expect(error.details["names"]).toContain(model);
+        expect(error.details["names"]).not.toContain("efficienttam-s");
+      }
     });
   });
 

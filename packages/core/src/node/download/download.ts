@@ -1,10 +1,10 @@
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
-import { official, officialFile, officialUrl } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
-import { type PresetName, presetNamed, presets } from "../../model/config.ts";
+import { type PresetName, presets } from "../../model/config.ts";
 import { presetParameters } from "../../model/preset-rank.ts";
+import { type PublishedModel, presetNamed, presetsIn, published } from "../../model/published.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { type DownloadStage, type Progress, rising, share } from "../../progress.ts";
 import { writeFileAtomic } from "../image.ts";
@@ -12,6 +12,7 @@ import {
   cacheFolder,
   type Environment,
   findInCache,
+  findPreset,
   type ModelFiles,
   meant,
   repositoryFolder,
@@ -29,7 +30,7 @@ export interface DownloadOptions {
   readonly env: Environment;
   /** The cache, instead of the one `env` names. */
   readonly cacheDir?: string;
-  /** "hub" (the default) is Hugging Face; "meta" is Meta's own server, which has the `.pt` of its eight models. */
+  /** "hub" (the default) is Hugging Face; "meta" is Meta's own server, which has the `.pt` of its models. */
   readonly from?: "hub" | "meta";
   readonly signal?: AbortSignalLike;
   /** `item` is a file, `model.safetensors`; bytes of an earlier try are included. */
@@ -43,7 +44,7 @@ export interface DownloadOptions {
 }
 
 /**
- * Fetches one of Meta's models (`sam2.1-hiera-tiny`), or any other SAM 2 model on Hugging Face (`owner/model`), into the
+ * Fetches a published model (`sam2.1-hiera-tiny`), or any other SAM 2 model on Hugging Face (`owner/model`), into the
  * cache that Python's tools share, and says where its files are. What is there already is not asked for again.
  *
  * An aborted or failed download goes on where it stopped when it is asked for next. Of processes that want the same file
@@ -59,12 +60,17 @@ export async function downloadModel(name: string, options: DownloadOptions): Pro
   const { env, from = "hub" } = options;
   const repository = repositoryOf(name);
   const preset = presetNamed(name);
-  if (from === "meta" && preset === undefined) throw noModel(name, "Meta's server has only");
-  const found = await findInCache(options.cacheDir ?? cacheFolder(env), repository);
+  const direct = preset === undefined ? undefined : directFile(published[preset]);
+  if (from === "meta" && direct === undefined) {
+    const names = Object.keys(published).filter((other) => directFile(published[other as PresetName]) !== undefined);
+    throw noModel(name, "Meta's server has only", names);
+  }
+  const cache = options.cacheDir ?? cacheFolder(env);
+  const found = await (preset === undefined ? findInCache(cache, repository) : findPreset(cache, preset));
   if (found !== undefined) return found;
   const fetched = withHub(repository, options, (hub) => {
-    if (from === "meta" && preset !== undefined) return fromMeta(preset, hub);
-    return modelFromHub(preset, hub);
+    if (from === "meta" && direct !== undefined) return fromMeta(direct, hub);
+    return modelFromHub(preset === undefined ? undefined : published[preset], hub);
   });
   return fetched.catch((error: unknown) => Promise.reject(withWaysOut(error, name, from, preset)));
 }
@@ -82,14 +88,15 @@ function withWaysOut(error: unknown, name: string, from: "hub" | "meta", preset:
   const mirror = "a mirror of Hugging Face is named with HF_ENDPOINT";
   const meta = `Meta's own server is asked with from: "meta", masklet models pull ${preset} --from meta`;
   const hub = `Hugging Face is asked without --from meta`;
-  const ways = preset === undefined ? [mirror] : from === "meta" ? [hub] : [mirror, meta];
+  const hasDirect = preset !== undefined && directFile(published[preset]) !== undefined;
+  const ways = from === "meta" ? [hub] : hasDirect ? [mirror, meta] : [mirror];
   return new DownloadError(error.code, `${name}${size} could not be fetched: ${error.message}; ${ways.join("; ")}`, {
     cause: error,
     details: { ...error.details, model: name, ...(preset !== undefined && { modelBytes: modelBytes(preset) }) },
   });
 }
 
-/** About how large the file of one of Meta's models is: four bytes for each of its numbers. */
+/** About how large a published model's file is: four bytes for each of its numbers. */
 export function modelBytes(name: PresetName): number {
   return 4 * presetParameters(name);
 }
@@ -163,7 +170,7 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
   });
 }
 
-/** As `resolveModel`, but one of Meta's models that is not on this machine is downloaded first: rejects as both do. */
+/** As `resolveModel`, but a published model that is not on this machine is downloaded first: rejects as both do. */
 export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
   checkKeys("obtainModel", options, downloadKeys);
   try {
@@ -177,9 +184,11 @@ export async function obtainModel(nameOrPath: string, options: DownloadOptions):
 /** `facebook/sam2.1-hiera-tiny`. Throws a `CheckpointError` "not-found" for what cannot be a model's name. */
 export function repositoryOf(name: string): string {
   const preset = presetNamed(name);
-  if (preset !== undefined) return `facebook/${preset}`;
+  if (preset !== undefined) return published[preset].repository;
+  const several = presetsIn(name);
+  if (several.length > 0) throw noModel(name, "it holds several models, of which one is to be named", several);
   if (/^\w[\w.-]*\/\w[\w.-]*$/.test(name)) return name;
-  throw noModel(name, "a model is called owner/model as on Hugging Face, or is one of Meta's");
+  throw noModel(name, "a model is called owner/model as on Hugging Face, or is one of");
 }
 
 /** A repository's folder in the cache, and that of its locks. */
@@ -188,8 +197,7 @@ export function foldersOf(cache: string, repository: string): Omit<Place, "revis
   return { folder, locks: join(cache, ".locks", basename(folder)) };
 }
 
-function noModel(name: string, why: string): CheckpointError {
-  const names = Object.keys(presets);
+function noModel(name: string, why: string, names: readonly string[] = Object.keys(presets)): CheckpointError {
   return new CheckpointError("not-found", `${name}: ${why}${meant(name)} (${names.join(", ")})`, {
     details: { file: name, names },
   });
@@ -231,22 +239,38 @@ class Commit {
   }
 }
 
-async function modelFromHub(preset: PresetName | undefined, hub: Hub): Promise<ModelFiles> {
+async function modelFromHub(official: PublishedModel | undefined, hub: Hub): Promise<ModelFiles> {
   const commit = new Commit(hub);
-  // Meta's eight are recognised without a config, and a repository with their .pt alone has none.
+  if (official?.safetensors === false) {
+    const checkpoint = await commit.get(official.file);
+    await commit.refer();
+    return { checkpoint };
+  }
+  // Published models are recognised without a config, and a repository with their .pt alone has none.
   const config = await commit.getIfThere("config.json", 0);
   const checkpoint =
-    preset === undefined
+    official === undefined
       ? await commit.get("model.safetensors")
-      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(officialFile(preset))));
+      : ((await commit.getIfThere("model.safetensors")) ?? (await commit.get(official.file)));
   await commit.refer();
   return config === undefined ? { checkpoint } : { checkpoint, config };
 }
 
+interface DirectFile {
+  readonly address: string;
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** What Meta publishes beside the hub. */
+function directFile({ direct, file, sha256 }: PublishedModel): DirectFile | undefined {
+  return direct === undefined || sha256 === undefined ? undefined : { address: direct, name: file, sha256 };
+}
+
 /** Into the same cache, at the place that "not-downloaded" names. */
-async function fromMeta(preset: PresetName, { connection, save, place }: Hub): Promise<ModelFiles> {
-  const { url, size } = await ask(officialUrl(preset), connection);
-  const file = { url, size, name: officialFile(preset), etag: official[preset].sha256 };
+async function fromMeta({ address, name, sha256 }: DirectFile, { connection, save, place }: Hub): Promise<ModelFiles> {
+  const { url, size } = await ask(address, connection);
+  const file = { url, size, name, etag: sha256 };
   return { checkpoint: await save(file, place("main"), 1) };
 }
 

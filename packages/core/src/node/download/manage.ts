@@ -1,11 +1,11 @@
 import { readdir, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
-import { official, officialFile } from "../../checkpoint/official.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
-import { presetNamed } from "../../model/config.ts";
+import { presetNamed, published } from "../../model/published.ts";
+import { checkKeys, type Keys } from "../../options.ts";
 import { type Progress, share } from "../../progress.ts";
-import { cacheFolder, findInCache, type ResolveOptions } from "../resolve.ts";
+import { cacheFolder, findInCache, findPreset, type ResolveOptions, sharedFile } from "../resolve.ts";
 import { type Digest, digestNamed, digestOf } from "./blob.ts";
 import { foldersOf, repositoryOf } from "./download.ts";
 import { isLocked } from "./lock.ts";
@@ -39,9 +39,11 @@ export interface VerifiedFile {
  * the signal's reason. A damaged file is a result and no error.
  */
 export async function verifyModel(name: string, options: VerifyOptions): Promise<readonly VerifiedFile[]> {
+  checkKeys("verifyModel", options, verifyKeys);
   const cache = options.cacheDir ?? cacheFolder(options.env);
   const repository = repositoryOf(name);
-  const files = await findInCache(cache, repository);
+  const preset = presetNamed(name);
+  const files = await (preset === undefined ? findInCache(cache, repository) : findPreset(cache, preset));
   if (files === undefined) {
     throw new CheckpointError("not-downloaded", `${name} is not in ${cache}`, { details: { model: name, cache } });
   }
@@ -81,8 +83,9 @@ export async function verifyModel(name: string, options: VerifyOptions): Promise
 
 function officialDigest(name: string, file: string): Digest | undefined {
   const preset = presetNamed(name);
-  if (preset === undefined || file !== officialFile(preset)) return undefined;
-  return { algorithm: "sha256", hex: official[preset].sha256 };
+  const known = preset && published[preset];
+  if (known?.sha256 === undefined || file !== known.file) return undefined;
+  return { algorithm: "sha256", hex: known.sha256 };
 }
 
 /** What the blob behind a link is called; behind a hard link or a copy, the only blob of this size. */
@@ -122,7 +125,8 @@ export async function checkpointSha256(
 
 /**
  * Removes a model from the cache, all revisions, with what is left of an unfinished download; Python's tools have it no
- * longer either. Resolves with the bytes that this freed, 0 if there was nothing.
+ * longer either. Of a repository that holds several published models only this one's file goes. Resolves with the bytes
+ * that this freed, 0 if there was nothing.
  *
  * Rejects with a `CheckpointError` "not-found" for what cannot be a model's name, or a `DownloadError`: "in-use" while
  * a process of Masklet downloads it, "cache-unwritable".
@@ -134,13 +138,34 @@ export async function removeModel(name: string, { env, cacheDir }: ResolveOption
       throw new DownloadError("in-use", `${name} is being downloaded by another process`, { details: { lock } });
     }
   }
-  const freed = await bytesIn(folder);
+  const preset = presetNamed(name);
+  const file = preset && sharedFile(preset);
+  const freed = file === undefined ? await bytesIn(folder) : 0;
   try {
+    if (file !== undefined) return await removeFile(folder, file);
     // What makes it count as downloaded goes first, should this be interrupted.
     for (const path of [join(folder, "snapshots"), folder, locks]) await rm(path, { recursive: true, force: true });
   } catch (cause) {
     throw new DownloadError("cache-unwritable", `${folder}: cannot be removed`, { cause, details: { path: folder } });
   }
+  return freed;
+}
+
+/** Removes one file of all revisions, and what its links lead to. Resolves with the bytes that this freed. */
+async function removeFile(folder: string, file: string): Promise<number> {
+  const snapshots = join(folder, "snapshots");
+  const blobs = new Set<string>();
+  for (const revision of await readdir(snapshots).catch((): string[] => [])) {
+    const path = join(snapshots, revision, file);
+    const blob = await realpath(path).catch(() => undefined);
+    if (blob !== undefined) blobs.add(blob);
+  }
+  let freed = 0;
+  for (const blob of blobs) freed += (await stat(blob)).size;
+  for (const revision of await readdir(snapshots).catch((): string[] => [])) {
+    await rm(join(snapshots, revision, file), { force: true });
+  }
+  for (const blob of blobs) await rm(blob, { force: true });
   return freed;
 }
 
@@ -154,3 +179,5 @@ async function bytesIn(folder: string): Promise<number> {
   }
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
+
+const verifyKeys: Keys<VerifyOptions> = { env: true, cacheDir: true, signal: true, onProgress: true };

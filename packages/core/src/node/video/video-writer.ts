@@ -14,7 +14,7 @@ import { checkImage, checkSize, flatten, type RawImage, type Rgb, type Size } fr
 import { checkKeys, type Keys } from "../../options.ts";
 import { Queue } from "../../queue.ts";
 import { temporaryBeside, writeFailed } from "../files.ts";
-import { openNew } from "../image.ts";
+import { openNew } from "../open-new.ts";
 import { FfmpegProcess, fileUrl, passthroughOption } from "./ffmpeg.ts";
 import { matroskaFrame, matroskaHeader } from "./raw-matroska.ts";
 

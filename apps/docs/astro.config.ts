@@ -1,0 +1,30 @@
+import starlight from "@astrojs/starlight";
+import { defineConfig, passthroughImageService } from "astro/config";
+
+/** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
+const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
+
+export default defineConfig({
+  site,
+  base,
+  outDir: process.env["OUT_DIR"] ?? "dist",
+  trailingSlash: "always",
+  image: { service: passthroughImageService() },
+  integrations: [
+    starlight({
+      title: "Masklet",
+      description: "SAM 2 in TypeScript: click on an object, get its mask. In Node and in the browser, without Python.",
+      favicon: "/favicon.svg",
+      credits: false,
+      ...(repository !== undefined && { social: [{ icon: "github", label: "GitHub", href: repository }] }),
+      sidebar: [
+        { label: "Start", items: ["getting-started", "prompts", "masks", "images", "everything", "video"] },
+        { label: "Command line and datasets", items: ["cli", "labels"] },
+        { label: "Where it runs", items: ["browser", "workers", "backends", "checkpoints", "precision"] },
+        { label: "Reference", items: ["errors", "parity", "architecture"] },
+        { label: "Packages", items: [{ autogenerate: { directory: "packages" } }], collapsed: true },
+        { label: "API", items: [{ autogenerate: { directory: "api" } }], collapsed: true },
+      ],
+    }),
+  ],
+});

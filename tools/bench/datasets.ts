@@ -1,0 +1,134 @@
+/**
+ * What datasets take, as JSON: `DatasetRow`s. Pictures and labels are made up: discs on a slope, boxes around them; a COCO file
+ * of 450 MB whose annotations are polygons.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { encodeWebp, fileSource } from "@masklet/core/node";
+import { CocoFile } from "@masklet/labels";
+import { peakOf } from "./peak.ts";
+import type { DatasetRow } from "./report.ts";
+
+const PICTURES = 200;
+const size = { width: 1280, height: 720 };
+const BYTES = 450e6;
+const main = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+
+const folder = mkdtempSync(join(tmpdir(), "masklet-bench-"));
+try {
+  process.stdout.write(JSON.stringify([...(await annotate()), await index()]));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Pictures of three discs each, and a file of boxes around them. */
+async function makePictures(): Promise<{ readonly images: string; readonly labels: string }> {
+  const images = join(folder, "images");
+  mkdirSync(images);
+  const [listed, annotations]: [object[], object[]] = [[], []];
+  for (let i = 0; i < PICTURES; i++) {
+    const data = new Uint8Array(size.width * size.height * 3).map((_, p) => 60 + ((p / 3) % size.width) / 10 + (p % 7));
+    for (let k = 0; k < 3; k++) {
+      const [x, y, radius] = [200 + k * 380 + (i % 90), 200 + ((k * 97 + i * 3) % 300), 60 + ((i * 7 + k * 13) % 50)];
+      for (let v = y - radius; v < y + radius; v++) {
+        const half = Math.floor(Math.sqrt(radius ** 2 - (v - y) ** 2));
+        data.fill(220 - 40 * k, (v * size.width + x - half) * 3, (v * size.width + x + half) * 3);
+      }
+      const bbox = [x - radius, y - radius, 2 * radius, 2 * radius];
+      annotations.push({ id: annotations.length + 1, image_id: i, category_id: 1, bbox, area: 1, segmentation: [] });
+    }
+    writeFileSync(join(images, `${i}.webp`), await encodeWebp({ ...size, channels: 3, data }));
+    listed.push({ id: i, file_name: `${i}.webp`, ...size });
+  }
+  const labels = join(folder, "boxes.json");
+  writeFileSync(labels, JSON.stringify({ images: listed, annotations, categories: [{ id: 1, name: "disc" }] }));
+  return { images, labels };
+}
+
+/** In one process, and in two shards of one thread each at once: what one does between runs of the model the other computes in. */
+async function annotate(): Promise<readonly DatasetRow[]> {
+  const { images, labels } = await makePictures();
+  const line = (out: string, ...more: readonly string[]): readonly string[] => [
+    ...["--conditions=@masklet/source", "--no-warnings", main, "annotate", images, "--boxes-from", labels],
+    ...["-o", join(folder, out), "--model", "nano", "--quiet", ...more],
+  ];
+  const rows: DatasetRow[] = [];
+  for (const [name, ...lines] of [
+    ["one process", line("one")],
+    ["two shards of one thread", ...[1, 2].map((i) => line("two", "--shard", `${i}/2`, "--threads", "1"))],
+  ] as const) {
+    const began = performance.now();
+    const peaks = await Promise.all(lines.map(peakOfProcess));
+    const seconds = (performance.now() - began) / 1000;
+    const what = `annotate --boxes-from, ${PICTURES} pictures of ${size.width} x ${size.height}, nano, ${name}`;
+    rows.push({ name: what, seconds, pictures: PICTURES, bytes: peaks.reduce((sum, one) => sum + one, 0) });
+  }
+  return rows;
+}
+
+/** Runs Node. -> the most anonymous memory that it had, as often as one looks. */
+async function peakOfProcess(args: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  let peak = 0;
+  const watch = setInterval(() => {
+    try {
+      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+      peak = Math.max(peak, 1024 * Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0));
+    } catch {} // it has ended
+  }, 10);
+  const [code] = await once(child, "close");
+  clearInterval(watch);
+  if (code !== 0) throw new Error(`bench: annotate ended with ${code}`);
+  return peak;
+}
+
+async function index(): Promise<DatasetRow> {
+  const path = join(folder, "instances.json");
+  const file = openSync(path, "w");
+  const images = 100_000;
+  let written = 0;
+  const put = (text: string): void => {
+    written += writeSync(file, text);
+  };
+  put('{"info": {}, "images": [');
+  for (let i = 0; i < images; i++)
+    put(`${i === 0 ? "" : ", "}{"id": ${i}, "file_name": "${i}.jpg", "width": 640, "height": 480}`);
+  put('], "annotations": [');
+  let annotations = 0;
+  const ring = Array.from({ length: 60 }, (_, k) => (k * 7.25).toFixed(2)).join(", ");
+  while (written < BYTES) {
+    const some = Array.from({ length: 500 }, (_, k) => {
+      const id = annotations + k;
+      return `{"segmentation": [[${ring}]], "area": 120.5, "iscrowd": 0, "image_id": ${id % images}, "bbox": [1.0, 2.0, 30.25, 40.5], "category_id": 1, "id": ${id}}`;
+    });
+    put(`${annotations === 0 ? "" : ", "}${some.join(", ")}`);
+    annotations += some.length;
+  }
+  put('], "categories": [{"id": 1, "name": "thing"}]}');
+  closeSync(file);
+  let seconds = 0;
+  const bytes = await peakOf(async () => {
+    const began = performance.now();
+    const coco = await CocoFile.open(await fileSource(path));
+    if ((await coco.objectsOf(7)).length === 0) throw new Error("bench: the index has lost an image's objects");
+    seconds = (performance.now() - began) / 1000;
+  });
+  const megabytes = (statSync(path).size / 1e6).toFixed(0);
+  return { name: `index a COCO file of ${megabytes} MB with ${annotations} annotations`, seconds, bytes, mark: 600e6 };
+}
