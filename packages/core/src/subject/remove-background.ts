@@ -12,7 +12,7 @@ import { checkSoftMask, type FoundSubject, hardMask, type SubjectDoubt, type Sub
 import { subjectPrompt } from "./subject-prompt.ts";
 
 /** Options of a `BackgroundRemover`. */
-export interface BackgroundOptions extends Omit<CutoutOptions, "decontaminate"> {
+export interface BackgroundOptions extends CutoutOptions {
   /** Finds the subject. Default an `AutomaticSubjectFinder` of the model. */
   readonly finder?: SubjectFinder;
   /**

@@ -1,5 +1,5 @@
 /** From objects of a picture to what the main thread makes of them. */
-import { cutout, type FlatCutout, type Mask, maskBox, type RawImage } from "@masklet/core";
+import { cutout, decontaminate, type FlatCutout, type Mask, maskBox, type RawImage } from "@masklet/core";
 import type { EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
 import { encodeAlpha, encodePng } from "./pictures.ts";
@@ -70,7 +70,10 @@ export function cutObjects(
     const name = object.name ?? `Object ${i + 1}`;
     const isHard = own.feather === 0 && own.decontaminate === 0;
     if (flat !== undefined && flat.mask === mask && isHard) return { name, image: flat.cut.image };
-    return { name, image: cutout(image, session.mask(id), { ...(isHard ? edge : own) }) };
+    const { feather, decontaminate: inwards } = isHard ? edge : own;
+    const shape = session.mask(id);
+    const clean = inwards > 0 ? decontaminate(image, shape, { inwards: Math.round(inwards), feather }) : image;
+    return { name, image: cutout(clean, shape, { feather }) };
   });
 }
 
