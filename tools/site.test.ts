@@ -27,6 +27,8 @@ test("its pages are those of apps/docs, of the packages, and of their docstrings
   for (const id of [...ids, "packages/cli", "api/core", "api/core/web", "api/labels"]) {
     expect(existsSync(join(folder, id, "index.html")), id).toBe(true);
   }
+  const sidebar = readFileSync(join(folder, "cli", "index.html"), "utf8");
+  for (const id of ids) expect(sidebar, `the sidebar's link to ${id}`).toContain(`href="${base}/${id}/"`);
   const reference = readFileSync(join(folder, "api", "core", "index.html"), "utf8");
   expect(reference).toContain("ImagePredictor");
 });

@@ -18,9 +18,12 @@ export default defineConfig({
       credits: false,
       ...(repository !== undefined && { social: [{ icon: "github", label: "GitHub", href: repository }] }),
       sidebar: [
-        { label: "Start", items: ["getting-started", "prompts", "masks", "images", "everything", "video"] },
+        {
+          label: "Start",
+          items: ["getting-started", "prompts", "masks", "images", "everything", "cutout", "video", "editor"],
+        },
         { label: "Command line and datasets", items: ["cli", "labels"] },
-        { label: "Where it runs", items: ["browser", "workers", "backends", "checkpoints", "precision"] },
+        { label: "Where it runs", items: ["models", "checkpoints", "precision", "browser", "workers", "backends"] },
         { label: "Reference", items: ["errors", "parity", "architecture"] },
         { label: "Packages", items: [{ autogenerate: { directory: "packages" } }], collapsed: true },
         { label: "API", items: [{ autogenerate: { directory: "api" } }], collapsed: true },

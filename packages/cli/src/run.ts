@@ -26,7 +26,7 @@ Commands:
   segment IMAGE...   Find objects by points, boxes or masks, with a detector, or all; write masks, cutouts, overlays.
   cutout IMAGE...    Cut out what pictures are about, without a prompt.
   track VIDEO        Follow objects through a video; write masks, JSON, overlays, effects.
-  annotate SOURCE    Make masks of the boxes of labels, or of everything; write a dataset.
+  annotate SOURCE    Make masks of boxes that one has or a detector finds, or of everything.
   inspect MODEL      Show a model's parameters, arithmetic and memory, or profile it.
   models list | use NAME | (pull | path | verify | remove) NAME...
                      Published models on this machine: choose one, fetch, check and delete them.

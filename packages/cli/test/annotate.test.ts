@@ -328,8 +328,11 @@ test("what lies there is not replaced unasked, and is said before any work", asy
 
 test.each([
   ["annotate", "needs a SOURCE"],
-  ["annotate a -o b", "needs one of --boxes-from LABELS and --everything"],
-  ["annotate a -o b --everything --boxes-from c", "needs one of --boxes-from LABELS and --everything"],
+  ["annotate a -o b", "needs one of --boxes-from LABELS, --detector ONNX, --text WORDS and --everything"],
+  ["annotate a -o b --everything --boxes-from c", "needs one of --boxes-from LABELS"],
+  ["annotate a -o b --everything --conf 0.5", "--conf is for --detector, which is not given"],
+  ["annotate a -o b --detector c --points-per-side 3", "--points-per-side is for --everything"],
+  ["annotate a -o b --everything --max-hole-area 3", "give --min-mask-region-area"],
   ["annotate a --everything", "needs -o DIR"],
   ["annotate a -o b --boxes-from c --category d", "--category is for --everything"],
   ["annotate a -o b --everything --remask", "--remask is for --boxes-from"],

@@ -117,3 +117,22 @@ test.each([
   expect(stderr).toContain(problem);
   expect(code).toBe(2);
 });
+
+test("a dataset of what it finds: classes by the detector's numbers, and going on needs the same detector", async () => {
+  await picture("pictures.png");
+  const line = (detector: string): readonly string[] => [
+    ...["annotate", at("pictures.png"), "--detector", at(detector), "--out-format", "yolo", "-o", at("dataset")],
+    ...["--model", "nano"],
+  ];
+  expect(await cli(line("missing.onnx"))).toMatchObject({ code: 2, stderr: expect.stringContaining("no such file") });
+  const { code, stderr } = await cli(line("yolo.onnx"));
+  expect([code, stderr]).toEqual([0, expect.stringContaining("1 picture, 2 objects: ")]);
+  const written = (name: string): string => readFileSync(join(at("dataset"), name), "utf8");
+  expect(written("data.yaml")).toMatch(/"0": red thing\s+"1": blue thing/);
+  const rows = filesIn(join(at("dataset"), "labels")).map((name) => written(join("labels", name)));
+  expect(rows.join("").match(/^\d+/gm)?.sort()).toEqual(["0", "1"]);
+  const again = await cli(line("yolo.onnx"));
+  expect([again.code, again.stderr]).toEqual([0, expect.stringContaining("1 picture, 2 objects: ")]);
+  writeFileSync(at("other.onnx"), blobModel("yolo", { metadata: { ...metadata, names: "{0: 'a', 1: 'b'}" } }));
+  expect((await cli(line("other.onnx"))).stderr).toContain("[resume-mismatch]");
+});

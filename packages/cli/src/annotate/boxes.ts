@@ -1,5 +1,5 @@
 /** Boxes that the model makes masks of: where they come from, and how they go through it. */
-import { type PromptBox, type RawImage, type Rle, type Sam2, segmentMany } from "@masklet/core/node";
+import { type Detector, type PromptBox, type RawImage, type Rle, type Sam2, segmentMany } from "@masklet/core/node";
 import {
   boxRing,
   LabelError,
@@ -80,6 +80,24 @@ export class LabelBoxes implements BoxProposer {
   #isAsked({ shape, crowd }: LabelObject): boolean {
     if (crowd === true || shape.kind === "points") return false;
     return this.#again || shape.kind === "box";
+  }
+}
+
+/** What a detector finds. */
+export class DetectedBoxes implements BoxProposer {
+  readonly #detector: Detector;
+
+  constructor(detector: Detector) {
+    this.#detector = detector;
+  }
+
+  asked(): unknown {
+    return {};
+  }
+
+  async propose(image: RawImage, _: Item, signal: AbortSignal): Promise<readonly BoxProposal[]> {
+    const found = await this.#detector.detect(image, { signal });
+    return found.map(({ box, label, score }) => ({ box, object: { category: label, score } }));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Masks of everything in each picture, without prompts. */
-import { AutomaticMaskGenerator, type AutomaticMaskOptions, type RawImage, type Sam2 } from "@masklet/core/node";
+import { AutomaticMaskGenerator, type RawImage, type Sam2 } from "@masklet/core/node";
+import type { EverythingWork } from "../segment/everything.ts";
 import type { Item } from "./items.ts";
 import { foundOf, type Outcome } from "./outcome.ts";
 
@@ -8,12 +9,12 @@ export async function* masksOfEverything(
   model: Sam2,
   items: readonly Item[],
   {
-    automatic,
+    work: { generator: options, adaptive },
     category,
     signal,
-  }: { readonly automatic: AutomaticMaskOptions; readonly category: string | undefined; readonly signal: AbortSignal },
+  }: { readonly work: EverythingWork; readonly category: string | undefined; readonly signal: AbortSignal },
 ): AsyncGenerator<Outcome, void, void> {
-  await using generator = new AutomaticMaskGenerator(model, automatic);
+  await using generator = new AutomaticMaskGenerator(model, options);
   const reading = (item: Item | undefined): Promise<RawImage | { readonly error: unknown }> =>
     item === undefined ? Promise.resolve({ error: undefined }) : item.read().catch((error: unknown) => ({ error }));
   let next = reading(items[0]);
@@ -26,7 +27,7 @@ export async function* masksOfEverything(
       continue;
     }
     try {
-      const masks = await generator.generate(image, { signal });
+      const masks = await generator.generate(image, { adaptive, signal });
       const object = category === undefined ? {} : { category };
       const objects = masks.map(({ rle, iouPrediction: iou, stabilityScore: stability }) =>
         foundOf(object, rle, { iou, stability }),

@@ -71,6 +71,16 @@ export class AnnotateFolder {
     return this.#agree("model.json", facts);
   }
 
+  /** Keeps what classes a detector has, in its order, for the labels. */
+  async keepClasses(names: readonly string[]): Promise<void> {
+    await writeFileAtomic(join(this.#state, "classes.json"), JSON.stringify(names));
+  }
+
+  /** What `keepClasses` kept, also in an earlier run. */
+  async classes(): Promise<readonly string[]> {
+    return ((await this.#readJson("classes.json")) ?? []) as readonly string[];
+  }
+
   /** What is kept of a picture, if it was asked the same and its file did not change since. */
   async read(item: Item, asked: string): Promise<PictureRecord | undefined> {
     const record = (await this.#readJson(this.#nameOf(item))) as PictureRecord | undefined;

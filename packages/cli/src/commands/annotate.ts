@@ -1,16 +1,18 @@
 /** `masklet annotate`: pictures in, a dataset of masks out. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import {
-  type AutomaticMaskOptions,
   type ImagePredictorOptions,
   MaskletError,
   type Sam2,
   type Size,
+  systemReason,
   writeFileAtomic,
 } from "@masklet/core/node";
 import { type Dataset, hasMask, type LabelledImage, type Loss } from "@masklet/labels";
-import { LabelBoxes, masksOfBoxes } from "../annotate/boxes.ts";
+import { type BoxProposer, DetectedBoxes, LabelBoxes, masksOfBoxes } from "../annotate/boxes.ts";
 import { type Annotated, datasetOf } from "../annotate/dataset.ts";
 import { masksOfEverything } from "../annotate/everything.ts";
 import { AnnotateFolder, askedOf, type PictureRecord } from "../annotate/folder.ts";
@@ -33,6 +35,9 @@ import {
 import { type ModelSettings, maskOptions, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
+import { type DetectorWork, detectorOptions, detectorWork, openDetector } from "../segment/detected.ts";
+import { type EverythingWork, everythingOptions, everythingWork } from "../segment/everything.ts";
+import type { CommonWork } from "../segment/segmenter.ts";
 import {
   choicesOption,
   commonOptions,
@@ -52,20 +57,17 @@ const whatOptions = {
     help: "Labels of the pictures, in any format: each box becomes a mask, and keeps its class, id and all else.",
   },
   remask: { type: "boolean", help: "With --boxes-from: objects that have masks get new ones of their boxes, too." },
-  everything: { type: "boolean", help: "Everything that shows, each with a mask, without classes." },
   category: {
     type: "string",
     value: "NAME",
     help: "With --everything: the class of all, in formats that need one. Default: object.",
   },
-  "points-per-side": {
-    type: "string",
-    value: "N",
-    help: "With --everything: look at N x N points. Default 32.",
-  },
   ...readOptions,
   every: { type: "string", value: "N", help: "Of a video take every Nth frame. Default 1." },
 } as const;
+
+// The same part of each picture is seldom meant.
+const { region: _region, known: _known, ...automaticOptions } = everythingOptions;
 
 const outputOptions = {
   output: {
@@ -111,18 +113,29 @@ const otherOptions = {
   ...commonOptions,
 } as const;
 
-const options = { ...whatOptions, ...outputOptions, ...runOptions, ...findOptions, ...otherOptions } as const;
+const options = {
+  ...whatOptions,
+  ...automaticOptions,
+  ...detectorOptions,
+  ...outputOptions,
+  ...runOptions,
+  ...findOptions,
+  ...otherOptions,
+} as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
 const help: Help = {
-  usage: "masklet annotate SOURCE... (--boxes-from LABELS | --everything) -o DIR [options]",
-  about: `Make labels with masks of many pictures: of boxes that one has, or of everything that shows.
+  usage: "masklet annotate SOURCE... (--boxes-from LABELS | --detector ONNX | --everything) -o DIR [options]",
+  about: `Make labels with masks of many pictures: of boxes that one has or that a detector finds, or of everything
+that shows.
 
 SOURCE is a folder of pictures, with those below it; a pattern such as "photos/*.jpg"; a list of paths, a line each (.txt);
 labels, whose pictures are meant (data.yaml, COCO's JSON); or a video, whose frames are (needs ffmpeg).`,
   sections: {
     "What to annotate": whatOptions,
+    Everything: automaticOptions,
+    Detectors: detectorOptions,
     "What to write": outputOptions,
     "How much of it": runOptions,
     "How to find it": findOptions,
@@ -137,17 +150,27 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some pictures failed, 130 interru
     "masklet annotate images --boxes-from instances.json -o masks",
     "masklet annotate data.yaml --boxes-from data.yaml -o masks --out-format yolo --min-iou 0.98 --sheet html",
     'masklet annotate "photos/*.jpg" --everything --out-format sa1b -o masks',
+    "masklet annotate images --detector yolo11n.onnx --conf 0.4 --out-format yolo -o masks",
     "masklet annotate images --boxes-from instances.json -o masks --shard 1/2",
   ],
 };
 
+/** What masks are made of. */
+type What =
+  | { readonly kind: "boxes"; readonly labels: string; readonly again: boolean }
+  | {
+      readonly kind: "everything";
+      readonly work: EverythingWork;
+      readonly category: string | undefined;
+      /** The options that were given. */
+      readonly given: object;
+    }
+  | { readonly kind: "detector"; readonly work: DetectorWork; readonly given: object };
+
 /** A command line, understood. */
 interface Job extends ModelSettings {
   readonly sources: readonly string[];
-  readonly boxesFrom: string | undefined;
-  readonly again: boolean;
-  readonly automatic: AutomaticMaskOptions;
-  readonly category: string | undefined;
+  readonly what: What;
   readonly read: ReturnType<typeof readSettings>;
   readonly every: number;
   readonly folder: string;
@@ -166,39 +189,21 @@ interface Job extends ModelSettings {
 /** Formats without classes. */
 const classless: ReadonlySet<string> = new Set(["sa1b", "sav", "davis"]);
 
-function understand(values: Values, sources: readonly string[]): Job {
+async function understand(values: Values, sources: readonly string[]): Promise<Job> {
   if (sources.length === 0) throw new UsageError("needs a SOURCE: a folder, pattern, list, labels or video");
-  const { "boxes-from": boxesFrom, everything = false, remask = false, output } = values;
-  if ((boxesFrom === undefined) === !everything) {
-    throw new UsageError("needs one of --boxes-from LABELS and --everything: what to make masks of");
-  }
-  for (const name of ["category", "points-per-side"] as const) {
-    if (values[name] !== undefined && !everything) throw new UsageError(`--${name} is for --everything`);
-  }
-  if (remask && everything) throw new UsageError("--remask is for --boxes-from");
+  const { output } = values;
   if (output === undefined) throw new UsageError("needs -o DIR: where the labels go");
   const wanted = writeSettings("--out-format", values["out-format"] ?? "coco", values);
   const area = { min: 0, integer: true } as const;
-  const side = numberOption("--points-per-side", values["points-per-side"], { min: 1, max: 1024, integer: true });
   const maxPixels = numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true });
   const maskThreshold = numberOption("--mask-threshold", values["mask-threshold"], {}) ?? 0;
   const limits = maxPixels === undefined ? {} : { maxPixels };
   const maxHoleArea = numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0;
   const maxSpeckArea = numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0;
-  if (everything && maxHoleArea !== maxSpeckArea) {
-    throw new UsageError("with --everything --max-hole-area and --max-speck-area are the same number");
-  }
+  const predictor = { maskThreshold, maxHoleArea, maxSpeckArea, ...limits };
   return {
     sources,
-    boxesFrom,
-    again: remask,
-    automatic: {
-      ...(side !== undefined && { pointsPerSide: side }),
-      maskThreshold,
-      minMaskRegionArea: maxHoleArea,
-      ...limits,
-    },
-    category: classless.has(wanted.format) ? values.category : (values.category ?? "object"),
+    what: await whatOf(values, { predictor, maxPixels, format: wanted.format }),
     read: readSettings(values),
     every: numberOption("--every", values.every, { min: 1, integer: true }) ?? 1,
     ...placeOf(output, wanted),
@@ -208,11 +213,46 @@ function understand(values: Values, sources: readonly string[]): Job {
     shard: shardOption(values.shard ?? "1/1"),
     limit: numberOption("--limit", values.limit, { min: 1, integer: true }) ?? Number.POSITIVE_INFINITY,
     overwrite: values.overwrite ?? false,
-    predictor: { maskThreshold, maxHoleArea, maxSpeckArea, ...limits },
+    predictor,
     maxPixels,
     quiet: values.quiet ?? false,
     ...modelSettings(values),
   };
+}
+
+/** Rejects with a `UsageError` unless one thing is asked for, with its own options alone. */
+async function whatOf(values: Values, { format, ...common }: CommonWork & { readonly format: string }): Promise<What> {
+  const given = (names: readonly string[]): readonly string[] =>
+    names.filter((name) => ![undefined, false].includes(values[name as keyof Values] as undefined));
+  const ways = given(["boxes-from", "everything", "detector", "text"]);
+  const [way, ...others] = ways;
+  if (way === undefined || others.length > 0) {
+    throw new UsageError(
+      "needs one of --boxes-from LABELS, --detector ONNX, --text WORDS and --everything: what to make masks of",
+    );
+  }
+  const boxesFrom = values["boxes-from"];
+  const owners: Readonly<Record<string, readonly string[]>> = {
+    "--boxes-from": way === "boxes-from" ? [] : ["remask"],
+    "--everything": way === "everything" ? [] : ["category", ...Object.keys(automaticOptions)],
+    "--detector": way === "detector" || way === "text" ? [] : Object.keys(detectorOptions),
+  };
+  for (const [owner, names] of Object.entries(owners)) {
+    const [unused] = given(names);
+    if (unused !== undefined) throw new UsageError(`--${unused} is for ${owner}, which is not given`);
+  }
+  if (boxesFrom !== undefined) return { kind: "boxes", labels: boxesFrom, again: values.remask ?? false };
+  const asGiven = (names: object): object =>
+    Object.fromEntries(given(Object.keys(names)).map((name) => [name, values[name as keyof Values]]));
+  if (way !== "everything") {
+    const work = await detectorWork(values, { ...common, refine: 0 });
+    return { kind: "detector", work, given: asGiven(detectorOptions) };
+  }
+  const [area] = given(["max-hole-area", "max-speck-area"]);
+  if (area !== undefined) throw new UsageError(`--${area} is not for --everything: give --min-mask-region-area`);
+  const work = await everythingWork(values, { ...common, boxFormat: "xyxy" });
+  const category = classless.has(format) ? values.category : (values.category ?? "object");
+  return { kind: "everything", work, category, given: asGiven(automaticOptions) };
 }
 
 function shardOption(text: string): readonly [number, number] {
@@ -229,7 +269,7 @@ export async function annotate(args: readonly string[], host: Host): Promise<Exi
     await print(host, renderHelp(help));
     return 0;
   }
-  const job = understand(values, positionals);
+  const job = await understand(values, positionals);
   const progress = new Progress(host, job.quiet);
   const { maxPixels, every, read } = job;
   const images = read.images === undefined ? {} : { images: read.images };
@@ -287,10 +327,11 @@ class Run {
   async perform(items: readonly Item[]): Promise<ExitCode> {
     const { folder, overwrite, shard, limit, json, report: reportFile } = this.#job;
     const images = await this.#labelsOf(items);
-    const boxes = new LabelBoxes(images, { again: this.#job.again });
+    const { what } = this.#job;
+    const boxes = what.kind === "boxes" ? new LabelBoxes(images, what) : undefined;
     const tasks: Task[] = [];
     for (const item of items) {
-      const asked = this.#job.boxesFrom === undefined ? {} : boxes.asked(item);
+      const asked = boxes === undefined ? {} : boxes.asked(item);
       tasks.push({
         item,
         image: images.get(item),
@@ -298,7 +339,7 @@ class Run {
       });
     }
     await this.#checkOutput(tasks);
-    const state = await AnnotateFolder.open(folder, this.#settings(), { overwrite });
+    const state = await AnnotateFolder.open(folder, await this.#settings(), { overwrite });
     const own = tasks.filter(({ asked }) => asked !== undefined).filter((_, i) => i % shard[1] === shard[0] - 1);
     const open: Task[] = [];
     for (const task of own) {
@@ -314,6 +355,9 @@ class Run {
         await this.#annotate(todo, boxes, model, state);
       });
     }
+    if (what.kind === "detector") {
+      this.#base = { categories: (await state.classes()).map((name) => ({ name })), images: [] };
+    }
     const done = await this.#finish(tasks, state, todo.length);
     const taken = new Set(images.values());
     const withoutPicture = this.#base.images.filter((image) => !taken.has(image)).map(({ file }) => file);
@@ -327,28 +371,33 @@ class Run {
   }
 
   async #labelsOf(items: readonly Item[]): Promise<ReadonlyMap<Item, LabelledImage>> {
-    const { boxesFrom, read } = this.#job;
-    if (boxesFrom === undefined) return new Map();
-    const labels = await openLabels(boxesFrom, read, this.#host.signal);
+    const { what, read } = this.#job;
+    if (what.kind !== "boxes") return new Map();
+    const labels = await openLabels(what.labels, read, this.#host.signal);
     this.#base = labels.dataset;
     this.#readFiles.push(...labels.read);
     return matchItems(items, labels.dataset.images);
   }
 
   /** What must be the same when a run goes on, by the options' names. */
-  #settings(): object {
-    const { boxesFrom, again, automatic, category, predictor, model, dtype, backend } = this.#job;
-    const common = { model, dtype, backend: backend.name, "mask-threshold": predictor.maskThreshold };
-    const cleaning = { "max-hole-area": predictor.maxHoleArea, "max-speck-area": predictor.maxSpeckArea };
-    return boxesFrom === undefined
-      ? {
-          ...common,
-          ...cleaning,
-          everything: true,
-          "points-per-side": automatic.pointsPerSide ?? 32,
-          category: category ?? null,
-        }
-      : { ...common, ...cleaning, "boxes-from": true, remask: again };
+  async #settings(): Promise<object> {
+    const { what, predictor, model, dtype, backend } = this.#job;
+    const common = {
+      ...{ model, dtype, backend: backend.name, "mask-threshold": predictor.maskThreshold },
+      ...{ "max-hole-area": predictor.maxHoleArea, "max-speck-area": predictor.maxSpeckArea },
+    };
+    switch (what.kind) {
+      case "boxes":
+        return { ...common, "boxes-from": true, remask: what.again };
+      case "everything":
+        return { ...common, "points-per-side": "32", ...what.given, everything: true, category: what.category ?? null };
+      case "detector": {
+        const { source } = what.work;
+        // By its content: another training has the same name.
+        const detector = source.kind === "onnx" ? { detector: await fileDigest(source.path) } : {};
+        return { ...common, ...what.given, ...detector };
+      }
+    }
   }
 
   /** What is wrong with the names of the results is said before hours of work. */
@@ -365,15 +414,23 @@ class Run {
     await checkFiles([...files, ...drawn], folder, { overwrite: overwrite || begun, read });
   }
 
-  async #annotate(todo: readonly Task[], boxes: LabelBoxes, model: Sam2, state: AnnotateFolder): Promise<void> {
-    const { automatic, category, predictor, boxesFrom } = this.#job;
+  async #annotate(
+    todo: readonly Task[],
+    boxes: BoxProposer | undefined,
+    model: Sam2,
+    state: AnnotateFolder,
+  ): Promise<void> {
+    const { what, predictor, backend } = this.#job;
     const { signal } = this.#host;
+    const detector = what.kind === "detector" ? await openDetector(what.work, backend) : undefined;
     const items = todo.map(({ item }) => item);
     const asked = new Map(todo.map((task) => [task.item, task.asked as string]));
+    if (detector?.labels !== undefined) await state.keepClasses(detector.labels);
+    const proposer = detector === undefined ? boxes : new DetectedBoxes(detector);
     const outcomes =
-      boxesFrom === undefined
-        ? masksOfEverything(model, items, { automatic, category, signal })
-        : masksOfBoxes(model, items, boxes, { predictor, signal });
+      what.kind === "everything"
+        ? masksOfEverything(model, items, { ...what, signal })
+        : masksOfBoxes(model, items, proposer as BoxProposer, { predictor, signal });
     // Writing overlaps with what the model does next, a few files at a time.
     const writing = new Set<Promise<void>>();
     let failure: { readonly error: unknown } | undefined;
@@ -396,6 +453,7 @@ class Run {
       }
     } finally {
       await Promise.all(writing);
+      await detector?.dispose();
     }
     if (failure !== undefined) throw failure.error;
   }
@@ -491,6 +549,17 @@ class Run {
       `${count(pictures, "picture")}, ${count(objects, "object")}${without}: ${count(files ?? 0, "file")} written to ${this.#job.folder}`,
     );
   }
+}
+
+/** SHA-256 of a detector's file. Rejects with a `UsageError` where it cannot be read. */
+async function fileDigest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  } catch (error) {
+    throw new UsageError(`--detector ${path} cannot be read: ${systemReason(error)}`);
+  }
+  return hash.digest("hex");
 }
 
 /** A picture's size as it is looked at; `undefined` where it cannot be read. */

@@ -153,9 +153,11 @@ async function readNames(given: string): Promise<readonly string[]> {
   return text.split(/\r?\n/).filter((line) => line !== "");
 }
 
-type OpenDetector = Detector & { dispose(): Promise<void> };
+/** A detector that holds what it runs on. */
+export type OpenDetector = Detector & { dispose(): Promise<void> };
 
-async function openDetector(work: DetectorWork, backend: BackendSettings): Promise<OpenDetector> {
+/** Rejects with a `DetectorError`, or as `loadDetector` does. */
+export async function openDetector(work: DetectorWork, backend: BackendSettings): Promise<OpenDetector> {
   const { source, names: labels, conf, iou, imgsz, maxDet, classes } = work;
   const limits = { ...(conf !== undefined && { conf }), ...(maxDet !== undefined && { maxDet }) };
   if (source.kind === "pipeline") return openPipeline(source.model, source.texts, limits);
