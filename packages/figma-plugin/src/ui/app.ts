@@ -1,0 +1,354 @@
+/** The window: what is selected, the picture with its objects, the result, and what is going on. */
+import "@masklet/editor/element";
+import type { MaskletEditorElement } from "@masklet/editor/element";
+import { defaultSettings, type Opening, type Selection, type Settings, type Target } from "../protocol.ts";
+import { Batch, messageOf } from "./batch.ts";
+import { Channel } from "./channel.ts";
+import { h } from "./dom.ts";
+import type { Engine } from "./engine.ts";
+import { encodePng } from "./pictures.ts";
+import { recipeFor, recipes, recipesOf, together } from "./results.ts";
+import { selfTest } from "./self-test.ts";
+import { cautionWords, doubtWords, flattenable, refusalWords, words } from "./words.ts";
+import { Work } from "./work.ts";
+
+export interface AppOptions {
+  readonly root: HTMLElement;
+  readonly parent: Pick<Window, "postMessage">;
+  readonly engine: Engine;
+}
+
+export class App {
+  readonly #root: HTMLElement;
+  readonly #engine: Engine;
+  readonly #channel: Channel;
+  readonly #editor: MaskletEditorElement = document.createElement("masklet-editor");
+  readonly #text: HTMLElement = h("span", { class: "text" });
+  readonly #status: HTMLElement = h("div", { class: "status", role: "status", live: "polite" }, this.#text);
+  #settings: Settings = defaultSettings;
+  #selection: Selection = { targets: [], refused: [] };
+  #work: Work | undefined;
+  /** Whether the person has done something that is not applied. */
+  #isDirty = false;
+  #opening: AbortController | undefined;
+  /** Whether the picture follows Figma's selection: a review of many, or settings, must not be lost by a click. */
+  #follows = true;
+
+  constructor({ root, parent, engine }: AppOptions) {
+    this.#root = root;
+    this.#engine = engine;
+    this.#channel = new Channel({ parent, self: window, onSelection: (selection) => this.#select(selection) });
+    this.#editor.addEventListener("masklet-session", ({ detail }) => {
+      if (detail.type === "step") this.#isDirty = true;
+    });
+    // Figma names its theme on the root element, and changes it while the window is open.
+    const follow = (): void => {
+      this.#editor.setAttribute("theme", document.documentElement.classList.contains("figma-dark") ? "dark" : "light");
+    };
+    new MutationObserver(follow).observe(document.documentElement, { attributeFilter: ["class"] });
+    follow();
+  }
+
+  /** Does what the plugin was started for. */
+  async start(): Promise<void> {
+    const opening = await this.#channel.call("open", {});
+    this.#settings = opening.settings;
+    this.#selection = opening.selection;
+    const [target] = opening.selection.targets;
+    if (opening.command === "remove-background" && target !== undefined) return this.#removeAtOnce(opening, target);
+    await this.#channel.call("show", {});
+    if (opening.command === "settings") return this.#showSettings();
+    if (opening.command === "self-test") return this.#selfTest();
+    if (opening.command === "remove-background-all" && target !== undefined) return this.#showBatch();
+    if (target === undefined) return this.#showNothing();
+    return this.#open(target);
+  }
+
+  /** Without a window, unless there is a doubt. */
+  async #removeAtOnce({ output }: Opening, target: Target): Promise<void> {
+    let said: readonly [string, "error"?] = [words.notFlat];
+    try {
+      const work = await Work.open({ channel: this.#channel, target, edge: this.#settings });
+      const doubts = work.removeFlatBackground();
+      this.#work = work;
+      if (doubts?.length === 0) {
+        const recipe = recipeFor(target, output ?? this.#settings.result);
+        const inFile = recipe.kind === null ? recipeFor(target, "") : recipe;
+        const { failed } = await this.#channel.call("apply", { jobs: [await work.job(this.#channel, inFile)] });
+        if (failed[0] === undefined) {
+          await this.#channel.call("finish", { message: words.removed, refine: true });
+          return;
+        }
+        said = [failed[0].message, "error"];
+      } else if (doubts !== undefined) said = [doubtWords(doubts)];
+    } catch (error) {
+      said = [messageOf(error), "error"];
+    }
+    await this.#channel.call("show", {});
+    await this.#open(target, this.#work);
+    this.#say(...said);
+  }
+
+  #say(text: string, kind?: "busy" | "error"): void {
+    this.#text.replaceChildren(text);
+    this.#status.className = ["status", kind].filter(Boolean).join(" ");
+  }
+
+  #layOut(...children: readonly HTMLElement[]): void {
+    const corner = h("div", { class: "corner", title: "Resize" });
+    corner.addEventListener("pointerdown", ({ pointerId }) => corner.setPointerCapture(pointerId));
+    corner.addEventListener("pointermove", ({ buttons, clientX, clientY }) => {
+      if (buttons === 0) return;
+      const size = { width: Math.max(320, Math.round(clientX + 7)), height: Math.max(280, Math.round(clientY + 7)) };
+      void this.#channel.call("resize", size);
+      this.#settings = { ...this.#settings, window: size };
+    });
+    corner.addEventListener("pointerup", () => this.#keepSettings({}));
+    this.#root.replaceChildren(h("main", { class: "app" }, ...children, this.#status), corner);
+  }
+
+  #keepSettings(changed: Partial<Settings>): void {
+    this.#settings = { ...this.#settings, ...changed };
+    void this.#channel.call("settings", { settings: this.#settings });
+  }
+
+  // Views.
+
+  #showNothing(): void {
+    this.#opening?.abort();
+    this.#work = undefined;
+    this.#isDirty = false;
+    const refused = this.#selection.refused.map(({ node, name, refusal }) => {
+      const flatten = (): void =>
+        void this.#channel.call("flatten", { node }).catch((error: unknown) => this.#say(messageOf(error), "error"));
+      return h(
+        "p",
+        {},
+        `${name} ${refusalWords[refusal]}. `,
+        flattenable.includes(refusal) ? h("button", { on: { click: flatten } }, "Flatten what I see") : null,
+      );
+    });
+    this.#layOut(
+      h("div", { class: "empty" }, h("h2", {}, words.nothing), h("p", { class: "dim" }, words.nothingMore), ...refused),
+    );
+    this.#say("");
+  }
+
+  #showSettings(): void {
+    this.#follows = false;
+    const select = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: select.value }) } });
+    select.append(...recipes.map(({ id, name }) => h("option", { value: id }, name)));
+    select.value = this.#settings.result;
+    this.#layOut(
+      h(
+        "div",
+        { class: "empty" },
+        h("h2", {}, "Settings"),
+        h("label", { class: "row" }, "Result", select),
+        ...this.#edgeInputs(),
+        h("p", { class: "dim" }, "Everything runs on this machine. Nothing is sent anywhere."),
+      ),
+    );
+    this.#say("");
+  }
+
+  async #selfTest(): Promise<void> {
+    this.#follows = false;
+    const report = h("textarea", { class: "report", label: "Report" });
+    this.#layOut(report);
+    this.#say("Asking Figma…", "busy");
+    report.value = await selfTest(this.#channel);
+    report.select();
+    this.#say("Copy the report, and paste it into an issue.");
+  }
+
+  #showBatch(): void {
+    this.#follows = false;
+    const batch = new Batch({
+      channel: this.#channel,
+      ...this.#selection,
+      edge: this.#settings,
+      recipe: this.#settings.result,
+      onRecipe: (result) => this.#keepSettings({ result }),
+      onOpen: (target) => {
+        batch.stop();
+        void this.#open(target);
+      },
+      say: (text, kind) => this.#say(text, kind),
+    });
+    this.#layOut(h("div", { class: "grid-and-panel" }, batch.element, batch.panel));
+    void batch.start();
+  }
+
+  async #open(target: Target, opened?: Work): Promise<void> {
+    this.#follows = true;
+    this.#opening?.abort();
+    const opening = new AbortController();
+    this.#opening = opening;
+    const { signal } = opening;
+    this.#isDirty = opened?.isReady ?? false;
+    this.#say(words.loading, "busy");
+    try {
+      const work = opened ?? (await Work.open({ channel: this.#channel, target, edge: this.#settings }));
+      if (signal.aborted) return;
+      this.#work = work;
+      await this.#editor.open(work.image, { session: work.session });
+      this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
+      this.#say(words.starting, "busy");
+      const predictor = await this.#engine.predictor();
+      if (signal.aborted) return;
+      if (this.#editor.engine !== predictor) this.#editor.engine = predictor;
+      this.#say(this.#engine.isBuiltIn ? `${words.ready} ${words.builtIn}` : words.ready);
+    } catch (error) {
+      if (!signal.aborted) this.#say(messageOf(error), "error");
+    }
+  }
+
+  /** The bar below the picture: which image, which result, and the button. */
+  #actions(work: Work): HTMLElement {
+    const { target } = work;
+    const pictures = this.#selection.targets;
+    const result = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: result.value }) } });
+    result.append(...recipesOf(target).map(({ id, name }) => h("option", { value: id }, name)));
+    result.value = recipeFor(target, this.#settings.result).id;
+    const image = h("select", {
+      label: "Image",
+      on: { change: () => void this.#open(pictures[Number(image.value)] ?? target) },
+    });
+    image.append(
+      ...pictures.map(({ name, field }, i) =>
+        h("option", { value: String(i) }, field === "strokes" ? `${name} (stroke)` : name),
+      ),
+    );
+    image.value = String(pictures.findIndex(({ node, hash }) => node === target.node && hash === target.hash));
+    const file = h("input", { type: "file", on: { change: () => void this.#useModel(file.files?.[0]) } });
+    file.accept = ".pt,.safetensors";
+    file.hidden = true;
+    const choose = { title: "A checkpoint of SAM 2 or 2.1, from a file", on: { click: () => file.click() } };
+    const isMade = target.made !== null;
+    const cautions = target.cautions.map((caution) => h("p", { class: "dim" }, cautionWords[caution]));
+    return h(
+      "div",
+      { class: "actions" },
+      ...cautions,
+      h(
+        "div",
+        { class: "row" },
+        pictures.length > 1 ? image : null,
+        h("button", { on: { click: () => this.#removeFlat() } }, "Remove background"),
+        h("button", { class: "plain", ...choose }, "Use another model…"),
+        file,
+        h("span", { class: "text" }),
+        isMade ? h("button", { on: { click: () => void this.#restore() } }, "Restore original") : null,
+        result,
+        h("button", { class: "primary", on: { click: () => void this.#apply() } }, isMade ? "Update" : "Cut out"),
+      ),
+    );
+  }
+
+  #edgeInputs(): readonly HTMLElement[] {
+    const { feather, decontaminate } = this.#settings;
+    const number = (value: number): HTMLInputElement =>
+      h("input", { type: "number", min: "0", max: "64", value: String(value), on: { change: () => keep() } });
+    const inputs = [number(feather), number(decontaminate)] as const;
+    const keep = (): void => {
+      const [soft = 0, clean = 0] = inputs.map(({ valueAsNumber }) => Math.min(64, Math.max(0, valueAsNumber || 0)));
+      this.#keepSettings({ feather: soft, decontaminate: clean });
+    };
+    return [
+      h("label", { class: "row" }, "Soften edges, pixels", inputs[0]),
+      h("label", { class: "row" }, "Clean edge colours, pixels", inputs[1]),
+    ];
+  }
+
+  // What a person does.
+
+  #removeFlat(): void {
+    const work = this.#work;
+    if (work === undefined) return;
+    try {
+      const doubts = work.removeFlatBackground();
+      if (doubts === undefined) this.#say(words.notFlat);
+      else this.#say(doubts.length === 0 ? words.ready : doubtWords(doubts));
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  async #apply(): Promise<void> {
+    const work = this.#work;
+    if (work === undefined) return;
+    if (!work.isReady) return this.#say(words.ready);
+    this.#say(words.making, "busy");
+    const recipe = recipeFor(work.target, this.#settings.result);
+    try {
+      if (recipe.kind === null) {
+        download(`${work.target.name}.png`, await encodePng(together(work.cut())));
+        this.#isDirty = false;
+        return this.#say(words.saved);
+      }
+      const { failed } = await this.#channel.call("apply", { jobs: [await work.job(this.#channel, recipe)] });
+      if (failed[0] !== undefined) return this.#say(failed[0].message, "error");
+      this.#isDirty = false;
+      this.#select(await this.#channel.call("selection", {}));
+      return this.#say(words.applied);
+    } catch (error) {
+      return this.#say(messageOf(error), "error");
+    }
+  }
+
+  async #restore(): Promise<void> {
+    const work = this.#work;
+    if (work === undefined) return;
+    try {
+      const { failed } = await this.#channel.call("restore", { nodes: [work.target.node] });
+      if (failed[0] !== undefined) return this.#say(failed[0].message, "error");
+      this.#isDirty = false;
+      this.#select(await this.#channel.call("selection", {}));
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  async #useModel(file: File | undefined): Promise<void> {
+    if (file === undefined) return;
+    this.#say(`Loading ${file.name}…`, "busy");
+    try {
+      await this.#engine.use(new Uint8Array(await file.arrayBuffer()));
+      const work = this.#work;
+      if (work !== undefined) await this.#open(work.target, work);
+    } catch (error) {
+      this.#say(messageOf(error), "error");
+    }
+  }
+
+  /** Figma's selection has changed: follow it, unless there is work that would be lost. */
+  #select(selection: Selection): void {
+    this.#selection = selection;
+    if (!this.#follows) return;
+    const work = this.#work;
+    const same = selection.targets.find(({ node, hash }) => node === work?.target.node && hash === work.target.hash);
+    if (work !== undefined && same !== undefined) {
+      work.target = same;
+      this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
+      return;
+    }
+    const [target] = selection.targets;
+    if (this.#isDirty) {
+      this.#say(words.switched);
+      const go = (): void => void (target === undefined ? this.#showNothing() : this.#open(target));
+      this.#text.append(" ", h("button", { on: { click: go } }, "Switch"));
+      return;
+    }
+    if (target === undefined) this.#showNothing();
+    else void this.#open(target);
+  }
+}
+
+function download(name: string, bytes: Uint8Array): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/png" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,211 @@
+/** Many layers at once: each picture is looked at once, shown for review, and all are applied in one step. */
+import type { RawImage, SubjectDoubt } from "@masklet/core";
+import { imageDataFrom } from "@masklet/core/web";
+import type { EdgeSettings } from "@masklet/editor";
+import type { Failure, Job, Refused, Target } from "../protocol.ts";
+import type { Channel } from "./channel.ts";
+import { h } from "./dom.ts";
+import { type Recipe, recipeFor, recipes, together } from "./results.ts";
+import { doubtWords, refusalWords } from "./words.ts";
+import { Work } from "./work.ts";
+
+export interface BatchOptions {
+  readonly channel: Channel;
+  readonly targets: readonly Target[];
+  readonly refused: readonly Refused[];
+  readonly edge: EdgeSettings;
+  readonly recipe: string;
+  readonly onRecipe: (id: string) => void;
+  /** A person wants to do one by hand. */
+  readonly onOpen: (target: Target) => void;
+  readonly say: (text: string, kind?: "busy" | "error") => void;
+}
+
+interface Item {
+  readonly target: Target;
+  readonly card: HTMLElement;
+  readonly box: HTMLInputElement;
+  readonly note: HTMLElement;
+  readonly picture: HTMLCanvasElement;
+  job: Job | undefined;
+}
+
+export class Batch {
+  readonly element: HTMLElement;
+  readonly panel: HTMLElement;
+  readonly #options: BatchOptions;
+  readonly #items: readonly Item[];
+  readonly #apply: HTMLButtonElement;
+  readonly #stop: HTMLButtonElement;
+  #recipe: string;
+  /** The picture looked at last: the layers that share it come one after the other. */
+  #last: { readonly work: Work; readonly doubts: readonly SubjectDoubt[] | undefined } | undefined;
+  /** Goes up when the work begins anew or ends. */
+  #run = 0;
+
+  constructor(options: BatchOptions) {
+    this.#options = options;
+    this.#recipe = options.recipe;
+    // Of a layer with several images the topmost.
+    const first = new Map<string, Target>();
+    for (const target of options.targets) if (!first.has(target.node)) first.set(target.node, target);
+    this.#items = [...first.values()].map((target) => this.#item(target));
+    const refused = options.refused.map(({ name, refusal }) =>
+      h("li", { class: "dim" }, `${name} ${refusalWords[refusal]}.`),
+    );
+    this.element = h("div", { class: "grid" }, ...this.#items.map(({ card }) => card));
+    this.#apply = h("button", { class: "primary", disabled: true, on: { click: () => void this.apply() } }, "Apply");
+    this.#stop = h("button", { on: { click: () => this.stop() } }, "Stop");
+    const select = h(
+      "select",
+      {
+        label: "Result",
+        on: {
+          change: () => {
+            this.#recipe = select.value;
+            options.onRecipe(select.value);
+            void this.start();
+          },
+        },
+      },
+      ...recipes.filter(({ kind }) => kind !== null).map(({ id, name }) => h("option", { value: id }, name)),
+    );
+    select.value = this.#recipe;
+    this.panel = h(
+      "div",
+      { class: "panel" },
+      h("section", {}, h("h2", {}, "Result"), select, this.#apply, this.#stop),
+      refused.length === 0 ? null : h("section", {}, h("h2", {}, "Left out"), h("ul", {}, ...refused)),
+    );
+  }
+
+  /** Looks at every picture; what came of it is on its card. */
+  async start(): Promise<void> {
+    const run = ++this.#run;
+    const { say } = this.#options;
+    this.#stop.disabled = false;
+    const hashes = [...new Set(this.#items.map(({ target }) => target.hash))];
+    const grouped = hashes.flatMap((hash) => this.#items.filter(({ target }) => target.hash === hash));
+    for (const [i, item] of grouped.entries()) {
+      if (run !== this.#run) return;
+      say(`Image ${i + 1} of ${this.#items.length}…`, "busy");
+      await this.#look(item, run);
+    }
+    if (run === this.#run) this.stop();
+  }
+
+  stop(): void {
+    this.#run++;
+    this.#stop.disabled = true;
+    const ready = this.#items.filter(({ job }) => job !== undefined).length;
+    this.#options.say(`${ready} of ${this.#items.length} are ready. Look at them, and apply.`);
+    this.#count();
+  }
+
+  /** Applies what is ready and chosen, in one step of undo. */
+  async apply(): Promise<void> {
+    const { channel, say } = this.#options;
+    const chosen = this.#items.filter(({ box, job }) => box.checked && job !== undefined);
+    const jobs = chosen.map(({ job }) => job as Job);
+    say("Making the results…", "busy");
+    this.#apply.disabled = true;
+    try {
+      const { made, failed } = await channel.call("apply", { jobs });
+      for (const item of chosen)
+        this.#done(
+          item,
+          failed.find(({ node }) => node === item.target.node),
+        );
+      say(
+        `${made.length} of ${jobs.length} done. One undo takes all of them back.`,
+        failed.length > 0 ? "error" : undefined,
+      );
+    } catch (error) {
+      say(messageOf(error), "error");
+    }
+    this.#count();
+  }
+
+  #done(item: Item, failure: Failure | undefined): void {
+    item.job = undefined;
+    item.box.checked = false;
+    item.box.disabled = true;
+    item.note.replaceChildren(failure === undefined ? "Done" : failure.message);
+  }
+
+  #item(target: Target): Item {
+    const box = h("input", {
+      type: "checkbox",
+      disabled: true,
+      label: `Apply to ${target.name}`,
+      on: { change: () => this.#count() },
+    });
+    const note = h("p", { class: "dim" }, "Waiting");
+    const picture = h("canvas", { label: `Cutout of ${target.name}` });
+    const select = (): void => void this.#options.channel.call("select", { nodes: [target.node] });
+    const name = h(
+      "button",
+      { class: "plain name", title: "Show it on the canvas", on: { click: select } },
+      target.name,
+    );
+    const card = h("div", { class: "card" }, picture, h("div", { class: "row" }, name, box), note);
+    return { target, card, box, note, picture, job: undefined };
+  }
+
+  async #look(item: Item, run: number): Promise<void> {
+    const { channel, edge, onOpen } = this.#options;
+    const { target, box, note, picture } = item;
+    item.job = undefined;
+    box.disabled = true;
+    note.replaceChildren("Working…");
+    const byHand = h("button", { on: { click: () => onOpen(target) } }, "By hand…");
+    try {
+      const last = this.#last;
+      const isSame = last?.work.target.hash === target.hash && last.work.target.made === null && target.made === null;
+      const known = isSame ? last : undefined;
+      const work = known?.work.in(target) ?? (await Work.open({ channel, target, edge }));
+      if (run !== this.#run) return;
+      // What a person has made of it before stays.
+      const found = (): readonly SubjectDoubt[] | undefined => (work.isReady ? [] : work.removeFlatBackground());
+      const doubts = known === undefined ? found() : known.doubts;
+      this.#last = { work, doubts };
+      if (doubts === undefined || !work.isReady) {
+        note.replaceChildren("The background is not of one colour. ", byHand);
+        await draw(picture, work.image);
+        return;
+      }
+      await draw(picture, together(work.cut()));
+      const recipe: Recipe = recipeFor(target, this.#recipe);
+      const job = await work.job(channel, recipe.kind === null ? recipeFor(target, "") : recipe);
+      if (run !== this.#run) return;
+      item.job = job;
+      box.disabled = false;
+      box.checked = doubts.length === 0;
+      note.replaceChildren(...(doubts.length === 0 ? ["Ready"] : [`${doubtWords(doubts)} `, byHand]));
+    } catch (error) {
+      const retry = h("button", { on: { click: () => void this.#look(item, this.#run) } }, "Retry");
+      note.replaceChildren(`${messageOf(error)} `, retry);
+    }
+    this.#count();
+  }
+
+  #count(): void {
+    const count = this.#items.filter(({ box, job }) => box.checked && job !== undefined).length;
+    this.#apply.disabled = count === 0;
+    this.#apply.textContent = count === 0 ? "Apply" : `Apply to ${count}`;
+  }
+}
+
+async function draw(canvas: HTMLCanvasElement, image: RawImage): Promise<void> {
+  const factor = Math.min(1, 240 / Math.max(image.width, image.height));
+  canvas.width = Math.max(1, Math.round(image.width * factor));
+  canvas.height = Math.max(1, Math.round(image.height * factor));
+  const size = { resizeWidth: canvas.width, resizeHeight: canvas.height, resizeQuality: "medium" } as const;
+  const small = await createImageBitmap(imageDataFrom(image), size);
+  canvas.getContext("2d")?.drawImage(small, 0, 0);
+  small.close();
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,120 @@
+/** Pictures as Figma has them, and as it takes them. */
+import { encodeChunks, type RawImage } from "@masklet/core";
+import { imageFrom } from "@masklet/core/web";
+import type { Size } from "../geometry.ts";
+import { PluginError } from "../protocol.ts";
+
+/** Figma's limit for each side of an image. */
+const longest = 4096;
+
+/**
+ * The pixels of stored bytes, at the size and orientation in which Figma draws them: `size` is what Figma says. Of an
+ * animation the first frame. Rejects with a `PluginError` for what this browser does not decode.
+ */
+export async function decodePicture(bytes: Uint8Array, size: Size): Promise<RawImage> {
+  const blob = new Blob([bytes.slice()]);
+  const is = ({ width, height }: Size): boolean => width === size.width && height === size.height;
+  try {
+    const turned = await imageFrom(blob, { maxPixels: Number.POSITIVE_INFINITY });
+    if (is(turned)) return turned;
+    // Where Figma did not turn what a camera marked as turned. Browsers have no way to ask for that any more.
+    const stored = await imageFrom(new Blob([withoutExif(bytes)]), { maxPixels: Number.POSITIVE_INFINITY });
+    if (is(stored)) return stored;
+  } catch (error) {
+    throw new PluginError("image-missing", "This image cannot be read here. Flatten the layer and try again.", error);
+  }
+  throw new PluginError(
+    "image-missing",
+    `Figma says that the image is ${size.width} x ${size.height}, its file says another size.`,
+  );
+}
+
+/** A JPEG without what a camera noted; every other file as it is. */
+function withoutExif(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const kept: Uint8Array[] = [bytes.subarray(0, 2)];
+  let at = bytes[0] === 0xff && bytes[1] === 0xd8 ? 2 : bytes.length;
+  if (at === bytes.length) return bytes.slice();
+  // Segments of a marker and a length; the picture itself begins after SOS.
+  while (bytes[at] === 0xff && bytes[at + 1] !== 0xda && at + 3 < bytes.length) {
+    const end = at + 2 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
+    const isExif = bytes[at + 1] === 0xe1 && bytes[at + 4] === 0x45 && bytes[at + 5] === 0x78; // "Ex"
+    if (!isExif) kept.push(bytes.subarray(at, end));
+    at = end;
+  }
+  kept.push(bytes.subarray(at));
+  const out = new Uint8Array(kept.reduce((sum, { length }) => sum + length, 0));
+  let to = 0;
+  for (const part of kept) {
+    out.set(part, to);
+    to += part.length;
+  }
+  return out;
+}
+
+/** A picture as a PNG with straight alpha: a canvas would lose the colours of what is nearly transparent. */
+export function encodePng(image: RawImage): Promise<Uint8Array> {
+  const { width, height, channels, data } = fitted(image);
+  return png(channels === 4 ? 6 : 2, { width, height }, channels, data);
+}
+
+/** The alpha of a picture alone: black, with it. Half of the samples, and nothing of the picture in it. */
+export function encodeAlpha(image: RawImage): Promise<Uint8Array> {
+  const { width, height, data } = fitted(image);
+  const samples = new Uint8Array(2 * width * height);
+  for (let i = 0; i < width * height; i++) samples[2 * i + 1] = data[4 * i + 3] as number;
+  return png(4, { width, height }, 2, samples);
+}
+
+async function png(
+  colourType: number,
+  { width, height }: Size,
+  channels: number,
+  data: Uint8Array | Uint8ClampedArray,
+): Promise<Uint8Array> {
+  const stride = width * channels;
+  const rows = new Uint8Array(height * (stride + 1));
+  for (let y = 0; y < height; y++) {
+    // Each sample less the one above it: flat areas pack to nothing.
+    rows[y * (stride + 1)] = y === 0 ? 0 : 2;
+    for (let i = 0; i < stride; i++) {
+      const at = y * stride + i;
+      rows[y * (stride + 1) + 1 + i] = (data[at] as number) - (y === 0 ? 0 : (data[at - stride] as number));
+    }
+  }
+  const header = new DataView(new ArrayBuffer(13));
+  header.setUint32(0, width);
+  header.setUint32(4, height);
+  header.setUint8(8, 8);
+  header.setUint8(9, colourType);
+  const packed = new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"));
+  return encodeChunks([
+    ["IHDR", new Uint8Array(header.buffer)],
+    ["IDAT", new Uint8Array(await new Response(packed).arrayBuffer())],
+    ["IEND", new Uint8Array()],
+  ]);
+}
+
+/** Within Figma's limit: averaged down where it is larger. */
+export function fitted(image: RawImage): RawImage {
+  const factor = Math.max(image.width, image.height) / longest;
+  if (factor <= 1) return image;
+  const { channels, data } = image;
+  const width = Math.round(image.width / factor);
+  const height = Math.round(image.height / factor);
+  const out = new Uint8Array(width * height * channels);
+  for (let y = 0; y < height; y++) {
+    const y0 = Math.floor((y * image.height) / height);
+    const y1 = Math.max(y0 + 1, Math.floor(((y + 1) * image.height) / height));
+    for (let x = 0; x < width; x++) {
+      const x0 = Math.floor((x * image.width) / width);
+      const x1 = Math.max(x0 + 1, Math.floor(((x + 1) * image.width) / width));
+      for (let c = 0; c < channels; c++) {
+        let sum = 0;
+        for (let v = y0; v < y1; v++)
+          for (let u = x0; u < x1; u++) sum += data[(v * image.width + u) * channels + c] as number;
+        out[(y * width + x) * channels + c] = Math.round(sum / ((y1 - y0) * (x1 - x0)));
+      }
+    }
+  }
+  return { width, height, channels, data: out };
+}

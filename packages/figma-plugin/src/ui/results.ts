@@ -1,0 +1,180 @@
+/** From objects of a picture to what the main thread makes of them. */
+import { cutout, decontaminate, type FlatCutout, type Mask, maskBox, type RawImage } from "@masklet/core";
+import type { EdgeSettings, EditorSession } from "@masklet/editor";
+import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
+import { encodeAlpha, encodePng } from "./pictures.ts";
+import { traceMask } from "./trace.ts";
+
+/** A result that a person can choose. */
+export interface Recipe {
+  readonly id: string;
+  readonly name: string;
+  /** `null`: a file, and nothing in the document. */
+  readonly kind: OutputKind | null;
+  readonly vector?: boolean;
+  readonly white?: boolean;
+  readonly outline?: boolean;
+  /** What is left is the background. */
+  readonly inverted?: boolean;
+}
+
+export const recipes: readonly Recipe[] = [
+  { id: "mask-group", name: "Mask group", kind: "mask-group" },
+  { id: "vector-mask", name: "Vector mask group", kind: "mask-group", vector: true },
+  { id: "sticker", name: "Sticker with outline", kind: "mask-group", outline: true },
+  { id: "fill", name: "New fill", kind: "fill" },
+  { id: "white", name: "New fill on white", kind: "fill", white: true },
+  { id: "copy", name: "Copy beside", kind: "copy" },
+  { id: "trimmed", name: "Trimmed copy", kind: "trimmed" },
+  { id: "objects", name: "Layer per object", kind: "objects" },
+  { id: "shape", name: "Vector shape", kind: "shape", vector: true },
+  { id: "background", name: "Background only", kind: "mask-group", inverted: true },
+  { id: "png", name: "PNG file", kind: null },
+];
+
+/** Those that a layer allows, the first the default. */
+export function recipesOf({ outputs }: Target): readonly Recipe[] {
+  return recipes.filter(({ kind }) => kind === null || outputs.includes(kind));
+}
+
+/** The wanted one where the layer allows it, else the layer's default. */
+export function recipeFor(target: Target, wanted: string): Recipe {
+  const allowed = recipesOf(target);
+  return allowed.find(({ id }) => id === wanted) ?? (allowed[0] as Recipe);
+}
+
+/** One object's pixels: RGBA with straight alpha, of the picture's size. */
+export interface CutObject {
+  readonly name: string;
+  readonly image: RawImage;
+}
+
+/** What a flat background left, and the mask it became in the session. */
+export interface FlatObject {
+  readonly mask: string;
+  readonly cut: FlatCutout;
+}
+
+/**
+ * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one from a flat
+ * background as it was unmixed, as long as nobody has changed it.
+ */
+export function cutObjects(
+  session: EditorSession,
+  image: RawImage,
+  edge: EdgeSettings,
+  flat: FlatObject | undefined,
+): readonly CutObject[] {
+  return session.document.objects.map((object, i) => {
+    const { id, mask, edge: own } = object;
+    const name = object.name ?? `Object ${i + 1}`;
+    const isHard = own.feather === 0 && own.decontaminate === 0;
+    if (flat !== undefined && flat.mask === mask && isHard) return { name, image: flat.cut.image };
+    const { feather, decontaminate: inwards } = isHard ? edge : own;
+    const shape = session.mask(id);
+    const clean = inwards > 0 ? decontaminate(image, shape, { inwards: Math.round(inwards), feather }) : image;
+    return { name, image: cutout(clean, shape, { feather }) };
+  });
+}
+
+/** All objects in one: where they meet, the more opaque one. */
+export function together(objects: readonly CutObject[]): RawImage {
+  const [first, ...rest] = objects.map(({ image }) => image);
+  if (first === undefined) throw new RangeError("together: there is no object");
+  if (rest.length === 0) return first;
+  const data = Uint8Array.from(first.data);
+  for (const { data: other } of rest) {
+    for (let i = 0; i < data.length; i += 4) {
+      if ((other[i + 3] as number) > (data[i + 3] as number))
+        for (let c = 0; c < 4; c++) data[i + c] = other[i + c] as number;
+    }
+  }
+  return { ...first, data };
+}
+
+/** The picture without the objects: its alpha is what theirs leaves. */
+export function without(image: RawImage, { width, height, data: object }: RawImage): RawImage {
+  const { channels, data: source } = image;
+  const data = new Uint8Array(4 * width * height);
+  for (let i = 0; i < width * height; i++) {
+    const given = channels === 4 ? (source[4 * i + 3] as number) : 255;
+    const alpha = Math.round((given * (255 - (object[4 * i + 3] as number))) / 255);
+    if (alpha === 0) continue;
+    for (let c = 0; c < 3; c++) data[4 * i + c] = source[channels * i + c] as number;
+    data[4 * i + 3] = alpha;
+  }
+  return { width, height, channels: 4, data };
+}
+
+export function maskOfAlpha({ width, height, data: source }: RawImage): Mask {
+  const data = new Uint8Array(width * height);
+  for (let i = 0; i < data.length; i++) data[i] = (source[4 * i + 3] as number) >= 128 ? 1 : 0;
+  return { width, height, data };
+}
+
+export function cropTo(
+  image: RawImage,
+  box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number },
+): RawImage {
+  const data = new Uint8Array(box.width * box.height * image.channels);
+  const stride = box.width * image.channels;
+  for (let y = 0; y < box.height; y++) {
+    const from = ((box.y + y) * image.width + box.x) * image.channels;
+    data.set(image.data.subarray(from, from + stride), y * stride);
+  }
+  return { width: box.width, height: box.height, channels: image.channels, data };
+}
+
+/** The box of all that is not wholly transparent, soft edges included. */
+export function alphaBox({ width, height, data }: RawImage): { x: number; y: number; width: number; height: number } {
+  const seen = new Uint8Array(width * height);
+  for (let i = 0; i < seen.length; i++) seen[i] = data[4 * i + 3] === 0 ? 0 : 1;
+  return maskBox({ width, height, data: seen });
+}
+
+export interface OutputOptions {
+  readonly recipe: Recipe;
+  readonly image: RawImage;
+  readonly objects: readonly CutObject[];
+  readonly name: string;
+  readonly edit: string;
+  /** Width of a sticker's outline, in units of the layer. */
+  readonly weight: number;
+  readonly store: (png: Uint8Array) => Promise<StoredImage>;
+}
+
+const white = { r: 1, g: 1, b: 1 };
+
+/** Stores what a result needs, and says what to make of it. Rejects as `store`. */
+export async function makeOutput(options: OutputOptions): Promise<Output> {
+  const { recipe, image, name, edit, weight, store } = options;
+  const kind = recipe.kind ?? "copy";
+  const whole = together(options.objects);
+  const shown = recipe.inverted ? without(image, whole) : whole;
+  const one = async ({ name: called, image: cut }: CutObject): Promise<ResultObject> => {
+    const traces = recipe.vector || recipe.outline;
+    const curves = traces ? traceMask(maskOfAlpha(cut)) : null;
+    if (kind === "trimmed") {
+      const region = alphaBox(cut);
+      return { name: called, image: await store(await encodePng(cropTo(cut, region))), region, curves };
+    }
+    if (kind === "mask-group") {
+      return { name: called, image: recipe.vector ? null : await store(await encodeAlpha(cut)), region: null, curves };
+    }
+    // A shape shows the picture itself: its curves are the edge.
+    const pixels = kind === "shape" ? image : cut;
+    return { name: called, image: await store(await encodePng(pixels)), region: null, curves };
+  };
+  const several = kind === "objects";
+  const cuts = several ? options.objects : [{ name, image: shown }];
+  const objects: ResultObject[] = [];
+  // One picture at a time: the main thread's memory is small.
+  for (const cut of cuts) objects.push(await one(cut));
+  return {
+    kind,
+    objects,
+    background: recipe.white ? white : null,
+    outline: recipe.outline ? { colour: white, weight } : null,
+    edit,
+  };
+}

@@ -1,0 +1,48 @@
+/** What the plugin says. */
+import type { SubjectDoubt } from "@masklet/core";
+import { subjectDoubts } from "@masklet/core";
+import type { Caution, Refusal } from "../protocol.ts";
+
+export const refusalWords: { readonly [R in Refusal]: string } = {
+  "no-image": "has no image",
+  locked: "is locked: unlock it first",
+  hidden: "is hidden: show it first",
+  "mixed-fills": "has several fills in one text or vector, which cannot be told apart",
+  video: "has a video",
+  pattern: "has a pattern",
+  shader: "has a shader",
+  gradient: "has a gradient",
+  empty: "has no area",
+  unsupported: "is of a kind that has no image",
+};
+
+/** Layers that can be made one with an image first. */
+export const flattenable: readonly Refusal[] = ["mixed-fills", "video", "pattern", "shader", "gradient"];
+
+export const cautionWords: { readonly [C in Caution]: string } = {
+  style: "A new fill detaches the layer from its style. A mask group does not.",
+  stroke: "A mask cuts the layer's stroke too.",
+  tile: "The image repeats: every tile is cut, vectors cover the first.",
+  component: "This is part of a main component: its instances change too.",
+  text: "Text keeps its letters: the cutout fills them.",
+};
+
+export const words = {
+  nothing: "Select a layer with an image",
+  nothingMore: "Frames, groups and sections are searched.",
+  loading: "Loading the image…",
+  starting: "Starting the model…",
+  ready: "Click what you want to keep. Alt-click what does not belong to it, or drag a box.",
+  making: "Making the result…",
+  notFlat: "The background is not of one colour. Click what you want to keep.",
+  builtIn:
+    "The built-in model is made for drawings. On photographs its masks are rough: look closely, or use another model.",
+  applied: "Done. Undo in Figma takes it back, and so does Restore.",
+  removed: "Background removed. Undo takes it back.",
+  saved: "Saved.",
+  switched: "Another layer is selected. Your work here is kept until you switch.",
+} as const;
+
+export function doubtWords(doubts: readonly SubjectDoubt[]): string {
+  return `Please check: ${doubts.map((doubt) => subjectDoubts[doubt]).join("; ")}.`;
+}

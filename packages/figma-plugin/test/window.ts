@@ -1,0 +1,122 @@
+/** The built UI in Chromium, in a page that stands for Figma's, in each shape of frame that Figma has or had. */
+import { createServer, type Server } from "node:http";
+import process from "node:process";
+import { type Browser, type Frame, type Page, chromium as playwright } from "playwright";
+import type { FakeFigma } from "./fake/figma.ts";
+
+/** How the UI's page lies in Figma's: all but the last have no origin. */
+export const shapes = ["srcdoc-in-data", "data", "sandboxed-srcdoc", "hosted"] as const;
+export type Shape = (typeof shapes)[number];
+
+/** Figma's page: puts the UI where the shape says, and passes messages on. */
+const around = `<!doctype html><link rel="icon" href="data:,"><style>html,body,iframe{margin:0;border:0;width:100%;height:100%;display:block}</style><script>
+  const base64 = (bytes) => {
+    const parts = [];
+    // A multiple of three, so that the parts can be joined.
+    for (let at = 0; at < bytes.length; at += 30000) parts.push(btoa(String.fromCharCode(...bytes.subarray(at, at + 30000))));
+    return parts.join("");
+  };
+  const pack = (value) => value instanceof Uint8Array ? { $bytes: base64(value) }
+    : Array.isArray(value) ? value.map(pack)
+    : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, pack(one)])) : value;
+  const unpack = (value) => value && value.$bytes !== undefined ? Uint8Array.from(atob(value.$bytes), (letter) => letter.charCodeAt(0))
+    : Array.isArray(value) ? value.map(unpack)
+    : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, unpack(one)])) : value;
+  const relay = "<!doctype html><style>html,body,iframe{margin:0;border:0;width:100%;height:100%;display:block}</style><script>let inner; addEventListener('message', ({ data, source }) => {"
+    + "if (source !== parent) parent.postMessage(data, '*');"
+    + "else if (data.html) { inner = document.createElement('iframe'); inner.srcdoc = data.html; document.body.append(inner); }"
+    + "else inner.contentWindow.postMessage(data, '*'); }); <\\/script><body></body>";
+  // Chromium opens no data: address of more than two megabytes: the page comes by message, and writes itself.
+  const writes = "<!doctype html><script>addEventListener('message', ({ data }) => { document.open(); document.write(data); document.close(); }, { once: true }); <\\/script>";
+  let frame;
+  addEventListener("message", ({ data }) => window.toFigma(pack(data.pluginMessage)));
+  window.toUi = (message) => frame.contentWindow.postMessage({ pluginMessage: unpack(message) }, "*");
+  window.openUi = async (shape) => {
+    const html = await (await fetch("/ui.html")).text();
+    frame = document.createElement("iframe");
+    if (shape === "sandboxed-srcdoc") { frame.sandbox = "allow-scripts allow-downloads"; frame.srcdoc = html; }
+    else if (shape === "data") { frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(writes); frame.onload = () => { frame.onload = null; frame.contentWindow.postMessage(html, "*"); }; }
+    else if (shape === "hosted") frame.src = "/ui.html";
+    else { frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(relay); frame.onload = () => frame.contentWindow.postMessage({ html }, "*"); }
+    document.body.append(frame);
+  };
+</script><body></body>`;
+
+const pack = (value: unknown): unknown => {
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString("base64") };
+  if (Array.isArray(value)) return value.map(pack);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, pack(one)]));
+};
+const unpack = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(unpack);
+  if (typeof value !== "object" || value === null) return value;
+  if ("$bytes" in value) return new Uint8Array(Buffer.from(String(value.$bytes), "base64"));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, unpack(one)]));
+};
+
+export interface Host {
+  /** What the page asked the network for. */
+  readonly asked: string[];
+  open(figma: FakeFigma, shape: Shape, size?: { readonly width: number; readonly height: number }): Promise<Opened>;
+  close(): Promise<void>;
+}
+
+export interface Opened {
+  readonly page: Page;
+  readonly frame: Frame;
+  /** What the console said and nobody caught. */
+  readonly said: string[];
+}
+
+export async function createHost(html: string, executablePath: string): Promise<Host> {
+  const asked: string[] = [];
+  const server: Server = createServer(({ url = "" }, response) => {
+    asked.push(url);
+    response.setHeader("Content-Type", "text/html; charset=utf-8");
+    // What the manifest's networkAccess of "none" comes to.
+    if (url === "/ui.html")
+      response.setHeader("Content-Security-Policy", "connect-src data: blob:; img-src data: blob:");
+    response.end(url === "/ui.html" ? html : around);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const bound = server.address();
+  const address = `http://127.0.0.1:${typeof bound === "object" ? bound?.port : ""}/`;
+  // Chromium's sandbox does not start as root, as in a container.
+  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  const browser: Browser = await playwright.launch({ executablePath, args });
+  return {
+    asked,
+    open: async (figma, shape, size = { width: 880, height: 640 }) => {
+      const page = await browser.newPage({ viewport: size });
+      const said: string[] = [];
+      page.on("console", (message) => said.push(message.text()));
+      page.on("pageerror", (error) => said.push(String(error)));
+      await page.exposeFunction("toFigma", (message: unknown) => figma.send(unpack(message)));
+      await page.goto(address);
+      figma.loadUi((message) => {
+        void page
+          .evaluate((sent) => (globalThis as unknown as { toUi(sent: unknown): void }).toUi(sent), pack(message))
+          .catch(() => undefined);
+      });
+      await page.evaluate(
+        (name) => (globalThis as unknown as { openUi(name: string): Promise<void> }).openUi(name),
+        shape,
+      );
+      const depth = shape === "srcdoc-in-data" ? 2 : 1;
+      const deepest = (): Frame | undefined => {
+        let at: Frame | undefined = page.mainFrame();
+        for (let i = 0; i < depth; i++) at = at?.childFrames()[0];
+        return at;
+      };
+      for (let i = 0; i < 600 && deepest() === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+      const frame = deepest();
+      if (frame === undefined) throw new Error(`${shape}: there is no frame`);
+      return { page, frame, said };
+    },
+    close: async () => {
+      await browser.close();
+      server.close();
+    },
+  };
+}
