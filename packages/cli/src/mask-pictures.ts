@@ -1,20 +1,24 @@
 /** The pictures of `--mask`: which object each of their labels is. */
-import { type Mask, type MaskPicture, PromptError, readMaskPicture } from "@masklet/core/node";
+import { type ImageWarning, type Mask, type MaskPicture, PromptError, readMaskPicture } from "@masklet/core/node";
+import { type Host, onceEach } from "./host.ts";
 import type { ObjectPrompt, PromptOption, PromptSyntax } from "./prompts.ts";
 import { UsageError } from "./usage.ts";
 
 /** Pictures that were read, each once. */
 export class MaskPictures {
   readonly #signal: AbortSignal;
+  readonly #onWarning: (warning: ImageWarning) => void;
   readonly #read = new Map<string, Promise<MaskPicture>>();
 
-  constructor(signal: AbortSignal) {
+  /** What is to be said of them goes to standard error, once, as `where`'s. */
+  constructor({ signal, stderr }: Pick<Host, "signal" | "stderr">, where: string) {
     this.#signal = signal;
+    this.#onWarning = onceEach((problem) => void stderr.write(`${where}: ${problem}\n`));
   }
 
   /** Rejects as `readMaskPicture`, with a `PromptError` "empty-mask" for a picture that shows no object. */
   async read(path: string): Promise<MaskPicture> {
-    const reading = this.#read.get(path) ?? readMaskPicture(path, { signal: this.#signal });
+    const reading = this.#read.get(path) ?? readMaskPicture(path, { signal: this.#signal, onWarning: this.#onWarning });
     this.#read.set(path, reading);
     const picture = await reading;
     if (picture.labels.length > 0) return picture;

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeRle, encodeLabelPng, encodePng, maskArea } from "@masklet/core/node";
+import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cli, records, scene, temporaryFolder } from "./cli.ts";
 import { clip, inFolder } from "./track.ts";
@@ -91,4 +92,14 @@ test("segment takes maps in the same way, with names as IDs", async () => {
   expect(maskArea(decodeRle((named[0] as (typeof named)[number]).segmentation))).toBeGreaterThan(area / 2);
   const empty = await cli(["segment", scene, "--mask", at("empty.png"), "--json", "--model", "nano"]);
   expect([empty.code, empty.stderr]).toEqual([1, expect.stringContaining("[empty-mask]")]);
+});
+
+test("what is to be said of a mask's picture is said, once", async () => {
+  const grey = Buffer.from(disc.map((value) => value * 255));
+  const file = await sharp(grey, { raw: { width, height, channels: 1 } })
+    .jpeg({ quality: 100 })
+    .toBuffer();
+  writeFileSync(at("cut.jpg"), file.subarray(0, -2));
+  const { code, stderr } = await track(clip, "cut", "--mask", at("cut.jpg"), "--count", "1");
+  expect([code, stderr.match(/masklet track: .*cut\.jpg: the JPEG lacks its end marker/g)?.length]).toEqual([0, 1]);
 });

@@ -215,7 +215,7 @@ export async function segment(args: readonly string[], host: Host): Promise<Exit
   const boxFormat = choiceOption("--box-format", values["box-format"] ?? "xyxy", boxFormats);
   const syntax = { ...imageSyntax, boxFormat };
   const given = promptOptionsOf(tokens);
-  const pictures = new MaskPictures(host.signal);
+  const pictures = new MaskPictures(host, "masklet segment");
   const kind = kindOf(values, given);
   const common = commonWork(values);
   const task = await taskOf(kind, values, { common, given, syntax, pictures });

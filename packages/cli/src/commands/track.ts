@@ -226,7 +226,7 @@ export async function track(args: readonly string[], host: Host): Promise<ExitCo
   const syntax = { ...videoSyntax, boxFormat };
   const given = values.prompts === undefined ? [] : await readPromptsFile(values.prompts, boxFormat);
   const shown = promptOptionsOf(tokens);
-  const masks = new MaskPictures(host.signal);
+  const masks = new MaskPictures(host, "masklet track");
   const asked = understand(values, { video, prompts: parsePrompts(shown, syntax, given), boxFormat, masks });
   await checkCollisions(asked.folder, [
     ...(isAddress(video) ? [] : [video]),
