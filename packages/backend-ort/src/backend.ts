@@ -1,7 +1,8 @@
-import { type ByteSource, bytesSource } from "@masklet/core";
+import type { ByteSource } from "@masklet/core";
 import {
   abortable,
   BackendError,
+  bytesSource,
   type Capabilities,
   type CompileOptions,
   type DeviceTensor,

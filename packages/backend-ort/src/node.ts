@@ -3,8 +3,8 @@ import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ByteSource, MaskletError } from "@masklet/core";
-import { CheckpointError, checkKeys, type Keys, precisions, Queue } from "@masklet/core/backend";
+import type { ByteSource } from "@masklet/core";
+import { CheckpointError, checkKeys, type Keys, MaskletError, precisions, Queue } from "@masklet/core/backend";
 import {
   createRemoveBackground,
   createSegment,

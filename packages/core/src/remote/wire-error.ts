@@ -1,6 +1,7 @@
 import {
   BackendError,
   CheckpointError,
+  DetectorError,
   DownloadError,
   FrameError,
   FrameForgottenError,
@@ -33,6 +34,7 @@ export type WireError =
 const leaves = {
   BackendError,
   CheckpointError,
+  DetectorError,
   DownloadError,
   FrameForgottenError,
   FrameError,
