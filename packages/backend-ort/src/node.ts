@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, parse, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ByteSource } from "@masklet/core";
-import { CheckpointError, checkKeys, type Keys, MaskletError, precisions, Queue } from "@masklet/core/backend";
+import { checkKeys, type Keys, MaskletError, precisions, Queue } from "@masklet/core/backend";
 import {
   createRemoveBackground,
   createSegment,
@@ -13,10 +13,9 @@ import {
   type RemoveBackground,
   type Segment,
   type SegmentModelSource,
-  systemReason,
 } from "@masklet/core/node";
 import { createBackend } from "./backend.ts";
-import { type DetectorOptions, detectorKeys, type OrtDetector, openDetector } from "./detect/detector.ts";
+import { type DetectorOptions, type OrtDetector, openDetectorModel } from "./detect/detector.ts";
 import { deviceUnavailable, messageOf } from "./errors.ts";
 import { modelCache } from "./model-cache.ts";
 import { nodeRuntimeMissing } from "./node-runtime.ts";
@@ -91,48 +90,6 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
       device === "cpu" && { modelCache: modelCache(options.modelCache, ort, session) }),
     ...(profile && { profiling: profileToFile }),
   });
-}
-
-/** Where a detector runs in Node, and what `DetectorOptions` say. */
-export interface OrtNodeDetectorOptions
-  extends DetectorOptions,
-    Pick<OrtNodeOptions, "ort" | "device" | keyof OrtTuning> {}
-
-/**
- * A detector's ONNX file, which any exporter may have written, as a `Detector`: a path, or bytes. Weights in a file of
- * their own are not found. A model whose shapes are not written is run once on black to see them.
- *
- * Rejects with a `DetectorError` for a model whose layout is not clear, with a `CheckpointError` "not-found" or
- * "read-failed", with a `PromptError` for an option, or with a `BackendError` as `createOrtBackend`, or "compile-failed".
- */
-export async function loadDetector(
-  model: string | Uint8Array,
-  options: OrtNodeDetectorOptions = {},
-): Promise<OrtDetector> {
-  checkKeys("loadDetector", options, nodeDetectorKeys);
-  const { ort: given, device = "cpu", threads, arena, memoryPattern, graphOptimization, ...rest } = options;
-  const bytes = typeof model === "string" ? await readModel(model) : model;
-  const ort = given ?? (await loadRuntime());
-  if (device !== "cpu") await requireDevice(ort, device);
-  const session = sessionOptions(device, {
-    threads: threads ?? physicalCores(),
-    ...(arena !== undefined && { arena }),
-    ...(memoryPattern !== undefined && { memoryPattern }),
-    ...(graphOptimization !== undefined && { graphOptimization }),
-  });
-  return openDetector(bytes, rest, { ort, sessionOptions: session, lock: new Queue() });
-}
-
-async function readModel(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "not-found" : "read-failed";
-    throw new CheckpointError(code, `the detector ${path} cannot be read: ${systemReason(cause)}`, {
-      cause,
-      details: { path },
-    });
-  }
 }
 
 /** The devices that `createOrtBackend` would accept on this machine, by trying each on a model of one node. */
@@ -234,15 +191,6 @@ async function profileToFile(): Promise<Profiling> {
   };
 }
 
-const nodeDetectorKeys: Keys<OrtNodeDetectorOptions> = {
-  ...detectorKeys,
-  ort: true,
-  device: true,
-  threads: true,
-  arena: true,
-  memoryPattern: true,
-  graphOptimization: true,
-};
 const nodeKeys: Keys<OrtNodeOptions> = {
   ort: true,
   device: true,
@@ -275,6 +223,17 @@ export const removeBackground: RemoveBackground<ImageSource, Uint8Array, Segment
   /* @__PURE__ */ createRemoveBackground(segment);
 
 /**
+ * A detector's ONNX file, which any exporter may have written, as a `Detector`. `source` is its path or a `file:` URL, bytes
+ * or a `ByteSource`. A model whose shapes are not written is run once on black to see them.
+ *
+ * Rejects with a `DetectorError` for a model whose layout is not clear, with a `PromptError` for an option, as `fileSource`
+ * of `@masklet/core/node` and `OrtBackend.openModel`.
+ */
+export async function openDetector(source: OnnxSource, options: DetectorOptions): Promise<OrtDetector> {
+  return openDetectorModel(await opened(source), options);
+}
+
+/**
  * Opens a published model that finds what pictures are about: `finder` of `removeBackground`. `source` is the path of its
  * ONNX file or a `file:` URL, bytes or a `ByteSource`.
  *
@@ -282,11 +241,15 @@ export const removeBackground: RemoveBackground<ImageSource, Uint8Array, Segment
  * where the file does not say which model it is (`details.choices`: name it with `kind`), "unsupported" for a file that
  * takes no picture or gives no mask.
  */
-export async function openSubjectFinder(
-  source: string | URL | ByteSource | Uint8Array,
-  options: SubjectFinderOptions,
-): Promise<OnnxSubjectFinder> {
+export async function openSubjectFinder(source: OnnxSource, options: SubjectFinderOptions): Promise<OnnxSubjectFinder> {
+  return openSubjectModel(await opened(source), options);
+}
+
+/** Where an ONNX file is: its path or a `file:` URL, its bytes, or a `ByteSource`. */
+export type OnnxSource = string | URL | ByteSource | Uint8Array;
+
+async function opened(source: OnnxSource): Promise<ByteSource | Uint8Array> {
   const named = typeof source === "string" || source instanceof URL;
   const path = source instanceof URL && source.protocol === "file:" ? fileURLToPath(source) : String(source);
-  return openSubjectModel(named ? await fileSource(path) : source, options);
+  return named ? fileSource(path) : source;
 }

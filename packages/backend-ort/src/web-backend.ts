@@ -1,7 +1,6 @@
 import { checkKeys, type Keys, type OpKind, precisions, Queue } from "@masklet/core/backend";
 import type { InferenceSession } from "onnxruntime-common";
 import { createBackend } from "./backend.ts";
-import { type DetectorOptions, detectorKeys, type OrtDetector, openDetector } from "./detect/detector.ts";
 import { deviceLost, deviceUnavailable, messageOf, runtimeMissing, wasmMissing } from "./errors.ts";
 import { findAdapter, type GpuAdapter, isSoftware, maxTensorBytes, openDevice } from "./gpu.ts";
 import { probeModel } from "./probe.ts";
@@ -145,53 +144,6 @@ async function createGpuBackend(adapter: GpuAdapter, options: OrtWebOptions): Pr
   });
 }
 
-/** Where a detector runs in a page, and what `DetectorOptions` say. */
-export interface OrtWebDetectorOptions
-  extends DetectorOptions,
-    Pick<OrtWebOptions, "ort" | "device" | "wasmPaths" | "wasmBinary" | keyof OrtTuning> {}
-
-/**
- * A detector's ONNX file, which any exporter may have written, as a `Detector`: bytes, or a Blob, a File for instance. On
- * wasm unless `device` is "webgpu", whose operators are fewer. A model whose shapes are not written is run once on black to
- * see them.
- *
- * Rejects with a `DetectorError` for a model whose layout is not clear, with a `PromptError` for an option, or with a
- * `BackendError` as `createOrtBackend`, or "compile-failed".
- */
-export async function loadDetector(
-  model: Uint8Array | Blob,
-  options: OrtWebDetectorOptions = {},
-): Promise<OrtDetector> {
-  checkKeys("loadDetector", options, webDetectorKeys);
-  const { ort: given, device = "wasm", wasmPaths, wasmBinary, ...others } = options;
-  const { threads, arena, memoryPattern, graphOptimization, ...rest } = others;
-  if (!hasSimd()) throw deviceUnavailable(device, [], { reason: "it needs WebAssembly with SIMD" });
-  if (device === "webgpu" && (await findAdapter()) === null) {
-    throw deviceUnavailable(device, ["wasm"], { reason: "there is no WebGPU adapter" });
-  }
-  const tuning = {
-    ...(threads !== undefined && { threads }),
-    ...(arena !== undefined && { arena }),
-    ...(memoryPattern !== undefined && { memoryPattern }),
-    ...(graphOptimization !== undefined && { graphOptimization }),
-  };
-  const ort = await setUp(
-    {
-      ...(given !== undefined && { ort: given }),
-      ...(wasmPaths !== undefined && { wasmPaths }),
-      ...(wasmBinary !== undefined && { wasmBinary }),
-      ...tuning,
-    },
-    () => (device === "webgpu" ? import("onnxruntime-web/webgpu") : import("onnxruntime-web/wasm")),
-  );
-  const session = sessionOptions(device, tuning);
-  await pageLock
-    .run(async () => (await ort.InferenceSession.create(probeModel(), session)).release())
-    .catch((cause: unknown) => Promise.reject(wasmMissing(ort.env.wasm.wasmPaths, cause)));
-  const bytes = model instanceof Uint8Array ? model : new Uint8Array(await model.arrayBuffer());
-  return openDetector(bytes, rest, { ort, sessionOptions: session, lock: pageLock });
-}
-
 /** Whether the runtime itself could not start: its files are not where it looks for them. */
 function isStart(error: unknown): boolean {
   return /no available backend|initWasm|dynamically imported|failed to fetch|wasm.*(streaming|magic|compile)/i.test(
@@ -261,17 +213,6 @@ async function loadRuntime(load: () => Promise<OrtRuntime>): Promise<OrtRuntime>
   }
 }
 
-const webDetectorKeys: Keys<OrtWebDetectorOptions> = {
-  ...detectorKeys,
-  ort: true,
-  device: true,
-  wasmPaths: true,
-  wasmBinary: true,
-  threads: true,
-  arena: true,
-  memoryPattern: true,
-  graphOptimization: true,
-};
 const webKeys: Keys<OrtWebOptions> = {
   ort: true,
   device: true,

@@ -8,6 +8,7 @@ import {
   type WebImageSource,
   type WebModelSource,
 } from "@masklet/core/web";
+import { type DetectorOptions, type OrtDetector, openDetectorModel } from "./detect/detector.ts";
 import { type OnnxSubjectFinder, openSubjectModel, type SubjectFinderOptions } from "./subject-finder.ts";
 import { createOrtBackend } from "./web-backend.ts";
 
@@ -21,8 +22,6 @@ export { type SubjectModel, type SubjectModelKind, subjectModelKinds, subjectMod
 export {
   availableDevices,
   createOrtBackend,
-  loadDetector,
-  type OrtWebDetectorOptions,
   type OrtWebDevice,
   type OrtWebOptions,
 } from "./web-backend.ts";
@@ -50,6 +49,18 @@ export const removeBackground: RemoveBackground<WebImageSource, Blob, WebModelSo
   /* @__PURE__ */ createRemoveBackground(segment);
 
 /**
+ * A detector's ONNX file, which any exporter may have written, as a `Detector`. `source` is its address, and the file is kept
+ * in Cache Storage; a Blob or file, bytes or a `ByteSource`. A model whose shapes are not written is run once on black to see
+ * them.
+ *
+ * Rejects with a `DetectorError` for a model whose layout is not clear, with a `PromptError` for an option, as
+ * `cachedSource` of `@masklet/core/web` and `OrtBackend.openModel`.
+ */
+export async function openDetector(source: OnnxSource, options: DetectorOptions): Promise<OrtDetector> {
+  return openDetectorModel(await opened(source, options), options);
+}
+
+/**
  * Opens a published model that finds what pictures are about: `finder` of `removeBackground`. `source` is the address of
  * its ONNX file, which is kept in Cache Storage; a Blob or file, bytes or a `ByteSource`.
  *
@@ -57,13 +68,18 @@ export const removeBackground: RemoveBackground<WebImageSource, Blob, WebModelSo
  * where the file does not say which model it is (`details.choices`: name it with `kind`), "unsupported" for a file that
  * takes no picture or gives no mask.
  */
-export async function openSubjectFinder(
-  source: string | URL | Blob | ByteSource | Uint8Array,
-  options: SubjectFinderOptions,
-): Promise<OnnxSubjectFinder> {
-  const { signal } = options;
-  const stop = signal === undefined ? {} : { signal };
-  if (source instanceof Blob) return openSubjectModel(new Uint8Array(await source.arrayBuffer()), options);
+export async function openSubjectFinder(source: OnnxSource, options: SubjectFinderOptions): Promise<OnnxSubjectFinder> {
+  return openSubjectModel(await opened(source, options), options);
+}
+
+/** Where an ONNX file is: its address, the file itself, its bytes, or a `ByteSource`. */
+export type OnnxSource = string | URL | Blob | ByteSource | Uint8Array;
+
+async function opened(
+  source: OnnxSource,
+  { signal }: Pick<SubjectFinderOptions, "signal">,
+): Promise<ByteSource | Uint8Array> {
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
   const named = typeof source === "string" || source instanceof URL;
-  return openSubjectModel(named ? await cachedSource(source, stop) : source, options);
+  return named ? cachedSource(source, signal === undefined ? {} : { signal }) : source;
 }

@@ -139,10 +139,11 @@ class Builder {
   }
 
   model(metadata: Readonly<Record<string, string>>): Uint8Array {
-    const model = writeModel({
+    return writeModel({
       irVersion: 8,
       opsets: { "": 18 },
       producer: "test",
+      metadata,
       graph: {
         name: "blobs",
         nodes: this.#nodes,
@@ -151,19 +152,7 @@ class Builder {
         outputs: this.#outputs,
       },
     });
-    return Buffer.concat([model, ...Object.entries(metadata).map(([key, value]) => property(key, value))]);
   }
-}
-
-/** `ModelProto.metadata_props`, one entry. */
-function property(key: string, value: string): Uint8Array {
-  const field = (tag: number, bytes: Uint8Array): Buffer => {
-    const length = [bytes.length & 0x7f, bytes.length >> 7];
-    const varint = bytes.length < 128 ? [bytes.length] : [(length[0] as number) | 0x80, length[1] as number];
-    return Buffer.concat([Uint8Array.from([tag, ...varint]), bytes]);
-  };
-  const entry = Buffer.concat([field(0x0a, Buffer.from(key)), field(0x12, Buffer.from(value))]);
-  return field(0x72, entry);
 }
 
 const cells = (side: number): number => (side / 8) ** 2 + (side / 16) ** 2 + (side / 32) ** 2;

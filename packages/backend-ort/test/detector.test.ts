@@ -6,8 +6,13 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RawImage } from "@masklet/core";
 import { temporaryFolder } from "@masklet/core/node";
-import { expect, onTestFinished, test } from "vitest";
-import { type DetectorLayout, type DetectorOptions, loadDetector } from "../src/node.ts";
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import {
+  type DetectorOptions as AllOptions,
+  createOrtBackend,
+  type DetectorLayout,
+  openDetector,
+} from "../src/node.ts";
 import { type BlobKind, type BlobSettings, blobModel } from "./blob-models.ts";
 
 type Box = readonly [number, number, number, number];
@@ -29,8 +34,13 @@ function picture(
   return { width: 100, height: 60, channels, data };
 }
 
+type DetectorOptions = Omit<AllOptions, "backend">;
+
+const backend = await createOrtBackend({ threads: 1 });
+afterAll(() => backend.dispose());
+
 async function open(kind: BlobKind, options: DetectorOptions = {}, settings: BlobSettings = {}) {
-  return loadDetector(blobModel(kind, settings), options);
+  return openDetector(blobModel(kind, settings), { backend, ...options });
 }
 
 const names = { names: "{0: 'red', 1: 'blue'}", task: "detect", description: "Ultralytics YOLO11n model" };
@@ -137,13 +147,13 @@ test.each([
   [blobModel("yolo"), { imgsz: 640 }, "input-size"],
   [blobModel("yolo", { metadata: names }), { classes: ["green"] }, "no-such-class"],
   [blobModel("yolo", { dtype: "float16", metadata: names }), {}, "layout-unknown"],
-  [Buffer.from("no model at all"), {}, "model-malformed"],
+  [Buffer.from("no model at all"), {}, "compile-failed"],
   [new Uint8Array(0), {}, "compile-failed"],
   [blobModel("yolo"), { conf: 3 }, "bad-option"],
   [blobModel("yolo"), { layout: "yolo9000" as "yolo" }, "bad-option"],
   [blobModel("yolo"), { confidence: 0.3 } as DetectorOptions, "unknown-option"],
 ] as const)("refused: %#", async (model, options, code) => {
-  await expect(loadDetector(model, options as DetectorOptions)).rejects.toMatchObject({ code });
+  await expect(openDetector(model, { backend, ...(options as DetectorOptions) })).rejects.toMatchObject({ code });
 });
 
 test("a class beyond the names is no guess", async () => {
@@ -156,11 +166,11 @@ test("from a file; aborts; and nothing after dispose", async () => {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "yolo.onnx");
   writeFileSync(path, blobModel("yolo", { metadata: names }));
-  const detector = await loadDetector(path);
+  const detector = await openDetector(path, { backend });
   await expect(detector.detect(picture(), { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
   expect(await detector.detect(picture())).toHaveLength(2);
   await detector.dispose();
   await detector.dispose();
   await expect(detector.detect(picture())).rejects.toMatchObject({ code: "disposed" });
-  await expect(loadDetector(join(folder, "none.onnx"))).rejects.toMatchObject({ code: "not-found" });
+  await expect(openDetector(join(folder, "none.onnx"), { backend })).rejects.toMatchObject({ code: "not-found" });
 });

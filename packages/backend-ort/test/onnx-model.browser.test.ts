@@ -1,6 +1,7 @@
 import type { HostTensor } from "@masklet/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createOrtBackend, type OrtBackend, openSubjectFinder, removeBackground } from "../src/web.ts";
+import { createOrtBackend, type OrtBackend, openDetector, openSubjectFinder, removeBackground } from "../src/web.ts";
+import { blobModel } from "./blob-models.ts";
 import { onnxFile } from "./onnx-file.ts";
 
 let backend: OrtBackend;
@@ -49,4 +50,15 @@ test("a subject model from an address, and its soft mask as alpha", async () => 
   );
   expect(method).toBe("soft-mask");
   expect([cutout.data[4 * (16 * 32 + 4) + 3], cutout.data[4 * (16 * 32 + 28) + 3]]).toEqual([255, 0]);
+});
+
+test("a detector, from a file that a page's user chose", async () => {
+  const file = new Blob([blobModel("yolo", { metadata: { names: "{0: 'red', 1: 'blue'}" } }) as BlobPart]);
+  await using detector = await openDetector(file, { backend });
+  const data = new Uint8Array(100 * 60 * 3);
+  for (let y = 12; y < 40; y++) for (let x = 20; x < 60; x++) data[(y * 100 + x) * 3] = 255;
+  const found = await detector.detect({ width: 100, height: 60, channels: 3, data });
+  expect([detector.layout, found.map(({ label }) => label)]).toEqual(["yolo", ["red"]]);
+  for (const [i, edge] of [20, 12, 60, 40].entries())
+    expect(Math.abs((found[0]?.box[i] ?? 0) - edge)).toBeLessThan(1.6);
 });

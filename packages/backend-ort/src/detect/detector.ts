@@ -1,26 +1,29 @@
 /** Any detector's ONNX file as a `Detector`. */
-import type { AbortSignalLike, Detection, Detector, PromptBox, RawImage, Size } from "@masklet/core";
+import type { AbortSignalLike, ByteSource, Detection, Detector, PromptBox, RawImage, Size } from "@masklet/core";
 import {
-  BackendError,
+  checkAwaited,
   checkImage,
   checkInteger,
   checkKeys,
   checkOption,
   clipBox,
   DetectorError,
+  type HostTensor,
   type Keys,
-  type Queue,
+  toFloat32,
 } from "@masklet/core/backend";
-import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-common";
-import { messageOf } from "../errors.ts";
-import type { OrtRuntime } from "../runtime.ts";
+import type { OnnxModel, OnnxValue } from "../onnx-model.ts";
+import type { OrtBackend } from "../runtime.ts";
 import { type Candidate, decode, suppress, type Values } from "./decode.ts";
 import { type DetectorLayout, detectorLayouts, type ModelFacts, type Outputs, recogniseLayout } from "./layout.ts";
-import { parseNames, readMetadata } from "./metadata.ts";
+import { parseNames } from "./metadata.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 
 /** What a detector's file does not say, and what of its answers is wanted. */
 export interface DetectorOptions {
+  /** What computes; it stays the caller's to dispose. It may be the one that masks are computed with. */
+  readonly backend: OrtBackend;
+  readonly signal?: AbortSignalLike;
   /** What the outputs mean; by default recognised by names, shapes and metadata. */
   readonly layout?: DetectorLayout;
   /**
@@ -47,20 +50,14 @@ export interface DetectorOptions {
 export interface OrtDetector extends Detector {
   /** What its outputs mean. */
   readonly layout: DetectorLayout;
-  /** Frees the session. What is called after it rejects with a `BackendError` "disposed". */
+  /** Frees the model. What is called after it rejects with a `BackendError` "disposed". */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Where a detector runs. */
-export interface DetectorHost {
-  readonly ort: OrtRuntime;
-  readonly sessionOptions: InferenceSession.SessionOptions;
-  /** One create or run at a time among all that share it. */
-  readonly lock: Queue;
-}
-
-export const detectorKeys: Keys<DetectorOptions> = {
+const detectorKeys: Keys<DetectorOptions> = {
+  backend: true,
+  signal: true,
   layout: true,
   labels: true,
   imgsz: true,
@@ -70,25 +67,25 @@ export const detectorKeys: Keys<DetectorOptions> = {
   classes: true,
 };
 
-/** What both entries' `loadDetector` have in common. */
-export async function openDetector(
-  model: Uint8Array,
+/**
+ * Opens a detector. A model whose shapes are not written is run once on black to see them.
+ *
+ * Rejects with a `DetectorError` for a model whose layout is not clear, with a `PromptError` for an option, or as
+ * `OrtBackend.openModel`.
+ */
+export async function openDetectorModel(
+  source: ByteSource | Uint8Array,
   options: DetectorOptions,
-  host: DetectorHost,
 ): Promise<OrtDetector> {
+  checkKeys("openDetector", options, detectorKeys);
+  checkAwaited("openDetector", "the backend", options.backend);
   const settings = settingsOf(options);
-  const metadata = readMetadata(model);
-  const session = await host.lock
-    .run(() => host.ort.InferenceSession.create(model, host.sessionOptions))
-    .catch((cause: unknown) => {
-      throw new BackendError("compile-failed", `ONNX Runtime does not take the detector: ${messageOf(cause)}`, {
-        cause,
-      });
-    });
+  const { backend, signal } = options;
+  const model = await backend.openModel(source, signal && { signal });
   try {
-    return await OrtSession.open({ ...host, session }, metadata, settings);
+    return await OnnxDetector.open(model, settings, signal);
   } catch (error) {
-    await host.lock.run(() => session.release());
+    await model.dispose();
     throw error;
   }
 }
@@ -105,7 +102,7 @@ function settingsOf({
   maxDet = 300,
   classes,
 }: DetectorOptions): Settings {
-  const where = "loadDetector";
+  const where = "openDetector";
   const isShare = (value: number): boolean => value >= 0 && value <= 1;
   checkOption(where, { conf }, "a number from 0 to 1", isShare(conf));
   checkOption(where, { iou }, "a number from 0 to 1", isShare(iou));
@@ -125,10 +122,6 @@ function settingsOf({
   };
 }
 
-interface Place extends DetectorHost {
-  readonly session: InferenceSession;
-}
-
 interface Understood {
   readonly layout: DetectorLayout;
   readonly outputs: Outputs;
@@ -140,27 +133,26 @@ interface Understood {
   readonly wanted: ReadonlySet<number> | undefined;
 }
 
-class OrtSession implements OrtDetector {
-  readonly #place: Place;
+class OnnxDetector implements OrtDetector {
+  readonly #model: OnnxModel;
   readonly #settings: Settings;
   readonly #understood: Understood;
-  #disposed = false;
 
-  private constructor(place: Place, settings: Settings, understood: Understood) {
-    this.#place = place;
+  private constructor(model: OnnxModel, settings: Settings, understood: Understood) {
+    this.#model = model;
     this.#settings = settings;
     this.#understood = understood;
   }
 
-  static async open(place: Place, metadata: ReadonlyMap<string, string>, settings: Settings): Promise<OrtSession> {
-    const { session } = place;
+  static async open(model: OnnxModel, settings: Settings, signal: AbortSignalLike | undefined): Promise<OnnxDetector> {
+    const metadata = new Map(Object.entries(model.metadata));
     const names = metadata.get("names");
     const labels = settings.labels ?? (names === undefined ? undefined : parseNames(names));
-    const size = sizeFor(imageInput(session), metadata, settings.size);
+    const size = sizeFor(imageInput(model), metadata, settings.size);
     const probed = size ?? { width: 640, height: 640 };
     const facts: ModelFacts = {
-      inputs: session.inputNames,
-      outputs: await outputsOf(place, probed),
+      inputs: model.inputs.map(({ name }) => name),
+      outputs: await outputsOf(model, probed, signal),
       size: probed,
       metadata,
       classes: labels?.length,
@@ -176,7 +168,7 @@ class OrtSession implements OrtDetector {
         );
       }
     }
-    return new OrtSession(place, settings, { ...fit, labels, size, wanted: wantedOf(settings.classes, labels) });
+    return new OnnxDetector(model, settings, { ...fit, labels, size, wanted: wantedOf(settings.classes, labels) });
   }
 
   get labels(): readonly string[] | undefined {
@@ -194,10 +186,7 @@ class OrtSession implements OrtDetector {
     signal?.throwIfAborted();
     const { layout, size } = this.#understood;
     const prepared = prepare(image, layout, size);
-    const outputs = await this.#place.lock.run(() => {
-      if (this.#disposed) throw new BackendError("disposed", "detect: the detector is disposed");
-      return run(this.#place, prepared, image);
-    }, signal);
+    const outputs = await run(this.#model, prepared, { image, signal });
     const found = decode(outputs, { ...this.#understood, conf: this.#settings.conf, size: prepared.size });
     return this.#detections(found, image, prepared);
   }
@@ -230,11 +219,7 @@ class OrtSession implements OrtDetector {
   }
 
   dispose(): Promise<void> {
-    return this.#place.lock.run(async () => {
-      if (this.#disposed) return;
-      this.#disposed = true;
-      await this.#place.session.release();
-    });
+    return this.#model.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -242,22 +227,16 @@ class OrtSession implements OrtDetector {
   }
 }
 
-type TensorMetadata = Extract<InferenceSession.ValueMetadata, { readonly isTensor: true }>;
-
 /** The input that takes the image: floats of three channels. */
-function imageInput({ inputMetadata }: InferenceSession): TensorMetadata {
-  const inputs = inputMetadata.filter(
-    (input): input is TensorMetadata =>
-      input.isTensor &&
-      input.type === "float32" &&
-      (input.shape.length === 3 || input.shape.length === 4) &&
-      (input.shape.at(-3) === 3 || typeof input.shape.at(-3) === "string"),
+function imageInput({ inputs }: OnnxModel): OnnxValue {
+  const [only, other] = inputs.filter(
+    ({ dtype, dims }) =>
+      dtype === "float32" &&
+      (dims.length === 3 || dims.length === 4) &&
+      (dims.at(-3) === 3 || typeof dims.at(-3) === "string"),
   );
-  const [only, other] = inputs;
   if (only !== undefined && other === undefined) return only;
-  const shapes = inputMetadata.map((input) =>
-    input.isTensor ? `${input.name} ${input.type} [${input.shape}]` : input.name,
-  );
+  const shapes = inputs.map(({ name, dtype, dims }) => `${name} ${dtype} [${dims}]`);
   throw new DetectorError(
     "layout-unknown",
     `a detector takes one image, as float32 [1, 3, height, width] or [3, height, width] (export without half precision); the model takes ${shapes.join(", ")}`,
@@ -267,11 +246,11 @@ function imageInput({ inputMetadata }: InferenceSession): TensorMetadata {
 
 /** The size of the model's images: its own, else what the caller says, else Ultralytics' `imgsz`. */
 function sizeFor(
-  { shape }: TensorMetadata,
+  { dims }: OnnxValue,
   metadata: ReadonlyMap<string, string>,
   asked: Size | undefined,
 ): Size | undefined {
-  const [height, width] = [shape.at(-2), shape.at(-1)];
+  const [height, width] = [dims.at(-2), dims.at(-1)];
   if (typeof height === "number" && typeof width === "number" && height > 0 && width > 0) {
     if (asked !== undefined && (asked.width !== width || asked.height !== height)) {
       throw new DetectorError(
@@ -287,70 +266,62 @@ function sizeFor(
   return high === undefined ? undefined : { width: Number(wide), height: Number(high) };
 }
 
-/** As the session says, or where it leaves dimensions open as a run on black gives them. */
-async function outputsOf(place: Place, size: Size): Promise<ModelFacts["outputs"]> {
-  const said = place.session.outputMetadata.flatMap((output) =>
-    output.isTensor ? [{ name: output.name, type: output.type as string, dims: output.shape }] : [],
-  );
+/** As the file says, or where it leaves dimensions open as a run on black gives them. */
+async function outputsOf(
+  model: OnnxModel,
+  size: Size,
+  signal: AbortSignalLike | undefined,
+): Promise<ModelFacts["outputs"]> {
+  const said = model.outputs.map(({ name, dtype: type, dims }) => ({ name, type, dims }));
   const isWhole = (dims: readonly (number | string)[]): dims is readonly number[] =>
     dims.length > 0 && dims.every((dim) => typeof dim === "number" && dim > 0);
   if (said.every(({ dims }) => isWhole(dims))) return said as ModelFacts["outputs"];
   const black = { data: new Float32Array(3 * size.width * size.height), size };
-  const values = await place.lock.run(() => run(place, black, size));
+  const values = await run(model, black, { image: size, signal });
   // How many boxes a list has is what the image has: its rank is what counts.
   return said.map(({ name, type }) => ({ name, type, dims: values[name]?.dims ?? [] }));
 }
 
-/** Runs the model. -> all outputs that are tensors, as numbers. */
+/** Runs the model. -> its outputs, as numbers. */
 async function run(
-  { ort, session }: Place,
-  { data, size: { width, height } }: Pick<Prepared, "data" | "size">,
-  image: Size,
+  model: OnnxModel,
+  { data, size }: Pick<Prepared, "data" | "size">,
+  { image, signal }: { readonly image: Size; readonly signal: AbortSignalLike | undefined },
 ): Promise<Readonly<Record<string, Values>>> {
-  const input = imageInput(session);
-  const feeds: Record<string, OnnxValue> = {};
-  for (const other of session.inputMetadata) {
-    if (!other.isTensor || other.name === input.name) continue;
-    feeds[other.name] = companion(ort, other, { width, height }, image);
-  }
-  const dims = [...(input.shape.length === 4 ? [1] : []), 3, height, width];
-  feeds[input.name] = new ort.Tensor("float32", data, dims);
-  let answers: InferenceSession.ReturnType;
-  try {
-    answers = await session.run(feeds);
-  } catch (cause) {
-    throw new BackendError("run-failed", `ONNX Runtime could not run the detector: ${messageOf(cause)}`, { cause });
-  }
-  const values: Record<string, Values> = {};
-  for (const [name, tensor] of Object.entries(answers)) {
-    if (!("dims" in tensor)) continue;
-    values[name] = { dims: tensor.dims, data: numbersOf(tensor.type, await tensor.getData()) };
-    tensor.dispose();
-  }
-  return values;
+  const input = imageInput(model);
+  const feeds: Record<string, HostTensor> = {};
+  for (const other of model.inputs) if (other.name !== input.name) feeds[other.name] = companion(other, size, image);
+  const dims = [...(input.dims.length === 4 ? [1] : []), 3, size.height, size.width];
+  feeds[input.name] = { dtype: "float32", dims, data };
+  const outputs = await model.run(feeds, signal && { signal });
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, tensor]) => [name, { dims: tensor.dims, data: numbersOf(tensor) }]),
+  );
 }
 
 /** What some models take beside the image. */
-function companion(ort: OrtRuntime, { name, type, shape }: TensorMetadata, input: Size, image: Size): Tensor {
-  const whole = (values: readonly number[], dims: readonly number[]): Tensor =>
-    type === "int64"
-      ? new ort.Tensor("int64", BigInt64Array.from(values.map(BigInt)), dims)
-      : new ort.Tensor("float32", Float32Array.from(values), dims);
+function companion({ name, dtype, dims }: OnnxValue, input: Size, image: Size): HostTensor {
+  const whole = (values: readonly number[], shape: readonly number[]): HostTensor =>
+    dtype === "int64"
+      ? { dtype, dims: shape, data: BigInt64Array.from(values.map(BigInt)) }
+      : { dtype: "float32", dims: shape, data: Float32Array.from(values) };
   if (name === "orig_target_sizes") return whole([image.width, image.height], [1, 2]);
   if (name === "pixel_mask") {
     // All of the input is image.
-    const [height, width] = [shape.at(-2), shape.at(-1)].map((dim, i) =>
+    const [height, width] = [dims.at(-2), dims.at(-1)].map((dim, i) =>
       typeof dim === "number" && dim > 0 ? dim : i === 0 ? input.height : input.width,
     ) as [number, number];
     return whole(new Array<number>(height * width).fill(1), [1, height, width]);
   }
   throw new DetectorError("layout-unknown", `the model takes ${name}, of which nothing is known`, {
-    details: { input: name, type, shape },
+    details: { input: name, dtype, dims },
   });
 }
 
-function numbersOf(type: string, data: Tensor["data"]): ArrayLike<number> {
-  return type === "int64" ? [...(data as BigInt64Array)].map(Number) : (data as Float32Array);
+function numbersOf({ dtype, data }: HostTensor): ArrayLike<number> {
+  if (dtype === "int64") return Array.from(data as BigInt64Array, Number);
+  if (dtype === "float16") return toFloat32(dtype, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return data as Float32Array;
 }
 
 function wantedOf(

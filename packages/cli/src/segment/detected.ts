@@ -156,21 +156,35 @@ async function readNames(given: string): Promise<readonly string[]> {
 /** A detector that holds what it runs on. */
 export type OpenDetector = Detector & { dispose(): Promise<void> };
 
-/** Rejects with a `DetectorError`, or as `loadDetector` does. */
+/** Rejects with a `DetectorError`, or as `openDetector` of backend-ort does. */
 export async function openDetector(work: DetectorWork, backend: BackendSettings): Promise<OpenDetector> {
   const { source, names: labels, conf, iou, imgsz, maxDet, classes } = work;
   const limits = { ...(conf !== undefined && { conf }), ...(maxDet !== undefined && { maxDet }) };
   if (source.kind === "pipeline") return openPipeline(source.model, source.texts, limits);
-  const { loadDetector } = await import("@masklet/backend-ort/node");
-  return loadDetector(source.path, {
-    ...limits,
-    ...(iou !== undefined && { iou }),
-    ...(imgsz !== undefined && { imgsz }),
-    ...(labels !== undefined && { labels }),
-    ...(source.layout !== undefined && { layout: source.layout }),
-    ...(classes !== undefined && { classes: classes.map((one) => (/^\d+$/.test(one) ? Number(one) : one)) }),
-    ...(backend.name === "ort" && backend.threads !== undefined && { threads: backend.threads }),
-  });
+  const { createOrtBackend, openDetector: open } = await import("@masklet/backend-ort/node");
+  // Also where masks are computed by another backend.
+  const ort = await createOrtBackend(
+    backend.name === "ort" && backend.threads !== undefined ? { threads: backend.threads } : {},
+  );
+  try {
+    const detector = await open(source.path, {
+      backend: ort,
+      ...limits,
+      ...(iou !== undefined && { iou }),
+      ...(imgsz !== undefined && { imgsz }),
+      ...(labels !== undefined && { labels }),
+      ...(source.layout !== undefined && { layout: source.layout }),
+      ...(classes !== undefined && { classes: classes.map((one) => (/^\d+$/.test(one) ? Number(one) : one)) }),
+    });
+    return {
+      labels: detector.labels,
+      detect: (image, options) => detector.detect(image, options),
+      dispose: () => ort.dispose(),
+    };
+  } catch (error) {
+    await ort.dispose();
+    throw error;
+  }
 }
 
 /** What is used of `@huggingface/transformers`. */
