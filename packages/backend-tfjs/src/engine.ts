@@ -57,6 +57,37 @@ function keepTidy(tf: Tensorflow): void {
   env.set("WEBGL_USE_SHAPES_UNIFORMS", true);
 }
 
+/** The part of the WebGL engine that runs shaders. */
+interface ShaderRunner {
+  runWebGLProgram(
+    program: { userCode: string },
+    inputs: readonly { readonly shape: readonly number[] }[],
+    ...rest: unknown[]
+  ): unknown;
+}
+
+const mended = new WeakSet<ShaderRunner>();
+
+/**
+ * Gives inputs that are longer than a texture shaders of their own. A shader is kept for all shapes of a rank, and reads
+ * a matrix row by row where its texture has the matrix's shape; whether it has is part of the key that it is found by for
+ * inputs of two dimensions, and is forgotten for those of three or four that are matrices but for dimensions of one. One
+ * made for [1, 4096, 64] then reads other elements of [1, 66002, 64] than it was asked for.
+ */
+function apartByLength(runner: ShaderRunner, side: number): void {
+  if (mended.has(runner)) return;
+  mended.add(runner);
+  const run = runner.runWebGLProgram.bind(runner);
+  runner.runWebGLProgram = (program, inputs, ...rest) => {
+    // In textures' sides; packed tensors have room for two.
+    const lengths = inputs.map(({ shape }) => Math.max(...shape) / side);
+    if (lengths.some((length) => length > 1)) {
+      program.userCode += `\n// ${lengths.map((length) => Math.min(Math.ceil(length), 3))}`;
+    }
+    return run(program, inputs, ...rest);
+  };
+}
+
 /** A started engine of TensorFlow.js. */
 export class Engine {
   readonly tf: Tensorflow;
@@ -84,7 +115,10 @@ export class Engine {
     this.#backend = tf.engine().backend;
     // In Node the cpu engine would advertise another package on stderr.
     if ("firstUse" in this.#backend) this.#backend.firstUse = false;
-    if (this.#name === "webgl") keepTidy(tf);
+    if (this.#name === "webgl") {
+      keepTidy(tf);
+      apartByLength(this.#backend as unknown as ShaderRunner, tf.env().getNumber("WEBGL_MAX_TEXTURE_SIZE"));
+    }
     if (this.#name !== "webgpu") return;
     this.#device = webgpuDevice(tf);
     this.#device?.lost.then(({ reason, message }) => {
