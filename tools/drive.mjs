@@ -135,7 +135,7 @@ const tests = [
     needs: [install.name],
     run() {
       node(["tools/turbo.mjs", "run", "typecheck"]);
-      node([join(modules, "typescript", "bin", "tsc"), "-p", "tools"]);
+      node([join(modules, "typescript-7", "bin", "tsc"), "-p", "tools"]);
     },
   },
   build,

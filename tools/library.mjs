@@ -7,7 +7,7 @@ import process from "node:process";
 import { root } from "./host.mjs";
 
 rmSync("dist", { recursive: true, force: true });
-const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+const tsc = join(root, "node_modules", "typescript-7", "bin", "tsc");
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
 
