@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
@@ -21,9 +22,11 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"],
           exclude: ["**/*.golden.test.ts", "**/*.browser.test.ts", "**/*.install.test.ts", "**/node_modules/**"],
           env: quiet,
+          // A core is left over by default: one of two, where half of the time is spent waiting for processes.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           // Machines are shared, and some tests start processes or compile models.
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
