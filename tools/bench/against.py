@@ -1,12 +1,15 @@
-"""Times in PyTorch, with Meta's own modules and random weights, what work.ts times: for `pnpm bench --against python`.
+"""Times in PyTorch, with the authors' own modules and random weights, what work.ts times: for `pnpm bench --against python`.
 
     python3 against.py configs/sam2.1/sam2.1_hiera_t.yaml --threads 2 [--runs 1]
+
+SAM 2 comes from Meta's package sam2, EdgeTAM from its repository's package of the same name, which has SAM 2's configs too
+and is taken first where PYTHONPATH names that repository; EfficientTAM from efficient_track_anything.
 
 With --everything N --checkpoint SAFETENSORS --image PATH it times Meta's SAM2AutomaticMaskGenerator with N points on a side
 instead, once, after a warm run with 4.
 
 The last line that it prints is {"torch": version, "peak": GFLOP/s, "milliseconds": {name: median of warm runs}},
-or {"skipped": why} where torch or Meta's package sam2 is missing. What a run reads lies ready when it begins.
+or {"skipped": why} where torch or that package is missing. What a run reads lies ready when it begins.
 """
 
 import argparse
@@ -38,17 +41,31 @@ try:
 except ImportError as error:
     finish({"skipped": f"{sys.executable} has no torch: {error}"})
 try:
-    from sam2.build_sam import build_sam2
+    if "efficienttam" in options.config:
+        package = "EfficientTAM's package efficient_track_anything"
+        from efficient_track_anything.build_efficienttam import build_efficienttam as build
+    elif "edgetam" in options.config:
+        package = "EdgeTAM's package sam2"
+        from sam2.build_sam import build_sam2 as build
+        from sam2.modeling.backbones import timm as trunk
+
+        # It would be downloaded, and weights make no difference to the time.
+        create = trunk.create_model
+        trunk.create_model = lambda name, **rest: create(name, **rest | {"pretrained": False})
+    else:
+        package = "Meta's package sam2"
+        from sam2.build_sam import build_sam2 as build
 except ImportError as error:
-    finish({"skipped": f"{sys.executable} has torch, but not Meta's package sam2: {error}"})
+    finish({"skipped": f"{sys.executable} has torch, but not {package}: {error}"})
 
 torch.set_num_threads(options.threads)
 torch.manual_seed(0)
-model = build_sam2(options.config, None, device="cpu")
+model = build(options.config, None, device="cpu")
 size = model.image_size
 cells = size // 16
 width = model.hidden_dim
 memory_width = model.mem_dim
+perceiver = getattr(model, "spatial_perceiver", None)
 
 
 def encode():
@@ -63,7 +80,9 @@ def clicks(count):
 def decode(count):
     """Point prompts through one run of the decoder, on one image's features."""
     features = torch.randn(1, width, cells, cells)
-    high_res = [torch.randn(1, width // 8, 4 * cells, 4 * cells), torch.randn(1, width // 4, 2 * cells, 2 * cells)]
+    high_res = None
+    if model.use_high_res_features_in_sam:
+        high_res = [torch.randn(1, width // 8, 4 * cells, 4 * cells), torch.randn(1, width // 4, 2 * cells, 2 * cells)]
     points = clicks(count)
 
     def run():
@@ -89,7 +108,10 @@ def remember():
     def run():
         mask = torch.nn.functional.interpolate(logits, size=(size, size), mode="bilinear", align_corners=False)
         mask = torch.sigmoid(mask) * model.sigmoid_scale_for_mem_enc + model.sigmoid_bias_for_mem_enc
-        return model.memory_encoder(features, mask, skip_mask_sigmoid=True)
+        memory = model.memory_encoder(features, mask, skip_mask_sigmoid=True)
+        if perceiver is None:
+            return memory
+        return perceiver(memory["vision_features"], memory["vision_pos_enc"][0])
 
     return run
 
@@ -97,13 +119,19 @@ def remember():
 def attend():
     current, current_pos = torch.randn(2, cells * cells, 1, width)
     pointer_tokens = POINTERS * width // memory_width
-    memory, memory_pos = torch.randn(2, MEMORIES * cells * cells + pointer_tokens, 1, memory_width)
+    tokens = cells * cells
+    more = {}
+    if perceiver is not None:
+        tokens = perceiver.num_latents + perceiver.num_latents_2d
+        more["num_spatial_mem"] = MEMORIES
+    memory, memory_pos = torch.randn(2, MEMORIES * tokens + pointer_tokens, 1, memory_width)
     return lambda: model.memory_attention(
         curr=current,
         curr_pos=current_pos,
         memory=memory,
         memory_pos=memory_pos,
         num_obj_ptr_tokens=pointer_tokens,
+        **more,
     )
 
 
@@ -118,13 +146,13 @@ def track(objects):
     remembered = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
 
     def step(features, frame):
-        levels, positions = features["backbone_fpn"], features["vision_pos_enc"]
+        _, levels, positions, sizes = model._prepare_backbone_features(features)
         return model.track_step(
             frame_idx=frame,
             is_init_cond_frame=frame == 0,
-            current_vision_feats=[level.flatten(2).permute(2, 0, 1) for level in levels],
-            current_vision_pos_embeds=[position.flatten(2).permute(2, 0, 1) for position in positions],
-            feat_sizes=[level.shape[-2:] for level in levels],
+            current_vision_feats=levels,
+            current_vision_pos_embeds=positions,
+            feat_sizes=sizes,
             point_inputs={"point_coords": points, "point_labels": labels} if frame == 0 else None,
             mask_inputs=None,
             output_dict=remembered,

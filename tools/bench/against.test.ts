@@ -24,8 +24,9 @@ test("against.py times the rows of the bench", () => {
   expect(names).toEqual(work.map(({ name }) => name));
 });
 
-test("Meta's package has no nano to compare with", async () => {
-  expect(await againstPython({ ...tiny, model: "nano" })).toEqual({ skipped: "Meta's package has no config for nano" });
+test("nano has nothing to be compared with", async () => {
+  const skipped = "no package of its authors has a config for nano";
+  expect(await againstPython({ ...tiny, model: "nano" })).toEqual({ skipped });
 });
 
 test("no interpreter", async () => {
@@ -61,6 +62,16 @@ describe.skipIf(process.platform === "win32")("a shell script as the interpreter
       "50.00 times as fast",
     ]);
     expect(besideRow({ ...row, name: "encode one memory" }, against)).toEqual(["", ""]);
+  });
+
+  test.each([
+    ["base-plus", "configs/sam2.1/sam2.1_hiera_b+.yaml"],
+    ["edgetam", "configs/edgetam.yaml"],
+    ["efficienttam-s-1", "configs/efficienttam/efficienttam_s_1.yaml"],
+    ["efficienttam-ti-512", "configs/efficienttam/efficienttam_ti_512x512.yaml"],
+  ])("%s is its authors' %s", async (model, config) => {
+    const python = interpreter('echo "{\\"skipped\\": \\"$2\\"}"');
+    expect(await againstPython({ ...tiny, model, python })).toEqual({ skipped: config });
   });
 
   test("what it lacks is told, and nothing stands beside the rows", async () => {

@@ -1,12 +1,20 @@
-/** The same work in PyTorch, with Meta's own modules, where there is a Python that has them. */
+/** The same work in PyTorch, with the authors' own modules, where there is a Python that has them. */
 import { type ExecFileException, execFile, spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Against, Row } from "./report.ts";
 
-/** Meta's configs. */
-const configs: Readonly<Record<string, string>> = { tiny: "t", small: "s", "base-plus": "b+", large: "l" };
+const hiera: Readonly<Record<string, string>> = { tiny: "t", small: "s", "base-plus": "b+", large: "l" };
+
+/** The authors' config of a model; whose it is tells its folder. */
+function configOf(model: string): string | undefined {
+  const size = hiera[model];
+  if (size !== undefined) return `configs/sam2.1/sam2.1_hiera_${size}.yaml`;
+  if (model === "edgetam") return "configs/edgetam.yaml";
+  if (!model.startsWith("efficienttam-")) return undefined;
+  return `configs/efficienttam/${model.replaceAll("-", "_").replace(/_512$/, "_512x512")}.yaml`;
+}
 
 export interface AgainstOptions {
   /** As in `pnpm bench --model`. */
@@ -22,13 +30,13 @@ export interface AgainstOptions {
 
 /** Runs against.py. Whatever keeps it from measuring is a sentence, not an error: the bench has its own rows to print. */
 export async function againstPython({ model, threads, python, everything, signal }: AgainstOptions): Promise<Against> {
-  const config = configs[model];
-  if (config === undefined) return { skipped: `Meta's package has no config for ${model}` };
+  const config = configOf(model);
+  if (config === undefined) return { skipped: `no package of its authors has a config for ${model}` };
   const candidates = python === undefined ? ["python3", "python"] : [python];
   const path = candidates.find((candidate) => spawnSync(candidate, ["--version"]).status === 0);
   if (path === undefined) return { skipped: `${candidates.join(" and ")} did not start; --python names a Python` };
   const script = fileURLToPath(new URL("against.py", import.meta.url));
-  const args = [script, `configs/sam2.1/sam2.1_hiera_${config}.yaml`, "--threads", String(threads)];
+  const args = [script, config, "--threads", String(threads)];
   if (everything !== undefined) {
     const { points, checkpoint, image } = everything;
     args.push("--everything", String(points), "--checkpoint", checkpoint, "--image", image);
