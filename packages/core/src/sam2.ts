@@ -52,6 +52,7 @@ export class Sam2<Source = never> {
   readonly #weights: WeightStore;
   readonly #compiled = new Map<GraphName, Promise<Executable>>();
   #disposing: Promise<void> | undefined;
+  #sha256: Promise<string | undefined> | undefined;
 
   private constructor(
     weights: WeightStore,
@@ -103,6 +104,16 @@ export class Sam2<Source = never> {
   /** The backend's name, "ort" for instance. */
   get backendName(): string {
     return this.#backend.name;
+  }
+
+  /**
+   * The SHA-256 of the checkpoint, lower-case hexadecimal, computed once: which weights these are, wherever they lie.
+   * `undefined` where nobody can tell: weights that came from no file, one that is gone, a Blob of more than 256 MiB, a page
+   * that is not secure.
+   */
+  sha256(): Promise<string | undefined> {
+    this.#sha256 ??= (async () => this.#weights.sha256?.())().catch(() => undefined);
+    return this.#sha256;
   }
 
   /**

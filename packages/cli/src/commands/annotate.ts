@@ -293,6 +293,8 @@ interface Task {
 /** What was done, as JSON. */
 interface Report {
   readonly version: string;
+  /** Which model made the masks: its name and its checkpoint's hash. Nothing where none has run. */
+  readonly model?: unknown;
   readonly pictures: number;
   /** By this run. */
   readonly annotated: number;
@@ -361,7 +363,14 @@ class Run {
     const done = await this.#finish(tasks, state, todo.length);
     const taken = new Set(images.values());
     const withoutPicture = this.#base.images.filter((image) => !taken.has(image)).map(({ file }) => file);
-    const report: Report = { version, pictures: items.length, ...done, withoutPicture };
+    const made = await state.model();
+    const report: Report = {
+      version,
+      ...(made !== undefined && { model: made }),
+      pictures: items.length,
+      ...done,
+      withoutPicture,
+    };
     if (json) await print(this.#host, `${JSON.stringify(report)}\n`);
     if (reportFile !== undefined) await writeFileAtomic(reportFile, `${JSON.stringify(report, undefined, 2)}\n`);
     this.#summarize(report);

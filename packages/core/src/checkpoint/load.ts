@@ -23,7 +23,8 @@ export async function openCheckpoint(
 ): Promise<WeightStore> {
   const head = await source.read(0, Math.min(source.size, 16), options);
   const read = sniff(source, head);
-  return weightStore(source.name, withOfficialNames(withoutWrappers(await read(source, options))));
+  const store = weightStore(source.name, withOfficialNames(withoutWrappers(await read(source, options))));
+  return { ...store, sha256: async () => source.sha256?.() };
 }
 
 function sniff(source: ByteSource, head: Uint8Array): typeof readPytorch {
