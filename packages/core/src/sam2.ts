@@ -120,7 +120,9 @@ export class Sam2<Source = never> {
    * One of the model's graphs, compiled when it is first asked for, and again where a run has broken it. Aborting rejects
    * at once; the compilation goes on for whoever asks next.
    */
-  async executable(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
+  async executable(name: GraphName, options: CompileGraphOptions = {}): Promise<Executable> {
+    checkKeys("executable", options, compileKeys);
+    const { signal, onProgress } = options;
     this.#requireAlive();
     const known = this.#compiled.get(name);
     const compiled =
@@ -213,7 +215,7 @@ export async function loadSam2<Source = never>(
   const open = async (): Promise<WeightStore> => {
     try {
       options.signal?.throwIfAborted();
-      return await openCheckpoint(bytes, options);
+      return await openCheckpoint(bytes, options.signal && { signal: options.signal });
     } catch (error) {
       await bytes.close?.();
       throw error;
@@ -244,6 +246,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   checkAwaited("loadSam2", "the backend", options.backend);
 }
 
+const compileKeys: Keys<CompileGraphOptions> = { signal: true, onProgress: true };
 const loadKeys: Keys<LoadOptions> = {
   backend: true,
   dtype: true,

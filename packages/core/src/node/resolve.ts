@@ -4,6 +4,7 @@ import { CheckpointError } from "../errors.ts";
 import { isPresetName, type PresetName, presets } from "../model/config.ts";
 import { officialUrl, presetNamed, presetsIn, published } from "../model/published.ts";
 import { nearest } from "../nearest.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { homeFolder } from "./files.ts";
 
 /** Where a model's files are on this machine. */
@@ -24,6 +25,8 @@ export interface ResolveOptions {
   readonly cacheDir?: string;
 }
 
+export const resolveKeys: Keys<ResolveOptions> = { env: true, cacheDir: true };
+
 /** A published model in the Hugging Face cache. */
 export interface CachedModel extends ModelFiles {
   readonly name: PresetName;
@@ -40,6 +43,7 @@ export interface CachedModel extends ModelFiles {
  * "not-downloaded" says which file to put where and from which address, "not-found" what was looked for.
  */
 export async function resolveModel(nameOrPath: string, options: ResolveOptions): Promise<ModelFiles> {
+  checkKeys("resolveModel", options, resolveKeys);
   const name = presetNamed(nameOrPath);
   if (name !== undefined) {
     const cache = options.cacheDir ?? cacheFolder(options.env);
