@@ -6,21 +6,18 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { ortVersion } from "./ort-version.ts";
 
 const { platform, arch } = process;
 
-/** Where the project's runtime is, if it is there in the version that is wanted. */
-function installed(): string | undefined {
-  try {
-    const path = createRequire(join(process.cwd(), "package.json")).resolve("onnxruntime-node/package.json");
-    return JSON.parse(readFileSync(path, "utf8")).version === ortVersion ? dirname(path) : undefined;
-  } catch {
-    return undefined;
-  }
+/** Where the project's runtime is, in this folder or one around it, if it has the version that is wanted. */
+function installed(place = process.cwd()): string | undefined {
+  const found = join(place, "node_modules", "onnxruntime-node");
+  const about = join(found, "package.json");
+  if (existsSync(about)) return JSON.parse(readFileSync(about, "utf8")).version === ortVersion ? found : undefined;
+  return dirname(place) === place ? undefined : installed(dirname(place));
 }
 
 function fail(problem: string): never {

@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
-import { copyFile, type FileHandle, link, mkdir, open, rename, rm, stat, statfs, symlink } from "node:fs/promises";
+import { copyFile, link, mkdir, open, rename, rm, stat, statfs, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { withoutQuery } from "../../checkpoint/http-error.ts";
 import { DownloadError } from "../../errors.ts";
@@ -151,8 +151,18 @@ async function fetchPart(
   }
 }
 
+/** What `writeAll` needs of a `FileHandle`, without Node's types. */
+interface Writable {
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+}
+
 /** Writes all bytes at a position; the system may take them in parts. */
-export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeAll(handle: Writable, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
   }
