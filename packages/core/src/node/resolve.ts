@@ -91,8 +91,26 @@ export async function listCachedModels(env: Environment, cacheDir?: string): Pro
 
 /** Which of the published names was probably meant, as the end of a sentence. */
 export function meant(name: string): string {
-  const found = nearest(name.replace(/^facebook\//, "").replace(/\.pt$/, ""), [...Object.keys(presets), "nano"]);
+  const names = [...Object.keys(presets), "nano"];
+  const word = name.replace(/^facebook\//, "").replace(/\.(pt|pth|safetensors)$/, "");
+  const found = nearest(word, names) ?? shortFor(word, names);
   return found === undefined ? "" : `; did you mean ${found}?`;
+}
+
+/**
+ * The first of the names whose words begin with all of these, in their order: `sam2.1_t` and `tiny` leave out the rest.
+ * What has a digit is meant as it is.
+ */
+function shortFor(text: string, names: readonly string[]): string | undefined {
+  const words = (name: string): readonly string[] => name.toLowerCase().split(/[^a-z0-9.]+/);
+  const wanted = words(text).filter((one) => one !== "");
+  if (!wanted.some(({ length }) => length > 2)) return undefined;
+  const fits = (word: string, short: string): boolean => (/\d/.test(short) ? word === short : word.startsWith(short));
+  return names.find((name) => {
+    let next = 0;
+    for (const word of words(name)) if (next < wanted.length && fits(word, wanted[next] as string)) next++;
+    return next === wanted.length;
+  });
 }
 
 /**
