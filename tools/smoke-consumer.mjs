@@ -27,7 +27,8 @@ for (const name of readdirSync(scope)) {
     }
     console.log(`${specifier}: ${names.length} exports`);
   }
-  for (const path of Object.values(bin ?? {})) {
+  for (const [command, path] of Object.entries(bin ?? {})) {
+    if (command !== "masklet") continue; // that of @masklet/backend-ort installs something
     const args = [
       join(scope, name, String(path)),
       "segment",

@@ -5,6 +5,7 @@ import {
   bytesSource,
   type Capabilities,
   type CompileOptions,
+  checkKeys,
   type DeviceTensor,
   DeviceTensors,
   elementCount,
@@ -15,6 +16,7 @@ import {
   type OpValue,
   type PreparedGraph,
   prepareGraph,
+  signalKeys,
   validateGraph,
   type WeightStore,
 } from "@masklet/core/backend";
@@ -108,10 +110,9 @@ class HostedBackend implements OrtBackend {
     }
   }
 
-  async openModel(
-    source: ByteSource | Uint8Array,
-    { signal }: Pick<CompileOptions, "signal"> = {},
-  ): Promise<OnnxModel> {
+  async openModel(source: ByteSource | Uint8Array, options: Pick<CompileOptions, "signal"> = {}): Promise<OnnxModel> {
+    checkKeys("openModel", options, signalKeys);
+    const { signal } = options;
     const bytes = source instanceof Uint8Array ? bytesSource(source) : source;
     const model = await openOnnxModel(this.#host, bytes, {
       alive: () => this.#requireAlive("openModel"),

@@ -1,4 +1,5 @@
 import { BackendError } from "@masklet/core/backend";
+import { ortVersion } from "./ort-version.ts";
 
 /** The error for a device that is not there; says what is. */
 export function deviceUnavailable(
@@ -14,9 +15,6 @@ export function deviceUnavailable(
     { cause, details: { device, available } },
   );
 }
-
-/** The version of both runtimes that is tested, and that package.json asks for. */
-const version = "1.30.0";
 
 /** A runtime that cannot be imported, in words. */
 export interface Missing {
@@ -34,7 +32,7 @@ export function runtimeMissing(
   cause: unknown,
   { name, problem = `cannot be loaded: ${messageOf(cause)}`, install = "npm install", instead }: Missing,
 ): BackendError {
-  const command = install === false ? undefined : `${install} ${name}@${version}`;
+  const command = install === false ? undefined : `${install} ${name}@${ortVersion}`;
   const remedies = [command && `install it (${command})`, instead, "hand over a runtime as `ort`"].filter(Boolean);
   return new BackendError("runtime-missing", `${name} ${problem}; ${remedies.join(", or ")}`, {
     cause,

@@ -94,6 +94,7 @@ export async function createOrtBackend(options: OrtNodeOptions = {}): Promise<Or
 
 /** The devices that `createOrtBackend` would accept on this machine, by trying each on a model of one node. */
 export async function availableDevices(options: Pick<OrtNodeOptions, "ort"> = {}): Promise<readonly OrtNodeDevice[]> {
+  checkKeys("availableDevices", options, { ort: true });
   const ort = options.ort ?? (await loadRuntime());
   const found: OrtNodeDevice[] = [];
   for (const device of devices) if ((await whyNot(ort, device)) === undefined) found.push(device);

@@ -9,6 +9,7 @@ import {
   type Keys,
   resizeBilinear,
   resizeImageAntialiased,
+  signalKeys,
   toFloat16,
   toFloat32,
 } from "@masklet/core/backend";
@@ -78,7 +79,9 @@ class ModelFinder implements OnnxSubjectFinder {
     this.nonCommercial = this.#facts.nonCommercial;
   }
 
-  async find(image: RawImage, { signal }: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+  async find(image: RawImage, given: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+    checkKeys("find", given, signalKeys);
+    const { signal } = given;
     const [input, output] = [this.#model.inputs[0] as OnnxValue, this.#model.outputs[0] as OnnxValue];
     const [width, height] = sizeFor(image, input, this.#facts);
     const planes = normalised(resizeImageAntialiased(image, { width, height }), this.#facts);

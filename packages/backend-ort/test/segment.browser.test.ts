@@ -31,6 +31,7 @@ test("a click on a picture that is shown at half its size", async () => {
   const backend = await createOrtBackend({ device: "wasm" });
   const found = await segment(picture, { points: [point] }, { ...nano, backend });
   expect([found.rough, found.model.name, found.mask.width]).toEqual([true, "sam2.1-hiera-nano", 640]);
+  expect(found.model.sha256).toMatch(/^[0-9a-f]{64}$/);
   expect(found.predictedIou).toBeGreaterThan(0.8);
   const cut = await createImageBitmap(await found.cutout({ crop: true }));
   expect(Math.abs(cut.width - 180)).toBeLessThan(20);

@@ -48,6 +48,7 @@ export async function createTfjsBackend(options: TfjsNodeOptions = {}): Promise<
 
 /** The engines that `createTfjsBackend` would accept on this machine, by starting each. */
 export async function availableEngines(options: Pick<TfjsNodeOptions, "tf"> = {}): Promise<readonly TfjsNodeEngine[]> {
+  checkKeys("availableEngines", options, { tf: true });
   return (await startable(candidates(options), pause)) as readonly TfjsNodeEngine[];
 }
 

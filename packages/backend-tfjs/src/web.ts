@@ -48,6 +48,8 @@ export async function createTfjsBackend(options: TfjsWebOptions = {}): Promise<T
 export async function availableEngines(
   options: Omit<TfjsWebOptions, "engine"> = {},
 ): Promise<readonly TfjsWebEngine[]> {
+  const { engine: _, ...known } = webKeys;
+  checkKeys("availableEngines", options, known);
   return (await startable(candidates(options), pause)) as readonly TfjsWebEngine[];
 }
 

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { type Environment, type ImageWarning, MaskletError } from "@masklet/core/node";
+import { UsageError } from "./usage.ts";
 
 /** What a command sees of the process it runs in. */
 export interface Host {
@@ -45,6 +46,7 @@ export function onceEach(say: (problem: string) => void): (warning: ImageWarning
 /** An error's message and code; of one that nobody foresaw also where it happened. */
 export function describeError(error: unknown): string {
   if (error instanceof MaskletError) return `${error.message.replace(calledFunction, "")} [${error.code}]`;
+  if (error instanceof UsageError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -28,7 +28,11 @@ export class MaskPictures {
   }
 
   /** The mask of a prompt that has one. Rejects as `read`, with a `UsageError` where its label is not there or not said. */
-  async maskOf({ id, mask, maskLabel }: ObjectPrompt & { readonly mask: string }): Promise<Mask> {
+  async maskOf({
+    id,
+    mask,
+    maskLabel,
+  }: Pick<ObjectPrompt, "id" | "maskLabel"> & { readonly mask: string }): Promise<Mask> {
     const picture = await this.read(mask);
     const { labels } = picture;
     if (maskLabel !== undefined && !labels.includes(maskLabel)) {
@@ -47,7 +51,7 @@ export class MaskPictures {
 
 /**
  * The options with a `--mask` for each label where one without an ID names a picture that has several: the label is then
- * the ID. Rejects as `MaskPictures.read`, with a `UsageError` for labels that are no IDs.
+ * the ID. Rejects as `MaskPictures.maskOf`, with a `UsageError` for labels that are no IDs.
  */
 export async function eachLabel(
   options: readonly PromptOption[],
@@ -57,8 +61,13 @@ export async function eachLabel(
   const each = await Promise.all(
     options.map(async (option): Promise<readonly PromptOption[]> => {
       if (option.name !== "mask") return [option];
-      const { text, id } = syntax.split(option);
-      if (id !== undefined || text === "") return [option];
+      const { text, id, label } = syntax.split(option);
+      if (text === "") return [option];
+      if (id !== undefined) {
+        // Said now, not with the first image.
+        await pictures.maskOf({ id, mask: text, ...(label !== undefined && { maskLabel: label }) });
+        return [option];
+      }
       const { labels } = await pictures.read(text);
       if (labels.length === 1) return [option];
       const wrong = labels.find((label) => !syntax.isId(String(label)));

@@ -1,9 +1,9 @@
-/** The options of every command that computes: which model, and where. */
+/** Options that several commands have: which model to compute with and where, what is read, and what is printed. */
 import type { OrtNodeDevice } from "@masklet/backend-ort/node";
 import type { TfjsNodeEngine } from "@masklet/backend-tfjs/node";
-import { type Precision, precisions } from "@masklet/core/node";
+import { type ImagePredictorOptions, type Precision, precisions } from "@masklet/core/node";
 import type { BackendSettings } from "./models.ts";
-import { choiceOption, listed, numberOption, type OneOption, UsageError } from "./usage.ts";
+import { choiceOption, commonOptions, listed, numberOption, type OneOption, UsageError } from "./usage.ts";
 
 const backends = ["ort", "tfjs", "reference"] as const;
 const devices: readonly OrtNodeDevice[] = ["cpu", "webgpu", "cuda", "coreml", "dml"];
@@ -52,12 +52,54 @@ export const modelOptions: Readonly<
   },
 };
 
-/** Of pictures and videos that are read. */
-export const maxPixelsOption = {
-  type: "string",
-  value: "N",
-  help: "Take images and frames of at most N pixels, width times height. Default: 134217728.",
+/** Of commands that read pictures or videos. */
+export const computeOptions: typeof modelOptions & Readonly<Record<"max-pixels", OneOption<"string">>> = {
+  ...modelOptions,
+  "max-pixels": {
+    type: "string",
+    value: "N",
+    help: "Take images and frames of at most N pixels, width times height. Default: 134217728.",
+  },
+};
+
+/** The value of `--max-pixels`. Throws a `UsageError`. */
+export function maxPixelsOf(values: { readonly "max-pixels"?: string | undefined }): number | undefined {
+  return numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true });
+}
+
+export const boxFormatOption = {
+  "box-format": {
+    type: "string",
+    value: "NAME",
+    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
+  },
 } as const;
+
+/** Of commands that write files for each picture. */
+export const resultOptions = {
+  output: {
+    type: "string",
+    short: "o",
+    value: "DIR",
+    help: "Where results go, the current folder if not given. With - the only result goes to standard output.",
+  },
+  "skip-existing": {
+    type: "boolean",
+    help: "Leave out images whose results are all there already: to go on where a run was stopped.",
+  },
+  json: {
+    type: "boolean",
+    help: "Print each image's record on standard output, one a line. Without -o and --format nothing else is written.",
+  },
+  crop: { type: "boolean", help: "Cut cutouts down to the object." },
+  padding: { type: "string", value: "N", help: "With --crop: leave N pixels around the object." },
+  webp: { type: "boolean", help: "Write cutouts as WebP." },
+} as const;
+
+export const otherOptions: Readonly<Record<"quiet" | "help", OneOption<"boolean">>> = {
+  quiet: { type: "boolean", short: "q", help: "Print errors only, and what was asked for on standard output." },
+  ...commonOptions,
+};
 
 /** How masks are made of what the model says. */
 export const maskOptions = {
@@ -69,6 +111,18 @@ export const maskOptions = {
     help: "Remove specks of at most N low-resolution pixels. Default 0.",
   },
 } as const;
+
+/** Throws a `UsageError`. */
+export function maskSettings(
+  values: { readonly [K in keyof typeof maskOptions]?: string | undefined },
+): Required<Pick<ImagePredictorOptions, "maskThreshold" | "maxHoleArea" | "maxSpeckArea">> {
+  const area = { min: 0, integer: true } as const;
+  return {
+    maskThreshold: numberOption("--mask-threshold", values["mask-threshold"], {}) ?? 0,
+    maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
+    maxSpeckArea: numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0,
+  };
+}
 
 /** What `parseArgs` makes of `modelOptions`. */
 export type ModelValues = { readonly [K in ModelOption]?: string | undefined } & {

@@ -238,8 +238,8 @@ function parseBox(value: string, text: string, { suffix, boxFormat = "xyxy" }: P
   if (numbers.length !== 4 || numbers.includes(undefined)) {
     throw new UsageError(`--box takes ${shape} with ${suffix}, got "${value}"`);
   }
-  const box = cornersOf(numbers as Coordinate[], boxFormat);
-  if (box !== undefined && isOrdered(box)) return box;
+  const box = cornersOf(numbers, boxFormat);
+  if (box !== undefined) return box;
   if (boxFormat === "xywh") {
     const problem = "with W and H more than 0, each in pixels or percents as its X or Y";
     throw new UsageError(`--box takes X,Y,W,H ${problem}, got "${value}"`);
@@ -249,13 +249,14 @@ function parseBox(value: string, text: string, { suffix, boxFormat = "xyxy" }: P
   );
 }
 
-/** A box's four numbers as corners; `undefined` where a corner and the size are not in the same unit. */
-export function cornersOf(numbers: readonly Coordinate[], format: BoxFormat): Corners | undefined {
-  const [x0, y0, x, y] = numbers as readonly [Coordinate, Coordinate, Coordinate, Coordinate];
-  if (format === "xyxy") return { x0, y0, x1: x, y1: y };
-  if (x.percent !== x0.percent || y.percent !== y0.percent) return undefined;
+/** A box's four numbers as corners; `undefined` for what is no box, or whose corner and size are not in the same unit. */
+export function cornersOf(numbers: readonly (Coordinate | undefined)[], format: BoxFormat): Corners | undefined {
+  const [x0, y0, x, y, ...more] = numbers;
+  if (x0 === undefined || y0 === undefined || x === undefined || y === undefined || more.length > 0) return undefined;
   const end = (start: Coordinate, size: Coordinate): Coordinate => ({ ...start, value: start.value + size.value });
-  return { x0, y0, x1: end(x0, x), y1: end(y0, y) };
+  const isSize = x.percent === x0.percent && y.percent === y0.percent;
+  const corners = format === "xyxy" ? { x0, y0, x1: x, y1: y } : { x0, y0, x1: end(x0, x), y1: end(y0, y) };
+  return (format === "xyxy" || isSize) && isOrdered(corners) ? corners : undefined;
 }
 
 /** Says of a box that leaves an image of `size` by more than a pixel that another format may be meant; else nothing. */
@@ -271,7 +272,7 @@ export function boxNote({ box }: ObjectPrompt, size: Size, format: BoxFormat): s
 }
 
 /** Whether a box has its first corner above and left of the other; where pixels and percents are mixed, the image tells. */
-export function isOrdered({ x0, y0, x1, y1 }: Corners): boolean {
+function isOrdered({ x0, y0, x1, y1 }: Corners): boolean {
   const ordered = (low: Coordinate, high: Coordinate): boolean =>
     low.percent !== high.percent || low.value < high.value;
   return ordered(x0, x1) && ordered(y0, y1);

@@ -45,6 +45,17 @@ test("an address without a picture", async () => {
   expect(result.code).toBe(1);
 });
 
+test("what is no picture is called by its address, and no other kind of address is taken", async () => {
+  files.set("/page.png", new TextEncoder().encode("<html>"));
+  const line = ["--point", "1,2", "-m", "nano", "--json"];
+  const page = await cli(["segment", `${address}/page.png`, ...line]);
+  expect(page.stderr).toMatch(/^masklet segment: http:\S+page\.png is of no known format/);
+  for (const command of ["segment", "track"]) {
+    const other = await cli([command, "s3://bucket/a.mp4", ...line, ...(command === "track" ? ["-o", folder] : [])]);
+    expect(other.stderr).toMatch(/^masklet \w+: s3:\/\/bucket\/a\.mp4: only http and https addresses are fetched/);
+  }
+});
+
 test("a folder: all its images, by their numbers", async () => {
   const result = await cli(["segment", clip, "--box", "10%,40%,15%,60%", "-m", "nano", "--json"]);
   expect(result.code).toBe(0);
@@ -85,7 +96,9 @@ describe.runIf(hasFfmpeg)("videos", () => {
       "-o",
       join(folder, "no"),
     ]);
-    expect(result.stderr).toContain("[not-a-video]");
+    expect(result.stderr).toMatch(
+      /^masklet track: http:\S+text\.mp4 cannot be read as a video: (?!.*masklet-video).*\[not/,
+    );
     expect(leftOver()).toEqual(before);
   });
 

@@ -108,7 +108,15 @@ test("boxes become masks and keep everything else; what has no box stays", async
     expect(one).toMatchObject({ predicted_iou: expect.any(Number), stability_score: expect.any(Number) });
   }
   expect([polygon.segmentation, crowd.segmentation, outside.segmentation]).toEqual([square, [], []]);
-  expect(json("report.json")).toMatchObject({ pictures: 3, annotated: 2, failed: [], left: 0, objects: 5, masks: 3 });
+  expect(json("report.json")).toMatchObject({
+    model: { name: "sam2.1-hiera-nano", sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    pictures: 3,
+    annotated: 2,
+    failed: [],
+    left: 0,
+    objects: 5,
+    masks: 3,
+  });
 });
 
 test("a finished run has nothing to do, whatever the model; one with other settings is refused", async () => {

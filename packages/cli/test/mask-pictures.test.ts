@@ -103,3 +103,12 @@ test("what is to be said of a mask's picture is said, once", async () => {
   const { code, stderr } = await track(clip, "cut", "--mask", at("cut.jpg"), "--count", "1");
   expect([code, stderr.match(/masklet track: .*cut\.jpg: the JPEG lacks its end marker/g)?.length]).toEqual([0, 1]);
 });
+
+test("a label that is not there is wrong usage, before any image is read", async () => {
+  const line = ["segment", join(clip, "00000.jpg"), "none.png", "--mask", `${at("map.png")}#5=1`];
+  const { code, stderr } = await cli([...line, "-m", "nano", "--json"]);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringMatching(/^masklet segment: --mask \S+#5=1: the picture has no label 5, only the labels 1, 2\nTry "/),
+  ]);
+});

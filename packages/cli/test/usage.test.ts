@@ -194,7 +194,7 @@ test("every option of segment is in its help", async () => {
     ...["crop-overlap-ratio", "crop-n-points-downscale-factor", "min-mask-region-area", "use-m2m"],
     ...["no-multimask-output", "region", "known", "adaptive"],
     ...["detector", "text", "text-model", "detector-layout", "names", "conf", "iou", "imgsz", "max-det", "classes"],
-    ...["output", "format", "skip-existing", "json", "crop", "padding", "feather", "webp"],
+    ...["format", "output", "skip-existing", "json", "crop", "padding", "webp", "feather"],
     ...["output-mode", "label-order", "tolerance"],
     ...["model", "offline", "config", "dtype", "backend", "device", "threads", "model-cache"],
     ...["max-pixels", "mask-threshold", "max-hole-area", "max-speck-area"],

@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from "./abort.ts";
 import { MaskletError, PromptError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 
@@ -33,8 +34,21 @@ export function checkInteger(
   checkOption(where, option, `an integer ${range}`, holds);
 }
 
+/** `checkOption` for one of some words, where it is given. */
+export function checkChoice(
+  where: string,
+  option: Readonly<Record<string, unknown>>,
+  choices: readonly string[],
+): void {
+  const holds = Object.values(option).every((value) => value === undefined || choices.some((one) => one === value));
+  checkOption(where, option, `one of ${choices.join(", ")}`, holds);
+}
+
 /** Every key of an options object: the compiler asks for those that are missing, and for no others. */
 export type Keys<T> = { readonly [K in keyof T]-?: true };
+
+/** Of what can be aborted, and no more. */
+export const signalKeys: Keys<{ readonly signal?: AbortSignalLike }> = { signal: true };
 
 /**
  * Throws unless `given` is an object without other keys than `keys`: a misspelt option would be ignored. The compiler

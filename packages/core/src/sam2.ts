@@ -52,6 +52,7 @@ export class Sam2<Source = never> {
   readonly #weights: WeightStore;
   readonly #compiled = new Map<GraphName, Promise<Executable>>();
   #disposing: Promise<void> | undefined;
+  #sha256: Promise<string | undefined> | undefined;
 
   private constructor(
     weights: WeightStore,
@@ -106,10 +107,22 @@ export class Sam2<Source = never> {
   }
 
   /**
+   * The SHA-256 of the checkpoint, lower-case hexadecimal, computed once: which weights these are, wherever they lie.
+   * `undefined` where nobody can tell: weights that came from no file, one that is gone, a Blob of more than 256 MiB, a page
+   * that is not secure.
+   */
+  sha256(): Promise<string | undefined> {
+    this.#sha256 ??= (async () => this.#weights.sha256?.())().catch(() => undefined);
+    return this.#sha256;
+  }
+
+  /**
    * One of the model's graphs, compiled when it is first asked for, and again where a run has broken it. Aborting rejects
    * at once; the compilation goes on for whoever asks next.
    */
-  async executable(name: GraphName, { signal, onProgress }: CompileGraphOptions = {}): Promise<Executable> {
+  async executable(name: GraphName, options: CompileGraphOptions = {}): Promise<Executable> {
+    checkKeys("executable", options, compileKeys);
+    const { signal, onProgress } = options;
     this.#requireAlive();
     const known = this.#compiled.get(name);
     const compiled =
@@ -202,7 +215,7 @@ export async function loadSam2<Source = never>(
   const open = async (): Promise<WeightStore> => {
     try {
       options.signal?.throwIfAborted();
-      return await openCheckpoint(bytes, options);
+      return await openCheckpoint(bytes, options.signal && { signal: options.signal });
     } catch (error) {
       await bytes.close?.();
       throw error;
@@ -233,6 +246,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   checkAwaited("loadSam2", "the backend", options.backend);
 }
 
+const compileKeys: Keys<CompileGraphOptions> = { signal: true, onProgress: true };
 const loadKeys: Keys<LoadOptions> = {
   backend: true,
   dtype: true,

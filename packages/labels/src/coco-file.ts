@@ -2,7 +2,9 @@
  * A COCO instances file of any size, edited where it stands: indexed as bytes in bounded memory, annotations read when they
  * are asked for, and changed as slices. No other byte is touched.
  */
+
 import { type ByteSource, encodeUtf8, type Rle, rleBox, type Size } from "@masklet/core";
+import { checkKeys, type Keys } from "@masklet/core/backend";
 import { LabelError } from "./errors.ts";
 import { annotationBody, cocoSegmentation, polygonRule, readAnnotation } from "./formats/coco.ts";
 import { CategoryNames } from "./formats/format.ts";
@@ -23,6 +25,8 @@ export interface CocoFileOptions {
 }
 
 /** An object of the file. Changes go by its place, because there are files whose ids are not each there once. */
+const fileKeys: Keys<CocoFileOptions> = { chunk: true, minIou: true };
+
 export interface CocoObject {
   /** Among the annotations of the file, from 0; new ones come behind. */
   readonly place: number;
@@ -56,7 +60,9 @@ export class CocoFile {
    * Indexes a file: about 30 bytes to an annotation or image, whatever its masks weigh. Rejects with a `LabelError`:
    * "json-malformed", "annotation-invalid" for ids that are no whole numbers of 64 bits.
    */
-  static async open(source: ByteSource, { chunk = 2 ** 22, minIou = 1 }: CocoFileOptions = {}): Promise<CocoFile> {
+  static async open(source: ByteSource, options: CocoFileOptions = {}): Promise<CocoFile> {
+    checkKeys("CocoFile.open", options, fileKeys);
+    const { chunk = 2 ** 22, minIou = 1 } = options;
     const scanner = new CocoScanner(source.name);
     for (let at = 0; at < source.size; at += chunk) {
       scanner.push(await source.read(at, Math.min(chunk, source.size - at)), at);

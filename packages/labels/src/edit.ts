@@ -3,6 +3,7 @@
  * its bytes: order, spelling of numbers, unknown fields, line endings, byte order mark, end of file.
  */
 import { decodeUtf8, encodeUtf8, type Rle, type Size } from "@masklet/core";
+import { checkKeys, type Keys } from "@masklet/core/backend";
 import { LabelError } from "./errors.ts";
 import { normalPath } from "./files.ts";
 import { type CvatOptions, writeCvatImages } from "./formats/cvat.ts";
@@ -13,6 +14,7 @@ import { topology } from "./geometry/object.ts";
 import { JsonEditor, type Splice } from "./json/edit.ts";
 import { Fields, isObject } from "./json/fields.ts";
 import { parseJson } from "./json/json.ts";
+import { writeKeys } from "./labels.ts";
 import type { Dataset, JsonObject, JsonValue, LabelObject } from "./model.ts";
 import { parseXml, type XmlElement } from "./text/xml.ts";
 
@@ -22,6 +24,8 @@ export interface ObjectEdits {
   readonly remove?: ReadonlySet<number>;
   readonly add?: readonly LabelObject[];
 }
+
+const editsKeys: Keys<ObjectEdits> = { replace: true, remove: true, add: true };
 
 /** Throws a `LabelError` "no-such-annotation" for a place that is not there, "label-option" for one that both changes and goes. */
 function checkPlaces({ replace = new Map(), remove = new Set() }: ObjectEdits, count: number, file: string): void {
@@ -69,6 +73,8 @@ export interface YoloEditOptions extends YoloOptions {
  * written as outlines too, because trainers would take them for such. Throws a `LabelError`.
  */
 export async function editYolo(bytes: Uint8Array, edits: ObjectEdits, options: YoloEditOptions): Promise<Uint8Array> {
+  checkKeys("editYolo", edits, editsKeys);
+  checkKeys("editYolo", options, { ...writeKeys.yolo, file: true, size: true, classes: true });
   const { file = "labels.txt", size, classes, ...rest } = options;
   const text = textOf(bytes, file);
   const newline = text.includes("\r\n") ? "\r\n" : "\n";
@@ -137,8 +143,11 @@ export interface LabelMeEditOptions extends LabelMeOptions {
 export async function editLabelMe(
   bytes: Uint8Array,
   edits: ObjectEdits,
-  { file = "labels.json", ...options }: LabelMeEditOptions = {},
+  given: LabelMeEditOptions = {},
 ): Promise<Uint8Array> {
+  checkKeys("editLabelMe", edits, editsKeys);
+  checkKeys("editLabelMe", given, { ...writeKeys.labelme, file: true });
+  const { file = "labels.json", ...options } = given;
   const root = new Fields(parseJson(bytes, file), file);
   const shapes = root.list("shapes");
   checkPlaces(edits, shapes.length, file);
@@ -186,6 +195,8 @@ const kept = ["z_order", "group_id", "source", "occluded"] as const;
  * follow from the object (`z_order`, `group_id`, `source`) and its `<attribute>` elements stay. Throws a `LabelError`.
  */
 export async function editCvat(bytes: Uint8Array, edits: ObjectEdits, options: CvatEditOptions): Promise<Uint8Array> {
+  checkKeys("editCvat", edits, editsKeys);
+  checkKeys("editCvat", options, { ...writeKeys["cvat-images"], file: true, image: true });
   const { file = "annotations.xml", image, ...rest } = options;
   const text = textOf(bytes, file);
   const root = parseXml(text.replace(/^\ufeff/, ""), file);
@@ -275,9 +286,13 @@ export interface LabelStudioEdits {
  */
 export async function editLabelStudio(
   bytes: Uint8Array,
-  { task, replace = new Map(), remove = new Set(), add = [] }: LabelStudioEdits,
-  { file = "tasks.json", minIou = 1 }: { readonly file?: string; readonly minIou?: number } = {},
+  edits: LabelStudioEdits,
+  options: { readonly file?: string; readonly minIou?: number } = {},
 ): Promise<Uint8Array> {
+  checkKeys("editLabelStudio", edits, { ...editsKeys, task: true });
+  checkKeys("editLabelStudio", options, { file: true, minIou: true });
+  const { task, replace = new Map(), remove = new Set(), add = [] } = edits;
+  const { file = "tasks.json", minIou = 1 } = options;
   const tasks = parseJson(bytes, file);
   const found = new Fields((Array.isArray(tasks) ? (tasks as readonly JsonValue[]) : [])[task], `${file}: [${task}]`);
   const annotation = chosenAnnotation(found.list("annotations"));

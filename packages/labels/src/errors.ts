@@ -24,16 +24,3 @@ export type LabelErrorCode =
 export class LabelError extends MaskletError<LabelErrorCode> {
   override readonly name: string = "LabelError";
 }
-
-/** Throws a `LabelError` "label-option" for an option that `where` does not have: one that is misspelt would be ignored. */
-export function checkOptions<T extends object>(
-  where: string,
-  given: T,
-  known: { readonly [K in keyof T]-?: true },
-): void {
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name));
-  if (unknown === undefined) return;
-  throw new LabelError("label-option", `${where}: has no option "${unknown}", only ${Object.keys(known).join(", ")}`, {
-    details: { option: unknown },
-  });
-}

@@ -1,4 +1,5 @@
 /** All formats under one roof: told apart, read, written, converted. */
+import { checkChoice, checkKeys, type Keys } from "@masklet/core/backend";
 import { LabelError } from "./errors.ts";
 import { type Finding, type LabelFiles, ReadContext, type ReadOptions } from "./files.ts";
 import { readCityscapes, readMots, writeCityscapes, writeMots } from "./formats/class-instances.ts";
@@ -53,6 +54,24 @@ export interface WriteOptions {
   readonly yolo: YoloOptions;
 }
 export type WriteFormat = keyof WriteOptions;
+
+/** Every option of every format. */
+export const writeKeys: { readonly [K in WriteFormat]: Keys<WriteOptions[K]> } = {
+  cityscapes: {},
+  coco: { path: true, segmentation: true, compressed: true, minIou: true },
+  "coco-panoptic": { path: true },
+  "coco-results": { path: true, segmentation: true, compressed: true, minIou: true },
+  "cvat-images": { path: true, shapes: true, minIou: true },
+  "cvat-video": { path: true, shapes: true, minIou: true },
+  davis: {},
+  "label-studio": { path: true, shapes: true, address: true, minIou: true },
+  labelme: { shapes: true, minIou: true },
+  mots: {},
+  sa1b: {},
+  sav: {},
+  voc: {},
+  yolo: { task: true, parts: true, minIou: true },
+};
 
 /** Labels that were found: their format, and the files that hold them. */
 export interface FoundLabels {
@@ -192,6 +211,8 @@ export interface ReadLabelsOptions extends ReadOptions {
   readonly problems?: "throw" | "collect";
 }
 
+const readKeys: Keys<ReadLabelsOptions> = { format: true, path: true, problems: true, imageSize: true };
+
 export interface ReadResult {
   readonly format: ReadFormat;
   readonly dataset: Dataset;
@@ -204,7 +225,10 @@ export interface ReadResult {
  * several are there and none was chosen, "annotation-invalid" for a part that makes no sense, and as the file's syntax has it.
  */
 export async function readLabels(files: LabelFiles, options: ReadLabelsOptions = {}): Promise<ReadResult> {
+  checkKeys("readLabels", options, readKeys);
   const { format: wanted, path, problems = "throw" } = options;
+  checkChoice("readLabels", { format: wanted }, readFormats);
+  checkChoice("readLabels", { problems }, ["throw", "collect"]);
   const all = await findLabels(files);
   const fitting = all.filter(
     (one) => (wanted === undefined || one.format === wanted) && (path === undefined || one.paths.includes(path)),
@@ -313,5 +337,16 @@ export const writeFormats: readonly WriteFormat[] = Object.keys(writers) as Writ
  * the files' bytes then. Throws a `LabelError` "cannot-write" where the format cannot hold the labels at all.
  */
 export function writeLabels<F extends WriteFormat>(dataset: Dataset, format: F, options?: WriteOptions[F]): Written {
+  checkChoice("writeLabels", { format }, writeFormats);
+  if (options !== undefined) checkWriteOptions("writeLabels", format, options);
   return writers[format](dataset, options);
+}
+
+function checkWriteOptions<F extends WriteFormat>(where: string, format: F, options: WriteOptions[F]): void {
+  checkKeys(where, options, writeKeys[format]);
+  const { segmentation, shapes, task, parts } = options as Readonly<Record<string, unknown>>;
+  checkChoice(where, { segmentation }, ["auto", "polygon", "rle"]);
+  checkChoice(where, { shapes }, format === "labelme" ? ["auto", "mask", "polygon"] : ["auto", "polygon"]);
+  checkChoice(where, { task }, ["segment", "detect"]);
+  checkChoice(where, { parts }, ["bridge", "split", "largest"]);
 }

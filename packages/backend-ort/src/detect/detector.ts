@@ -10,6 +10,7 @@ import {
   DetectorError,
   type HostTensor,
   type Keys,
+  signalKeys,
   toFloat32,
 } from "@masklet/core/backend";
 import type { OnnxModel, OnnxValue } from "../onnx-model.ts";
@@ -180,7 +181,7 @@ class OnnxDetector implements OrtDetector {
   }
 
   async detect(image: RawImage, options: { readonly signal?: AbortSignalLike } = {}): Promise<readonly Detection[]> {
-    checkKeys("detect", options, { signal: true });
+    checkKeys("detect", options, signalKeys);
     const { signal } = options;
     checkImage("detect", image, { maxPixels: Number.POSITIVE_INFINITY });
     signal?.throwIfAborted();

@@ -71,6 +71,11 @@ export class AnnotateFolder {
     return this.#agree("model.json", facts);
   }
 
+  /** What `checkModel` was given, also in an earlier run; nothing where no model has run. */
+  async model(): Promise<unknown> {
+    return this.#readJson("model.json");
+  }
+
   /** Keeps what classes a detector has, in its order, for the labels. */
   async keepClasses(names: readonly string[]): Promise<void> {
     await writeFileAtomic(join(this.#state, "classes.json"), JSON.stringify(names));

@@ -32,22 +32,21 @@ import {
   writeSettings,
   written,
 } from "../labels/write.ts";
-import { type ModelSettings, maskOptions, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import {
+  computeOptions,
+  type ModelSettings,
+  maskOptions,
+  maskSettings,
+  maxPixelsOf,
+  modelSettings,
+  otherOptions,
+} from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { type DetectorWork, detectorOptions, detectorWork, openDetector } from "../segment/detected.ts";
 import { type EverythingWork, everythingOptions, everythingWork } from "../segment/everything.ts";
 import type { CommonWork } from "../segment/segmenter.ts";
-import {
-  choicesOption,
-  commonOptions,
-  count,
-  type Help,
-  numberOption,
-  parsing,
-  renderHelp,
-  UsageError,
-} from "../usage.ts";
+import { choicesOption, count, type Help, numberOption, parsing, renderHelp, UsageError } from "../usage.ts";
 import { version } from "../version.ts";
 
 const whatOptions = {
@@ -102,16 +101,7 @@ const runOptions = {
   overwrite: { type: "boolean", help: "Begin anew, and replace labels that are there." },
 } as const;
 
-const findOptions = {
-  ...modelOptions,
-  "max-pixels": maxPixelsOption,
-  ...maskOptions,
-} as const;
-
-const otherOptions = {
-  quiet: { type: "boolean", short: "q", help: "Print errors only (and what --json asks for)." },
-  ...commonOptions,
-} as const;
+const findOptions = { ...computeOptions, ...maskOptions } as const;
 
 const options = {
   ...whatOptions,
@@ -194,13 +184,8 @@ async function understand(values: Values, sources: readonly string[]): Promise<J
   const { output } = values;
   if (output === undefined) throw new UsageError("needs -o DIR: where the labels go");
   const wanted = writeSettings("--out-format", values["out-format"] ?? "coco", values);
-  const area = { min: 0, integer: true } as const;
-  const maxPixels = numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true });
-  const maskThreshold = numberOption("--mask-threshold", values["mask-threshold"], {}) ?? 0;
-  const limits = maxPixels === undefined ? {} : { maxPixels };
-  const maxHoleArea = numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0;
-  const maxSpeckArea = numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0;
-  const predictor = { maskThreshold, maxHoleArea, maxSpeckArea, ...limits };
+  const maxPixels = maxPixelsOf(values);
+  const predictor = { ...maskSettings(values), ...(maxPixels !== undefined && { maxPixels }) };
   return {
     sources,
     what: await whatOf(values, { predictor, maxPixels, format: wanted.format }),
@@ -293,6 +278,8 @@ interface Task {
 /** What was done, as JSON. */
 interface Report {
   readonly version: string;
+  /** Which model made the masks: its name and its checkpoint's hash. Nothing where none has run. */
+  readonly model?: unknown;
   readonly pictures: number;
   /** By this run. */
   readonly annotated: number;
@@ -361,7 +348,14 @@ class Run {
     const done = await this.#finish(tasks, state, todo.length);
     const taken = new Set(images.values());
     const withoutPicture = this.#base.images.filter((image) => !taken.has(image)).map(({ file }) => file);
-    const report: Report = { version, pictures: items.length, ...done, withoutPicture };
+    const made = await state.model();
+    const report: Report = {
+      version,
+      ...(made !== undefined && { model: made }),
+      pictures: items.length,
+      ...done,
+      withoutPicture,
+    };
     if (json) await print(this.#host, `${JSON.stringify(report)}\n`);
     if (reportFile !== undefined) await writeFileAtomic(reportFile, `${JSON.stringify(report, undefined, 2)}\n`);
     this.#summarize(report);

@@ -21,7 +21,14 @@ import {
   writeFileAtomic,
 } from "@masklet/core/node";
 import { describeError, type ExitCode, type Host, isBrokenPipe, onceEach, print } from "../host.ts";
-import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import {
+  computeOptions,
+  type ModelSettings,
+  maxPixelsOf,
+  modelSettings,
+  otherOptions,
+  resultOptions,
+} from "../model-options.ts";
 import { createBackend, type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { findInputs, type Input } from "../segment/inputs.ts";
@@ -31,7 +38,6 @@ import { readInput } from "../segment/segmenter.ts";
 import {
   choiceOption,
   choicesOption,
-  commonOptions,
   count,
   type Help,
   listed,
@@ -70,12 +76,6 @@ const subjectOptions = {
 } as const;
 
 const outputOptions = {
-  output: {
-    type: "string",
-    short: "o",
-    value: "DIR",
-    help: "Where results go, the current folder if not given. With - the only result goes to standard output.",
-  },
   format: {
     type: "string",
     short: "f",
@@ -83,33 +83,16 @@ const outputOptions = {
     value: "LIST",
     help: `What to write, of ${formats.join(",")}. Default: cutout.`,
   },
-  "skip-existing": {
-    type: "boolean",
-    help: "Leave out images whose results are all there already: to go on where a run was stopped.",
-  },
-  json: {
-    type: "boolean",
-    help: "Print each image's record on standard output, one a line. Without -o and --format nothing else is written.",
-  },
-  crop: { type: "boolean", help: "Cut down to the subject." },
-  padding: { type: "string", value: "N", help: "With --crop: leave N pixels around it." },
+  ...resultOptions,
   feather: { type: "string", value: "N", help: "Soften SAM 2's outlines, N pixels to both sides. Default 1." },
   "no-decontaminate": {
     type: "boolean",
     help: "Leave pixels at the edge the colour they have, a mix with the background's.",
   },
   background: { type: "string", value: "COLOUR", help: "Put the subject on a colour, #rrggbb, white or black." },
-  webp: { type: "boolean", help: "Write cutouts as WebP." },
 } as const;
 
-const findOptions = { ...modelOptions, "max-pixels": maxPixelsOption } as const;
-
-const otherOptions = {
-  quiet: { type: "boolean", short: "q", help: "Print errors only (and what --json and -o - ask for)." },
-  ...commonOptions,
-} as const;
-
-const options = { ...subjectOptions, ...outputOptions, ...findOptions, ...otherOptions } as const;
+const options = { ...subjectOptions, ...outputOptions, ...computeOptions, ...otherOptions } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
@@ -121,7 +104,7 @@ IMAGE is a file, a folder, an https address, a pattern such as "*.jpg", or - for
   sections: {
     "How to find the subject": subjectOptions,
     "What to write": outputOptions,
-    "How to compute": findOptions,
+    "How to compute": computeOptions,
     Others: otherOptions,
   },
   notes: `A picture on a flat background (a logo, a product) is cut by the background's colour, exactly, holes and antialiased edges
@@ -224,7 +207,7 @@ function understand(values: Values, inputs: readonly Input[]): Job {
     if (given !== undefined && subjectModel === undefined) throw new UsageError(`--${name} needs --subject-model`);
   }
   const pixels = { min: 0, max: 4096 } as const;
-  const maxPixels = numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true });
+  const maxPixels = maxPixelsOf(values);
   return {
     inputs,
     folder: toStdout ? undefined : (values.output ?? "."),

@@ -138,7 +138,7 @@ async function showProfile(
       const title = `${basename(model.name)}, ${dtype}, on ${device}`;
       await writeFileAtomic(svg, new TextEncoder().encode(drawProfiles(title, profiles)), { signal: host.signal });
     }
-    const sha256 = await checkpointSha256(model.checkpoint, host);
+    const sha256 = await checkpointSha256(model.checkpoint, { signal: host.signal });
     const report = { model: { name: config.name, sha256 }, dtype, backend: backend.name, device, graphs: profiles };
     await print(host, json ? `${JSON.stringify(report, undefined, 2)}\n` : describeProfiles(profiles));
     return 0;

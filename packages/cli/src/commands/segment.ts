@@ -2,11 +2,21 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type ImagePredictorOptions, parseJson, type Sam2, writeFileAtomic } from "@masklet/core/node";
+import { parseJson, type Sam2, writeFileAtomic } from "@masklet/core/node";
 import { listed } from "../folder.ts";
 import { describeError, type ExitCode, type Host, isBrokenPipe, print } from "../host.ts";
 import { eachLabel, MaskPictures } from "../mask-pictures.ts";
-import { type ModelSettings, maskOptions, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import {
+  boxFormatOption,
+  computeOptions,
+  type ModelSettings,
+  maskOptions,
+  maskSettings,
+  maxPixelsOf,
+  modelSettings,
+  otherOptions,
+  resultOptions,
+} from "../model-options.ts";
 import { type ModelFacts, withModel } from "../models.ts";
 import { Progress } from "../progress.ts";
 import { boxFormats, imageSyntax, maskNotes, type PromptOption, parsePrompts, promptOptionsOf } from "../prompts.ts";
@@ -38,7 +48,6 @@ import {
 import {
   choiceOption,
   choicesOption,
-  commonOptions,
   count,
   type Help,
   listed as listedChoices,
@@ -67,11 +76,7 @@ const promptOptions = {
     value: "PNG[#ID]",
     help: "A mask to start from: a picture of the image's size that shows the object, in any of the ways below. Each without an ID is an object of its own.",
   },
-  "box-format": {
-    type: "string",
-    value: "NAME",
-    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
-  },
+  ...boxFormatOption,
   multimask: {
     type: "boolean",
     help: "Three masks for each object (whole, part, subpart) instead of one: helps with a single, ambiguous point.",
@@ -80,12 +85,6 @@ const promptOptions = {
 } as const;
 
 const outputOptions = {
-  output: {
-    type: "string",
-    short: "o",
-    value: "DIR",
-    help: "Where results go, the current folder if not given. With - the only result goes to standard output.",
-  },
   format: {
     type: "string",
     short: "f",
@@ -93,18 +92,8 @@ const outputOptions = {
     value: "LIST",
     help: `What to write, of ${formats.join(",")}. Default: cutout,mask,overlay,json; with --everything or --detector overlay,label,json. label and coco are not for prompts. Names of masklet track are taken, too: objects is mask, alpha is cutout.`,
   },
-  "skip-existing": {
-    type: "boolean",
-    help: "Leave out images whose results are all there already: to go on where a run was stopped.",
-  },
-  json: {
-    type: "boolean",
-    help: "Print each image's record on standard output, one a line. Without -o and --format nothing else is written.",
-  },
-  crop: { type: "boolean", help: "Cut cutouts down to the object." },
-  padding: { type: "string", value: "N", help: "With --crop: leave N pixels around the object." },
+  ...resultOptions,
   feather: { type: "string", value: "N", help: "Soften the edge of cutouts, N pixels to both sides." },
-  webp: { type: "boolean", help: "Write cutouts as WebP." },
   "output-mode": {
     type: "string",
     value: "NAME",
@@ -122,16 +111,7 @@ const outputOptions = {
   },
 } as const;
 
-const findOptions = {
-  ...modelOptions,
-  "max-pixels": maxPixelsOption,
-  ...maskOptions,
-} as const;
-
-const otherOptions = {
-  quiet: { type: "boolean", short: "q", help: "Print errors only (and what --json and -o - ask for)." },
-  ...commonOptions,
-} as const;
+const findOptions = { ...computeOptions, ...maskOptions } as const;
 
 const options = {
   ...promptOptions,
@@ -298,13 +278,7 @@ function kindOf(values: Values, given: readonly PromptOption[]): Task["kind"] {
 
 /** Throws a `UsageError`. */
 function commonWork(values: Values): CommonWork {
-  const area = { min: 0, integer: true } as const;
-  const predictor: ImagePredictorOptions = {
-    maskThreshold: numberOption("--mask-threshold", values["mask-threshold"], {}) ?? 0,
-    maxHoleArea: numberOption("--max-hole-area", values["max-hole-area"], area) ?? 0,
-    maxSpeckArea: numberOption("--max-speck-area", values["max-speck-area"], area) ?? 0,
-  };
-  return { predictor, maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }) };
+  return { predictor: maskSettings(values), maxPixels: maxPixelsOf(values) };
 }
 
 function promptWork(values: Values, known: Omit<Work, "multimask" | "refine">): Work {

@@ -16,7 +16,14 @@ import {
 import { fileKey } from "../folder.ts";
 import { describeError, type ExitCode, type Host, print } from "../host.ts";
 import { eachLabel, MaskPictures } from "../mask-pictures.ts";
-import { type ModelSettings, maxPixelsOption, modelOptions, modelSettings } from "../model-options.ts";
+import {
+  boxFormatOption,
+  computeOptions,
+  type ModelSettings,
+  maxPixelsOf,
+  modelSettings,
+  otherOptions,
+} from "../model-options.ts";
 import { withModel } from "../models.ts";
 import { megabytes, Progress } from "../progress.ts";
 import {
@@ -50,7 +57,6 @@ import { type Shown, track as trackClip } from "../track/tracker.ts";
 import {
   choiceOption,
   choicesOption,
-  commonOptions,
   count,
   type Help,
   numberOption,
@@ -79,11 +85,7 @@ const promptOptions = {
     value: "PNG[@FRAME][#ID]",
     help: "The object's mask: a picture that shows it, in any of the ways below, stretched over the frame. Each without an ID is an object of its own.",
   },
-  "box-format": {
-    type: "string",
-    value: "NAME",
-    help: "What the numbers of boxes are: xyxy, two corners (the default), or xywh, a corner and the size, as COCO has them.",
-  },
+  ...boxFormatOption,
   prompts: { type: "string", value: "JSON", help: "A file with prompts; see below." },
 } as const;
 
@@ -122,8 +124,7 @@ const outputOptions = {
 } as const;
 
 const findOptions = {
-  ...modelOptions,
-  "max-pixels": maxPixelsOption,
+  ...computeOptions,
   "non-overlap": { type: "boolean", help: "At each pixel only the strongest object, also in the objects' own masks." },
   "fill-hole-area": { type: "string", value: "N", help: "Fill holes of at most N low-resolution pixels. Default: 8." },
   "memory-stride": { type: "string", value: "N", help: "Remember every Nth frame, the nearest aside. Default: 1." },
@@ -139,15 +140,14 @@ const findOptions = {
   },
 } as const;
 
-const otherOptions = {
+const runOptions = {
   "save-every": { type: "string", value: "N", help: "Save after every N frames where tracking stands. Default: 20." },
   resume: { type: "boolean", help: "Go on with the run in DIR; begin one if there is none." },
   overwrite: { type: "boolean", help: "Remove the results of an earlier run from DIR first." },
-  quiet: { type: "boolean", short: "q", help: "Print errors only." },
-  ...commonOptions,
+  ...otherOptions,
 } as const;
 
-const options = { ...promptOptions, ...frameOptions, ...outputOptions, ...findOptions, ...otherOptions } as const;
+const options = { ...promptOptions, ...frameOptions, ...outputOptions, ...findOptions, ...runOptions } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
@@ -164,7 +164,7 @@ numbers from 1 to 255. All prompts are shown before tracking begins; more of the
     "Which frames": frameOptions,
     "What to write": outputOptions,
     "How to find it": findOptions,
-    Others: otherOptions,
+    Others: runOptions,
   },
   notes: `DIR/masks/00000.png and on are always written, frame by frame: the pixel is the object's ID, the strongest's where
 objects overlap. Made of them at the end: objects: DIR/objects/ID/00000.png, which keep overlaps; json:
@@ -295,7 +295,7 @@ function understand(
       ...(max !== undefined && { maxConditioningFrames: max }),
     },
     saveEvery: numberOption("--save-every", values["save-every"], positive) ?? 20,
-    maxPixels: numberOption("--max-pixels", values["max-pixels"], { min: 1, integer: true }),
+    maxPixels: maxPixelsOf(values),
     resume,
     overwrite,
     quiet,

@@ -15,7 +15,7 @@ import {
 } from "@masklet/core/node";
 import type { MaskPictures } from "../mask-pictures.ts";
 import { percent } from "../progress.ts";
-import { type BoxFormat, type Corners, cornersOf, isOrdered, parseCoordinate, promptFor } from "../prompts.ts";
+import { type BoxFormat, type Corners, cornersOf, parseCoordinate, promptFor } from "../prompts.ts";
 import { count, numberOption, UsageError } from "../usage.ts";
 import type { Input } from "./inputs.ts";
 import type { FoundMask } from "./record.ts";
@@ -157,10 +157,8 @@ export async function everythingWork(
 }
 
 function parseRegion(text: string, format: BoxFormat): Corners {
-  const numbers = text.split(",").map(parseCoordinate);
-  const known = numbers.filter((number) => number !== undefined);
-  const corners = known.length === 4 && numbers.length === 4 ? cornersOf(known, format) : undefined;
-  if (corners !== undefined && isOrdered(corners)) return corners;
+  const corners = cornersOf(text.split(",").map(parseCoordinate), format);
+  if (corners !== undefined) return corners;
   const shape = format === "xyxy" ? "X0,Y0,X1,Y1 with X0 < X1 and Y0 < Y1" : "X,Y,W,H with W and H more than 0";
   throw new UsageError(`--region takes ${shape}, got "${text}"`);
 }

@@ -35,6 +35,7 @@ export async function findInputs(
   for (const arg of args) {
     if (arg === "-") found.set(arg, { source: arg, stem: "stdin" });
     else if (isAddress(arg)) found.set(arg, atAddress(arg));
+    else if (isOtherAddress(arg)) found.set(arg, { ...ofPath(arg), problem: `${arg}: ${onlyWeb}` });
     else for (const input of await expand(arg, platform)) found.set(resolve(input.source), input);
   }
   return [...found.values()];
@@ -45,6 +46,14 @@ const ofPath = (path: string): Input => ({ source: path, stem: parse(path).name 
 /** Whether it is an address of the web. */
 export function isAddress(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text);
+}
+
+/** Why no other address is read. */
+export const onlyWeb = "only http and https addresses are fetched; give those, or a file's path";
+
+/** Whether it is an address of something else: of FTP, or of a bucket. */
+export function isOtherAddress(text: string): boolean {
+  return /^(?!file:|https?:)[a-z][a-z0-9+.-]+:\/\//i.test(text);
 }
 
 /** An address as it may be shown, without its query, and the name of what lies there without what no file is called. */

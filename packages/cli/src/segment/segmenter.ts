@@ -163,9 +163,11 @@ export async function readInput(
   const settings = { signal, onWarning, ...(maxPixels !== undefined && { maxPixels }) };
   if (url !== undefined) {
     const onProgress = showFetching(progress);
-    return readImage(await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress }), settings);
+    const bytes = await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress });
+    return readImage(new File([bytes as Uint8Array<ArrayBuffer>], source), settings);
   }
-  return readImage(source === "-" ? await readStandardInput(host) : source, settings);
+  if (source !== "-") return readImage(source, settings);
+  return readImage(new File([(await readStandardInput(host)) as Uint8Array<ArrayBuffer>], "standard input"), settings);
 }
 
 /** An image's results, ready to be written. */

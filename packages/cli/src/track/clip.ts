@@ -14,7 +14,7 @@ import {
 } from "@masklet/core/node";
 import { onceEach } from "../host.ts";
 import { type Progress, showFetching } from "../progress.ts";
-import { atAddress, isAddress } from "../segment/inputs.ts";
+import { atAddress, isAddress, isOtherAddress, onlyWeb } from "../segment/inputs.ts";
 import { UsageError } from "../usage.ts";
 
 export interface Clip {
@@ -57,6 +57,7 @@ const maxVideoBytes = 2 ** 34;
  * given to a video file, or as `framesFromFolder`, `openVideo` and `fetchToFile` do.
  */
 export async function openClip(path: string, options: OpenClipOptions): Promise<Clip> {
+  if (isOtherAddress(path)) throw new UsageError(`${path}: ${onlyWeb}`);
   if (!isAddress(path)) return openLocal(path, options);
   const { progress, signal } = options;
   const { source, stem } = atAddress(path);
@@ -65,7 +66,7 @@ export async function openClip(path: string, options: OpenClipOptions): Promise<
   try {
     const file = join(folder, "video");
     await fetchToFile(path, file, { maxBytes: maxVideoBytes, signal, onProgress: showFetching(progress) });
-    const clip = await openLocal(file, options);
+    const clip = await openLocal(file, { ...options, name: source });
     const close = (): Promise<void> => clip.close().finally(remove);
     return { ...clip, name: stem, shown: source, close };
   } catch (error) {
@@ -74,7 +75,10 @@ export async function openClip(path: string, options: OpenClipOptions): Promise<
   }
 }
 
-async function openLocal(path: string, { fps, maxPixels, signal, progress }: OpenClipOptions): Promise<Clip> {
+async function openLocal(
+  path: string,
+  { fps, maxPixels, signal, progress, name }: OpenClipOptions & { readonly name?: string },
+): Promise<Clip> {
   const settings = { signal, ...(maxPixels !== undefined && { maxPixels }) };
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) {
@@ -104,8 +108,8 @@ async function openLocal(path: string, { fps, maxPixels, signal, progress }: Ope
       close,
     };
   }
-  if (fps !== undefined) throw new UsageError(`--fps is for a folder of images, ${path} has a rate of its own`);
-  const video = await openVideo(path, settings);
+  if (fps !== undefined) throw new UsageError(`--fps is for a folder of images, ${name ?? path} has a rate of its own`);
+  const video = await openVideo(path, { ...settings, ...(name !== undefined && { name }) });
   const { info, size, count = info.frames } = video;
   const { fps: rate, duration, times } = info;
   try {

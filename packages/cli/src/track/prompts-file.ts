@@ -12,7 +12,6 @@ import {
   type Corners,
   cornersOf,
   isLabel,
-  isOrdered,
   type ObjectPrompt,
   parseCoordinate,
 } from "../prompts.ts";
@@ -122,9 +121,8 @@ function readPoints(points: unknown, labels: unknown, must: Must): readonly Clic
 
 function readBox(box: unknown, format: BoxFormat, must: Must): Corners | undefined {
   if (box === undefined) return undefined;
-  const numbers = coordinates(box, 4);
-  const corners = numbers && cornersOf(numbers, format);
-  if (corners !== undefined && isOrdered(corners)) return corners;
+  const corners = cornersOf(coordinates(box, 4) ?? [], format);
+  if (corners !== undefined) return corners;
   if (format === "xywh") throw must("box", "[x, y, width, height] of more than 0, in pixels or percents", box);
   const other = "for [x, y, width, height] give --box-format xywh";
   throw must("box", `[x0, y0, x1, y1] with x0 < x1 and y0 < y1, in pixels or percents (${other}),`, box);

@@ -49,7 +49,15 @@ export {
 } from "../model/graphs.ts";
 export { checkInventory } from "../model/inventory.ts";
 export { type Precision, type PrecisionOptions, precisions, withPrecision } from "../model/precision.ts";
-export { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
+export {
+  checkAwaited,
+  checkChoice,
+  checkInteger,
+  checkKeys,
+  checkOption,
+  type Keys,
+  signalKeys,
+} from "../options.ts";
 export { clipBox } from "../predict/detector.ts";
 export { Queue } from "../queue.ts";
 export { byteSize, type DType, type TensorData } from "../tensor/dtype.ts";

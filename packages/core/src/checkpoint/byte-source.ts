@@ -1,5 +1,6 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { CheckpointError } from "../errors.ts";
+import { sha256Of } from "./sha256.ts";
 
 /** Bytes that can be read in ranges: a file, a download, memory. */
 export interface ByteSource {
@@ -13,6 +14,8 @@ export interface ByteSource {
   readonly path?: string;
   /** All bytes, where they are in memory already. */
   readonly bytes?: Uint8Array;
+  /** The SHA-256 of all of it, lower-case hexadecimal; `undefined` where the host cannot tell. */
+  sha256?(): Promise<string | undefined>;
   /** Frees what the source holds (a file handle). */
   close?(): Promise<void>;
 }
@@ -28,6 +31,7 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
       checkRange(source, offset, length);
       return bytes.subarray(offset, offset + length);
     },
+    sha256: () => sha256Of(bytes),
   };
   return source;
 }

@@ -3,6 +3,7 @@ import { CheckpointError } from "../errors.ts";
 import { isPresetName, type PresetName, presets, type Sam2Config } from "../model/config.ts";
 import { encoderOf } from "../model/image-encoder.ts";
 import { isNamedAfter } from "../model/published.ts";
+import { checkKeys, signalKeys } from "../options.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { withOfficialNames, withoutWrappers } from "./key-names.ts";
 import { isLegacyPytorch, readLegacyPytorch, readPytorch } from "./pytorch.ts";
@@ -21,9 +22,11 @@ export async function openCheckpoint(
   source: ByteSource,
   options: { readonly signal?: AbortSignalLike } = {},
 ): Promise<WeightStore> {
+  checkKeys("openCheckpoint", options, signalKeys);
   const head = await source.read(0, Math.min(source.size, 16), options);
   const read = sniff(source, head);
-  return weightStore(source.name, withOfficialNames(withoutWrappers(await read(source, options))));
+  const store = weightStore(source.name, withOfficialNames(withoutWrappers(await read(source, options))));
+  return { ...store, sha256: async () => source.sha256?.() };
 }
 
 function sniff(source: ByteSource, head: Uint8Array): typeof readPytorch {

@@ -1,6 +1,7 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { CheckpointError } from "../errors.ts";
 import { fieldProblem, fieldsOf, isObject } from "../fields.ts";
+import { checkKeys, signalKeys } from "../options.ts";
 import { byteSize, type DType } from "../tensor/dtype.ts";
 import { elementCount, type HostTensor } from "../tensor/tensor.ts";
 import { type ByteSource, checkRange } from "./byte-source.ts";
@@ -30,6 +31,7 @@ export async function readSafetensors(
   source: ByteSource,
   options: { readonly signal?: AbortSignalLike } = {},
 ): Promise<readonly WeightEntry[]> {
+  checkKeys("readSafetensors", options, signalKeys);
   const first = await source.read(0, 8, options);
   const headerSize = Number(new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true));
   if (headerSize > largestHeader) {

@@ -29,6 +29,8 @@ export interface WeightStore {
    * be written to. Rejects with a `CheckpointError` if there is no such tensor, or its bytes fail their checksum.
    */
   read(name: string, options?: { readonly signal?: AbortSignalLike }): Promise<HostTensor<"float32">>;
+  /** As `ByteSource.sha256`, of the checkpoint that it was opened from. */
+  sha256?(): Promise<string | undefined>;
   /** Frees what its sources hold. */
   close(): Promise<void>;
 }

@@ -3,8 +3,10 @@
  * of 1 to 16 bits, neither scaled nor converted. Picture libraries and browsers turn palettes into colours and 16 bits
  * into 8 on the way, which loses labels and measurements. Hosts bring the compression, and nothing else is theirs.
  */
+
 import { crc32 as ownCrc32 } from "../checkpoint/crc32.ts";
 import { ImageError } from "../errors.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import type { DeepSamples } from "./depth.ts";
 import { checkSize, defaultMaxPixels, type Size } from "./image.ts";
 
@@ -107,6 +109,8 @@ export interface DecodePngOptions {
   readonly maxPixels?: number;
 }
 
+const decodeKeys: Keys<DecodePngOptions> = { name: true, maxPixels: true };
+
 /**
  * The samples of a PNG. Rejects with an `ImageError`: "image-format" for what is no PNG or of a kind that the
  * specification does not have, "image-corrupt", "image-size", "image-too-large".
@@ -135,9 +139,11 @@ const corrupt = (name: string, problem: string, cause?: unknown): ImageError =>
 /** `decodePng` for who decompresses by himself. Throws what that rejects with. */
 export function openPng(
   file: Uint8Array,
-  { name, maxPixels = defaultMaxPixels }: DecodePngOptions,
+  options: DecodePngOptions,
   { crc32 = ownCrc32 }: Pick<Zlib, "crc32"> = {},
 ): PackedPng {
+  checkKeys("openPng", options, decodeKeys);
+  const { name, maxPixels = defaultMaxPixels } = options;
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const unlike = (problem: string): ImageError =>
     new ImageError("image-format", `${name}: ${problem}`, { details: { file: name } });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Size } from "../image/image.ts";
 import {
   fillHoles,
   fillMaskHoles,
@@ -49,6 +50,8 @@ test.each([...samples, ...many])("labels of %s are flood fill's", (_, mask) => {
   expect(areas).toEqual(counted);
 });
 
+const sizeOf = ({ width, height }: Size): Size => ({ width, height });
+
 describe("small regions", () => {
   const logits = (mask: Mask): Float32Array => Float32Array.from(mask.data, (v) => (v === 1 ? 3 : -3));
   const shape = draw(
@@ -61,7 +64,7 @@ describe("small regions", () => {
   );
 
   test("fills small holes, drops small specks, and leaves the rest alone", () => {
-    const out = removeSmallRegions(logits(shape), { ...shape, maxHoleArea: 1, maxSpeckArea: 1 });
+    const out = removeSmallRegions(logits(shape), { ...sizeOf(shape), maxHoleArea: 1, maxSpeckArea: 1 });
     expect(out[0]).toBe(-10);
     expect([out[2 * 8 + 3], out[2 * 8 + 5]]).toEqual([10, 10]);
     const touched = [0, 2 * 8 + 3, 2 * 8 + 5];
@@ -69,15 +72,15 @@ describe("small regions", () => {
   });
 
   test("0 turns either off", () => {
-    expect(removeSmallRegions(logits(shape), shape)).toEqual(logits(shape));
-    expect(removeSmallRegions(logits(shape), { ...shape, maxSpeckArea: 1 })[2 * 8 + 3]).toBe(-3);
-    expect(removeSmallRegions(logits(shape), { ...shape, maxHoleArea: 1 })[0]).toBe(3);
+    expect(removeSmallRegions(logits(shape), sizeOf(shape))).toEqual(logits(shape));
+    expect(removeSmallRegions(logits(shape), { ...sizeOf(shape), maxSpeckArea: 1 })[2 * 8 + 3]).toBe(-3);
+    expect(removeSmallRegions(logits(shape), { ...sizeOf(shape), maxHoleArea: 1 })[0]).toBe(3);
   });
 
   test("both are found in the mask as it came", () => {
     // The ring has 8 pixels and a hole of 1. Filled first it would have 9 and stay.
     const ring = draw(".....", ".###.", ".#.#.", ".###.", ".....");
-    const out = removeSmallRegions(logits(ring), { ...ring, maxHoleArea: 1, maxSpeckArea: 8 });
+    const out = removeSmallRegions(logits(ring), { ...sizeOf(ring), maxHoleArea: 1, maxSpeckArea: 8 });
     expect(out[12]).toBe(10);
     expect([...out].filter((v) => v === -10)).toHaveLength(8);
   });

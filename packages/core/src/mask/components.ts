@@ -169,6 +169,13 @@ function maxAreaOf(where: string, mask: Mask, options: RegionOptions): number | 
 }
 
 const regionKeys: Keys<RegionOptions> = { maxArea: true };
+const smallRegionKeys: Keys<SmallRegionOptions> = {
+  width: true,
+  height: true,
+  maxHoleArea: true,
+  maxSpeckArea: true,
+  threshold: true,
+};
 
 /** What `removeSmallRegions` removes. */
 export interface SmallRegionOptions extends Size {
@@ -185,10 +192,9 @@ export interface SmallRegionOptions extends Size {
  * are found in the mask as it came, 8-connected; regions at the border count too. Returns a copy.
  * Reference: sam2/utils/transforms.py, postprocess_masks.
  */
-export function removeSmallRegions(
-  logits: Float32Array,
-  { width, height, maxHoleArea = 0, maxSpeckArea = 0, threshold = 0 }: SmallRegionOptions,
-): Float32Array {
+export function removeSmallRegions(logits: Float32Array, options: SmallRegionOptions): Float32Array {
+  checkKeys("removeSmallRegions", options, smallRegionKeys);
+  const { width, height, maxHoleArea = 0, maxSpeckArea = 0, threshold = 0 } = options;
   const out = logits.slice();
   const mask = binarise(logits, threshold);
   checkMask("removeSmallRegions", { width, height, data: mask });

@@ -2,7 +2,7 @@
  * Which pixels of a picture are the object, when the picture was made to be a mask. Tools save masks in many ways, and no
  * file says which: white on black, 1 on 0, a palette of labels, 16 bits, an object that is only in alpha. The rules:
  *
- * - transparent pixels (alpha under half) are background. Where there are any, all that is opaque is the object, unless
+ * - transparent pixels (alpha under half, or under half of the largest where none reaches half) are background. Where there are any, all that is opaque is the object, unless
  *   the opaque pixels are mostly black and one other grey, or a palette's labels;
  * - a palette with colours in it is a label map by its indices: 0 is background, and 255 beside other labels is VOC's
  *   "void", background too. A palette of greys alone is one, or soft edges: what follows decides;
@@ -206,33 +206,38 @@ const most = (values: readonly number[]): number => values.reduce((a, b) => Math
 /** A PNG's samples as one number a pixel. */
 export function pngMaskValues(png: PngSamples): MaskValues {
   const { width, height, kind, depth, channels, data, palette, transparent } = png;
-  const half = 2 ** (depth - 1);
-  const isOpaque = (at: number): boolean => {
-    if (kind === "palette") return (transparent?.[data[at] as number] ?? 255) >= 128;
-    if (channels % 2 === 0) return (data[at + channels - 1] as number) >= half;
-    return transparent === undefined || transparent.some((level, c) => data[at + c] !== level);
+  const white = kind === "palette" ? 255 : 2 ** depth - 1;
+  const alpha = (at: number): number => {
+    if (kind === "palette") return transparent?.[data[at] as number] ?? white;
+    if (channels % 2 === 0) return data[at + channels - 1] as number;
+    return transparent?.every((level, c) => data[at + c] === level) === true ? 0 : white;
   };
-  const opaque = transparent === undefined && channels % 2 === 1 ? undefined : opaquePixels(png, isOpaque);
+  const opaque = transparent === undefined && channels % 2 === 1 ? undefined : opaquePixels(png, alpha, white);
   if (kind === "palette") {
     return { width, height, kind, white: 255, values: data, ...(palette && { palette }), ...seen(opaque) };
   }
-  return samplesAsValues({ width, height, channels, colours: channels >= 3 ? 3 : 1, data }, 2 ** depth - 1, opaque);
+  return samplesAsValues({ width, height, channels, colours: channels >= 3 ? 3 : 1, data }, white, opaque);
 }
 
 /** Decoded 8-bit pixels as one number each. */
 export function imageMaskValues(image: RawImage): MaskValues {
   const { width, height, channels, data } = image;
-  const opaque = channels === 3 ? undefined : opaquePixels(image, (at) => (data[at + 3] as number) >= 128);
+  const opaque = channels === 3 ? undefined : opaquePixels(image, (at) => data[at + 3] as number, 255);
   return samplesAsValues({ width, height, channels, colours: 3, data }, 255, opaque);
 }
 
-/** 1 for each pixel that is opaque, by where its samples begin. */
+/** 1 for each pixel that is opaque, by its alpha, which `alpha` knows by where its samples begin; `white` is all of it. */
 function opaquePixels(
   { width, height, channels }: Size & { readonly channels: number },
-  isOpaque: (at: number) => boolean,
+  alpha: (at: number) => number,
+  white: number,
 ): Uint8Array {
   const opaque = new Uint8Array(width * height);
-  for (let i = 0; i < opaque.length; i++) if (isOpaque(i * channels)) opaque[i] = 1;
+  let largest = 0;
+  for (let i = 0; i < opaque.length; i++) largest = Math.max(largest, alpha(i * channels));
+  // Overlays are thin, and some write 1 for opaque.
+  const half = largest >= white / 2 ? white / 2 : largest / 2 || white;
+  for (let i = 0; i < opaque.length; i++) if (alpha(i * channels) >= half) opaque[i] = 1;
   return opaque;
 }
 
@@ -244,7 +249,7 @@ export function tiffMaskValues(tiff: TiffSamples): MaskValues {
   }
   const colours = kind === "rgb" ? 3 : 1;
   const white = format === "float" ? 1 : 2 ** (format === "int" ? bits - 1 : bits) - 1;
-  const opaque = alpha ? opaquePixels(tiff, (at) => (data[at + colours] as number) >= white / 2) : undefined;
+  const opaque = alpha ? opaquePixels(tiff, (at) => data[at + colours] as number, white) : undefined;
   const light = whiteIsZero && format === "uint" ? data.map((value) => white - value) : data;
   return samplesAsValues({ width, height, channels, colours, data: light }, white, opaque);
 }

@@ -1,6 +1,7 @@
 import { CheckpointError } from "../errors.ts";
 import { presetsByQuality } from "../model/preset-rank.ts";
-import { listCachedModels, type ModelFiles, type ResolveOptions, resolveModel } from "./resolve.ts";
+import { checkKeys } from "../options.ts";
+import { listCachedModels, type ModelFiles, type ResolveOptions, resolveKeys, resolveModel } from "./resolve.ts";
 import { readUserSettings } from "./settings.ts";
 
 /** A model that nobody named. */
@@ -20,6 +21,7 @@ export const nanoName = "nano";
  * Rejects as `resolveModel` for a chosen model that is not here any more, and as `readUserSettings`.
  */
 export async function autoModel(options: ResolveOptions): Promise<AutoModel | undefined> {
+  checkKeys("autoModel", options, resolveKeys);
   const { model: chosen } = await readUserSettings(options.env);
   if (chosen === nanoName) return undefined;
   if (chosen !== undefined) {

@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type ByteSource, checkRange } from "../checkpoint/byte-source.ts";
 import { CheckpointError } from "../errors.ts";
+import { checkpointSha256 } from "./download/manage.ts";
 
 /**
  * A file, read in ranges through one handle until `close()`. Rejects with a `CheckpointError`: "not-found" where there
@@ -35,6 +36,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
         }
         return bytes;
       },
+      sha256: () => checkpointSha256(path),
       close: () => handle.close(),
     };
     return source;

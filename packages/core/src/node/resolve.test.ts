@@ -131,4 +131,17 @@ describe("paths", () => {
     expect(error.code).toBe("not-found");
     expect(error.message).toContain("sam2.1-hiera-tiny");
   });
+
+  test.each([
+    ["sam2.1-tiny", "sam2.1-hiera-tiny"],
+    ["sam2_b.pt", "sam2-hiera-base-plus"],
+    ["sam2.1_l.pt", "sam2.1-hiera-large"],
+    ["Tiny", "sam2.1-hiera-tiny"],
+    ["sam2.1-hiera-tny", "sam2.1-hiera-tiny"],
+    ["t.pt", undefined],
+    ["models/tiny.pt", undefined],
+  ])("%s may be meant to be %s", async (name, meant) => {
+    const { message } = await checkpointError(() => resolveModel(name, options));
+    expect(/did you mean ([\w.-]+)\?/.exec(message)?.[1]).toBe(meant);
+  });
 });

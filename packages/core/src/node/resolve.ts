@@ -4,6 +4,7 @@ import { CheckpointError } from "../errors.ts";
 import { isPresetName, type PresetName, presets } from "../model/config.ts";
 import { officialUrl, presetNamed, presetsIn, published } from "../model/published.ts";
 import { nearest } from "../nearest.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import { homeFolder } from "./files.ts";
 
 /** Where a model's files are on this machine. */
@@ -24,6 +25,8 @@ export interface ResolveOptions {
   readonly cacheDir?: string;
 }
 
+export const resolveKeys: Keys<ResolveOptions> = { env: true, cacheDir: true };
+
 /** A published model in the Hugging Face cache. */
 export interface CachedModel extends ModelFiles {
   readonly name: PresetName;
@@ -40,6 +43,7 @@ export interface CachedModel extends ModelFiles {
  * "not-downloaded" says which file to put where and from which address, "not-found" what was looked for.
  */
 export async function resolveModel(nameOrPath: string, options: ResolveOptions): Promise<ModelFiles> {
+  checkKeys("resolveModel", options, resolveKeys);
   const name = presetNamed(nameOrPath);
   if (name !== undefined) {
     const cache = options.cacheDir ?? cacheFolder(options.env);
@@ -87,8 +91,26 @@ export async function listCachedModels(env: Environment, cacheDir?: string): Pro
 
 /** Which of the published names was probably meant, as the end of a sentence. */
 export function meant(name: string): string {
-  const found = nearest(name.replace(/^facebook\//, "").replace(/\.pt$/, ""), [...Object.keys(presets), "nano"]);
+  const names = [...Object.keys(presets), "nano"];
+  const word = name.replace(/^facebook\//, "").replace(/\.(pt|pth|safetensors)$/, "");
+  const found = nearest(word, names) ?? shortFor(word, names);
   return found === undefined ? "" : `; did you mean ${found}?`;
+}
+
+/**
+ * The first of the names whose words begin with all of these, in their order: `sam2.1_t` and `tiny` leave out the rest.
+ * What has a digit is meant as it is.
+ */
+function shortFor(text: string, names: readonly string[]): string | undefined {
+  const words = (name: string): readonly string[] => name.toLowerCase().split(/[^a-z0-9.]+/);
+  const wanted = words(text).filter((one) => one !== "");
+  if (!wanted.some(({ length }) => length > 2)) return undefined;
+  const fits = (word: string, short: string): boolean => (/\d/.test(short) ? word === short : word.startsWith(short));
+  return names.find((name) => {
+    let next = 0;
+    for (const word of words(name)) if (next < wanted.length && fits(word, wanted[next] as string)) next++;
+    return next === wanted.length;
+  });
 }
 
 /**

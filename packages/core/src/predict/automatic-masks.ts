@@ -136,11 +136,11 @@ export class AutomaticMaskGenerator {
 
   /** As `generate`, and what is found on the way. */
   async *stream(image: RawImage, options: GenerateOptions = {}): AsyncGenerator<AutomaticMaskStep, void, void> {
+    checkKeys("generate", options, generateKeys);
     const checkAlive = (): void => {
       if (this.#disposed) throw new StateError("disposed", "stream: the generator is disposed");
     };
     checkAlive();
-    checkKeys("generate", options, generateKeys);
     const running = generate({ model: this.model, image, settings: this.#options, checkAlive }, options);
     this.#running.add(running);
     try {

@@ -2,7 +2,7 @@
 import type { AbortSignalLike } from "../abort.ts";
 import { DetectorError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
-import { checkKeys, checkOption, type Keys } from "../options.ts";
+import { checkKeys, checkOption, type Keys, signalKeys } from "../options.ts";
 import type { PromptBox } from "../prompt/prompt.ts";
 
 /** One thing that a detector sees. */
@@ -65,7 +65,9 @@ export function pipelineDetector(pipeline: DetectionPipeline, options: PipelineD
   checkOption(where, { maxDet }, "an integer from 1", Number.isSafeInteger(maxDet) && maxDet >= 1);
   return {
     labels: texts,
-    detect: async (image, { signal } = {}) => {
+    detect: async (image, given = {}) => {
+      checkKeys("detect", given, signalKeys);
+      const { signal } = given;
       checkImage("detect", image, { maxPixels: Number.POSITIVE_INFINITY });
       signal?.throwIfAborted();
       const words = texts === undefined ? [] : [[...texts]];

@@ -5,7 +5,7 @@ import { checkImage, defaultMaxPixels, type RawImage, type Size } from "../image
 import { maskIou } from "../mask/mask.ts";
 import { geometry } from "../model/geometry.ts";
 import { imageEncoderGraph } from "../model/graphs.ts";
-import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, checkOption, type Keys, signalKeys } from "../options.ts";
 import { checkPrompts, copyPrompt, encodePrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -366,7 +366,6 @@ export const predictorKeys: Keys<ImagePredictorOptions> = {
   promptsPerRun: true,
   imagesPerRun: true,
 };
-export const signalKeys: Keys<SetImageOptions> = { signal: true };
 const setImageKeys: Keys<SetImageOptions & CachedImageOptions> = { signal: true, cache: true, key: true };
 export const predictKeys: Keys<PredictOptions> = {
   multimaskOutput: true,

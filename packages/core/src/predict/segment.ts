@@ -24,6 +24,8 @@ export interface SegmentModel {
   readonly name: string;
   /** Where it came from: a path, an address, "bytes". */
   readonly source: string;
+  /** As `Sam2.sha256`: which weights they were. */
+  readonly sha256: string | undefined;
 }
 
 /** What `segment` found: one object. `Encoded` is what files come as: bytes in Node, a Blob in a page. */
@@ -247,8 +249,9 @@ export function segmentOn<Source, Encoded, Model>(
     }
   };
 
-  const factsOf = (one: Kept, { config, source }: Sam2): LoadedFacts => {
-    return { name: config.name, source, rough: one.rough || config.name === NANO };
+  const factsOf = async (one: Kept, model: Sam2): Promise<LoadedFacts> => {
+    const { name } = model.config;
+    return { name, source: model.source, sha256: await model.sha256(), rough: one.rough || name === NANO };
   };
 
   const withModel = async <T>(
@@ -260,7 +263,7 @@ export function segmentOn<Source, Encoded, Model>(
     options.signal?.throwIfAborted();
     const one = await find(options);
     const { model } = (await wait(one, options.signal)).predictor;
-    return one.queue.run(() => work(model, factsOf(one, model)), options.signal);
+    return one.queue.run(async () => work(model, await factsOf(one, model)), options.signal);
   };
 
   const call = async (
@@ -291,7 +294,7 @@ export function segmentOn<Source, Encoded, Model>(
       const { points = [], box, maskInput } = asked;
       const { multimaskOutput = points.length === 1 && box === undefined && maskInput === undefined } = options;
       const prediction = await predictor.predict(asked, { multimaskOutput, ...stop });
-      const { rough, ...model } = factsOf(one, predictor.model);
+      const { rough, ...model } = await factsOf(one, predictor.model);
       return new SegmentResult(pixels, prediction, { model, rough, encodePng: host.encodePng });
     };
     return one.queue.run(work, signal);

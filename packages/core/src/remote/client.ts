@@ -3,7 +3,7 @@ import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import type { Sam2Config } from "../model/config.ts";
 import type { Precision } from "../model/precision.ts";
-import { checkKeys, type Keys } from "../options.ts";
+import { checkKeys, type Keys, signalKeys } from "../options.ts";
 import type { ImagePrediction } from "../predict/finish.ts";
 import type { CachedImageOptions } from "../predict/image-embedding.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   RefineOptions,
   SetImageOptions,
 } from "../predict/image-predictor.ts";
-import { predictKeys, predictorKeys, refineKeys, signalKeys } from "../predict/image-predictor.ts";
+import { predictKeys, predictorKeys, refineKeys } from "../predict/image-predictor.ts";
 import type { ImageSegmenter } from "../predict/image-segmenter.ts";
 import type { LoadProgress } from "../progress.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
@@ -221,10 +221,9 @@ export class RemoteImagePredictor implements ImageSegmenter {
   }
 
   /** As `ImagePredictor.setImage`. */
-  async setImage(
-    image: RawImage,
-    { cache, key, ...options }: RemoteSetImageOptions & CachedImageOptions = {},
-  ): Promise<void> {
+  async setImage(image: RawImage, given: RemoteSetImageOptions & CachedImageOptions = {}): Promise<void> {
+    checkKeys("setImage", given, setImageKeys);
+    const { cache, key, ...options } = given;
     return this.#replace("setImage", options.signal, async () => {
       if (cache === undefined || key === undefined) return this.#encode([image], options);
       const known = await cache.get(key);
@@ -245,7 +244,6 @@ export class RemoteImagePredictor implements ImageSegmenter {
   /** As `ImagePredictor.setImages`. */
   async setImages(images: readonly RawImage[], options: RemoteSetImageOptions = {}): Promise<void> {
     checkKeys("setImages", options, setImagesKeys);
-    checkKeys("setImage", options, setImageKeys);
     return this.#replace("setImage", options.signal, () => this.#encode(images, options));
   }
 

@@ -396,10 +396,12 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
         throw error;
       }
     },
-    addPrompt: ({ session, prompt }, context) => onSession(session, context, (on) => on.addPrompt(prompt, context)),
-    addMask: ({ session, prompt }, context) => onSession(session, context, (on) => on.addMask(prompt, context)),
+    addPrompt: ({ session, prompt }, context) =>
+      onSession(session, context, (on) => on.addPrompt(prompt, { signal: context.signal })),
+    addMask: ({ session, prompt }, context) =>
+      onSession(session, context, (on) => on.addMask(prompt, { signal: context.signal })),
     clearPrompts: ({ session, prompt }, context) =>
-      onSession(session, context, (on) => on.clearPrompts(prompt, context)),
+      onSession(session, context, (on) => on.clearPrompts(prompt, { signal: context.signal })),
     removeObject: ({ session, object, strict }, context) =>
       onSession(session, context, (on) => on.removeObject(object, { strict, signal: context.signal })),
     resetVideo: ({ session }, context) => onSession(session, context, (on) => on.reset()),

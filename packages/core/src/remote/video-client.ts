@@ -3,7 +3,7 @@ import { Abort, abortable } from "../abort.ts";
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage, type Size } from "../image/image.ts";
 import { checkMask } from "../mask/mask.ts";
-import { checkAwaited, checkKeys, type Keys } from "../options.ts";
+import { checkAwaited, checkKeys, type Keys, signalKeys } from "../options.ts";
 import type { FrameResult } from "../video/frame-result.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import type { MemoryEstimate } from "../video/memory-bank.ts";
@@ -174,7 +174,9 @@ export class RemoteVideoSession implements TrackingSession {
   }
 
   /** As `VideoSession.addPrompt`. */
-  async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+  async addPrompt(prompt: ObjectPrompt & OnFrame, given: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addPrompt", given, signalKeys);
+    const { signal } = given;
     checkKeys("addPrompt", prompt, objectPromptKeys);
     const asked = objectPrompt.send(prompt, new Set());
     return this.#call("addPrompt", signal, (session, options) =>
@@ -183,7 +185,9 @@ export class RemoteVideoSession implements TrackingSession {
   }
 
   /** As `VideoSession.addMask`. */
-  async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+  async addMask(prompt: ObjectMask & OnFrame, given: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addMask", given, signalKeys);
+    const { signal } = given;
     checkKeys("addMask", prompt, objectMaskKeys);
     checkMask("addMask", prompt.mask);
     const transfer = new Set<ArrayBuffer>();
@@ -194,11 +198,12 @@ export class RemoteVideoSession implements TrackingSession {
   }
 
   /** As `VideoSession.clearPrompts`. */
-  clearPrompts(
+  async clearPrompts(
     { object, frame }: { readonly object: number } & OnFrame,
-    { signal }: SignalOption = {},
+    given: SignalOption = {},
   ): Promise<FrameResult> {
-    return this.#call("clearPrompts", signal, (session, options) =>
+    checkKeys("clearPrompts", given, signalKeys);
+    return this.#call("clearPrompts", given.signal, (session, options) =>
       this.#caller.call("clearPrompts", { session, prompt: { object, frame } }, options),
     );
   }

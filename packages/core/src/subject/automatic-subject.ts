@@ -3,7 +3,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import type { RawImage, Size } from "../image/image.ts";
 import { type Mask, maskArea, maskBox, maskIou } from "../mask/mask.ts";
 import { decodeRle } from "../mask/rle.ts";
-import { checkAwaited, checkInteger, checkKeys, type Keys } from "../options.ts";
+import { checkAwaited, checkInteger, checkKeys, type Keys, signalKeys } from "../options.ts";
 import { AutomaticMaskGenerator } from "../predict/automatic-masks.ts";
 import { ImagePredictor } from "../predict/image-predictor.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -52,7 +52,9 @@ export class AutomaticSubjectFinder implements SubjectFinder {
     this.#options = options;
   }
 
-  async find(image: RawImage, { signal }: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+  async find(image: RawImage, given: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+    checkKeys("find", given, signalKeys);
+    const { signal } = given;
     const { pointsPerSide = 16, maxPixels } = this.#options;
     const limit = maxPixels === undefined ? {} : { maxPixels };
     const stop = signal && { signal };

@@ -4,7 +4,7 @@ import type { Cutout } from "../mask/cutout.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import { type ImageReader, isPixels } from "../predict/image-reader.ts";
-import { type ModelOptions, modelKeys, type Segment } from "../predict/segment.ts";
+import { type LoadedFacts, type ModelOptions, modelKeys, type Segment, type SegmentModel } from "../predict/segment.ts";
 import {
   type BackgroundOptions,
   BackgroundRemover,
@@ -24,6 +24,8 @@ export class BackgroundRemoval<Encoded> implements Foreground {
   readonly predictedIou?: number;
   readonly sure: boolean;
   readonly unsure: readonly SubjectDoubt[];
+  /** Which model found it; nothing where a flat background or a soft mask needed none. */
+  readonly model?: SegmentModel;
   /** Whether nano was asked: as `SegmentResult.rough`. A flat background needs no model. */
   readonly rough: boolean;
   readonly #encodePng: (image: RawImage) => Promise<Encoded>;
@@ -32,7 +34,8 @@ export class BackgroundRemoval<Encoded> implements Foreground {
   constructor(
     image: RawImage,
     { cutout, mask, method, predictedIou, sure, unsure }: Foreground,
-    { rough, encodePng }: { readonly rough: boolean; readonly encodePng: (image: RawImage) => Promise<Encoded> },
+    facts: LoadedFacts | undefined,
+    encodePng: (image: RawImage) => Promise<Encoded>,
   ) {
     this.image = image;
     this.cutout = cutout;
@@ -41,7 +44,11 @@ export class BackgroundRemoval<Encoded> implements Foreground {
     if (predictedIou !== undefined) this.predictedIou = predictedIou;
     this.sure = sure;
     this.unsure = unsure;
-    this.rough = rough;
+    this.rough = facts?.rough ?? false;
+    if (facts !== undefined) {
+      const { name, source, sha256 } = facts;
+      this.model = { name, source, sha256 };
+    }
     this.#encodePng = encodePng;
   }
 
@@ -89,19 +96,19 @@ export function removeBackgroundOn<Source, Encoded, Model>({
       ? image
       : await readImage(image, { ...(maxPixels !== undefined && { maxPixels }), ...stop });
     checkImage("removeBackground", pixels, { maxPixels: maxPixels ?? defaultMaxPixels });
-    const finished = (found: Foreground, rough: boolean): BackgroundRemoval<Encoded> => {
-      return new BackgroundRemoval(pixels, found, { rough, encodePng });
+    const finished = (found: Foreground, facts?: LoadedFacts): BackgroundRemoval<Encoded> => {
+      return new BackgroundRemoval(pixels, found, facts, encodePng);
     };
     const byColour = background.flat === false ? undefined : flatForeground(pixels, background);
-    if (byColour !== undefined) return finished(byColour, false);
+    if (byColour !== undefined) return finished(byColour);
     if (background.finder !== undefined && background.sharpen === false) {
       const none = async (): Promise<never> => Promise.reject(new Error("a soft mask needs no model"));
-      return finished(await new BackgroundRemover(none, background).remove(pixels, { ...stop }), false);
+      return finished(await new BackgroundRemover(none, background).remove(pixels, { ...stop }));
     }
     return segment.withModel(
-      async (loaded, { rough }) => {
+      async (loaded, facts) => {
         const remover = new BackgroundRemover(loaded, { ...background, flat: false });
-        return finished(await remover.remove(pixels, { ...stop }), rough);
+        return finished(await remover.remove(pixels, { ...stop }), facts);
       },
       {
         ...(model !== undefined && { model }),

@@ -146,12 +146,19 @@ test("in one call: sources are opened, models are loaded when they are needed, a
     encodePng: async (image) => image,
   });
   const logo = await removeBackground("flat");
-  expect([logo.method, logo.sure, logo.rough, loads]).toEqual(["flat-background", true, false, []]);
+  expect([logo.method, logo.sure, logo.model, logo.rough, loads]).toEqual([
+    "flat-background",
+    true,
+    undefined,
+    false,
+    [],
+  ]);
   expect(await logo.png()).toBe(logo.cutout);
   expect((await logo.maskPng()).data[600]).toBe(255);
   await removeBackground("noise", { finder: finder(), sharpen: false });
   expect(loads).toEqual([]);
-  expect((await removeBackground("noise", { finder: finder() })).rough).toBe(true);
+  const { rough, model } = await removeBackground("noise", { finder: finder() });
+  expect([rough, model?.name]).toEqual([true, "toy"]);
   await segment("noise", { points: [[20, 20]] });
   expect(loads).toEqual(["auto"]);
   await removeBackground(noise, { finder: finder(), model: "mine" });

@@ -1,6 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { OpKind } from "../graph/ops.ts";
+import { checkKeys, type Keys } from "../options.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import { assertClose, defaultTolerance, type Tolerance } from "./compare.ts";
 import { type Check, type Instruments, type Requires, readAll } from "./contract.ts";
@@ -24,11 +25,12 @@ export interface ConformanceOptions extends Instruments {
   readonly tolerance?: Tolerance;
 }
 
+const conformanceKeys: Keys<ConformanceOptions> = { tolerance: true, held: true };
+
 /** Every case of the suite; whoever runs them needs no test framework. */
-export function conformanceCases({
-  tolerance = defaultTolerance,
-  held,
-}: ConformanceOptions = {}): readonly ConformanceCase[] {
+export function conformanceCases(options: ConformanceOptions = {}): readonly ConformanceCase[] {
+  checkKeys("conformanceCases", options, conformanceKeys);
+  const { tolerance = defaultTolerance, held } = options;
   const check: Check = async (backend, { graph, weights, runs, expected }) => {
     const executable = await backend.compile(graph, weights);
     for (const [i, feeds] of runs.entries()) {

@@ -118,7 +118,9 @@ export class MaskletRecorder {
    * What was recorded so far, ready for `JSON.stringify`. Throws a `MaskError` "sav-option" for a count of frames that is
    * no number, or that leaves out recorded ones.
    */
-  annotation({ videoId, frameCount, duration, edited = new Map() }: SavOptions): SavAnnotation {
+  annotation(options: SavOptions): SavAnnotation {
+    checkKeys("annotation", options, savKeys);
+    const { videoId, frameCount, duration, edited = new Map() } = options;
     let last = -1;
     for (const masklet of this.#masklets.values()) for (const place of masklet.keys()) last = Math.max(last, place);
     natural("frameCount", frameCount, last * this.#every + 1);
@@ -235,4 +237,5 @@ function natural(option: string, value: number, least: number): void {
   });
 }
 
+const savKeys: Keys<SavOptions> = { videoId: true, frameCount: true, duration: true, edited: true };
 const recorderKeys: Keys<MaskletRecorderOptions> = { every: true };

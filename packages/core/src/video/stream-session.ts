@@ -1,7 +1,7 @@
 import { StateError } from "../errors.ts";
 import { checkImage, type RawImage } from "../image/image.ts";
 import { copyMask } from "../mask/mask.ts";
-import { checkKeys, type Keys } from "../options.ts";
+import { checkKeys, type Keys, signalKeys } from "../options.ts";
 import { copyPrompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { FrameResult } from "./frame-result.ts";
@@ -97,19 +97,22 @@ export class StreamSession {
 
   /** As `VideoSession.addPrompt`, on the frame pushed last. */
   async addPrompt(prompt: ObjectPrompt, options: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addPrompt", options, signalKeys);
     const asked = { ...prompt, ...copyPrompt(prompt, "addPrompt", streamPromptKeys) };
     return this.#onFrame("addPrompt", options, (session, frame) => session.addPrompt({ ...asked, frame }, options));
   }
 
   /** As `VideoSession.addMask`, on the frame pushed last. */
   async addMask(prompt: ObjectMask, options: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addMask", options, signalKeys);
     checkKeys("addMask", prompt, streamMaskKeys);
     const asked = { ...prompt, mask: copyMask("addMask", prompt.mask) };
     return this.#onFrame("addMask", options, (session, frame) => session.addMask({ ...asked, frame }, options));
   }
 
   /** As `VideoSession.clearPrompts`, on the frame pushed last. */
-  clearPrompts(object: number, options: SignalOption = {}): Promise<FrameResult> {
+  async clearPrompts(object: number, options: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("clearPrompts", options, signalKeys);
     return this.#onFrame("clearPrompts", options, (session, frame) => session.clearPrompts({ object, frame }, options));
   }
 

@@ -2,7 +2,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import { PromptError, StateError } from "../errors.ts";
 import type { Size } from "../image/image.ts";
 import { type Box, copyMask, type Mask } from "../mask/mask.ts";
-import { checkInteger, checkKeys, type Keys } from "../options.ts";
+import { checkInteger, checkKeys, type Keys, signalKeys } from "../options.ts";
 import { checkShows, copyPrompt, encodePrompt, type Label, type Point, type PromptBox } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -117,7 +117,9 @@ export class VideoSession implements TrackingSession {
    * Prompting a frame that has a mask already corrects it: the mask goes in again together with the clicks. Rejects with
    * a `PromptError` as `ImagePredictor.predict`, or "box-keeps-points" for a box that is to follow earlier clicks.
    */
-  async addPrompt(prompt: ObjectPrompt & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+  async addPrompt(prompt: ObjectPrompt & OnFrame, options: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addPrompt", options, signalKeys);
+    const { signal } = options;
     const shown = copyPrompt(prompt, "addPrompt", objectPromptKeys);
     const { frame, object, clearOldPoints = true } = prompt;
     return this.#calls.run("addPrompt", signal, async () => {
@@ -145,7 +147,9 @@ export class VideoSession implements TrackingSession {
    * Shows an object by its mask, in place of what was prompted on that frame. -> all objects on that frame. Rejects with a
    * `PromptError` "empty-mask" for one without a pixel.
    */
-  async addMask(prompt: ObjectMask & OnFrame, { signal }: SignalOption = {}): Promise<FrameResult> {
+  async addMask(prompt: ObjectMask & OnFrame, options: SignalOption = {}): Promise<FrameResult> {
+    checkKeys("addMask", options, signalKeys);
+    const { signal } = options;
     checkKeys("addMask", prompt, objectMaskKeys);
     const { frame, object } = prompt;
     const mask = copyMask("addMask", prompt.mask);
@@ -160,10 +164,11 @@ export class VideoSession implements TrackingSession {
    * Takes back what was prompted for an object on a frame; what it was remembered by becomes an ordinary memory.
    * -> all objects on that frame.
    */
-  clearPrompts(
+  async clearPrompts(
     { frame, object }: { readonly object: number } & OnFrame,
     options: SignalOption = {},
   ): Promise<FrameResult> {
+    checkKeys("clearPrompts", options, signalKeys);
     return this.#calls.run("clearPrompts", options.signal, async () => {
       this.#check("clearPrompts", { frame, object });
       this.#object("clearPrompts", object).clearPrompts(frame);

@@ -1,9 +1,17 @@
 import { abortable } from "../abort.ts";
 import { type ByteSource, checkRange } from "../checkpoint/byte-source.ts";
+import { sha256Of } from "../checkpoint/sha256.ts";
 import { CheckpointError } from "../errors.ts";
 
-/** Reads ranges of a Blob, or of a file that the user chose. */
-export function blobSource(blob: Blob, name: string = blob instanceof File ? blob.name : "blob"): ByteSource {
+/** Browsers hash only what lies in memory whole. */
+const maxHashedBytes = 2 ** 28;
+
+/** Reads ranges of a Blob, or of a file that the user chose. `known` is its SHA-256, where that has been checked. */
+export function blobSource(
+  blob: Blob,
+  name: string = blob instanceof File ? blob.name : "blob",
+  known?: string,
+): ByteSource {
   const source: ByteSource = {
     name,
     size: blob.size,
@@ -18,6 +26,10 @@ export function blobSource(blob: Blob, name: string = blob instanceof File ? blo
         });
       });
       return new Uint8Array(await abortable(read, options?.signal));
+    },
+    sha256: async () => {
+      if (known !== undefined) return known;
+      return blob.size > maxHashedBytes ? undefined : sha256Of(new Uint8Array(await blob.arrayBuffer()));
     },
   };
   return source;

@@ -1,6 +1,7 @@
 import type { AbortSignalLike } from "../abort.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { httpError, withoutQuery } from "../checkpoint/http-error.ts";
+import { sha256Of } from "../checkpoint/sha256.ts";
 import { DownloadError } from "../errors.ts";
 import { presetNamed, published } from "../model/published.ts";
 import { checkKeys, type Keys } from "../options.ts";
@@ -79,7 +80,7 @@ export async function cachedSource(url: string | URL, options: CachedSourceOptio
     const lock = `masklet ${cacheName} ${address}`;
     const blob = await navigator.locks.request(lock, { signal: controller.signal }, obtain);
     signal?.throwIfAborted();
-    return blobSource(blob, name);
+    return blobSource(blob, name, sha256);
   } catch (error) {
     throw signal?.aborted === true ? signal.reason : error;
   } finally {
@@ -173,8 +174,7 @@ async function quotaExceeded(name: string, needed: number | undefined, cause: un
 /** The whole of a stream, if it has the hash; before anything of it is kept. */
 async function checked(url: string, stream: ReadableStream<Uint8Array>, expected: string): Promise<Blob> {
   const blob = await new Response(stream as BodyInit).blob();
-  const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
-  const actual = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const actual = await sha256Of(new Uint8Array(await blob.arrayBuffer()));
   if (actual === expected) return blob;
   const message = `${url}: its SHA-256 should be ${expected}, but is ${actual}: it was damaged on its way, or is another file`;
   throw new DownloadError("hash-mismatch", message, { details: { url, algorithm: "sha256", expected, actual } });

@@ -1,6 +1,8 @@
 /** How good labels are, beside true ones. */
+
 import { type Box, type Rle, rleBox } from "@masklet/core";
-import { checkOptions, LabelError } from "../errors.ts";
+import { checkKeys } from "@masklet/core/backend";
+import { LabelError } from "../errors.ts";
 import { baseName, stem } from "../files.ts";
 import { hasMask, shapeBox, shapeMask } from "../geometry/object.ts";
 import { rleIntersection, runsArea } from "../geometry/rle.ts";
@@ -77,7 +79,7 @@ export function evaluateDataset(
   truth: Dataset,
   options: EvaluateLabelsOptions = {},
 ): LabelsEvaluation {
-  checkOptions("evaluateDataset", options, { minScore: true });
+  checkKeys("evaluateDataset", options, { minScore: true });
   const { minScore = 0 } = options;
   const images = matchImages(predicted, truth);
   const names = new Set<string | undefined>(truth.categories.map(({ name }) => name));

@@ -2,6 +2,7 @@
  * From masks to outlines. Between pixels (`cracks`, by core) or along the pixels of the border (`centres`); with holes, or
  * as one ring that reaches them by bridges, for formats that know nothing else.
  */
+
 import {
   decodeRle,
   type Mask,
@@ -12,6 +13,7 @@ import {
   type Size,
   simplifyRing,
 } from "@masklet/core";
+import { checkKeys, type Keys } from "@masklet/core/backend";
 import { LabelError } from "../errors.ts";
 import type { FillRule, MaskShape, PolygonShape } from "../model.ts";
 import { fillRegions } from "./fill.ts";
@@ -27,12 +29,16 @@ export interface TraceOptions {
   readonly minIou?: number;
 }
 
+const traceKeys: Keys<TraceOptions> = { fill: true, minIou: true };
+
 /**
  * The regions of a mask, in reading order, whose filling by the rule gives the mask back: exactly, or to `minIou`.
  * `cocoapi` and `centres` have no holes: those of the mask are filled, and `minIou` counts from there.
  * Throws a `LabelError` "label-option".
  */
-export function traceRegions(rle: Rle, { fill, minIou = 1 }: TraceOptions): readonly Region[] {
+export function traceRegions(rle: Rle, options: TraceOptions): readonly Region[] {
+  checkKeys("traceRegions", options, traceKeys);
+  const { fill, minIou = 1 } = options;
   checkIou(minIou);
   const mask = decodeRle(rle);
   const exact = maskRegions(mask);
@@ -54,6 +60,7 @@ export function outlinesOf(
   size: Size,
   options: TraceOptions,
 ): { readonly regions: readonly Region[]; readonly source: OutlineSource; readonly rle: Rle } {
+  checkKeys("outlinesOf", options, traceKeys);
   const { fill, minIou = 1 } = options;
   checkIou(minIou);
   const rle = shape.kind === "mask" ? shape.rle : fillRegions(shape.regions, size, shape.fill);

@@ -102,7 +102,7 @@ test.each([
   ["a value too large", { masks: new Map([[4, undefined]]) }, "cannot-write"],
   ["a value beyond the palette", { masks: new Map([[3, undefined]]) }, "cannot-write"],
   ["a background too large", { masks: new Map(), background: 4 }, "cannot-write"],
-  ["an option that there is not", { masks: new Map(), keeps: new Set([1]) }, "label-option"],
+  ["an option that there is not", { masks: new Map(), keeps: new Set([1]) }, "unknown-option"],
   ["a mask of another size", { masks: new Map([[1, mask("#")]]) }, "cannot-write"],
 ] as const)("%s is refused", (_, edits, code) => {
   expect(() => editLabelMap(palettePng(2, rows), edits)).toThrow(expect.objectContaining({ code }));

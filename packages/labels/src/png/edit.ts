@@ -1,7 +1,9 @@
 /** Label maps edited where they stand: palette, bit depth, transparency and texts stay, and no pixel changes but those asked for. */
+
 import { decodeRle, encodeChunks, type Rle, type Size } from "@masklet/core";
+import { checkKeys, type Keys } from "@masklet/core/backend";
 import { zlibSync } from "fflate";
-import { checkOptions, LabelError } from "../errors.ts";
+import { LabelError } from "../errors.ts";
 import { concat, decodePng } from "./png.ts";
 
 export interface LabelMapEdits {
@@ -19,7 +21,7 @@ export interface LabelMapEdits {
  * value that its bits or its palette do not hold, or a mask of another size.
  */
 export function editLabelMap(file: Uint8Array, edits: LabelMapEdits, name = "bytes"): Uint8Array {
-  checkOptions("editLabelMap", edits, { masks: true, background: true, keep: true });
+  checkKeys("editLabelMap", edits, editKeys);
   const { width, height, kind, depth, samples, palette } = decodePng(file, name);
   if (kind !== "palette" && kind !== "grey") {
     throw new LabelError("png-unsupported", `${name}: ${kind} of ${depth} bits is no label map`, {
@@ -102,3 +104,5 @@ function packed({ width, height }: Size, depth: number, samples: Uint8Array | Ui
   }
   return raw;
 }
+
+const editKeys: Keys<LabelMapEdits> = { masks: true, background: true, keep: true };

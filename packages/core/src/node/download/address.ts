@@ -6,7 +6,9 @@ import { DownloadError } from "../../errors.ts";
 import { checkKeys, type Keys } from "../../options.ts";
 import { type OnProgress, rising, share } from "../../progress.ts";
 import { writeFailed } from "../files.ts";
-import { type Connection, connectionFailed, isSystemError, request, withRetries, withSignal } from "./request.ts";
+import { writeAll } from "./blob.ts";
+import { fetchBody } from "./body.ts";
+import { type Connection, isSystemError, withSignal } from "./request.ts";
 
 export interface FetchOptions {
   /** More bytes than these are refused, by what the server says where it does, else when they have come. */
@@ -25,7 +27,8 @@ export interface FetchOptions {
 }
 
 /**
- * The bytes at an http or https address, with the patience of model downloads and without any token.
+ * The bytes at an http or https address, with the patience of model downloads and without any token. What was cut goes on
+ * where it stopped, if the server has ranges and its ETag or date shows that it is the same file.
  *
  * Rejects with the signal's reason or a `DownloadError`: "too-large"; "unauthorized", "forbidden", "not-on-server",
  * "rate-limited", "server-error", "http-error" by the server's answer; "connection-failed", "stalled",
@@ -49,9 +52,7 @@ export async function fetchToFile(url: string | URL, path: string, options: Fetc
     try {
       await receive(String(url), options, async (chunk, position) => {
         if (position === 0) await file.truncate();
-        for (let done = 0; done < chunk.length; ) {
-          done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-        }
+        await writeAll(file, chunk, position);
       });
     } finally {
       await file.close();
@@ -62,7 +63,7 @@ export async function fetchToFile(url: string | URL, path: string, options: Fetc
   }
 }
 
-/** Hands on what comes, each try from position 0. */
+/** Hands on what comes, and where it belongs: at position 0 it begins anew. */
 async function receive(
   url: string,
   { maxBytes, onProgress, signal: given, timeoutMs = 30_000, retries = 5, retryDelayMs = 500, fetch }: FetchOptions,
@@ -86,23 +87,15 @@ async function receive(
       retryDelayMs,
       signal,
     };
-    return withRetries(connection, () =>
-      request(url, { method: "GET" }, connection, async ({ headers }, body) => {
-        const length = /^\d{1,15}$/.exec(headers.get("content-length") ?? "")?.[0];
-        const total = length === undefined ? undefined : Number(length);
-        check(total ?? 0);
-        let loaded = 0;
-        for await (const chunk of body) {
-          check(loaded + chunk.length);
-          await take(chunk, loaded);
-          loaded += chunk.length;
-          told?.({ stage: "download", item, loaded, total, fraction: total === undefined ? 0 : share(loaded, total) });
-        }
-        if (total !== undefined && loaded < total) {
-          throw connectionFailed(url, new Error(`it ended after ${loaded} of ${total} bytes`));
-        }
-      }),
-    );
+    return fetchBody(url, connection, {
+      onTotal: check,
+      take: async (chunk, position, total) => {
+        const loaded = position + chunk.length;
+        check(loaded);
+        await take(chunk, position);
+        told?.({ stage: "download", item, loaded, total, fraction: total === undefined ? 0 : share(loaded, total) });
+      },
+    });
   });
 }
 

@@ -6,12 +6,13 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
-import { copyFile, type FileHandle, link, mkdir, open, rename, rm, stat, statfs, symlink } from "node:fs/promises";
+import { copyFile, link, mkdir, open, rename, rm, stat, statfs, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { withoutQuery } from "../../checkpoint/http-error.ts";
 import { DownloadError } from "../../errors.ts";
+import { fetchBody } from "./body.ts";
 import { withLock } from "./lock.ts";
-import { type Connection, connectionFailed, isSystemError, malformed, request, withRetries } from "./request.ts";
+import { type Connection, isSystemError } from "./request.ts";
 
 /** How a file of the hub is named by its content: LFS files by SHA-256, others as Git names a blob. */
 export interface Digest {
@@ -133,50 +134,38 @@ async function fetchPart(
   // Written at positions, never appended to or cut: see `withLock`.
   const handle = await open(part, constants.O_RDWR | constants.O_CREAT, 0o644);
   try {
-    let position = (await handle.stat()).size;
+    const position = (await handle.stat()).size;
     await checkSpace(part, file.size - position);
     onProgress("download", position);
-    const attempt = async (): Promise<void> => {
-      if (position === file.size) return;
-      const headers: Record<string, string> = position === 0 ? {} : { range: `bytes=${position}-` };
-      try {
-        await request(file.url, { method: "GET", headers }, connection, async (response, body) => {
-          position = startOf(file, response, position);
-          for await (const chunk of body) {
-            if (position + chunk.length > file.size) throw malformed(file.url, `more than ${file.size} bytes came`);
-            position += await writeAll(handle, chunk, position);
-            onProgress("download", position);
-          }
-          if (position < file.size) {
-            throw connectionFailed(file.url, new Error(`it ended after ${position} of ${file.size} bytes`));
-          }
-        });
-      } catch (error) {
-        if (!(error instanceof DownloadError) || error.code !== "range-refused" || position === 0) throw error;
-        position = 0;
-        await attempt();
-      }
-    };
-    await withRetries(connection, attempt, () => position / file.size);
+    await fetchBody(file.url, connection, {
+      from: position,
+      size: file.size,
+      take: async (chunk, at) => {
+        await writeAll(handle, chunk, at);
+        onProgress("download", at + chunk.length);
+      },
+    });
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
+/** What `writeAll` needs of a `FileHandle`, without Node's types. */
+interface Writable {
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+}
+
+/** Writes all bytes at a position; the system may take them in parts. */
+export async function writeAll(handle: Writable, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
   }
-  return bytes.length;
-}
-
-/** Where the answer's bytes belong: servers may ignore that a range was asked for. */
-function startOf({ url, size }: RemoteFile, { status, headers }: Response, asked: number): number {
-  if (status !== 206) return 0;
-  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get("content-range") ?? "") ?? [];
-  if (Number(start) === asked && (total === "*" || Number(total) === size)) return asked;
-  throw malformed(url, `bytes from ${asked} of ${size} were asked for, got ${headers.get("content-range")}`);
 }
 
 async function checkSpace(path: string, needed: number): Promise<void> {

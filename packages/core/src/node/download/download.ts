@@ -174,7 +174,8 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
 export async function obtainModel(nameOrPath: string, options: DownloadOptions): Promise<ModelFiles> {
   checkKeys("obtainModel", options, downloadKeys);
   try {
-    return await resolveModel(nameOrPath, options);
+    const { env, cacheDir } = options;
+    return await resolveModel(nameOrPath, { env, ...(cacheDir !== undefined && { cacheDir }) });
   } catch (error) {
     if (!(error instanceof CheckpointError && error.code === "not-downloaded")) throw error;
     return downloadModel(nameOrPath, options);

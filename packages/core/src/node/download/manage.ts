@@ -3,9 +3,9 @@ import { basename, dirname, join } from "node:path";
 import type { AbortSignalLike } from "../../abort.ts";
 import { CheckpointError, DownloadError } from "../../errors.ts";
 import { presetNamed, published } from "../../model/published.ts";
-import { checkKeys, type Keys } from "../../options.ts";
+import { checkKeys, type Keys, signalKeys } from "../../options.ts";
 import { type Progress, share } from "../../progress.ts";
-import { cacheFolder, findInCache, findPreset, type ResolveOptions, sharedFile } from "../resolve.ts";
+import { cacheFolder, findInCache, findPreset, type ResolveOptions, resolveKeys, sharedFile } from "../resolve.ts";
 import { type Digest, digestNamed, digestOf } from "./blob.ts";
 import { foldersOf, repositoryOf } from "./download.ts";
 import { isLocked } from "./lock.ts";
@@ -107,8 +107,10 @@ async function blobDigest(path: string, size: number, blobs: string): Promise<Di
  */
 export async function checkpointSha256(
   path: string,
-  { signal }: { readonly signal?: AbortSignalLike } = {},
+  options: { readonly signal?: AbortSignalLike } = {},
 ): Promise<string> {
+  checkKeys("checkpointSha256", options, signalKeys);
+  const { signal } = options;
   try {
     const target = await realpath(path);
     const named = basename(dirname(target)) === "blobs" ? digestNamed(basename(target)) : undefined;
@@ -131,7 +133,9 @@ export async function checkpointSha256(
  * Rejects with a `CheckpointError` "not-found" for what cannot be a model's name, or a `DownloadError`: "in-use" while
  * a process of Masklet downloads it, "cache-unwritable".
  */
-export async function removeModel(name: string, { env, cacheDir }: ResolveOptions): Promise<number> {
+export async function removeModel(name: string, options: ResolveOptions): Promise<number> {
+  checkKeys("removeModel", options, resolveKeys);
+  const { env, cacheDir } = options;
   const { folder, locks } = foldersOf(cacheDir ?? cacheFolder(env), repositoryOf(name));
   for (const lock of await readdir(locks).catch((): string[] => [])) {
     if (lock.endsWith(".masklet.lock") && (await isLocked(join(locks, lock)))) {

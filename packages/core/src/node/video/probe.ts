@@ -263,6 +263,7 @@ function field(line: string, name: string): number | undefined {
   return value === undefined ? undefined : Number(value);
 }
 
-function notVideo({ name }: Input, problem: string): VideoError {
+function notVideo({ name, url }: Input, said: string): VideoError {
+  const problem = said.replaceAll(`${url}: `, ""); // ffmpeg begins with it
   return new VideoError("not-a-video", `${name} cannot be read as a video: ${problem}`, { details: { source: name } });
 }

@@ -29,6 +29,8 @@ export interface OpenVideoOptions extends ImageLimits {
   readonly signal?: AbortSignalLike;
   /** Bytes of decoded frames that are kept for being asked for again, and for going backwards. Default 256 MiB. */
   readonly cacheBytes?: number;
+  /** How errors call the video, in place of its path: where it was fetched from, for instance. */
+  readonly name?: string;
 }
 
 export interface VideoInfo {
@@ -76,16 +78,17 @@ export async function openVideo(source: VideoSource, options: OpenVideoOptions =
   checkKeys("openVideo", options, openKeys);
   const { signal, maxPixels, cacheBytes = 2 ** 28 } = options;
   signal?.throwIfAborted();
-  const { input, remove } = await resolveInput(source);
+  const { input: found, remove } = await resolveInput(source);
+  const input = options.name === undefined ? found : { ...found, name: options.name };
   try {
     const track = await probeTrack(input, signal);
     checkSize(input.name, track.size, maxPixels);
     const first = await decodeFirst(input, track, signal);
-    const found = await indexFrames(input, track, signal);
+    const indexed = await indexFrames(input, track, signal);
     // Packets have the times that their frames will have, but for odd files: then the frames are counted.
     const index =
-      found.counted || found.pts[0] === first.pts
-        ? found
+      indexed.counted || indexed.pts[0] === first.pts
+        ? indexed
         : await countFrames(input, track, { seekable: false, signal });
     signal?.throwIfAborted();
     return new VideoFile({ input, track, index, first, cacheBytes, signal, remove });
@@ -382,4 +385,4 @@ async function resolveInput(source: VideoSource): Promise<{ input: Input; remove
   return { input: { name: path, url: fileUrl(path) }, remove };
 }
 
-const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true };
+const openKeys: Keys<OpenVideoOptions> = { maxPixels: true, signal: true, cacheBytes: true, name: true };
