@@ -359,6 +359,95 @@ test("SA-V: every fourth frame is labelled, and what is out of sight is no objec
   );
 });
 
+test("DAVIS: tracks that are no numbers of a palette are numbered in each video, and that is counted", async () => {
+  const shape = { kind: "mask", rle: encodeRle({ width: 2, height: 1, data: Uint8Array.of(1, 0) }) } as const;
+  const other = { kind: "mask", rle: encodeRle({ width: 2, height: 1, data: Uint8Array.of(0, 1) }) } as const;
+  const dataset = (tracks: readonly (readonly (number | string | undefined)[])[]): Dataset => ({
+    categories: [],
+    images: tracks.map(([a, b], index) => ({
+      ...{ file: `v/${index}.jpg`, width: 2, height: 1, labelled: true, frame: { video: "v", index } },
+      objects: [a, b].map((track, i) => ({ shape: i === 0 ? shape : other, ...(track !== undefined && { track }) })),
+    })),
+  });
+  const pixels = async (from: Dataset): Promise<readonly unknown[]> => {
+    const { files, losses } = writeLabels(from, "davis");
+    const maps = files.filter(({ path }) => path.endsWith(".png"));
+    const rows = await Promise.all(maps.map(async (file) => Array.from(decodePng(await file.bytes()).samples)));
+    return [rows, losses.map(({ kind, count }) => [kind, count])];
+  };
+  // CVAT counts its tracks from 0.
+  expect(
+    await pixels(
+      dataset([
+        [1, 0],
+        [0, 1],
+      ]),
+    ),
+  ).toEqual([
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [["ids", 4]],
+  ]);
+  expect(
+    await pixels(
+      dataset([
+        ["cat", 7],
+        [7, "cat"],
+      ]),
+    ),
+  ).toEqual([
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [["ids", 4]],
+  ]);
+  expect(
+    await pixels(
+      dataset([
+        [254, 9],
+        [9, 254],
+      ]),
+    ),
+  ).toEqual([
+    [
+      [254, 9],
+      [9, 254],
+    ],
+    [],
+  ]);
+  const many = Array.from({ length: 128 }, (_, i) => [2 * i + 1, 2 * i + 2]);
+  for (const [tracks, message] of [
+    [[[1, undefined]], "v/0.jpg, object 1: needs a track, has none"],
+    [many, "v: has 256 tracks, and DAVIS 254 at most"],
+  ] as const) {
+    expect(() => writeLabels(dataset(tracks), "davis")).toThrow(
+      expect.objectContaining({ code: "cannot-write", message: expect.stringContaining(message) }),
+    );
+  }
+});
+
+test("CVAT for videos keeps the video's name and the tracks' numbers", async () => {
+  const shape = { kind: "mask", rle: encodeRle({ width: 2, height: 1, data: Uint8Array.of(1, 0) }) } as const;
+  const dataset = (...tracks: readonly (number | string)[]): Dataset => ({
+    categories: [{ name: "a" }],
+    images: tracks.map((track, index) => ({
+      ...{ file: `${index}.jpg`, width: 2, height: 1, labelled: true, frame: { video: "a & b", index } },
+      objects: [{ shape, track, category: "a" }],
+    })),
+  });
+  const back = async (from: Dataset): Promise<readonly unknown[]> => {
+    const { files, losses } = writeLabels(from, "cvat-video");
+    const { dataset: read_ } = await read({ "annotations.xml": (await files[0]?.bytes()) as Uint8Array });
+    const tracks = read_.images.flatMap(({ objects }) => objects.map(({ track }) => track));
+    return [read_.videos?.map(({ name }) => name), tracks, losses.map(({ kind }) => kind)];
+  };
+  expect(await back(dataset(7, 3))).toEqual([["a & b"], [7, 3], []]);
+  expect(await back(dataset("x", 3))).toEqual([["a & b"], [0, 1], ["ids"]]);
+});
+
 test("Cityscapes: ids of its own classes, groups without an instance", async () => {
   const shape = (at: number) =>
     ({
