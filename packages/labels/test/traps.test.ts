@@ -448,6 +448,78 @@ test("CVAT for videos keeps the video's name and the tracks' numbers", async () 
   expect(await back(dataset("x", 3))).toEqual([["a & b"], [0, 1], ["ids"]]);
 });
 
+const instanceMap = (value: number): Uint8Array =>
+  encodePng({ width: 2, height: 1, kind: "grey", channels: 1, depth: 16, samples: Uint32Array.of(value, 0) });
+
+test("MOTS: every part of a dataset, pictures in folders, each part's own classes", async () => {
+  const { dataset, format } = await read({
+    "train/instances/labels.txt": "cat\ndog\n",
+    "train/instances/a.png": instanceMap(1001),
+    "train/instances/sub/b.png": instanceMap(2001),
+    "val/instances/labels.txt": "dog\n",
+    "val/instances/a.png": instanceMap(1001),
+  });
+  expect(format).toBe("mots");
+  expect(dataset.images.map(({ file, objects }) => [file, objects.map(({ category }) => category)])).toEqual([
+    ["train/images/a.png", ["cat"]],
+    ["train/images/sub/b.png", ["dog"]],
+    ["val/images/a.png", ["dog"]],
+  ]);
+  expect(dataset.categories.map(({ name }) => name)).toEqual(["cat", "dog"]);
+});
+
+test("Cityscapes: maps where there are no polygons; fine and coarse are two labellings", async () => {
+  const polygons = JSON.stringify({
+    ...{ imgHeight: 1, imgWidth: 2 },
+    objects: [
+      {
+        label: "car",
+        polygon: [
+          [0, 0],
+          [1, 0],
+          [1, 0],
+        ],
+      },
+      {
+        label: "person",
+        polygon: [
+          [0, 0],
+          [1, 0],
+        ],
+        deleted: 1,
+      },
+    ],
+  });
+  const files = {
+    "gtFine/train/a/a_1_gtFine_polygons.json": polygons,
+    "gtFine/train/a/a_1_gtFine_instanceIds.png": instanceMap(26000),
+    "gtFine/train/a/a_2_gtFine_instanceIds.png": instanceMap(26000),
+  };
+  const { dataset } = await read(files);
+  expect(dataset.images.map(({ file, objects }) => [file, objects.map(({ category }) => category)])).toEqual([
+    ["train/a/a_1_leftImg8bit.png", ["car"]],
+    ["train/a/a_2_leftImg8bit.png", ["car"]],
+  ]);
+  await expect(read({ ...files, "gtCoarse/train/a/a_1_gtCoarse_polygons.json": polygons })).rejects.toMatchObject({
+    code: "format-ambiguous",
+  });
+});
+
+test.each([
+  [{ "annotations/train.json": '{"infos": {}, "categories": {}, "items": []}' }, "Datumaro's JSON"],
+  [{ "via.json": '{"_via_settings": {}, "_via_img_metadata": {}}' }, "VGG Image Annotator's JSON"],
+  [{ "createml.json": '[{"image": "a.png", "annotations": []}]' }, "CreateML's JSON"],
+  [{ "train/label_2/a.txt": "Car 0 0 0 1 1 2 2" }, "KITTI (label_2)"],
+  [{ "seq/gt/gt.txt": "1,1,2,3,4,5,1,1,1" }, "MOT sequences"],
+  [{ "SegmentationClass/a.png": "" }, "SegmentationClass without SegmentationObject"],
+  [{ "labelTxt/a.txt": "" }, "DOTA"],
+] as const)("what is known and not read is refused by name: %j", async (files, name) => {
+  await expect(read(files as Record<string, string>)).rejects.toMatchObject({
+    code: "format-unsupported",
+    message: expect.stringContaining(name),
+  });
+});
+
 test("Cityscapes: ids of its own classes, groups without an instance", async () => {
   const shape = (at: number) =>
     ({
