@@ -111,6 +111,10 @@ const unsupported: readonly { readonly name: string; readonly path: RegExp }[] =
   { name: "CamVid", path: /(^|\/)\w*annot\/.*\.png$/i },
   { name: "DOTA (labelTxt)", path: /(^|\/)labelTxt\w*\/.*\.txt$/ },
   { name: "WIDER FACE", path: /(^|\/)wider_face_\w+_bbx_gt\.txt$/i },
+  {
+    name: "Label Studio's brush export (PNG or NumPy; its JSON is read)",
+    path: /(^|\/)task-\d+-annotation-\d+-by-.*\.(png|npy)$/,
+  },
   { name: "TensorFlow records", path: /\.tfrecords?$/i },
   { name: "Datumaro's binary or Arrow files", path: /\.(datum|arrow)$/i },
 ];
@@ -118,6 +122,7 @@ const unsupported: readonly { readonly name: string; readonly path: RegExp }[] =
 /** The same of JSON files, by their members. */
 const unsupportedJson: readonly { readonly name: string; readonly members: readonly string[] }[] = [
   { name: "Datumaro's JSON", members: ["infos", "categories", "items"] },
+  { name: "Label Studio's JSON-MIN (its JSON is read)", members: ["[].annotation_id", "[].annotator"] },
   { name: "VGG Image Annotator's JSON", members: ["_via_settings"] },
   { name: "CreateML's JSON", members: ["[].image", "[].annotations"] },
   { name: "FiftyOne's samples.json", members: ["samples"] },

@@ -509,6 +509,8 @@ test.each([
   [{ "annotations/train.json": '{"infos": {}, "categories": {}, "items": []}' }, "Datumaro's JSON"],
   [{ "via.json": '{"_via_settings": {}, "_via_img_metadata": {}}' }, "VGG Image Annotator's JSON"],
   [{ "createml.json": '[{"image": "a.png", "annotations": []}]' }, "CreateML's JSON"],
+  [{ "result.json": '[{"image": "a.png", "id": 1, "tag": [], "annotator": 1, "annotation_id": 2}]' }, "JSON-MIN"],
+  [{ "task-1-annotation-10-by-1-tag-cat-0.png": "" }, "Label Studio's brush export"],
   [{ "train/label_2/a.txt": "Car 0 0 0 1 1 2 2" }, "KITTI (label_2)"],
   [{ "seq/gt/gt.txt": "1,1,2,3,4,5,1,1,1" }, "MOT sequences"],
   [{ "SegmentationClass/a.png": "" }, "SegmentationClass without SegmentationObject"],
