@@ -299,6 +299,31 @@ test("Label Studio: the ground truth of several annotations, labels apart from s
   ]);
 });
 
+test("Label Studio: regions of another picture of the task are none of this one, and what has no shape is counted", async () => {
+  const region = (id: string, more: object) => ({
+    ...{ id, type: "rectanglelabels", from_name: "t", to_name: "i", original_width: 10, original_height: 10 },
+    value: { x: 10, y: 20, width: 50, height: 50, rotation: 0, rectanglelabels: ["cat"] },
+    ...more,
+  });
+  const results = [
+    region("a", {}),
+    region("b", { to_name: "second" }),
+    region("c", { item_index: 1 }),
+    { id: "d", type: "choices", from_name: "q", to_name: "i", value: { choices: ["good"] } },
+    { type: "relation", from_id: "a", to_id: "b" },
+  ];
+  const tasks = [{ id: 1, data: { image: "a.png", second: "b.png" }, annotations: [{ id: 1, result: results }] }];
+  const result = await read({ "a.json": JSON.stringify(tasks) }, collect);
+  expect(result.dataset.images.map(({ file, objects }) => [file, objects.map(({ id }) => id)])).toEqual([
+    ["a.png", ["a"]],
+  ]);
+  expect(messages(result)).toEqual([
+    "[0].result: has 2 results without a shape (choices, texts, relations): left out",
+    expect.stringMatching(/region 1: result\[1\].to_name must be i, the picture of the regions before, got second/),
+    expect.stringMatching(/region 2: result\[2\].item_index must be 0/),
+  ]);
+});
+
 test("VOC: void is no object, colours that are no class's are listed", async () => {
   const map = (samples: Uint8Array) => encodePng({ width: 4, height: 1, kind: "grey", channels: 1, depth: 8, samples });
   const files = {
