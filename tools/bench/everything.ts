@@ -55,7 +55,7 @@ const timed = new Proxy(model, {
 
 const warm = new AutomaticMaskGenerator(timed, { ...everythingOptions, pointsPerSide: 4 });
 await warm.generate(image); // compiles both graphs
-for (const graph of ["imageEncoder", "maskDecoder"] as const) graphs[graph] = 0;
+for (const graph of Object.keys(graphs) as GraphName[]) graphs[graph] = 0;
 
 const session = new Session();
 session.connect();
@@ -86,7 +86,7 @@ const row: EverythingRow = {
   masks: masks.length,
   milliseconds,
   encode: graphs.imageEncoder ?? 0,
-  decode: graphs.maskDecoder ?? 0,
+  decode: (graphs.maskScorer ?? 0) + (graphs.maskUpscaler ?? 0),
   ...spent,
 };
 console.log(JSON.stringify(row));

@@ -52,8 +52,8 @@ test("a subject model from an address, and its soft mask as alpha", async () => 
   expect([cutout.data[4 * (16 * 32 + 4) + 3], cutout.data[4 * (16 * 32 + 28) + 3]]).toEqual([255, 0]);
 });
 
-test("a detector, from a file that a page's user chose", async () => {
-  const file = new Blob([blobModel("yolo", { metadata: { names: "{0: 'red', 1: 'blue'}" } }) as BlobPart]);
+test.each(["float32", "float16"] as const)("a detector of %s, from a file that a page's user chose", async (dtype) => {
+  const file = new Blob([blobModel("yolo", { dtype, metadata: { names: "{0: 'red', 1: 'blue'}" } }) as BlobPart]);
   await using detector = await openDetector(file, { backend });
   const data = new Uint8Array(100 * 60 * 3);
   for (let y = 12; y < 40; y++) for (let x = 20; x < 60; x++) data[(y * 100 + x) * 3] = 255;

@@ -12,6 +12,7 @@ import {
   type SubjectModelKind,
   subjectModels,
 } from "../src/node.ts";
+import { DATA_TYPE } from "../src/onnx/schema.ts";
 import { onnxFile } from "./onnx-file.ts";
 
 let backend: OrtBackend;
@@ -86,6 +87,28 @@ test.each(published)("$kind: each colour becomes what the model was trained on, 
   expect(found.data[32 * 64 + 32]).toBeCloseTo(expected[0] as number, 4);
   expect(found.data[2 * 64 + 2]).toBeCloseTo(expected[1] as number, 4);
   expect([found.width, found.height, found.data.length]).toEqual([64, 64, 4096]);
+});
+
+test("in half precision", async () => {
+  const halves = onnxFile({
+    nodes: [
+      { op: "Cast", inputs: ["input"], outputs: ["x"], attributes: { to: DATA_TYPE.float32 } },
+      { op: "Conv", inputs: ["x", "kernel"], outputs: ["y"] },
+      { op: "Cast", inputs: ["y"], outputs: ["output"], attributes: { to: DATA_TYPE.float16 } },
+    ],
+    initializers: [{ name: "kernel", dims: [1, 3, 1, 1], data: Float32Array.of(1, -1, 0) }],
+    inputs: [{ name: "input", dtype: "float16", dims: [1, 3, 32, 32] }],
+    outputs: [{ name: "output", dtype: "float16", dims: [1, 1, 32, 32] }],
+  });
+  const whole = redness({ input: "input", output: "output", side: 32 });
+  const [expected, found] = await Promise.all(
+    [whole, halves].map(async (file) => {
+      await using finder = await openSubjectFinder(file, { backend, kind: "birefnet" });
+      return (await finder.find(square([200, 40, 90], [60, 80, 100]))).data;
+    }),
+  );
+  for (const [i, share] of (found as Float32Array).entries())
+    expect(Math.abs(share - (expected?.[i] as number))).toBeLessThan(2e-3);
 });
 
 test("what is stretched from little is doubted", async () => {

@@ -10,8 +10,9 @@ import {
   readImage,
   readMask,
 } from "@masklet/core/node";
+import { ffmpeg, hasFfmpeg } from "@masklet/core/test/videos";
 import sharp from "sharp";
-import { expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { cli, filesIn, scene, temporaryFolder } from "./cli.ts";
 import { clip } from "./track.ts";
 
@@ -280,6 +281,75 @@ test("names in a page are text", async () => {
   const page = readFileSync(at("names-out", "contact-sheet.html"), "utf8");
   expect(page).toContain("&lt;b&gt;&amp;.jpg");
   expect(page).not.toMatch(/<i>x|<b>&\.jpg/);
+});
+
+describe.skipIf(!hasFfmpeg)("a video (needs ffmpeg)", () => {
+  const video = at("clip.mp4");
+  const loose = ["--points-per-side", "4", "--pred-iou-thresh", "0.5", "--stability-score-thresh", "0.7"];
+  const boxes = [0, 2, 4].map(
+    (frame) =>
+      `<box frame="${frame}" keyframe="1" outside="0" occluded="0" xtl="360" ytl="64" xbr="462" ybr="154" z_order="0"/>` +
+      `<box frame="${frame + 1}" keyframe="1" outside="1" occluded="0" xtl="360" ytl="64" xbr="462" ybr="154" z_order="0"/>`,
+  );
+  const meta =
+    "<meta><task><name>clip</name><size>5</size><mode>interpolation</mode><labels><label><name>face</name></label>" +
+    "</labels><original_size><width>480</width><height>288</height></original_size></task></meta>";
+  const track = `<track id="0" label="face" source="manual">${boxes.join("")}</track>`;
+  const xml = put("video.xml", `<annotations><version>1.1</version>${meta}${track}</annotations>`);
+  const mask = (name: string): Promise<Mask> => readMask(at(name));
+  beforeAll(() => ffmpeg("-i", join(clip, "%05d.jpg"), "-frames:v", "5", video));
+
+  test("every so many frames, each named by its number; a page to look at", async () => {
+    const line = ["--everything", ...loose, "--every", "2", "--sheet", "png", "-o", at("video"), ...nano];
+    expect((await cli(["annotate", video, ...line])).code).toBe(0);
+    const made = json("video", "instances.json");
+    expect(made.images).toMatchObject(
+      [0, 2, 4].map((i) => ({ file_name: `clip/0000${i}.jpg`, width: 480, height: 288 })),
+    );
+    expect(existsSync(at("video", "contact-sheet.png"))).toBe(true);
+    // The same as of the frame's own picture, as far as the encoding left it the same.
+    const alone = ["--everything", ...loose, "-o", at("frame"), ...nano];
+    expect((await cli(["annotate", join(clip, "00002.jpg"), ...alone])).code).toBe(0);
+    const of = (name: string, image: number) =>
+      json(name, "instances.json")
+        .annotations.filter((one: { image_id: number }) => one.image_id === image)
+        .map(rleOf);
+    const [first] = of("frame", 1);
+    expect(Math.max(...of("video", 2).map((one: Mask) => maskIou(one, first)))).toBeGreaterThan(0.9);
+  });
+
+  test("boxes of frames become masks of the same tracks, as DAVIS and CVAT write them", async () => {
+    const line = ["annotate", video, "--boxes-from", xml, ...nano, "--every", "2"];
+    expect((await cli([...line, "--out-format", "davis", "-o", at("davis")])).stderr).toContain(
+      "3 pictures, 3 objects",
+    );
+    const face = await mask("davis/Annotations/480p/clip/00002.png");
+    expect(face.data.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(1000);
+    expect((await cli([...line, "--out-format", "cvat-video", "-o", at("cvat")])).code).toBe(0);
+    const back = ["convert", at("cvat", "annotations.xml"), at("again"), "--to", "davis"];
+    expect((await cli(back)).code).toBe(0);
+    expect(maskIou(face, await mask("again/Annotations/480p/clip/00002.png"))).toBe(1);
+  });
+
+  test("what nobody follows through it is not written as if, and that is said first", async () => {
+    for (const format of ["davis", "sav", "cvat-video"]) {
+      const line = [
+        "annotate",
+        video,
+        "--everything",
+        "--out-format",
+        format,
+        "-o",
+        at("followed"),
+        "-m",
+        "no-such-model",
+      ];
+      expect(await cli(line)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("masklet track follows them"),
+      });
+    }
+  });
 });
 
 test("shards are disjoint and complete, and whichever is last writes the labels", async () => {

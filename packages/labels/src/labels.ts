@@ -123,6 +123,28 @@ const unsupported: readonly { readonly name: string; readonly path: RegExp }[] =
     path: /(^|\/)(\w+-)?annotations-object-segmentation\.csv$|-annotations-bbox\.csv$/,
   },
   { name: "SA-V's val and test (a folder of PNGs to an object)", path: /(^|\/)Annotations_6fps\// },
+  { name: "Pascal VOC's SegmentationClass without SegmentationObject", path: /(^|\/)SegmentationClass\/.*\.png$/i },
+  { name: "KITTI (semantic and instance maps)", path: /(^|\/)semantic_rgb\/.*\.png$/i },
+  { name: "KITTI (label_2)", path: /(^|\/)label_2\/.*\.txt$/i },
+  { name: "MOT sequences (gt.txt)", path: /(^|\/)gt\/gt\.txt$/ },
+  { name: "CamVid", path: /(^|\/)\w*annot\/.*\.png$/i },
+  { name: "DOTA (labelTxt)", path: /(^|\/)labelTxt\w*\/.*\.txt$/ },
+  { name: "WIDER FACE", path: /(^|\/)wider_face_\w+_bbx_gt\.txt$/i },
+  {
+    name: "Label Studio's brush export (PNG or NumPy; its JSON is read)",
+    path: /(^|\/)task-\d+-annotation-\d+-by-.*\.(png|npy)$/,
+  },
+  { name: "TensorFlow records", path: /\.tfrecords?$/i },
+  { name: "Datumaro's binary or Arrow files", path: /\.(datum|arrow)$/i },
+];
+
+/** The same of JSON files, by their members. */
+const unsupportedJson: readonly { readonly name: string; readonly members: readonly string[] }[] = [
+  { name: "Datumaro's JSON", members: ["infos", "categories", "items"] },
+  { name: "Label Studio's JSON-MIN (its JSON is read)", members: ["[].annotation_id", "[].annotator"] },
+  { name: "VGG Image Annotator's JSON", members: ["_via_settings"] },
+  { name: "CreateML's JSON", members: ["[].image", "[].annotations"] },
+  { name: "FiftyOne's samples.json", members: ["samples"] },
 ];
 
 /**
@@ -143,6 +165,7 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
   if (davis.length > 0) found.push({ format: "davis", paths: davis });
   const single = new Map<ReadFormat, string[]>();
   let tooDeep: LabelError | undefined;
+  const known = new Set<string>();
   for (const path of matching(/\.json$/i)) {
     if (cityscapes.includes(path)) continue;
     let names: ReadonlySet<string> | undefined;
@@ -153,8 +176,13 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
       tooDeep ??= error;
       continue;
     }
-    let format = names === undefined ? undefined : jsonFormat(names);
-    if (format === undefined) continue;
+    if (names === undefined) continue;
+    let format = jsonFormat(names);
+    if (format === undefined) {
+      const other = unsupportedJson.find(({ members }) => members.every((name) => names.has(name)));
+      if (other !== undefined) known.add(other.name);
+      continue;
+    }
     if (format === "coco" && (await isPanoptic(path, files))) format = "coco-panoptic";
     single.set(format, [...(single.get(format) ?? []), path]);
   }
@@ -173,10 +201,11 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
     found.push({ format: "yolo", paths: classes });
   }
   if (found.length > 0) return found;
-  const known = unsupported.filter(({ path }) => paths.some((one) => path.test(one))).map(({ name }) => name);
-  if (known.length > 0) {
-    throw new LabelError("format-unsupported", `these labels are ${known.join(", ")}, which is not read`, {
-      details: { found: known },
+  for (const { name, path } of unsupported) if (paths.some((one) => path.test(one))) known.add(name);
+  if (known.size > 0) {
+    const names = [...known];
+    throw new LabelError("format-unsupported", `these labels are ${names.join(", ")}, which is not read`, {
+      details: { found: names },
     });
   }
   if (tooDeep !== undefined) throw tooDeep;

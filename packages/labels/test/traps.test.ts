@@ -299,6 +299,31 @@ test("Label Studio: the ground truth of several annotations, labels apart from s
   ]);
 });
 
+test("Label Studio: regions of another picture of the task are none of this one, and what has no shape is counted", async () => {
+  const region = (id: string, more: object) => ({
+    ...{ id, type: "rectanglelabels", from_name: "t", to_name: "i", original_width: 10, original_height: 10 },
+    value: { x: 10, y: 20, width: 50, height: 50, rotation: 0, rectanglelabels: ["cat"] },
+    ...more,
+  });
+  const results = [
+    region("a", {}),
+    region("b", { to_name: "second" }),
+    region("c", { item_index: 1 }),
+    { id: "d", type: "choices", from_name: "q", to_name: "i", value: { choices: ["good"] } },
+    { type: "relation", from_id: "a", to_id: "b" },
+  ];
+  const tasks = [{ id: 1, data: { image: "a.png", second: "b.png" }, annotations: [{ id: 1, result: results }] }];
+  const result = await read({ "a.json": JSON.stringify(tasks) }, collect);
+  expect(result.dataset.images.map(({ file, objects }) => [file, objects.map(({ id }) => id)])).toEqual([
+    ["a.png", ["a"]],
+  ]);
+  expect(messages(result)).toEqual([
+    "[0].result: has 2 results without a shape (choices, texts, relations): left out",
+    expect.stringMatching(/region 1: result\[1\].to_name must be i, the picture of the regions before, got second/),
+    expect.stringMatching(/region 2: result\[2\].item_index must be 0/),
+  ]);
+});
+
 test("VOC: void is no object, colours that are no class's are listed", async () => {
   const map = (samples: Uint8Array) => encodePng({ width: 4, height: 1, kind: "grey", channels: 1, depth: 8, samples });
   const files = {
@@ -357,6 +382,169 @@ test("SA-V: every fourth frame is labelled, and what is out of sight is no objec
   expect(() => writeLabels({ ...dataset, images: [image(3, [])] }, "sav")).toThrow(
     expect.objectContaining({ code: "cannot-write" }),
   );
+});
+
+test("DAVIS: tracks that are no numbers of a palette are numbered in each video, and that is counted", async () => {
+  const shape = { kind: "mask", rle: encodeRle({ width: 2, height: 1, data: Uint8Array.of(1, 0) }) } as const;
+  const other = { kind: "mask", rle: encodeRle({ width: 2, height: 1, data: Uint8Array.of(0, 1) }) } as const;
+  const dataset = (tracks: readonly (readonly (number | string | undefined)[])[]): Dataset => ({
+    categories: [],
+    images: tracks.map(([a, b], index) => ({
+      ...{ file: `v/${index}.jpg`, width: 2, height: 1, labelled: true, frame: { video: "v", index } },
+      objects: [a, b].map((track, i) => ({ shape: i === 0 ? shape : other, ...(track !== undefined && { track }) })),
+    })),
+  });
+  const pixels = async (from: Dataset): Promise<readonly unknown[]> => {
+    const { files, losses } = writeLabels(from, "davis");
+    const maps = files.filter(({ path }) => path.endsWith(".png"));
+    const rows = await Promise.all(maps.map(async (file) => Array.from(decodePng(await file.bytes()).samples)));
+    return [rows, losses.map(({ kind, count }) => [kind, count])];
+  };
+  // CVAT counts its tracks from 0.
+  expect(
+    await pixels(
+      dataset([
+        [1, 0],
+        [0, 1],
+      ]),
+    ),
+  ).toEqual([
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [["ids", 4]],
+  ]);
+  expect(
+    await pixels(
+      dataset([
+        ["cat", 7],
+        [7, "cat"],
+      ]),
+    ),
+  ).toEqual([
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [["ids", 4]],
+  ]);
+  expect(
+    await pixels(
+      dataset([
+        [254, 9],
+        [9, 254],
+      ]),
+    ),
+  ).toEqual([
+    [
+      [254, 9],
+      [9, 254],
+    ],
+    [],
+  ]);
+  const many = Array.from({ length: 128 }, (_, i) => [2 * i + 1, 2 * i + 2]);
+  for (const [tracks, message] of [
+    [[[1, undefined]], "v/0.jpg, object 1: needs a track, has none"],
+    [many, "v: has 256 tracks, and DAVIS 254 at most"],
+  ] as const) {
+    expect(() => writeLabels(dataset(tracks), "davis")).toThrow(
+      expect.objectContaining({ code: "cannot-write", message: expect.stringContaining(message) }),
+    );
+  }
+});
+
+test("CVAT for videos keeps the video's name and the tracks' numbers", async () => {
+  const shape = { kind: "mask", rle: encodeRle({ width: 2, height: 1, data: Uint8Array.of(1, 0) }) } as const;
+  const dataset = (...tracks: readonly (number | string)[]): Dataset => ({
+    categories: [{ name: "a" }],
+    images: tracks.map((track, index) => ({
+      ...{ file: `${index}.jpg`, width: 2, height: 1, labelled: true, frame: { video: "a & b", index } },
+      objects: [{ shape, track, category: "a" }],
+    })),
+  });
+  const back = async (from: Dataset): Promise<readonly unknown[]> => {
+    const { files, losses } = writeLabels(from, "cvat-video");
+    const { dataset: read_ } = await read({ "annotations.xml": (await files[0]?.bytes()) as Uint8Array });
+    const tracks = read_.images.flatMap(({ objects }) => objects.map(({ track }) => track));
+    return [read_.videos?.map(({ name }) => name), tracks, losses.map(({ kind }) => kind)];
+  };
+  expect(await back(dataset(7, 3))).toEqual([["a & b"], [7, 3], []]);
+  expect(await back(dataset("x", 3))).toEqual([["a & b"], [0, 1], ["ids"]]);
+});
+
+const instanceMap = (value: number): Uint8Array =>
+  encodePng({ width: 2, height: 1, kind: "grey", channels: 1, depth: 16, samples: Uint32Array.of(value, 0) });
+
+test("MOTS: every part of a dataset, pictures in folders, each part's own classes", async () => {
+  const { dataset, format } = await read({
+    "train/instances/labels.txt": "cat\ndog\n",
+    "train/instances/a.png": instanceMap(1001),
+    "train/instances/sub/b.png": instanceMap(2001),
+    "val/instances/labels.txt": "dog\n",
+    "val/instances/a.png": instanceMap(1001),
+  });
+  expect(format).toBe("mots");
+  expect(dataset.images.map(({ file, objects }) => [file, objects.map(({ category }) => category)])).toEqual([
+    ["train/images/a.png", ["cat"]],
+    ["train/images/sub/b.png", ["dog"]],
+    ["val/images/a.png", ["dog"]],
+  ]);
+  expect(dataset.categories.map(({ name }) => name)).toEqual(["cat", "dog"]);
+});
+
+test("Cityscapes: maps where there are no polygons; fine and coarse are two labellings", async () => {
+  const polygons = JSON.stringify({
+    ...{ imgHeight: 1, imgWidth: 2 },
+    objects: [
+      {
+        label: "car",
+        polygon: [
+          [0, 0],
+          [1, 0],
+          [1, 0],
+        ],
+      },
+      {
+        label: "person",
+        polygon: [
+          [0, 0],
+          [1, 0],
+        ],
+        deleted: 1,
+      },
+    ],
+  });
+  const files = {
+    "gtFine/train/a/a_1_gtFine_polygons.json": polygons,
+    "gtFine/train/a/a_1_gtFine_instanceIds.png": instanceMap(26000),
+    "gtFine/train/a/a_2_gtFine_instanceIds.png": instanceMap(26000),
+  };
+  const { dataset } = await read(files);
+  expect(dataset.images.map(({ file, objects }) => [file, objects.map(({ category }) => category)])).toEqual([
+    ["train/a/a_1_leftImg8bit.png", ["car"]],
+    ["train/a/a_2_leftImg8bit.png", ["car"]],
+  ]);
+  await expect(read({ ...files, "gtCoarse/train/a/a_1_gtCoarse_polygons.json": polygons })).rejects.toMatchObject({
+    code: "format-ambiguous",
+  });
+});
+
+test.each([
+  [{ "annotations/train.json": '{"infos": {}, "categories": {}, "items": []}' }, "Datumaro's JSON"],
+  [{ "via.json": '{"_via_settings": {}, "_via_img_metadata": {}}' }, "VGG Image Annotator's JSON"],
+  [{ "createml.json": '[{"image": "a.png", "annotations": []}]' }, "CreateML's JSON"],
+  [{ "result.json": '[{"image": "a.png", "id": 1, "tag": [], "annotator": 1, "annotation_id": 2}]' }, "JSON-MIN"],
+  [{ "task-1-annotation-10-by-1-tag-cat-0.png": "" }, "Label Studio's brush export"],
+  [{ "train/label_2/a.txt": "Car 0 0 0 1 1 2 2" }, "KITTI (label_2)"],
+  [{ "seq/gt/gt.txt": "1,1,2,3,4,5,1,1,1" }, "MOT sequences"],
+  [{ "SegmentationClass/a.png": "" }, "SegmentationClass without SegmentationObject"],
+  [{ "labelTxt/a.txt": "" }, "DOTA"],
+] as const)("what is known and not read is refused by name: %j", async (files, name) => {
+  await expect(read(files as Record<string, string>)).rejects.toMatchObject({
+    code: "format-unsupported",
+    message: expect.stringContaining(name),
+  });
 });
 
 test("Cityscapes: ids of its own classes, groups without an instance", async () => {

@@ -11,6 +11,7 @@ import {
   type HostTensor,
   type Keys,
   signalKeys,
+  toFloat16,
   toFloat32,
 } from "@masklet/core/backend";
 import type { OnnxModel, OnnxValue } from "../onnx-model.ts";
@@ -232,7 +233,7 @@ class OnnxDetector implements OrtDetector {
 function imageInput({ inputs }: OnnxModel): OnnxValue {
   const [only, other] = inputs.filter(
     ({ dtype, dims }) =>
-      dtype === "float32" &&
+      (dtype === "float32" || dtype === "float16") &&
       (dims.length === 3 || dims.length === 4) &&
       (dims.at(-3) === 3 || typeof dims.at(-3) === "string"),
   );
@@ -240,7 +241,7 @@ function imageInput({ inputs }: OnnxModel): OnnxValue {
   const shapes = inputs.map(({ name, dtype, dims }) => `${name} ${dtype} [${dims}]`);
   throw new DetectorError(
     "layout-unknown",
-    `a detector takes one image, as float32 [1, 3, height, width] or [3, height, width] (export without half precision); the model takes ${shapes.join(", ")}`,
+    `a detector takes one image, as floats [1, 3, height, width] or [3, height, width]; the model takes ${shapes.join(", ")}`,
     { details: { inputs: shapes } },
   );
 }
@@ -293,7 +294,8 @@ async function run(
   const feeds: Record<string, HostTensor> = {};
   for (const other of model.inputs) if (other.name !== input.name) feeds[other.name] = companion(other, size, image);
   const dims = [...(input.dims.length === 4 ? [1] : []), 3, size.height, size.width];
-  feeds[input.name] = { dtype: "float32", dims, data };
+  feeds[input.name] =
+    input.dtype === "float16" ? { dtype: "float16", dims, data: toFloat16(data) } : { dtype: "float32", dims, data };
   const outputs = await model.run(feeds, signal && { signal });
   return Object.fromEntries(
     Object.entries(outputs).map(([name, tensor]) => [name, { dims: tensor.dims, data: numbersOf(tensor) }]),

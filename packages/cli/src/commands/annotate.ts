@@ -176,8 +176,8 @@ interface Job extends ModelSettings {
   readonly quiet: boolean;
 }
 
-/** Formats without classes. */
-const classless: ReadonlySet<string> = new Set(["sa1b", "sav", "davis"]);
+/** Formats of objects that are followed through a video, as labels alone may have them. */
+const followed: ReadonlySet<string> = new Set(["sav", "davis", "cvat-video"]);
 
 async function understand(values: Values, sources: readonly string[]): Promise<Job> {
   if (sources.length === 0) throw new UsageError("needs a SOURCE: a folder, pattern, list, labels or video");
@@ -226,6 +226,11 @@ async function whatOf(values: Values, { format, ...common }: CommonWork & { read
     const [unused] = given(names);
     if (unused !== undefined) throw new UsageError(`--${unused} is for ${owner}, which is not given`);
   }
+  if (way !== "boxes-from" && followed.has(format)) {
+    throw new UsageError(
+      `--out-format ${format} holds objects that are followed through a video, and --${way} finds those of each frame by itself: masklet track follows them`,
+    );
+  }
   if (boxesFrom !== undefined) return { kind: "boxes", labels: boxesFrom, again: values.remask ?? false };
   const asGiven = (names: object): object =>
     Object.fromEntries(given(Object.keys(names)).map((name) => [name, values[name as keyof Values]]));
@@ -236,7 +241,8 @@ async function whatOf(values: Values, { format, ...common }: CommonWork & { read
   const [area] = given(["max-hole-area", "max-speck-area"]);
   if (area !== undefined) throw new UsageError(`--${area} is not for --everything: give --min-mask-region-area`);
   const work = await everythingWork(values, { ...common, boxFormat: "xyxy" });
-  const category = classless.has(format) ? values.category : (values.category ?? "object");
+  // SA-1B has no classes.
+  const category = format === "sa1b" ? values.category : (values.category ?? "object");
   return { kind: "everything", work, category, given: asGiven(automaticOptions) };
 }
 

@@ -15,7 +15,8 @@ import type { ImageFeatures } from "./image-encoder.ts";
 import { densePositions, maskEmbeddings, pointEmbeddings } from "./prompt-encoder.ts";
 import { twoWayTransformer } from "./two-way-transformer.ts";
 
-const MASKS = 4;
+/** Masks of one prompt. */
+export const MASKS = 4;
 const IOU_HEAD_WIDTH = 256;
 
 export interface MaskDecoderInputs extends ImageFeatures {
@@ -48,6 +49,29 @@ export function maskDecoder(
   c: Sam2Config,
   inputs: MaskDecoderInputs,
 ): MaskDecoderOutputs {
+  const { imageTokens, maskTokens, iouPredictions, objectScores } = maskScorer(g, root, c, inputs);
+  const lowResMasks = maskUpscaler(g, root, c, { ...inputs, imageTokens, maskTokens });
+  const pointers = mlp(g, root.at("obj_ptr_proj"), maskTokens, [c.width, c.width, c.width]);
+  const isThere = g.reshape(g.greater(objectScores, g.scalar(0)), [inputs.points.dims[0] as Dim, 1, 1]);
+  const objectPointers = g.where(isThere, pointers, root.tensor("no_obj_ptr", [1, c.width]));
+  return { lowResMasks, iouPredictions, objectScores, objectPointers };
+}
+
+/** What masks are made of, and what is known of them before they are. */
+export interface MaskScorerOutputs extends Pick<MaskDecoderOutputs, "iouPredictions" | "objectScores"> {
+  /** [prompts, cells, width]: the image, having seen the prompt. */
+  readonly imageTokens: Value;
+  /** [prompts, 4, width] */
+  readonly maskTokens: Value;
+}
+
+/** The decoder's first half: its transformer and the heads that judge the masks, which are not made yet. */
+export function maskScorer(
+  g: GraphBuilder,
+  root: WeightScope,
+  c: Sam2Config,
+  inputs: MaskDecoderInputs,
+): MaskScorerOutputs {
   const w = root.at("sam_mask_decoder");
   const prompt = root.at("sam_prompt_encoder");
   const prompts = inputs.points.dims[0] as Dim;
@@ -72,29 +96,34 @@ export function maskDecoder(
 
   const objectToken = rows(seen.tokens, 0, 1);
   const iouToken = rows(seen.tokens, 1, 1);
-  const maskTokens = rows(seen.tokens, 2, MASKS);
   const flat = (x: Value): Value => g.reshape(x, [prompts, x.dims[2] as Dim]);
-
-  const lowResMasks = masks(g, w, c, inputs, { image: seen.image, maskTokens });
   const iouWidths = [IOU_HEAD_WIDTH, IOU_HEAD_WIDTH, MASKS];
-  const iouPredictions = g.sigmoid(flat(mlp(g, w.at("iou_prediction_head"), iouToken, iouWidths)));
-  const objectScores = flat(mlp(g, w.at("pred_obj_score_head"), objectToken, [c.width, c.width, 1]));
-  const pointers = mlp(g, root.at("obj_ptr_proj"), maskTokens, [c.width, c.width, c.width]);
-  const isThere = g.reshape(g.greater(objectScores, g.scalar(0)), [prompts, 1, 1]);
-  const objectPointers = g.where(isThere, pointers, root.tensor("no_obj_ptr", [1, c.width]));
-  return { lowResMasks, iouPredictions, objectScores, objectPointers };
+  return {
+    imageTokens: seen.image,
+    maskTokens: rows(seen.tokens, 2, MASKS),
+    iouPredictions: g.sigmoid(flat(mlp(g, w.at("iou_prediction_head"), iouToken, iouWidths))),
+    objectScores: flat(mlp(g, w.at("pred_obj_score_head"), objectToken, [c.width, c.width, 1])),
+  };
 }
 
-/** Upscales the image fourfold, still in quad order, and multiplies it with what each mask's token has become. */
-function masks(
+/** What `maskUpscaler` makes masks of: the first half's tokens, and the image's finer features. */
+export interface MaskUpscalerInputs
+  extends Pick<MaskScorerOutputs, "imageTokens" | "maskTokens">,
+    Pick<ImageFeatures, "highRes0" | "highRes1"> {}
+
+/**
+ * The decoder's second half, -> [prompts, 4, 4 * grid, 4 * grid] logits: upscales the image fourfold, still in quad order,
+ * and multiplies it with what each mask's token has become.
+ */
+export function maskUpscaler(
   g: GraphBuilder,
-  w: WeightScope,
+  root: WeightScope,
   c: Sam2Config,
-  { highRes0, highRes1, points }: MaskDecoderInputs,
-  { image, maskTokens }: { readonly image: Value; readonly maskTokens: Value },
+  { imageTokens: image, maskTokens, highRes0, highRes1 }: MaskUpscalerInputs,
 ): Value {
+  const w = root.at("sam_mask_decoder");
   return g.scope(w.path, () => {
-    const prompts = points.dims[0] as Dim;
+    const prompts = maskTokens.dims[0] as Dim;
     const side = gridSize(c);
     const layers = w.at("output_upscaling");
     // A transposed convolution of kernel and stride 2, plus the features there, if any; these are one image's, and take the bias.

@@ -3,7 +3,14 @@ import type { Graph } from "../graph/graph.ts";
 import { printGraph } from "../graph/print.ts";
 import { validateGraph } from "../graph/validate.ts";
 import { presets } from "./config.ts";
-import { imageEncoderGraph, maskDecoderGraph, memoryAttentionGraph, memoryEncoderGraph } from "./graphs.ts";
+import {
+  imageEncoderGraph,
+  maskDecoderGraph,
+  maskScorerGraph,
+  maskUpscalerGraph,
+  memoryAttentionGraph,
+  memoryEncoderGraph,
+} from "./graphs.ts";
 import { withPrecision } from "./precision.ts";
 
 const config = presets["sam2.1-hiera-tiny"];
@@ -59,6 +66,8 @@ test.each([
   memoryAttentionGraph(config),
   memoryEncoderGraph(config),
   maskDecoderGraph(config),
+  maskScorerGraph(config),
+  maskUpscalerGraph(config),
 ])("fp16: $name computes in halves, and speaks float32", (graph) => {
   const halves = withPrecision(graph, { config, dtype: "fp16" });
   validateGraph(halves);

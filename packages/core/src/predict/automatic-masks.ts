@@ -263,21 +263,28 @@ class Look {
     points: readonly Point[],
   ): AsyncGenerator<{ readonly masks: readonly AutomaticMask[]; readonly points: number }, void, void> {
     const { multimaskOutput, useM2m } = this.#settings;
-    const chosen = multimaskOutput ? [1, 2, 3] : undefined;
-    for await (const run of this.#decode(points.map((point) => ({ point })))) {
-      const candidates = run.flatMap(({ point, candidates: one }) =>
-        (chosen ?? [selectSingleMask(one)]).map((mask) => this.#candidate(point, one, mask)),
+    const first = multimaskOutput ? 1 : 0;
+    // Masks that are fed back are judged afterwards, whatever is predicted of them now.
+    for await (const { answers, asked } of this.#decode(
+      points.map((point) => ({ point })),
+      useM2m ? undefined : first,
+    )) {
+      const candidates = answers.flatMap(({ point, candidates: one }) =>
+        (multimaskOutput ? [1, 2, 3] : [selectSingleMask(one)]).map((mask) => this.#candidate(point, one, mask)),
       );
       const judged = useM2m ? await this.#refined(candidates) : candidates;
       const masks = judged.flatMap((candidate) => this.#judge(candidate) ?? []);
-      yield { masks, points: run.length };
+      yield { masks, points: asked };
     }
   }
 
+  /** Run by run; no masks are made for prompts none of whose predicted IoUs, from `firstJudged` on, is high enough. */
   async *#decode(
     prompts: readonly { readonly point: Point; readonly logits?: Float32Array }[],
-  ): AsyncGenerator<readonly { readonly point: Point; readonly candidates: Candidates }[], void, void> {
+    firstJudged: 0 | 1 | undefined,
+  ): AsyncGenerator<{ readonly answers: readonly Answer[]; readonly asked: number }, void, void> {
     const { imageSize } = this.#model.config;
+    const { pointsPerBatch: promptsPerRun, predIouThreshold } = this.#settings;
     const side = geometry(this.#model.config).maskSide;
     const encoded = prompts.map(({ point, logits: data }) =>
       encodePrompt(
@@ -285,13 +292,21 @@ class Look {
         { image: this.#seen, imageSize, where: "generate" },
       ),
     );
-    const options = { promptsPerRun: this.#settings.pointsPerBatch, signal: this.#signal };
-    for await (const run of decodeMany(this.#model, this.#encoded.features, encoded, options)) {
+    const isWanted = (iou: Float32Array): boolean => iou.subarray(firstJudged).some((one) => this.#isPromising(one));
+    const skips = firstJudged !== undefined && predIouThreshold > 0;
+    const options = { promptsPerRun, signal: this.#signal, ...(skips && { isWanted }) };
+    for await (const { prompts: answered, candidates, asked } of decodeMany(
+      this.#model,
+      this.#encoded.features,
+      encoded,
+      options,
+    )) {
       this.#signal?.throwIfAborted();
-      yield run.prompts.map((i, j) => ({
+      const answers = answered.map((i, j) => ({
         point: (prompts[i] as { readonly point: Point }).point,
-        candidates: run.candidates[j] as Candidates,
+        candidates: candidates[j] as Candidates,
       }));
+      yield { answers, asked };
     }
   }
 
@@ -299,10 +314,15 @@ class Look {
   async #refined(candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
     const prompts = candidates.map(({ point, logits }) => ({ point, logits: clampLogits(logits) }));
     const refined: Candidate[] = [];
-    for await (const run of this.#decode(prompts)) {
-      refined.push(...run.map(({ point, candidates: one }) => this.#candidate(point, one, selectSingleMask(one))));
+    for await (const { answers } of this.#decode(prompts, 0)) {
+      refined.push(...answers.map(({ point, candidates: one }) => this.#candidate(point, one, selectSingleMask(one))));
     }
     return refined;
+  }
+
+  #isPromising(iou: number): boolean {
+    const { predIouThreshold } = this.#settings;
+    return predIouThreshold === 0 || iou > Math.fround(predIouThreshold);
   }
 
   #candidate(point: Point, { logits, iou }: Candidates, mask: number): Candidate {
@@ -312,9 +332,9 @@ class Look {
 
   /** The mask in the image, if it is a good one: the cheapest question first, and no mask is made of what fails. */
   #judge({ point, logits: raw, iou }: Candidate): AutomaticMask | undefined {
-    const { predIouThreshold, stabilityScoreThreshold, stabilityScoreOffset, ...settings } = this.#settings;
+    const { stabilityScoreThreshold, stabilityScoreOffset, ...settings } = this.#settings;
     const { maskThreshold: threshold, minMaskRegionArea } = settings;
-    if (predIouThreshold > 0 && !(iou > Math.fround(predIouThreshold))) return undefined;
+    if (!this.#isPromising(iou)) return undefined;
     const side = geometry(this.#model.config).maskSide;
     const low = { width: side, height: side };
     const regions = { ...low, maxHoleArea: minMaskRegionArea, maxSpeckArea: minMaskRegionArea };
@@ -350,6 +370,12 @@ class Look {
       for (let i = start + x; i < start + x + width; i++) if (data[i] !== 0) this.#covered[i] = 1;
     }
   }
+}
+
+/** What the decoder made of one point. */
+interface Answer {
+  readonly point: Point;
+  readonly candidates: Candidates;
 }
 
 /** A mask of the decoder's, before it is judged. */

@@ -6,7 +6,7 @@ import { type EncodedPrompt, encodePrompt, type Prompt } from "../prompt/prompt.
 import { Sam2 } from "../sam2.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { hashedWeights } from "../testing/hashed-weights.ts";
-import { decodeMany, decodeObjects, type Features } from "./decode.ts";
+import { type Candidates, decodeMany, decodeObjects, type Features } from "./decode.ts";
 
 const image = { width: 32, height: 32 };
 const encode = (prompt: Prompt): EncodedPrompt =>
@@ -73,6 +73,32 @@ test("prompts with equally many points share runs, and each gets its own answer"
   expect(order).toEqual([[0, 2], [3, 4], [1]]);
 });
 
+test("masks that are not wanted are not made, and the others are the same", async () => {
+  const whole: Candidates[] = [];
+  for await (const { candidates } of decodeMany(model, features, grid(4), { promptsPerRun: 4 }))
+    whole.push(...candidates);
+  const limit = whole.map(({ iou }) => Math.max(...iou)).sort((a, b) => a - b)[13] as number;
+  const isWanted = (iou: Float32Array): boolean => Math.max(...iou) > limit;
+  backend.steps.length = 0;
+  const wanted: number[] = [];
+  for await (const { prompts, candidates, asked } of decodeMany(model, features, grid(4), {
+    promptsPerRun: 4,
+    isWanted,
+  })) {
+    expect(asked).toBe(4);
+    for (const [i, prompt] of prompts.entries()) {
+      const { logits, ...scores } = whole[prompt] as Candidates;
+      expect(candidates[i]).toMatchObject(scores);
+      for (const [j, logit] of logits.entries()) expect(candidates[i]?.logits[j]).toBeCloseTo(logit, 4);
+    }
+    wanted.push(...prompts);
+  }
+  expect(wanted).toEqual([...whole.keys()].filter((i) => isWanted((whole[i] as Candidates).iou)));
+  expect(wanted).toHaveLength(2);
+  const upscaled = backend.steps.filter((step) => step === "run maskUpscaler").length;
+  expect([runs(backend), upscaled]).toEqual([0, new Set(wanted.map((i) => Math.floor(i / 4))).size]);
+});
+
 test("objects have pointers of all four mask tokens beside the same candidates", async () => {
   const prompts = grid(2);
   const objects = await decodeObjects(model, features, prompts, { noMemory: 1 });
@@ -98,5 +124,11 @@ test("an abort, a failure and a break leave nothing alive", async () => {
     if (step === "read iouPredictions") throw new Error("lost");
   };
   await expect(decodeMany(model, features, grid(1), { promptsPerRun: 1 }).next()).rejects.toThrow("lost");
+  expect(backend.tensors).toBe(3);
+  backend.intervene = async (step) => {
+    if (step === "read lowResMasks") throw new Error("lost");
+  };
+  const halves = decodeMany(model, features, grid(1), { promptsPerRun: 1, isWanted: () => true });
+  await expect(halves.next()).rejects.toThrow("lost");
   expect(backend.tensors).toBe(3);
 });

@@ -5,6 +5,7 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { disposeAll } from "../backend/device-tensors.ts";
 import { geometry } from "../model/geometry.ts";
+import type { GraphName } from "../model/graphs.ts";
 import type { FeatureLevels } from "../model/image-encoder.ts";
 import type { EncodedPrompt } from "../prompt/prompt.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -36,6 +37,8 @@ export interface DecodeOptions {
 
 export interface DecodeManyOptions extends DecodeOptions {
   readonly promptsPerRun: number;
+  /** Whether masks are made for a prompt at all, by the predicted IoU of its four. Default: always. */
+  readonly isWanted?: (iou: Float32Array) => boolean;
 }
 
 /** The candidates of one run of the decoder, and which of the prompts they answer. */
@@ -43,6 +46,8 @@ export interface DecodedRun {
   /** Index into the prompts of each of `candidates`. */
   readonly prompts: readonly number[];
   readonly candidates: readonly Candidates[];
+  /** How many prompts there were, with those whose masks are not wanted. */
+  readonly asked: number;
 }
 
 /**
@@ -54,20 +59,64 @@ export async function* decodeMany(
   model: Sam2,
   features: Features<Tensor>,
   prompts: readonly EncodedPrompt[],
-  { promptsPerRun, signal }: DecodeManyOptions,
+  { promptsPerRun, isWanted, signal }: DecodeManyOptions,
 ): AsyncGenerator<DecodedRun, void, void> {
   for (const run of runsOf(prompts, promptsPerRun)) {
     signal?.throwIfAborted();
-    const together = run.map((i) => prompts[i] as EncodedPrompt);
-    const candidates = await withOutputs(
+    const feeds = feedsOf(
       model,
-      feedsOf(model, features, together, 1),
-      candidateNames,
-      signal,
-      (outputs) => readCandidates(outputs, together.length),
+      features,
+      run.map((i) => prompts[i] as EncodedPrompt),
+      1,
     );
-    yield { prompts: run, candidates };
+    const asked = run.length;
+    if (isWanted === undefined) {
+      const read = (outputs: Outputs) => readCandidates(outputs, asked);
+      const candidates = await withOutputs(model, "maskDecoder", { feeds, names: candidateNames, signal }, read);
+      yield { prompts: run, candidates, asked };
+    } else {
+      const { chosen, candidates } = await decodeWanted(model, feeds, asked, { isWanted, signal });
+      yield { prompts: chosen.map((i) => run[i] as number), candidates, asked };
+    }
   }
+}
+
+/** The decoder in its two halves, the second for the prompts whose masks are wanted. */
+async function decodeWanted(
+  model: Sam2,
+  feeds: Features<Tensor> & Feeds,
+  count: number,
+  { isWanted, signal }: DecodeOptions & { readonly isWanted: (iou: Float32Array) => boolean },
+): Promise<{ readonly chosen: readonly number[]; readonly candidates: readonly Candidates[] }> {
+  const scored = { feeds, names: ["iouPredictions", "objectScores", "imageTokens", "maskTokens"], signal };
+  return withOutputs(model, "maskScorer", scored, async (outputs) => {
+    const iou = split(await read(outputs, "iouPredictions"), count);
+    const chosen = [...iou.keys()].filter((i) => isWanted(iou[i] as Float32Array));
+    if (chosen.length === 0) return { chosen, candidates: [] };
+    const objectScores = await read(outputs, "objectScores");
+    const { highRes0, highRes1 } = feeds;
+    const { imageTokens, maskTokens } = outputs as Readonly<Record<"imageTokens" | "maskTokens", DeviceTensor>>;
+    const upscaled = {
+      feeds: {
+        imageTokens,
+        maskTokens,
+        ...(highRes0 && { highRes0 }),
+        ...(highRes1 && { highRes1 }),
+        chosen: int32([chosen.length], Int32Array.from(chosen)),
+      },
+      names: ["lowResMasks"],
+      signal,
+    };
+    return withOutputs(model, "maskUpscaler", upscaled, async (masks) => {
+      const logits = split(await read(masks, "lowResMasks"), chosen.length);
+      const candidates = chosen.map((prompt, i) => ({
+        logits: logits[i] as Float32Array,
+        iou: iou[prompt] as Float32Array,
+        objectScore: objectScores[prompt] as number,
+      }));
+      return { chosen, candidates };
+    });
+  });
 }
 
 /** Decodes features that memory has conditioned or, with `noMemory`, not; all prompts have equally many points. */
@@ -78,7 +127,8 @@ export async function decodeObjects(
   { noMemory, signal }: DecodeOptions & { readonly noMemory: 0 | 1 },
 ): Promise<readonly PointedCandidates[]> {
   const names = [...candidateNames, "objectPointers"];
-  return withOutputs(model, feedsOf(model, features, prompts, noMemory), names, signal, async (outputs) => {
+  const run = { feeds: feedsOf(model, features, prompts, noMemory), names, signal };
+  return withOutputs(model, "maskDecoder", run, async (outputs) => {
     const candidates = await readCandidates(outputs, prompts.length);
     const pointers = split(await read(outputs, "objectPointers"), prompts.length);
     return candidates.map((one, i) => ({ ...one, pointers: pointers[i] as Float32Array }));
@@ -87,18 +137,26 @@ export async function decodeObjects(
 
 const candidateNames = ["lowResMasks", "iouPredictions", "objectScores"];
 
+type Feeds = Readonly<Record<string, Tensor>>;
 type Outputs = Readonly<Record<string, DeviceTensor>>;
 
-/** Runs the decoder, hands its outputs to `use`, and frees them. */
+/** One run of a graph. */
+interface GraphRun {
+  readonly feeds: Feeds;
+  /** The outputs that are wanted. */
+  readonly names: readonly string[];
+  readonly signal: AbortSignalLike | undefined;
+}
+
+/** Runs a graph, hands its outputs to `use`, and frees them. */
 async function withOutputs<T>(
   model: Sam2,
-  feeds: Readonly<Record<string, Tensor>>,
-  names: readonly string[],
-  signal: AbortSignalLike | undefined,
+  graph: GraphName,
+  { feeds, names, signal }: GraphRun,
   use: (outputs: Outputs) => Promise<T>,
 ): Promise<T> {
-  const decoder = await abortable(model.executable("maskDecoder"), signal);
-  const outputs = await decoder.run(feeds, { outputs: names, ...(signal && { signal }) });
+  const executable = await abortable(model.executable(graph), signal);
+  const outputs = await executable.run(feeds, { outputs: names, ...(signal && { signal }) });
   try {
     signal?.throwIfAborted(); // a runtime may not have stopped for it
     return await use(outputs);
@@ -133,7 +191,7 @@ function feedsOf(
   features: Features<Tensor>,
   prompts: readonly EncodedPrompt[],
   noMemory: 0 | 1,
-): Readonly<Record<string, Tensor>> {
+): Features<Tensor> & Feeds {
   const side = geometry(model.config).maskSide;
   const points = prompts[0]?.labels.length ?? 0;
   const masked = prompts.some(({ maskInput }) => maskInput !== undefined);

@@ -60,18 +60,24 @@ const instancesPath = /_gt(?:Fine|Coarse)_instanceIds\.png$/;
 /** Reads the polygons where they are, which know what lies behind; else the maps of instances. */
 export async function readCityscapes(context: ReadContext): Promise<Dataset> {
   const { paths } = context.files;
-  const polygons = paths.filter((path) => polygonsPath.test(path)).sort();
-  const names = new CategoryNames();
-  if (polygons.length > 0) {
-    const images: LabelledImage[] = [];
-    for (const path of polygons) images.push(await readPolygons(path, context, names));
-    return { categories: names.list, images };
+  const [fine, coarse] = ["Fine", "Coarse"].map((kind) => paths.some((path) => path.includes(`_gt${kind}_`)));
+  if (fine && coarse) {
+    const problem = "there are gtFine and gtCoarse, two labellings of the same pictures: give the files of one";
+    throw new LabelError("format-ambiguous", `Cityscapes: ${problem}`);
   }
+  const polygons = paths.filter((path) => polygonsPath.test(path)).sort();
+  const outlined = new Set(polygons.map((path) => path.replace(polygonsPath, "")));
+  const maps = paths
+    .filter((path) => instancesPath.test(path) && !outlined.has(path.replace(instancesPath, "")))
+    .sort();
+  const names = new CategoryNames();
+  const images: LabelledImage[] = [];
+  for (const path of polygons) images.push(await readPolygons(path, context, names));
+  if (maps.length === 0) return { categories: names.list, images };
   const listed = paths.find((path) => baseName(path) === "label_colors.txt");
   const classes = listed === undefined ? cityscapesClasses : await readColours(listed, context);
-  for (const name of classes.slice(1)) names.add({ name });
-  const images: LabelledImage[] = [];
-  for (const path of paths.filter((one) => instancesPath.test(one)).sort()) {
+  for (const name of classes.slice(1)) names.use(name);
+  for (const path of maps) {
     images.push(await readInstances(path, pictureOf(path.replace(instancesPath, "")), classes, context));
   }
   return { categories: names.list, images };
@@ -227,20 +233,25 @@ function instanceValues(
   return (index) => values[index];
 }
 
-/** Reads `instances/*.png` of MOTS with labels.txt beside them. */
+const motsList = /(^|\/)instances\/labels\.txt$/;
+
+/** Reads the maps below each `instances` folder of MOTS, with its own labels.txt: parts of a dataset lie side by side. */
 export async function readMots(context: ReadContext): Promise<Dataset> {
-  const listed = context.files.paths.find((path) => /(^|\/)instances\/labels\.txt$/.test(path));
-  if (listed === undefined)
+  const lists = context.files.paths.filter((path) => motsList.test(path)).sort();
+  if (lists.length === 0)
     throw new LabelError("file-missing", "MOTS: instances/labels.txt, which names the classes, is not there");
-  const lines = (await context.text(listed)).split(/\r?\n/).filter((line) => line !== "");
-  const classes = [undefined, ...lines.filter((line) => line !== "background")];
   const names = new CategoryNames();
-  for (const name of classes) if (name !== undefined) names.add({ name });
   const images: LabelledImage[] = [];
-  for (const path of context.files.paths
-    .filter((one) => folderOf(one) === folderOf(listed) && /\.png$/i.test(one))
-    .sort()) {
-    images.push(await readInstances(path, `images/${stem(baseName(path))}.png`, classes, context));
+  for (const listed of lists) {
+    const lines = (await context.text(listed)).split(/\r?\n/).filter((line) => line !== "");
+    const classes = [undefined, ...lines.filter((line) => line !== "background")];
+    for (const name of classes) if (name !== undefined) names.use(name);
+    const folder = folderOf(listed);
+    const part = folder.slice(0, -"instances/".length);
+    for (const path of context.files.paths.filter((one) => one.startsWith(folder) && /\.png$/i.test(one)).sort()) {
+      const picture = path.slice(folder.length).replace(/\.png$/i, ".png");
+      images.push(await readInstances(path, `${part}images/${picture}`, classes, context));
+    }
   }
   return { categories: names.list, images };
 }

@@ -276,7 +276,8 @@ export function writeCvatImages(dataset: Dataset, options: CvatOptions = {}): Wr
       "  </image>",
     ].join("\n");
   });
-  return { files: [xmlFile(options, dataset, body, "annotation", dataset.images.length)], losses: losses.list() };
+  const file = xmlFile(options, dataset, body, { mode: "annotation", size: dataset.images.length });
+  return { files: [file], losses: losses.list() };
 }
 
 /** Writes CVAT for videos: of one video, whose objects have tracks. */
@@ -285,10 +286,8 @@ export function writeCvatVideo(dataset: Dataset, options: CvatOptions = {}): Wri
   countUnkept(dataset, new Set(["category", "occluded", "attributes", "track", "video", "group"]), losses);
   const videos = new Set(dataset.images.map(({ frame }) => frame?.video));
   if (videos.size !== 1 || videos.has(undefined)) {
-    throw new LabelError(
-      "cannot-write",
-      `CVAT for videos holds the frames of one video, the dataset has those of ${videos.size}`,
-    );
+    const got = videos.has(undefined) ? "pictures that are of none" : `those of ${videos.size}`;
+    throw new LabelError("cannot-write", `CVAT for videos holds the frames of one video, the dataset has ${got}`);
   }
   const frames = [...dataset.images].sort((a, b) => (a.frame?.index ?? 0) - (b.frame?.index ?? 0));
   const tracks = new Map<Id, { category: string; elements: string[]; last: number; end: string }>();
@@ -327,14 +326,18 @@ export function writeCvatVideo(dataset: Dataset, options: CvatOptions = {}): Wri
   const first = frames[0] as LabelledImage;
   const video = dataset.videos?.find(({ name }) => name === first.frame?.video);
   const count = Math.max(video?.frames ?? 0, (frames.at(-1)?.frame?.index ?? 0) + 1);
-  const body = Array.from(tracks.values(), ({ category, elements, last, end }, i) =>
+  const kept = [...tracks.keys()].every((track) => Number.isSafeInteger(track) && Number(track) >= 0);
+  if (!kept) losses.add("ids", `track ${[...tracks.keys()][0]}`, tracks.size);
+  const body = Array.from(tracks, ([track, { category, elements, last, end }], i) =>
     [
-      `  <track id="${i}" label="${escapeXml(category)}" source="manual">`,
+      `  <track id="${kept ? track : i}" label="${escapeXml(category)}" source="manual">`,
       ...[...elements, ...(last + 1 < count ? [end] : [])].map((one) => `    ${one}`),
       "  </track>",
     ].join("\n"),
   );
-  return { files: [xmlFile(options, dataset, body, "interpolation", count, first)], losses: losses.list() };
+  const name = first.frame?.video;
+  const file = xmlFile(options, dataset, body, { mode: "interpolation", size: count, original: first, name });
+  return { files: [file], losses: losses.list() };
 }
 
 function categoryOf({ category }: LabelObject, where: string): string {
@@ -433,9 +436,12 @@ function xmlFile(
   { path = "annotations.xml" }: CvatOptions,
   { categories }: Dataset,
   body: readonly string[],
-  mode: string,
-  size: number,
-  original?: Size,
+  {
+    mode,
+    size,
+    original,
+    name = stem(baseName(path)),
+  }: { readonly mode: string; readonly size: number; readonly original?: Size; readonly name?: string | undefined },
 ): Written["files"][number] {
   const labels = categories.map(
     ({ name }) => `        <label><name>${escapeXml(name)}</name><attributes></attributes></label>`,
@@ -446,7 +452,7 @@ function xmlFile(
     "  <version>1.1</version>",
     "  <meta>",
     "    <task>",
-    `      <name>${escapeXml(stem(baseName(path)))}</name>`,
+    `      <name>${escapeXml(name)}</name>`,
     `      <size>${size}</size>`,
     `      <mode>${mode}</mode>`,
     "      <start_frame>0</start_frame>",

@@ -3,7 +3,7 @@ import { LabelError } from "../errors.ts";
 import { baseName, groupBy, type LabelFile, type ReadContext, stem } from "../files.ts";
 import { hasMask } from "../geometry/object.ts";
 import { countUnkept, Losses } from "../loss.ts";
-import type { Dataset, LabelledImage, LabelObject, Video } from "../model.ts";
+import type { Dataset, Id, LabelledImage, LabelObject, Video } from "../model.ts";
 import { objectName, textFile, type Written } from "./format.ts";
 import { paintLabels, palettePng } from "./label-map.ts";
 import { mapMasks } from "./voc.ts";
@@ -45,24 +45,19 @@ export async function readDavis(context: ReadContext): Promise<Dataset> {
   return { categories: [], images, videos };
 }
 
-/** Writes palette PNGs and the list of sequences. Frames of videos alone; objects need tracks, whole numbers from 1 to 254. */
+/**
+ * Writes palette PNGs and the list of sequences. Frames of videos alone; objects need tracks, of which a video may have
+ * 254. Where they are not whole numbers from 1 to 254 they are numbered in the order in which they come.
+ */
 export function writeDavis(dataset: Dataset): Written {
   const losses = new Losses();
   countUnkept(dataset, new Set(["track", "video"]), losses);
   const files: LabelFile[] = [];
+  const numbersOf = trackNumbers(dataset, losses);
   for (const image of dataset.images) {
-    if (image.frame === undefined) {
-      throw new LabelError("cannot-write", `${image.file}: is no frame of a video, and DAVIS has nothing else`);
-    }
-    const trackOf = (index: number): number => {
-      const track = Number(image.objects[index]?.track);
-      if (Number.isInteger(track) && track > 0 && track < 255) return track;
-      throw new LabelError(
-        "cannot-write",
-        `${objectName(image, index)}: needs a track from 1 to 254, has ${image.objects[index]?.track}`,
-      );
-    };
-    for (const [i, object] of image.objects.entries()) if (hasMask(object)) trackOf(i);
+    if (image.frame === undefined) throw noFrame(image);
+    const numbers = numbersOf.get(image.frame.video);
+    const trackOf = (index: number): number => numbers?.get(image.objects[index]?.track as Id) as number;
     paintLabels(image, trackOf, losses);
     const { video, index } = image.frame;
     const digits = /^\d+$/.exec(stem(baseName(image.file)))?.[0] ?? String(index).padStart(5, "0");
@@ -71,4 +66,38 @@ export function writeDavis(dataset: Dataset): Written {
   const names = [...new Set(dataset.images.map(({ frame }) => frame?.video ?? ""))];
   files.push(textFile("ImageSets/default.txt", names.map((name) => `${name}\n`).join("")));
   return { files, losses: losses.list() };
+}
+
+const MOST_TRACKS = 254;
+
+/** Of each video, what its tracks are written as. */
+function trackNumbers({ images }: Dataset, losses: Losses): ReadonlyMap<string, ReadonlyMap<Id, number>> {
+  const objects = images.flatMap((image) =>
+    image.objects.flatMap((object, i) => (hasMask(object) ? [{ image, name: objectName(image, i), ...object }] : [])),
+  );
+  const videos = groupBy(objects, ({ image }) => {
+    if (image.frame === undefined) throw noFrame(image);
+    return image.frame.video;
+  });
+  const numbers = new Map<string, ReadonlyMap<Id, number>>();
+  for (const [video, ofVideo] of videos) {
+    const tracks = new Set<Id>();
+    for (const { name, track } of ofVideo) {
+      if (track === undefined) throw new LabelError("cannot-write", `${name}: needs a track, has none`);
+      tracks.add(track);
+    }
+    if (tracks.size > MOST_TRACKS) {
+      const problem = `has ${tracks.size} tracks, and DAVIS ${MOST_TRACKS} at most`;
+      throw new LabelError("cannot-write", `${video}: ${problem}`, { details: { video, tracks: tracks.size } });
+    }
+    const fits = (track: Id): boolean => Number.isInteger(track) && Number(track) > 0 && Number(track) <= MOST_TRACKS;
+    const kept = [...tracks].every(fits);
+    numbers.set(video, new Map(Array.from(tracks, (track, i) => [track, kept ? Number(track) : i + 1])));
+    if (!kept) losses.add("ids", ofVideo[0]?.name ?? video, ofVideo.length);
+  }
+  return numbers;
+}
+
+function noFrame({ file }: LabelledImage): LabelError {
+  return new LabelError("cannot-write", `${file}: is no frame of a video, and DAVIS has nothing else`);
 }

@@ -27,11 +27,27 @@ export async function readLabelStudio(path: string, context: ReadContext): Promi
     const address = addressOf(task);
     const file = pictureOf(address);
     const { chosen, results } = resultsOf(task, path, context);
+    const others = results.filter((one) => !(isObject(one) && "original_width" in one)).length;
+    if (others > 0) {
+      context.warn(
+        path,
+        `[${i}].result`,
+        `has ${others} results without a shape (choices, texts, relations): left out`,
+      );
+    }
     let size: Size | undefined;
+    let shown: JsonValue | undefined;
     const regions: LabelObject[] = [];
     for (const [k, group] of [...groupById(results).values()].entries()) {
       context.attempt(path, `[${i}].result, region ${k}`, () => {
         const first = group[0] as Fields;
+        // A task may show several pictures, and only one of them is read.
+        shown ??= first.get("to_name");
+        const page = first.get("item_index") ?? 0;
+        if (first.get("to_name") !== shown) {
+          throw invalid(`${first.where}.to_name`, `${shown}, the picture of the regions before`, first.get("to_name"));
+        }
+        if (page !== 0) throw invalid(`${first.where}.item_index`, "0: of several pictures the first is read", page);
         const own = { width: first.length("original_width"), height: first.length("original_height") };
         size ??= own;
         if (own.width !== size.width || own.height !== size.height) {
