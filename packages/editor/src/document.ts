@@ -212,6 +212,8 @@ export function parseField<K extends keyof ObjectFields>(
   return fieldParsers[key](read, where, value, size);
 }
 
+export const objectFields: readonly (keyof ObjectFields)[] = Object.keys(fieldParsers) as (keyof ObjectFields)[];
+
 export function isField(key: string): key is keyof ObjectFields {
   return Object.hasOwn(fieldParsers, key);
 }

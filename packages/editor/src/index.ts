@@ -12,6 +12,7 @@ export { EditorError, type EditorErrorCode } from "./errors.ts";
 export {
   EditorSession,
   type NewObject,
+  type ObjectEngine,
   type PaintMode,
   type PendingPrompt,
   type PromptEngine,
