@@ -283,3 +283,10 @@ export function pointsOf(ring: Ring): readonly Point[] {
     (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
   );
 }
+
+/** The box around a ring. */
+export function ringBox(ring: Ring): PromptBox {
+  const points = pointsOf(ring);
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}

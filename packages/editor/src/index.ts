@@ -1,3 +1,4 @@
+export type { ListChange } from "./changes.ts";
 export type {
   EdgeSettings,
   EditorClass,
@@ -22,3 +23,27 @@ export {
   type StepOrigin,
 } from "./session.ts";
 export { applyStep, type Change, invertStep, type Step, type StepName, stepText, stepWords } from "./step.ts";
+export type {
+  ObjectFrame,
+  VideoEditorDocument,
+  VideoEditorObject,
+  VideoFields,
+  VideoSize,
+} from "./video/document.ts";
+export {
+  type SavedVideoSession,
+  type TrackingState,
+  type TrackOptions,
+  VideoEditorSession,
+  type VideoSessionEvent,
+  type VideoSessionOptions,
+} from "./video/session.ts";
+export {
+  applyVideoStep,
+  invertVideoStep,
+  type VideoChange,
+  type VideoStep,
+  type VideoStepName,
+  videoStepText,
+  videoStepWords,
+} from "./video/step.ts";

@@ -28,6 +28,7 @@ import {
   strokeRle,
 } from "@masklet/core";
 import { checkKeys, type Keys } from "@masklet/core/backend";
+import { checkNumber } from "./check.ts";
 import {
   checkReferences,
   type EdgeSettings,
@@ -43,6 +44,7 @@ import {
   parseDocument,
   pointsOf,
   Reader,
+  ringBox,
 } from "./document.ts";
 import { EditorError } from "./errors.ts";
 import { History } from "./history.ts";
@@ -823,7 +825,7 @@ export class EditorSession {
         : isRefinement && object !== undefined && !isEmpty(object.mask, size)
           ? decodeRle(rleOf(object.mask, size))
           : undefined;
-    const around = box ?? (lasso === null ? undefined : boxOf(lasso));
+    const around = box ?? (lasso === null ? undefined : ringBox(lasso));
     const asked: Prompt = {
       ...(points.length > 0 && { points, labels }),
       ...(around && { box: around }),
@@ -879,12 +881,6 @@ function along(points: readonly Point[], count: number): readonly Point[] {
   });
 }
 
-function boxOf(ring: Ring): PromptBox {
-  const points = pointsOf(ring);
-  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-}
-
 function nextIdChange(nextId: number, count: number): Change {
   return { kind: "nextId", before: nextId, after: nextId + count };
 }
@@ -901,23 +897,6 @@ function withResolvers<T>(): PromiseWithResolvers<T> {
     reject = no;
   });
   return { promise, resolve, reject };
-}
-
-function checkNumber(
-  where: string,
-  options: Readonly<Record<string, number>>,
-  least: number,
-  most: number,
-  isWhole = true,
-): void {
-  for (const [option, got] of Object.entries(options)) {
-    if (got >= least && got <= most && (!isWhole || Number.isSafeInteger(got))) continue;
-    const expected =
-      most < least ? "of something that is there" : `${isWhole ? "an integer" : "a number"} from ${least} to ${most}`;
-    throw new EditorError("editor-option", `${where}: ${option} must be ${expected}, got ${got}`, {
-      details: { option, expected, got },
-    });
-  }
 }
 
 const sessionKeys: Keys<SessionOptions> = { engine: true, historyLimit: true };

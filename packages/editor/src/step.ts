@@ -89,7 +89,10 @@ export const stepWords: Readonly<Record<StepName, string>> = {
 };
 
 /** What a menu calls a step: "Brush", "Prompt (3)". */
-export function stepText({ name, count }: Step, words: Readonly<Record<StepName, string>> = stepWords): string {
+export function stepText<N extends string = StepName>(
+  { name, count }: { readonly name: N; readonly count: number },
+  words: Readonly<Record<N, string>> = stepWords as Readonly<Record<string, string>>,
+): string {
   return count > 1 ? `${words[name]} (${count})` : words[name];
 }
 
@@ -160,37 +163,59 @@ function isStepName(name: string): name is StepName {
 
 function parseChange(read: Reader, where: string, value: unknown, size: Size): Change {
   const change = read.record(where, value);
+  if (change["kind"] !== "mask") {
+    const object = (at: string, one: unknown): EditorObject => parseObject(read, at, one, size);
+    return parseListChange<EditorObject, ObjectFields>(read, where, change, { size, fields: objectFields, object });
+  }
+  return {
+    kind: "mask",
+    id: read.integer(`${where}.id`, change["id"], 1),
+    diff: parseMask(read, `${where}.diff`, change["diff"], size),
+    before: read.integer(`${where}.before`, change["before"], 0),
+    after: read.integer(`${where}.after`, change["after"], 0),
+  };
+}
+
+interface ListChangeKind<O, Fields> {
+  readonly size: Size;
+  /** Those that a change may name. */
+  readonly fields: readonly (keyof Fields)[];
+  readonly object: (where: string, value: unknown) => O;
+}
+
+/** A change of a list of objects from outside. */
+export function parseListChange<O, Fields extends Partial<ObjectFields>>(
+  read: Reader,
+  where: string,
+  change: Readonly<Record<string, unknown>>,
+  { size, fields, object }: ListChangeKind<O, Fields>,
+): ListChange<O, Fields> {
   const { kind } = change;
   const id = (): number => read.integer(`${where}.id`, change["id"], 1);
   const both = <T>(one: (where: string, value: unknown) => T): { readonly before: T; readonly after: T } => ({
     before: one(`${where}.before`, change["before"]),
     after: one(`${where}.after`, change["after"]),
   });
-  const whole = (at: string, given: unknown): number => read.integer(at, given, 0);
   switch (kind) {
     case "object": {
       const index = read.integer(`${where}.index`, change["index"], 0);
-      const object = (at: string, given: unknown): EditorObject | null =>
-        read.optional(given, (one) => parseObject(read, at, one, size));
-      return { kind, index, ...both(object) };
+      return { kind, index, ...both((at, given) => read.optional(given, (one) => object(at, one))) };
     }
     case "fields": {
-      const fields = (at: string, given: unknown): Partial<ObjectFields> =>
+      const values = (at: string, given: unknown): Partial<Fields> =>
         Object.fromEntries(
           Object.entries(read.record(at, given)).map(([key, field]) =>
-            isField(key)
+            isField(key) && (fields as readonly string[]).includes(key)
               ? [key, parseField(read, `${at}.${key}`, key, field, size)]
               : read.fail(`${at}.${key}`, "a field of an object", key),
           ),
-        );
-      const { before, after } = both(fields);
+        ) as Partial<Fields>;
+      const { before, after } = both(values);
       if (Object.keys(before).join() !== Object.keys(after).join()) read.fail(where, "the same fields twice", change);
       return { kind, id: id(), before, after };
     }
-    case "mask":
-      return { kind, id: id(), diff: parseMask(read, `${where}.diff`, change["diff"], size), ...both(whole) };
     case "place":
-      return { kind, id: id(), ...both(whole) };
+      return { kind, id: id(), ...both((at, given) => read.integer(at, given, 0)) };
     case "classes":
       return { kind, ...both((at, given) => parseClasses(read, at, given)) };
     case "nextId":
