@@ -271,8 +271,9 @@ function drawTrack(
     if (known.prompt !== null) marks.push((x + next) / 2);
   }
   context.globalAlpha = 1;
-  for (const x of marks) {
-    const [y, r] = [height / 2, 5];
+  const r = 5;
+  for (const at of marks) {
+    const [x, y] = [Math.min(width - r - 1, Math.max(r + 1, at)), height / 2];
     context.beginPath();
     context.moveTo(x, y - r);
     context.lineTo(x + r, y);

@@ -488,6 +488,8 @@ export class MaskletVideoEditorElement extends Base {
       ({ selected, document, frame }) =>
         document.objects.find(({ id }) => id === selected)?.frames[frame] === undefined,
     );
+    clear.classList.add("text");
+    clear.append(words.steps["clear-frame"]);
     const group = (...children: readonly Node[]): Node => h("div", { class: "group" }, ...children);
     this.#bar.replaceChildren(
       group(

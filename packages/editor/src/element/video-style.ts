@@ -24,6 +24,8 @@ input[type="number"] { min-height: var(--_hit); background: var(--_bg); border: 
 .status { padding: 0 10px 6px; color: var(--_soft); min-height: 24px; }
 @container (max-width: 640px) {
   .row { --_names: 112px; }
+  .bar { flex-wrap: wrap; gap: 6px 12px; overflow: visible; }
+  .bar input { width: 64px; }
   .row .note { display: none; }
   .rows { max-height: calc(2.5 * (var(--_hit) + 2px)); }
 }
