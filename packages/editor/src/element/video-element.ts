@@ -477,13 +477,9 @@ export class MaskletVideoEditorElement extends Base {
     );
     stop.classList.add("text");
     stop.append(words.stop);
-    const named = (): string => {
-      const { session } = this;
-      return session === undefined || session.selected === null ? "" : this.#nameOf(session.object(session.selected));
-    };
     const clear = button(
       "remove",
-      () => fillIn(words.clearFrame, { object: named() }),
+      () => words.steps["clear-frame"],
       () => this.#try((session) => session.selected !== null && session.clearFrame(session.selected)),
       ({ selected, document, frame }) =>
         document.objects.find(({ id }) => id === selected)?.frames[frame] === undefined,
