@@ -2,6 +2,7 @@ import { type StepName, stepWords } from "./step.ts";
 
 /** Every word that the element shows or says. `{x}` and the like stand for what is put in. */
 export interface EditorWords {
+  readonly absent: string;
   readonly accept: string;
   readonly accepted: string;
   readonly back: string;
@@ -68,6 +69,7 @@ export interface EditorWords {
 
 /** English. */
 export const editorWords: EditorWords = {
+  absent: "not there",
   accept: "Accept",
   accepted: "accepted",
   back: "Back to draft",
