@@ -55,12 +55,14 @@ export interface EditorWords {
   readonly toolErase: string;
   readonly toolLasso: string;
   readonly toolPoint: string;
+  readonly toolReshape: string;
   readonly toolScribble: string;
   readonly toolSelect: string;
   readonly tools: string;
   readonly undo: string;
   readonly undone: string;
   readonly undoStep: string;
+  readonly vertexAt: string;
   readonly waiting: string;
   readonly zoomIn: string;
   readonly zoomOut: string;
@@ -123,12 +125,14 @@ export const editorWords: EditorWords = {
   toolErase: "Eraser",
   toolLasso: "Lasso",
   toolPoint: "Point",
+  toolReshape: "Outline",
   toolScribble: "Scribble",
   toolSelect: "Select and pan",
   tools: "Tools",
   undo: "Undo",
   undone: "Undone: {step}",
   undoStep: "Undo: {step}",
+  vertexAt: "Corner {n} of {count}: {x}, {y}. Space picks it up, Shift and Space removes it.",
   waiting: "Waiting for the model",
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",

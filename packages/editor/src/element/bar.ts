@@ -19,6 +19,7 @@ export function buildBar(parts: Parts): readonly Node[] {
     scribble: words.toolScribble,
     brush: words.toolBrush,
     erase: words.toolErase,
+    reshape: words.toolReshape,
   };
   const toggle = (made: HTMLButtonElement, isOn: boolean): void => setAttribute(made, "aria-pressed", String(isOn));
   const toolButtons = tools.map((tool) =>

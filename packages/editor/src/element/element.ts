@@ -7,7 +7,8 @@ import { checkKeys, type Keys } from "@masklet/core/backend";
 import { imageFrom, type WebImageSource } from "@masklet/core/web";
 import type { EditorObject } from "../document.ts";
 import { EditorError } from "../errors.ts";
-import { EditorSession, type PendingPrompt, type PromptEngine, type SessionEvent } from "../session.ts";
+import type { PromptEngine } from "../prompt.ts";
+import { EditorSession, type PendingPrompt, type SessionEvent } from "../session.ts";
 import { stepText } from "../step.ts";
 import { toPicture } from "../view.ts";
 import { type EditorWords, editorWords, fillIn } from "../words.ts";
@@ -380,7 +381,7 @@ export class MaskletEditorElement extends Base {
     const { document, selected, pending } = session;
     const waiting = pending.find(({ object }) => object === selected);
     const object = document.objects.find(({ id }) => id === selected);
-    const { hand, at, cursor, preview } = this.#hands;
+    const { hand, at, cursor, preview, outline } = this.#hands;
     const isPainting = this.#tool === "brush" || this.#tool === "erase";
     return {
       objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
@@ -398,6 +399,7 @@ export class MaskletEditorElement extends Base {
       marks: marksOf(object, waiting),
       box: hand?.tool === "box" ? boxOf(hand.points) : ((waiting ?? object)?.prompt.box ?? null),
       lasso: hand?.tool === "lasso" ? null : ((waiting ?? object)?.prompt.lasso ?? null),
+      outline,
       stroke: hand && strokeOf(hand, this.#brush),
       brush: isPainting && at !== undefined ? { at, radius: this.#brush } : undefined,
       cursor,
@@ -458,7 +460,7 @@ function marksOf(object: EditorObject | undefined, waiting: PendingPrompt | unde
 
 /** What is drawn of a tool at work; a click and a box are no strokes. */
 function strokeOf({ tool, points, isNegative }: Hand, brush: number): StageScene["stroke"] {
-  if (tool === "box" || tool === "point" || tool === "select") return undefined;
+  if (tool === "box" || tool === "point" || tool === "select" || tool === "reshape") return undefined;
   return {
     points,
     radius: tool === "brush" || tool === "erase" ? brush : undefined,

@@ -1,16 +1,27 @@
 /** What hands do in the picture: pointers, and the keys that stand for them. */
-import { type CompressedRle, decodeRleAt, type Label, type Point, type PromptBox, rleArea } from "@masklet/core";
+import {
+  type CompressedRle,
+  decodeRleAt,
+  type Label,
+  type Point,
+  type PromptBox,
+  type Ring,
+  rleArea,
+} from "@masklet/core";
 import type { EditorObject } from "../document.ts";
 import type { EditorSession } from "../session.ts";
 import { toStage, zoomAt } from "../view.ts";
 import { fillIn } from "../words.ts";
 import { setAttribute } from "./dom.ts";
+import { type Corner, Outline } from "./outline.ts";
 import type { Parts } from "./parts.ts";
 import { type EditorTool, toolKeys, tools } from "./tools.ts";
 
 /** CSS pixels that a pointer moves before a click is a drag. */
 const DRAG = 6;
 export const ZOOM_STEP = 1.25;
+/** CSS pixels that a corner is taken from. */
+const REACH = 12;
 
 /** A tool at work, from pointer down to up, or from Space to Space. */
 export interface Hand {
@@ -22,6 +33,8 @@ export interface Hand {
   /** Where the pointer was last, on the stage. */
   at: Point;
   hasMoved: boolean;
+  /** What "reshape" has taken; without it, it selects. */
+  readonly corner: Corner | undefined;
 }
 
 export class Hands {
@@ -35,6 +48,7 @@ export class Hands {
   #hover: Point | undefined;
   #preview: CompressedRle | undefined;
   #isPreviewing = false;
+  readonly #outline = new Outline();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -78,6 +92,18 @@ export class Hands {
   /** What a click would give. */
   get preview(): CompressedRle | undefined {
     return this.#preview;
+  }
+
+  /** The selected object's outline, as a corner under way makes it; for the tool that changes it. */
+  get outline(): readonly Ring[] | undefined {
+    const { editor } = this.#parts;
+    const session = this.#session;
+    if (editor.tool !== "reshape" || session === undefined) return undefined;
+    const { corner, points } = this.#hand ?? {};
+    const to = points?.at(-1);
+    return corner === undefined || to === undefined
+      ? this.#outline.rings(session)
+      : this.#outline.moved(session, corner, to);
   }
 
   dropPreview(): void {
@@ -193,7 +219,11 @@ export class Hands {
     const { stage, editor } = this.#parts;
     const tool = editor.tool === "brush" && isNegative ? "erase" : editor.tool;
     if (tool === "point" && !stage.isInPicture(at)) return;
-    this.#hand = { tool, isNegative, start: at, points: [stage.inPicture(at)], at, hasMoved: false };
+    const session = this.#session;
+    const reach = REACH * stage.ratio;
+    const corner =
+      tool === "reshape" && session !== undefined ? this.#outline.take(session, stage.view, at, reach) : undefined;
+    this.#hand = { tool, isNegative, start: at, points: [stage.inPicture(at)], at, hasMoved: false, corner };
     stage.schedule();
   }
 
@@ -217,9 +247,18 @@ export class Hands {
     if (hand === undefined) return;
     this.#hand = undefined;
     stage.schedule();
-    const { tool, points, start } = hand;
+    const { tool, points, start, corner } = hand;
     const label: Label = hand.isNegative ? 0 : 1;
-    if (tool === "select") {
+    if (corner !== undefined) {
+      // A corner that is only touched stays; one that is not wanted goes.
+      const isLeft = !hand.isNegative && !corner.isNew && !hand.hasMoved;
+      const to = hand.isNegative ? undefined : stage.inPicture(at);
+      if (!isLeft && !(hand.isNegative && corner.isNew)) {
+        attempt((session) => this.#outline.put(session, this.#outline.moved(session, corner, to)));
+      }
+      return;
+    }
+    if (tool === "select" || tool === "reshape") {
       if (!hand.hasMoved) this.#selectAt(stage.inPicture(at));
       return;
     }
@@ -308,6 +347,9 @@ export class Hands {
       case "ArrowDown":
         this.#moveCursor(key, event);
         return true;
+      case "PageUp":
+      case "PageDown":
+        return editor.tool === "reshape" && this.#nextCorner(session, key === "PageUp" ? -1 : 1);
       case " ":
         if (this.#cursor === undefined) this.#isSpaceDown = true;
         else if (!event.repeat) this.#useCursor(event.shiftKey !== editor.notOnIt);
@@ -384,10 +426,30 @@ export class Hands {
     this.#cursor = cursor;
     this.#hover = cursor;
     stage.reveal(cursor);
-    if (this.#hand !== undefined) this.#move(toStage(stage.view, cursor));
-    else void this.#previewAt();
+    if (this.#hand !== undefined) {
+      this.#move(toStage(stage.view, cursor));
+      this.#hand.hasMoved = true; // keys are meant, however small the step
+    } else void this.#previewAt();
     say(fillIn(editor.words.cursorAt, { x: Math.floor(cursor[0]), y: Math.floor(cursor[1]) }));
     stage.schedule();
+  }
+
+  /** The cursor goes to the next corner of the outline; -> whether there is one. */
+  #nextCorner(session: EditorSession, by: 1 | -1): boolean {
+    const { stage, editor, say } = this.#parts;
+    const corners = this.#outline.corners(session);
+    if (corners.length === 0 || this.#hand !== undefined) return false;
+    const from = this.#cursor;
+    const at = from === undefined ? -1 : corners.findIndex(({ point }) => point.join() === from.join());
+    const next = at < 0 ? 0 : (at + by + corners.length) % corners.length;
+    const { point } = corners[next] as (typeof corners)[number];
+    this.#cursor = point;
+    this.#hover = point;
+    stage.reveal(point);
+    const [x, y] = point.map(Math.round) as [number, number];
+    say(fillIn(editor.words.vertexAt, { n: next + 1, count: corners.length, x, y }));
+    stage.schedule();
+    return true;
   }
 
   /** Space: a click, or the beginning or the end of a stroke. */
@@ -400,7 +462,8 @@ export class Hands {
       return;
     }
     this.#begin(at, isNegative);
-    if (editor.tool === "point" || editor.tool === "select") this.#end(at);
+    const isTaken = this.hand?.corner !== undefined && !isNegative;
+    if (editor.tool === "point" || editor.tool === "select" || (editor.tool === "reshape" && !isTaken)) this.#end(at);
     else {
       const [x, y] = this.#cursor.map(Math.floor) as [number, number];
       say(fillIn(editor.words.strokeBegun, { x, y }));

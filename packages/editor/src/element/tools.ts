@@ -1,5 +1,5 @@
 /** What a hand does in the picture. */
-export type EditorTool = "select" | "point" | "box" | "lasso" | "scribble" | "brush" | "erase";
+export type EditorTool = "select" | "point" | "box" | "lasso" | "scribble" | "brush" | "erase" | "reshape";
 
 /** Each tool's key. */
 export const toolKeys: Readonly<Record<EditorTool, string>> = {
@@ -10,6 +10,7 @@ export const toolKeys: Readonly<Record<EditorTool, string>> = {
   scribble: "s",
   brush: "b",
   erase: "e",
+  reshape: "r",
 };
 
 /** In the order of the bar. */
