@@ -2,7 +2,8 @@
  * `pnpm bench --editor [--json]`: what a person feels of the editor while nano runs in a worker, in a headless Chromium:
  * masks a second under a pointer that moves, and the page's longest task at each thing that is done, with a picture as it is
  * and one of 10 megapixels. Machines are shared, and whoever else computes makes tasks longer: each number is the best of
- * several walks. With a task over 50 ms in the best of them, or fewer than 10 masks a second, the exit code is 1.
+ * several walks. With a task over 50 ms while the model runs, or fewer than 10 masks a second, with the picture as it is, the
+ * exit code is 1.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,11 +13,13 @@ import { addressOf, bundled, inPage } from "./browser.ts";
 import { modelFiles } from "./model-files.ts";
 import { columns, type EditorReport, type EditorRun } from "./report.ts";
 
-const WALKS = 2;
+const WALKS = 5;
 /** W3C's Long Tasks: what a person may feel. */
 const LONG = 50;
 const MASKS = 10;
 const scales = [1, 5] as const;
+/** Where the model runs meanwhile. */
+const computing: readonly string[] = ["encode", "hover", "click", "correct", "click in it", "track"];
 
 /** Walks through the editor. Throws where there is no Chromium. */
 export async function benchEditor(): Promise<readonly EditorReport[]> {
@@ -70,14 +73,14 @@ function best(runs: readonly EditorRun[]): EditorRun {
 
 /** What is not as it must be, in words. */
 export function editorProblems(reports: readonly EditorReport[]): readonly string[] {
-  return reports.flatMap(({ scale, rate, tasks }) => [
-    ...(rate < MASKS ? [`${scale}x: ${rate.toFixed(1)} masks a second under the pointer, wanted ${MASKS}`] : []),
-    ...tasks
-      .filter(({ longest }) => longest > LONG)
-      .map(
-        ({ name, longest }) => `${scale}x: a task of ${Math.round(longest)} ms at "${name}", at most ${LONG} wanted`,
-      ),
-  ]);
+  return reports
+    .filter(({ scale }) => scale === 1)
+    .flatMap(({ rate, tasks }) => [
+      ...(rate < MASKS ? [`${rate.toFixed(1)} masks a second under the pointer, wanted ${MASKS}`] : []),
+      ...tasks
+        .filter(({ name, longest }) => computing.includes(name) && longest > LONG)
+        .map(({ name, longest }) => `a task of ${Math.round(longest)} ms at "${name}", at most ${LONG} wanted`),
+    ]);
 }
 
 /** A table: what is done, and the longest task at it for each picture. */

@@ -70,13 +70,37 @@ function encodeAt(mask: Mask, { x, y }: Box, size: Size): string {
   return compressRle(encodeRleAt(mask, maskBox(mask), { x, y, ...size })).counts;
 }
 
-/** The rings around a mask, holes too, in the picture's pixels; with a tolerance, corners that lie within it are left out. */
-export function ringsOf(rle: CompressedRle, tolerance = 0): readonly Ring[] {
+/**
+ * The rings around a mask, holes too, in the picture's pixels; with a tolerance, corners that lie within it are left out.
+ * With a `step` the mask is seen at every so many pixels, which takes less time by its square.
+ */
+export function ringsOf(
+  rle: CompressedRle,
+  { tolerance = 0, step = 1 }: { readonly tolerance?: number; readonly step?: number } = {},
+): readonly Ring[] {
   const box = rleBox(rle);
   if (box.width === 0) return [];
-  const regions = maskRegions(decodeRleAt(rle, box), tolerance === 0 ? {} : { tolerance });
-  const placed = (ring: Ring): Ring => ring.map((at, i) => at + (i % 2 === 0 ? box.x : box.y));
+  const mask = decodeRleAt(rle, box);
+  // What is small stays as it is: it could be missed.
+  const by = Math.min(box.width, box.height) < LEAST * step ? 1 : step;
+  const regions = maskRegions(by === 1 ? mask : thinned(mask, by), tolerance === 0 ? {} : { tolerance });
+  const placed = (ring: Ring): Ring => ring.map((at, i) => at * by + (i % 2 === 0 ? box.x : box.y));
   return regions.flatMap(({ outline, holes }) => [outline, ...holes].map(placed));
+}
+
+/** Steps along an object's shorter side, below which every pixel is looked at. */
+const LEAST = 16;
+
+/** Of every `by` x `by` pixels the middle one. */
+function thinned(mask: Mask, by: number): Mask {
+  const [width, height] = [Math.ceil(mask.width / by), Math.ceil(mask.height / by)];
+  const data = new Uint8Array(width * height);
+  const middle = by >> 1;
+  for (let y = 0, to = 0; y < height; y++) {
+    const row = Math.min(mask.height - 1, y * by + middle) * mask.width;
+    for (let x = 0; x < width; x++) data[to++] = mask.data[row + Math.min(mask.width - 1, x * by + middle)] as number;
+  }
+  return { width, height, data };
 }
 
 /**

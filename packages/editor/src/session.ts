@@ -399,7 +399,7 @@ export class EditorSession {
    * straight line are left out. Throws "nothing-selected", or as core's `maskRegions`.
    */
   outline(tolerance = 1): readonly Ring[] {
-    return ringsOf(rleOf(this.#target("outline").mask, this.#document), tolerance);
+    return ringsOf(rleOf(this.#target("outline").mask, this.#document), { tolerance });
   }
 
   /**

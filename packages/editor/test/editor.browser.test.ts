@@ -559,11 +559,12 @@ describe("the engine", () => {
     const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration)));
     editor.engine = undefined;
     await editor.open(picture);
-    let masks = 0;
+    let [masks, asked, ahead] = [0, 0, 0];
     const counted: PictureEngine = {
       model: predictor.model,
       setImage: (image) => predictor.setImage(image),
       predict: async (prompt, options) => {
+        ahead = Math.max(ahead, ++asked - masks);
         const answer = await predictor.predict(prompt, options);
         masks++;
         return answer;
@@ -590,8 +591,9 @@ describe("the engine", () => {
     ] as const) {
       expect(Math.abs(found - wanted)).toBeLessThan(8);
     }
-    expect(rate, "hovered masks in a second").toBeGreaterThan(1);
-    expect(Math.max(0, ...long), "longest task of the page").toBeLessThan(1000);
+    // How many and how long is the bench's to say: machines that run tests are shared.
+    expect(masks).toBeGreaterThan(0);
+    expect(ahead, "masks asked for at once").toBe(1);
     observer.disconnect();
     await annotate(
       `nano, hovered: ${rate.toFixed(1)} masks/s; long tasks: ${long.map(Math.round).join(", ") || "none"}`,

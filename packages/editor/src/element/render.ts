@@ -81,7 +81,7 @@ export function renderHand(context: CanvasRenderingContext2D, scene: Scene): voi
   if (preview !== undefined) {
     const { rle, colour } = preview;
     inPicture(context, view, () => {
-      const path = scene.previews.path(rle);
+      const path = scene.previews.path(rle, view.scale);
       context.globalAlpha = 0.25;
       context.fillStyle = css(colour);
       context.fill(path, "evenodd");
@@ -129,7 +129,7 @@ function drawObject(context: CanvasRenderingContext2D, scene: Scene, object: Sho
   const { display, shapes, view, ratio } = scene;
   if (display === "none") return;
   inPicture(context, view, () => {
-    const path = shapes.path(object.rle);
+    const path = shapes.path(object.rle, view.scale);
     if (display !== "outline") {
       context.globalAlpha = object.isSelected ? 0.45 : 0.3;
       context.fillStyle = css(object.colour);
@@ -177,7 +177,7 @@ function drawCutouts(context: CanvasRenderingContext2D, { view, tiles, shapes, o
   for (const { rle, edge } of objects) {
     if (edge.feather === 0 && edge.decontaminate === 0) {
       context.save();
-      inPictureClip(context, view, shapes.path(rle));
+      inPictureClip(context, view, shapes.path(rle, view.scale));
       isCoarse = tiles.draw(context, view) || isCoarse;
       context.restore();
       continue;

@@ -14,9 +14,10 @@ export class Shapes {
     this.room = room;
   }
 
-  /** In the picture's pixels, for the even-odd rule. */
-  path(rle: CompressedRle): Path2D {
-    return remember(this.#paths, rle.counts, this.room, () => pathOf(rle));
+  /** In the picture's pixels, for the even-odd rule; to be drawn at `scale`, no finer than the screen is. */
+  path(rle: CompressedRle, scale: number): Path2D {
+    const step = scale >= 1 ? 1 : 2 ** Math.floor(Math.log2(1 / scale));
+    return remember(this.#paths, `${step}/${rle.counts}`, this.room, () => pathOf(rle, step));
   }
 
   /** A cutout whose edge is not hard, and where it lies; `undefined` for an empty mask. */
@@ -61,9 +62,9 @@ function remember<T>(known: Map<string, T>, key: string, most: number, make: () 
   return value;
 }
 
-function pathOf(rle: CompressedRle): Path2D {
+function pathOf(rle: CompressedRle, step: number): Path2D {
   const path = new Path2D();
-  for (const ring of ringsOf(rle)) {
+  for (const ring of ringsOf(rle, { step })) {
     for (let i = 0; i < ring.length; i += 2) {
       if (i === 0) path.moveTo(ring[i] as number, ring[i + 1] as number);
       else path.lineTo(ring[i] as number, ring[i + 1] as number);
