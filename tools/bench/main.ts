@@ -15,6 +15,9 @@
  *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
+ * `pnpm bench --editor` walks through the editor in a headless Chromium, and fails where a task of the page is long; see
+ * editor.ts.
+ *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -31,6 +34,7 @@ import { parseArgs } from "node:util";
 import { precisions } from "@masklet/core";
 import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
+import { benchEditor, editorProblems, printEditor } from "./editor.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
@@ -52,6 +56,7 @@ const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
     datasets: { type: "boolean", default: false },
+    editor: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
     everything: { type: "boolean", default: false },
     points: { type: "string", default: "32" },
@@ -76,6 +81,11 @@ if (options.browser) {
   const reports = await benchInBrowser(models, threads);
   if (!options.json) for (const report of reports) printBrowser(report);
   printJson({ reports });
+} else if (options.editor) {
+  const reports = await benchEditor();
+  if (!options.json) printEditor(reports);
+  printJson({ reports });
+  if (editorProblems(reports).length > 0) process.exitCode = 1;
 } else if (options.memory) {
   // By default glibc keeps what was freed in blocks below 32 MB.
   const givenBack = { MALLOC_MMAP_THRESHOLD_: "1000000" };

@@ -1,13 +1,14 @@
 import { MaskletEditorElement, type MaskletEditorEvents } from "./element/element.ts";
 
 export {
-  type EditorTool,
+  type EditorHistory,
   type EngineState,
   MaskletEditorElement,
   type OpenOptions,
   type PictureEngine,
 } from "./element/element.ts";
 export type { Backdrop, Display } from "./element/render.ts";
+export type { EditorTool } from "./element/tools.ts";
 export * from "./index.ts";
 export { type EditorWords, editorWords } from "./words.ts";
 export type { MaskletEditorEvents };

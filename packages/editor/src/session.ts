@@ -9,12 +9,9 @@ import {
   decodeRle,
   fillMaskHoles,
   growMask,
-  type ImagePrediction,
   type Label,
   type Mask,
-  maskPrompt,
   type Point,
-  type Prompt,
   type PromptBox,
   type RawImage,
   type RegionOptions,
@@ -28,6 +25,7 @@ import {
   strokeRle,
 } from "@masklet/core";
 import { checkKeys, type Keys } from "@masklet/core/backend";
+import { checkNumber } from "./check.ts";
 import {
   checkReferences,
   type EdgeSettings,
@@ -45,21 +43,32 @@ import {
   Reader,
 } from "./document.ts";
 import { EditorError } from "./errors.ts";
-import { combine, cutoutWith, editArea, emptyMask, encodeMask, isEmpty, splitArea } from "./masks.ts";
+import { History } from "./history.ts";
+import {
+  combine,
+  cutoutWith,
+  editArea,
+  emptyMask,
+  encodeMask,
+  isEmpty,
+  reshaped,
+  ringsOf,
+  splitArea,
+} from "./masks.ts";
+import {
+  askEngine,
+  clicksAlong,
+  type ObjectEngine,
+  type PromptEngine,
+  promptOf,
+  type Scored,
+  withPoints,
+} from "./prompt.ts";
 import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
-
-/** What answers prompts: an `ImagePredictor` of core, its remote client, or anything with the two. */
-export interface PromptEngine {
-  readonly model: { readonly config: { readonly imageSize: number } };
-  predict(
-    prompt: Prompt,
-    options: { readonly multimaskOutput: boolean; readonly latest: boolean },
-  ): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">>;
-}
 
 export interface SessionOptions {
   /** What answers prompts, once the picture is set there. May come later. */
-  readonly engine?: PromptEngine;
+  readonly engine?: PromptEngine | ObjectEngine;
   /** Steps that undo remembers. Default 1000; 0 where the host has an undo of its own and calls `take`. */
   readonly historyLimit?: number;
 }
@@ -77,6 +86,8 @@ export type StepOrigin = "command" | "undo" | "redo" | "take";
 export type SessionEvent =
   | { readonly type: "step"; readonly step: Step; readonly origin: StepOrigin }
   | { readonly type: "selection"; readonly selected: number | null }
+  /** Another document is shown: see `replace`. */
+  | { readonly type: "document" }
   | { readonly type: "pending"; readonly pending: readonly PendingPrompt[] }
   /** A prompt that failed; whoever made it gets the same error. */
   | { readonly type: "error"; readonly error: unknown };
@@ -131,12 +142,11 @@ interface PromiseWithResolvers<T> {
  */
 export class EditorSession {
   #document: EditorDocument;
-  #engine: PromptEngine | undefined;
-  readonly #historyLimit: number;
+  #engine: PromptEngine | ObjectEngine | undefined;
   #selected: number | null = null;
   #activeClass: string | null = null;
-  #past: readonly Step[] = [];
-  #future: readonly Step[] = [];
+  #history: History<Step>;
+  readonly #historyLimit: number;
   /** The first is at the engine. */
   #pending: readonly Pending[] = [];
   /** The new object that further prompts are for. */
@@ -155,6 +165,7 @@ export class EditorSession {
     this.#document = given.objects === undefined ? emptyDocument(given as Size) : parseDocument(given);
     this.#engine = engine;
     this.#historyLimit = historyLimit;
+    this.#history = new History(historyLimit);
   }
 
   /**
@@ -169,16 +180,16 @@ export class EditorSession {
     const session = new EditorSession(document, options);
     const steps = (key: "past" | "future"): readonly Step[] =>
       read.list(`session.${key}`, fields[key], (where, step) => parseStep(step, document, where));
-    session.#past = steps("past");
-    session.#future = steps("future");
+    const [past, future] = [steps("past"), steps("future")];
+    session.#history = new History(session.#historyLimit, past, future);
     const history = new Reader("step-malformed");
     const to = (at: EditorDocument, step: Step): EditorDocument => {
       const reached = applyStep(at, step);
       checkReferences(history, reached);
       return reached;
     };
-    session.#past.reduceRight((at, step) => to(at, invertStep(step)), document);
-    session.#future.reduceRight(to, document);
+    past.reduceRight((at, step) => to(at, invertStep(step)), document);
+    future.reduceRight(to, document);
     session.#selected = read.optional(fields["selected"], (id) => read.integer("session.selected", id, 1));
     session.#activeClass = read.optional(fields["activeClass"], (name) => read.text("session.activeClass", name));
     if (session.#selected !== null) session.#object("load", session.#selected);
@@ -193,8 +204,8 @@ export class EditorSession {
       document: this.#document,
       selected: this.#selected,
       activeClass: this.#activeClass,
-      past: this.#past,
-      future: this.#future,
+      past: this.#history.past,
+      future: this.#history.future,
     };
   }
 
@@ -211,11 +222,11 @@ export class EditorSession {
   }
 
   /** What answers prompts. Those that wait are given up when it is set. */
-  get engine(): PromptEngine | undefined {
+  get engine(): PromptEngine | ObjectEngine | undefined {
     return this.#engine;
   }
 
-  set engine(engine: PromptEngine | undefined) {
+  set engine(engine: PromptEngine | ObjectEngine | undefined) {
     this.#giveUp(this.#pending);
     this.#engine = engine;
   }
@@ -237,12 +248,12 @@ export class EditorSession {
 
   /** The step that `undo` takes back. */
   get undoStep(): Step | undefined {
-    return this.#past.at(-1);
+    return this.#history.past.at(-1);
   }
 
   /** The step that `redo` does again. */
   get redoStep(): Step | undefined {
-    return this.#future.at(-1);
+    return this.#history.future.at(-1);
   }
 
   /** Throws an `EditorError` "no-object". */
@@ -279,7 +290,7 @@ export class EditorSession {
 
   /** A stroke over the object, or beside it with label 0: a few clicks along it. As `setBox`. */
   addScribble(points: readonly Point[], label: Label = 1): Promise<Step | undefined> {
-    return this.#ask("addScribble", points, (prompt) => withPoints(prompt, along(points, SCRIBBLE_CLICKS), label));
+    return this.#ask("addScribble", points, (prompt) => withPoints(prompt, clicksAlong(points), label));
   }
 
   /**
@@ -323,9 +334,9 @@ export class EditorSession {
     this.#checkPoints("preview", [point]);
     const object = this.#selected === null ? undefined : this.#object("preview", this.#selected);
     const engine = this.#engineFor("preview");
-    if (this.#pending.length > 0) return undefined;
+    if (this.#pending.length > 0 || "predictObject" in engine) return undefined;
     try {
-      const prediction = await this.#predict(engine, object, withPoints(promptOf(object), [point], label));
+      const prediction = await askEngine(engine, this.#document, object, withPoints(promptOf(object), [point], label));
       const { masks, best } = prediction;
       return this.#pending.length > 0 ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
     } catch (error) {
@@ -381,6 +392,26 @@ export class EditorSession {
   /** Throws "nothing-selected", or as core's `removeMaskSpecks`. */
   removeSpecks(options: RegionOptions = {}): Step | undefined {
     return this.#edit("remove-specks", 0, (mask) => removeMaskSpecks(mask, options));
+  }
+
+  /**
+   * The rings around the selected object, holes too, in the picture's pixels; corners within `tolerance` pixels of a
+   * straight line are left out. Throws "nothing-selected", or as core's `maskRegions`.
+   */
+  outline(tolerance = 1): readonly Ring[] {
+    return ringsOf(rleOf(this.#target("outline").mask, this.#document), { tolerance });
+  }
+
+  /**
+   * Moves the selected object's edge from the rings that `outline` gave to others: corners moved, added or left out; what an
+   * odd number of rings is around is inside. Pixels change between the two and within `tolerance` of edges that moved; all others stay as they are. Throws
+   * "nothing-selected", "editor-option", or as core's `ringRle`.
+   */
+  reshape(before: readonly Ring[], after: readonly Ring[], tolerance = 1): Step | undefined {
+    const object = this.#target("reshape");
+    checkNumber("reshape", { tolerance }, 0, 4096, false);
+    const mask = reshaped(object.mask, before, after, tolerance + 0.5, this.#document);
+    return this.#do("reshape", object.id, this.#edited(object, mask));
   }
 
   /** What is outside becomes the object. Throws "nothing-selected". */
@@ -534,23 +565,21 @@ export class EditorSession {
       this.cancelPrompts();
       return undefined;
     }
-    const step = this.#past.at(-1);
+    const step = this.undoStep;
     if (step === undefined) return undefined;
     const inverse = invertStep(step);
     this.#apply(inverse);
-    this.#past = this.#past.slice(0, -1);
-    this.#future = [...this.#future, step];
+    this.#history.undone();
     this.#emitStep(inverse, "undo");
     return inverse;
   }
 
   /** Does the step again that `undo` took back last. Throws as `undo`. */
   redo(): Step | undefined {
-    const step = this.#future.at(-1);
+    const step = this.redoStep;
     if (step === undefined) return undefined;
     this.#apply(step);
-    this.#future = this.#future.slice(0, -1);
-    this.#past = [...this.#past, step];
+    this.#history.redone();
     this.#emitStep(step, "redo");
     return step;
   }
@@ -565,6 +594,25 @@ export class EditorSession {
     checkReferences(new Reader("step-malformed"), applyStep(this.#document, taken));
     this.#apply(taken);
     this.#emitStep(taken, "take");
+  }
+
+  /**
+   * Shows another document of the same size, such as a video's at another frame. What is selected stays so if it is there;
+   * prompts that wait are given up, and history begins anew. Throws an `EditorError` "editor-option" for another size.
+   */
+  replace(document: EditorDocument): void {
+    const { width, height } = this.#document;
+    if (document.width !== width || document.height !== height) {
+      const got = `${document.width}x${document.height}`;
+      throw new EditorError("editor-option", `replace: the document must be ${width}x${height}, got ${got}`, {
+        details: { option: "document", expected: [width, height], got: [document.width, document.height] },
+      });
+    }
+    this.#giveUp(this.#pending);
+    this.#document = document;
+    this.#history = new History(this.#historyLimit);
+    this.#keepReferences();
+    this.#emit({ type: "document" });
   }
 
   #object(where: string, id: number): EditorObject {
@@ -593,7 +641,7 @@ export class EditorSession {
     }
   }
 
-  #engineFor(where: string): PromptEngine {
+  #engineFor(where: string): PromptEngine | ObjectEngine {
     if (this.#engine !== undefined) return this.#engine;
     throw new EditorError("no-engine", `${where}: there is no engine yet to answer prompts`);
   }
@@ -659,8 +707,7 @@ export class EditorSession {
     if (changes.length === 0) return undefined;
     const step: Step = { name, object, count, changes };
     this.#apply(step);
-    this.#past = this.#historyLimit === 0 ? [] : [...this.#past, step].slice(-this.#historyLimit);
-    this.#future = [];
+    this.#history.add(step);
     this.#emitStep(step, "command");
     return step;
   }
@@ -673,6 +720,11 @@ export class EditorSession {
       ),
     );
     this.#giveUp(this.#pending.filter(({ object }) => object !== null && touched.has(object)));
+    this.#keepReferences();
+  }
+
+  /** What is not in the document any more can be neither selected nor the class of what is to come. */
+  #keepReferences(): void {
     const { objects, classes } = this.#document;
     if (!objects.some(({ id }) => id === this.#selected)) this.#setSelected(null);
     if (!classes.some((one) => one.name === this.#activeClass)) this.#activeClass = null;
@@ -716,11 +768,11 @@ export class EditorSession {
   }
 
   /** Asks the engine; an answer to an older request of this prompt no longer counts. */
-  #request(engine: PromptEngine, pending: Pending): void {
+  #request(engine: PromptEngine | ObjectEngine, pending: Pending): void {
     const request = ++pending.request;
     const isCurrent = (): boolean => pending.request === request && this.#pending.includes(pending);
     const object = pending.object === null ? undefined : this.#object("predict", pending.object);
-    this.#predict(engine, object, pending.prompt).then(
+    askEngine(engine, this.#document, object, pending.prompt).then(
       (prediction) => isCurrent() && this.#answer(pending, () => this.#commit(pending, prediction)),
       (error) =>
         isCurrent() &&
@@ -778,74 +830,6 @@ export class EditorSession {
     const [first] = this.#pending;
     if (first !== undefined && first.request === 0) this.#request(this.#engineFor("predict"), first);
   }
-
-  async #predict(engine: PromptEngine, object: EditorObject | undefined, prompt: EditorPrompt): Promise<Scored> {
-    const size = this.#document;
-    const { points, labels, box, lasso, isRefinement } = prompt;
-    const shown =
-      lasso !== null
-        ? decodeRle(ringRle(lasso, size))
-        : isRefinement && object !== undefined && !isEmpty(object.mask, size)
-          ? decodeRle(rleOf(object.mask, size))
-          : undefined;
-    const around = box ?? (lasso === null ? undefined : boxOf(lasso));
-    const asked: Prompt = {
-      ...(points.length > 0 && { points, labels }),
-      ...(around && { box: around }),
-      ...(shown && { maskInput: maskPrompt(shown, engine.model.config.imageSize) }),
-    };
-    const isAmbiguous = points.length === 1 && around === undefined && shown === undefined;
-    const prediction = await engine.predict(asked, { multimaskOutput: isAmbiguous, latest: true });
-    const { masks, iouPredictions: scores } = prediction;
-    const best = scores.reduce((top, score, i) => (score > (scores[top] as number) ? i : top), 0);
-    return { masks, scores, best };
-  }
-}
-
-interface Scored {
-  readonly masks: readonly Mask[];
-  readonly scores: readonly number[];
-  readonly best: number;
-}
-
-const SCRIBBLE_CLICKS = 8;
-
-function promptOf(object: EditorObject | undefined): EditorPrompt {
-  return object?.prompt ?? noPrompt;
-}
-
-function withPoints(prompt: EditorPrompt, points: readonly Point[], label: Label): EditorPrompt {
-  return {
-    ...prompt,
-    points: [...prompt.points, ...points],
-    labels: [...prompt.labels, ...points.map(() => label)],
-  };
-}
-
-/** `count` points along a line, at equal distances, its ends among them; fewer where it is short. */
-function along(points: readonly Point[], count: number): readonly Point[] {
-  const lengths = points.map(([x, y], i) => {
-    const [fromX, fromY] = points[i - 1] ?? [x, y];
-    return Math.hypot(x - fromX, y - fromY);
-  });
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  const clicks = Math.max(1, Math.min(count, Math.ceil(total / 2)));
-  return Array.from({ length: clicks }, (_, k) => {
-    let left = clicks === 1 ? total / 2 : (total * k) / (clicks - 1);
-    let i = 1;
-    while (i < points.length - 1 && left > (lengths[i] as number)) left -= lengths[i++] as number;
-    const [x0, y0] = points[i - 1] as Point;
-    const [x1, y1] = points[i] ?? [x0, y0];
-    const length = lengths[i] ?? 0;
-    const t = length === 0 ? 0 : Math.min(1, left / length);
-    return [x0 + t * (x1 - x0), y0 + t * (y1 - y0)];
-  });
-}
-
-function boxOf(ring: Ring): PromptBox {
-  const points = pointsOf(ring);
-  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }
 
 function nextIdChange(nextId: number, count: number): Change {
@@ -864,23 +848,6 @@ function withResolvers<T>(): PromiseWithResolvers<T> {
     reject = no;
   });
   return { promise, resolve, reject };
-}
-
-function checkNumber(
-  where: string,
-  options: Readonly<Record<string, number>>,
-  least: number,
-  most: number,
-  isWhole = true,
-): void {
-  for (const [option, got] of Object.entries(options)) {
-    if (got >= least && got <= most && (!isWhole || Number.isSafeInteger(got))) continue;
-    const expected =
-      most < least ? "of something that is there" : `${isWhole ? "an integer" : "a number"} from ${least} to ${most}`;
-    throw new EditorError("editor-option", `${where}: ${option} must be ${expected}, got ${got}`, {
-      details: { option, expected, got },
-    });
-  }
 }
 
 const sessionKeys: Keys<SessionOptions> = { engine: true, historyLimit: true };

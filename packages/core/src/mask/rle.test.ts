@@ -172,3 +172,20 @@ describe.skipIf(!existsSync(goldens))("pycocotools' strings, areas and boxes (ne
     expect(masks).toBeGreaterThan(30);
   });
 });
+
+test("the box of a mask is found wherever its bytes lie, and whatever in it is set", () => {
+  const next = randomNumbers(9);
+  for (let round = 0; round < 400; round++) {
+    const [width, height, offset] = [1 + Math.floor(next() * 9), 1 + Math.floor(next() * 9), Math.floor(next() * 4)];
+    const data = new Uint8Array(new ArrayBuffer(offset + width * height + 5), offset, width * height);
+    for (let i = Math.floor(next() * 4); i > 0; i--) data[Math.floor(next() * data.length)] = next() < 0.5 ? 1 : 255;
+    const set = [...data].flatMap((value, i) => (value === 0 ? [] : [[i % width, Math.floor(i / width)] as const]));
+    const [xs, ys] = [set.map(([x]) => x), set.map(([, y]) => y)];
+    const [x, y] = [Math.min(...xs), Math.min(...ys)];
+    const wanted =
+      set.length === 0
+        ? { x: 0, y: 0, width: 0, height: 0 }
+        : { x, y, width: Math.max(...xs) - x + 1, height: Math.max(...ys) - y + 1 };
+    expect(maskBox({ width, height, data })).toEqual(wanted);
+  }
+});

@@ -2,6 +2,7 @@
 import type { CompressedRle, Point, PromptBox, Rgb, Ring } from "@masklet/core";
 import { type EdgeSettings, pointsOf } from "../document.ts";
 import { toStage, type View } from "../view.ts";
+import { css } from "./colours.ts";
 import type { Shapes } from "./shapes.ts";
 import type { Tiles } from "./tiles.ts";
 
@@ -43,6 +44,8 @@ export interface Scene {
   readonly marks: readonly Mark[];
   readonly box: PromptBox | null;
   readonly lasso: Ring | null;
+  /** The selected object's, with corners to take; `undefined` where it is not to be changed. */
+  readonly outline: readonly Ring[] | undefined;
   /** A stroke under way, in the picture's pixels; with a radius it is as wide. */
   readonly stroke:
     | {
@@ -78,7 +81,7 @@ export function renderHand(context: CanvasRenderingContext2D, scene: Scene): voi
   if (preview !== undefined) {
     const { rle, colour } = preview;
     inPicture(context, view, () => {
-      const path = scene.previews.path(rle);
+      const path = scene.previews.path(rle, view.scale);
       context.globalAlpha = 0.25;
       context.fillStyle = css(colour);
       context.fill(path, "evenodd");
@@ -87,7 +90,8 @@ export function renderHand(context: CanvasRenderingContext2D, scene: Scene): voi
       line(context, path, scene, css(colour), 2);
     });
   }
-  drawPrompt(context, scene);
+  if (scene.outline === undefined) drawPrompt(context, scene);
+  else drawOutline(context, scene, scene.outline);
   drawHand(context, scene);
 }
 
@@ -125,7 +129,7 @@ function drawObject(context: CanvasRenderingContext2D, scene: Scene, object: Sho
   const { display, shapes, view, ratio } = scene;
   if (display === "none") return;
   inPicture(context, view, () => {
-    const path = shapes.path(object.rle);
+    const path = shapes.path(object.rle, view.scale);
     if (display !== "outline") {
       context.globalAlpha = object.isSelected ? 0.45 : 0.3;
       context.fillStyle = css(object.colour);
@@ -173,7 +177,7 @@ function drawCutouts(context: CanvasRenderingContext2D, { view, tiles, shapes, o
   for (const { rle, edge } of objects) {
     if (edge.feather === 0 && edge.decontaminate === 0) {
       context.save();
-      inPictureClip(context, view, shapes.path(rle));
+      inPictureClip(context, view, shapes.path(rle, view.scale));
       isCoarse = tiles.draw(context, view) || isCoarse;
       context.restore();
       continue;
@@ -225,6 +229,27 @@ function drawPrompt(context: CanvasRenderingContext2D, scene: Scene): void {
   }
 }
 
+/** Squares where corners are. */
+function drawOutline(context: CanvasRenderingContext2D, scene: Scene, rings: readonly Ring[]): void {
+  const { view, ratio } = scene;
+  inPicture(context, view, () => {
+    const path = new Path2D();
+    for (const ring of rings) trace(path, pointsOf(ring), true);
+    line(context, path, scene, "#ffffff", 1.5);
+  });
+  const side = 7 * ratio;
+  context.lineWidth = 1.5 * ratio;
+  context.strokeStyle = "#000000";
+  context.fillStyle = "#ffffff";
+  context.beginPath();
+  for (const point of rings.flatMap(pointsOf)) {
+    const [x, y] = toStage(view, point);
+    context.rect(x - side / 2, y - side / 2, side, side);
+  }
+  context.fill();
+  context.stroke();
+}
+
 function drawHand(context: CanvasRenderingContext2D, scene: Scene): void {
   const { view, ratio, stroke, brush, cursor } = scene;
   inPicture(context, view, () => {
@@ -273,8 +298,4 @@ function trace(path: Path2D, points: readonly Point[], isClosed: boolean): void 
     if (i > 0 || points.length === 1) path.lineTo(x, y);
   }
   if (isClosed) path.closePath();
-}
-
-export function css([red, green, blue]: Rgb): string {
-  return `rgb(${red}, ${green}, ${blue})`;
 }

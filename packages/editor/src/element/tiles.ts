@@ -2,16 +2,17 @@
 import type { RawImage } from "@masklet/core";
 import { tilesInSight, type View } from "../view.ts";
 
-const SIDE = 512;
+/** Small enough that one is made within a few milliseconds. */
+const SIDE = 256;
 /** 96 MiB, more than a 4K screen shows. */
-const MOST = 96;
+const MOST = 384;
 /** A frame's share of time for making tiles, in ms. */
 const BUDGET = 8;
-/** Samples along each side of a coarse tile's pixel: more are not seen. */
-const SAMPLES = 4;
+/** Samples along each side of a coarse tile's pixel: more are not seen, and take longer than a frame. */
+const SAMPLES = 2;
 
 /** Between nothing and the first fine tiles: all of the picture in one. */
-const PREVIEW_SIDE = 1024;
+const PREVIEW_SIDE = 512;
 
 export class Tiles {
   readonly image: RawImage;
@@ -72,26 +73,61 @@ export class Tiles {
 
 /** The square of `step` pixels at (left, top), as far as the picture goes, each of its pixels the mean of 2^level squared. */
 function makeTile(image: RawImage, level: number, left: number, top: number, step: number): HTMLCanvasElement {
-  const { width, height, channels, data } = image;
+  const { width, height } = image;
   const scale = 2 ** level;
   const canvas = document.createElement("canvas");
   canvas.width = Math.ceil(Math.min(step, width - left) / scale);
   canvas.height = Math.ceil(Math.min(step, height - top) / scale);
   const context = canvas.getContext("2d") as CanvasRenderingContext2D;
   const out = context.createImageData(canvas.width, canvas.height);
+  if (level === 0) copyPixels(image, left, top, out);
+  else meanPixels(image, left, top, scale, out);
+  context.putImageData(out, 0, 0);
+  return canvas;
+}
+
+function copyPixels({ width, channels, data }: RawImage, left: number, top: number, out: ImageData): void {
+  for (let y = 0, to = 0; y < out.height; y++) {
+    let from = ((top + y) * width + left) * channels;
+    if (channels === 4) {
+      out.data.set(data.subarray(from, from + 4 * out.width), 4 * y * out.width);
+      continue;
+    }
+    for (let x = 0; x < out.width; x++, from += 3, to += 4) {
+      out.data[to] = data[from] as number;
+      out.data[to + 1] = data[from + 1] as number;
+      out.data[to + 2] = data[from + 2] as number;
+      out.data[to + 3] = 255;
+    }
+  }
+}
+
+/** Each pixel of `out` is the mean of a square of `scale` pixels, or of as many samples of it as are seen. */
+function meanPixels(
+  { width, height, channels, data }: RawImage,
+  left: number,
+  top: number,
+  scale: number,
+  out: ImageData,
+): void {
   const stride = Math.max(1, scale / SAMPLES);
-  for (let y = 0, to = 0; y < canvas.height; y++) {
+  for (let y = 0, to = 0; y < out.height; y++) {
     const bottom = Math.min(height, top + (y + 1) * scale);
-    for (let x = 0; x < canvas.width; x++, to += 4) {
+    for (let x = 0; x < out.width; x++, to += 4) {
       const right = Math.min(width, left + (x + 1) * scale);
-      let [red, green, blue, alpha, count] = [0, 0, 0, 0, 0];
+      let red = 0;
+      let green = 0;
+      let blue = 0;
+      let alpha = 0;
+      let count = 0;
       for (let py = top + y * scale; py < bottom; py += stride) {
-        for (let px = left + x * scale; px < right; px += stride, count++) {
+        for (let px = left + x * scale; px < right; px += stride) {
           const from = (py * width + px) * channels;
           red += data[from] as number;
           green += data[from + 1] as number;
           blue += data[from + 2] as number;
           alpha += channels === 4 ? (data[from + 3] as number) : 255;
+          count++;
         }
       }
       out.data[to] = red / count;
@@ -100,6 +136,4 @@ function makeTile(image: RawImage, level: number, left: number, top: number, ste
       out.data[to + 3] = alpha / count;
     }
   }
-  context.putImageData(out, 0, 0);
-  return canvas;
 }
