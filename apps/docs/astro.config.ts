@@ -27,6 +27,7 @@ export default defineConfig({
       credits: false,
       ...(repository !== undefined && { social: [{ icon: "github", label: "GitHub", href: repository }] }),
       sidebar: [
+        { label: "Playground", link: "/playground/" },
         {
           label: "Start",
           items: ["getting-started", "prompts", "masks", "images", "everything", "cutout", "video", "editor"],
