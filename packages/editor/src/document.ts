@@ -212,6 +212,8 @@ export function parseField<K extends keyof ObjectFields>(
   return fieldParsers[key](read, where, value, size);
 }
 
+export const objectFields: readonly (keyof ObjectFields)[] = Object.keys(fieldParsers) as (keyof ObjectFields)[];
+
 export function isField(key: string): key is keyof ObjectFields {
   return Object.hasOwn(fieldParsers, key);
 }
@@ -280,4 +282,11 @@ export function pointsOf(ring: Ring): readonly Point[] {
     { length: Math.ceil(ring.length / 2) },
     (_, i): Point => [ring[2 * i] as number, ring[2 * i + 1] as number],
   );
+}
+
+/** The box around a ring. */
+export function ringBox(ring: Ring): PromptBox {
+  const points = pointsOf(ring);
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }

@@ -1,6 +1,7 @@
 import { MaskletEditorElement, type MaskletEditorEvents } from "./element/element.ts";
 
 export {
+  type EditorHistory,
   type EditorTool,
   type EngineState,
   MaskletEditorElement,

@@ -9,6 +9,7 @@ export type EditorErrorCode =
   | "no-object"
   | "nothing-found"
   | "nothing-selected"
+  | "nothing-to-track"
   | "out-of-image"
   | "step-malformed";
 

@@ -1,3 +1,4 @@
+export type { ListChange } from "./changes.ts";
 export type {
   EdgeSettings,
   EditorClass,
@@ -12,6 +13,7 @@ export { EditorError, type EditorErrorCode } from "./errors.ts";
 export {
   EditorSession,
   type NewObject,
+  type ObjectEngine,
   type PaintMode,
   type PendingPrompt,
   type PromptEngine,
@@ -21,3 +23,27 @@ export {
   type StepOrigin,
 } from "./session.ts";
 export { applyStep, type Change, invertStep, type Step, type StepName, stepText, stepWords } from "./step.ts";
+export type {
+  ObjectFrame,
+  VideoEditorDocument,
+  VideoEditorObject,
+  VideoFields,
+  VideoSize,
+} from "./video/document.ts";
+export {
+  type SavedVideoSession,
+  type TrackingState,
+  type TrackOptions,
+  VideoEditorSession,
+  type VideoSessionEvent,
+  type VideoSessionOptions,
+} from "./video/session.ts";
+export {
+  applyVideoStep,
+  invertVideoStep,
+  type VideoChange,
+  type VideoStep,
+  type VideoStepName,
+  videoStepText,
+  videoStepWords,
+} from "./video/step.ts";

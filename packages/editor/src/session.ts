@@ -28,6 +28,7 @@ import {
   strokeRle,
 } from "@masklet/core";
 import { checkKeys, type Keys } from "@masklet/core/backend";
+import { checkNumber } from "./check.ts";
 import {
   checkReferences,
   type EdgeSettings,
@@ -43,8 +44,10 @@ import {
   parseDocument,
   pointsOf,
   Reader,
+  ringBox,
 } from "./document.ts";
 import { EditorError } from "./errors.ts";
+import { History } from "./history.ts";
 import { combine, cutoutWith, editArea, emptyMask, encodeMask, isEmpty, splitArea } from "./masks.ts";
 import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
 
@@ -57,9 +60,15 @@ export interface PromptEngine {
   ): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">>;
 }
 
+/** What answers prompts where it matters which object they are for: what follows objects through a video. */
+export interface ObjectEngine {
+  /** The mask for all of an object's prompt. It is asked for no previews. A newer call makes those before out of date. */
+  predictObject(id: number, prompt: EditorPrompt): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">>;
+}
+
 export interface SessionOptions {
   /** What answers prompts, once the picture is set there. May come later. */
-  readonly engine?: PromptEngine;
+  readonly engine?: PromptEngine | ObjectEngine;
   /** Steps that undo remembers. Default 1000; 0 where the host has an undo of its own and calls `take`. */
   readonly historyLimit?: number;
 }
@@ -77,6 +86,8 @@ export type StepOrigin = "command" | "undo" | "redo" | "take";
 export type SessionEvent =
   | { readonly type: "step"; readonly step: Step; readonly origin: StepOrigin }
   | { readonly type: "selection"; readonly selected: number | null }
+  /** Another document is shown: see `replace`. */
+  | { readonly type: "document" }
   | { readonly type: "pending"; readonly pending: readonly PendingPrompt[] }
   /** A prompt that failed; whoever made it gets the same error. */
   | { readonly type: "error"; readonly error: unknown };
@@ -131,12 +142,11 @@ interface PromiseWithResolvers<T> {
  */
 export class EditorSession {
   #document: EditorDocument;
-  #engine: PromptEngine | undefined;
-  readonly #historyLimit: number;
+  #engine: PromptEngine | ObjectEngine | undefined;
   #selected: number | null = null;
   #activeClass: string | null = null;
-  #past: readonly Step[] = [];
-  #future: readonly Step[] = [];
+  #history: History<Step>;
+  readonly #historyLimit: number;
   /** The first is at the engine. */
   #pending: readonly Pending[] = [];
   /** The new object that further prompts are for. */
@@ -155,6 +165,7 @@ export class EditorSession {
     this.#document = given.objects === undefined ? emptyDocument(given as Size) : parseDocument(given);
     this.#engine = engine;
     this.#historyLimit = historyLimit;
+    this.#history = new History(historyLimit);
   }
 
   /**
@@ -169,16 +180,16 @@ export class EditorSession {
     const session = new EditorSession(document, options);
     const steps = (key: "past" | "future"): readonly Step[] =>
       read.list(`session.${key}`, fields[key], (where, step) => parseStep(step, document, where));
-    session.#past = steps("past");
-    session.#future = steps("future");
+    const [past, future] = [steps("past"), steps("future")];
+    session.#history = new History(session.#historyLimit, past, future);
     const history = new Reader("step-malformed");
     const to = (at: EditorDocument, step: Step): EditorDocument => {
       const reached = applyStep(at, step);
       checkReferences(history, reached);
       return reached;
     };
-    session.#past.reduceRight((at, step) => to(at, invertStep(step)), document);
-    session.#future.reduceRight(to, document);
+    past.reduceRight((at, step) => to(at, invertStep(step)), document);
+    future.reduceRight(to, document);
     session.#selected = read.optional(fields["selected"], (id) => read.integer("session.selected", id, 1));
     session.#activeClass = read.optional(fields["activeClass"], (name) => read.text("session.activeClass", name));
     if (session.#selected !== null) session.#object("load", session.#selected);
@@ -193,8 +204,8 @@ export class EditorSession {
       document: this.#document,
       selected: this.#selected,
       activeClass: this.#activeClass,
-      past: this.#past,
-      future: this.#future,
+      past: this.#history.past,
+      future: this.#history.future,
     };
   }
 
@@ -211,11 +222,11 @@ export class EditorSession {
   }
 
   /** What answers prompts. Those that wait are given up when it is set. */
-  get engine(): PromptEngine | undefined {
+  get engine(): PromptEngine | ObjectEngine | undefined {
     return this.#engine;
   }
 
-  set engine(engine: PromptEngine | undefined) {
+  set engine(engine: PromptEngine | ObjectEngine | undefined) {
     this.#giveUp(this.#pending);
     this.#engine = engine;
   }
@@ -237,12 +248,12 @@ export class EditorSession {
 
   /** The step that `undo` takes back. */
   get undoStep(): Step | undefined {
-    return this.#past.at(-1);
+    return this.#history.past.at(-1);
   }
 
   /** The step that `redo` does again. */
   get redoStep(): Step | undefined {
-    return this.#future.at(-1);
+    return this.#history.future.at(-1);
   }
 
   /** Throws an `EditorError` "no-object". */
@@ -323,7 +334,7 @@ export class EditorSession {
     this.#checkPoints("preview", [point]);
     const object = this.#selected === null ? undefined : this.#object("preview", this.#selected);
     const engine = this.#engineFor("preview");
-    if (this.#pending.length > 0) return undefined;
+    if (this.#pending.length > 0 || "predictObject" in engine) return undefined;
     try {
       const prediction = await this.#predict(engine, object, withPoints(promptOf(object), [point], label));
       const { masks, best } = prediction;
@@ -534,23 +545,21 @@ export class EditorSession {
       this.cancelPrompts();
       return undefined;
     }
-    const step = this.#past.at(-1);
+    const step = this.undoStep;
     if (step === undefined) return undefined;
     const inverse = invertStep(step);
     this.#apply(inverse);
-    this.#past = this.#past.slice(0, -1);
-    this.#future = [...this.#future, step];
+    this.#history.undone();
     this.#emitStep(inverse, "undo");
     return inverse;
   }
 
   /** Does the step again that `undo` took back last. Throws as `undo`. */
   redo(): Step | undefined {
-    const step = this.#future.at(-1);
+    const step = this.redoStep;
     if (step === undefined) return undefined;
     this.#apply(step);
-    this.#future = this.#future.slice(0, -1);
-    this.#past = [...this.#past, step];
+    this.#history.redone();
     this.#emitStep(step, "redo");
     return step;
   }
@@ -565,6 +574,25 @@ export class EditorSession {
     checkReferences(new Reader("step-malformed"), applyStep(this.#document, taken));
     this.#apply(taken);
     this.#emitStep(taken, "take");
+  }
+
+  /**
+   * Shows another document of the same size, such as a video's at another frame. What is selected stays so if it is there;
+   * prompts that wait are given up, and history begins anew. Throws an `EditorError` "editor-option" for another size.
+   */
+  replace(document: EditorDocument): void {
+    const { width, height } = this.#document;
+    if (document.width !== width || document.height !== height) {
+      const got = `${document.width}x${document.height}`;
+      throw new EditorError("editor-option", `replace: the document must be ${width}x${height}, got ${got}`, {
+        details: { option: "document", expected: [width, height], got: [document.width, document.height] },
+      });
+    }
+    this.#giveUp(this.#pending);
+    this.#document = document;
+    this.#history = new History(this.#historyLimit);
+    this.#keepReferences();
+    this.#emit({ type: "document" });
   }
 
   #object(where: string, id: number): EditorObject {
@@ -593,7 +621,7 @@ export class EditorSession {
     }
   }
 
-  #engineFor(where: string): PromptEngine {
+  #engineFor(where: string): PromptEngine | ObjectEngine {
     if (this.#engine !== undefined) return this.#engine;
     throw new EditorError("no-engine", `${where}: there is no engine yet to answer prompts`);
   }
@@ -659,8 +687,7 @@ export class EditorSession {
     if (changes.length === 0) return undefined;
     const step: Step = { name, object, count, changes };
     this.#apply(step);
-    this.#past = this.#historyLimit === 0 ? [] : [...this.#past, step].slice(-this.#historyLimit);
-    this.#future = [];
+    this.#history.add(step);
     this.#emitStep(step, "command");
     return step;
   }
@@ -673,6 +700,11 @@ export class EditorSession {
       ),
     );
     this.#giveUp(this.#pending.filter(({ object }) => object !== null && touched.has(object)));
+    this.#keepReferences();
+  }
+
+  /** What is not in the document any more can be neither selected nor the class of what is to come. */
+  #keepReferences(): void {
     const { objects, classes } = this.#document;
     if (!objects.some(({ id }) => id === this.#selected)) this.#setSelected(null);
     if (!classes.some((one) => one.name === this.#activeClass)) this.#activeClass = null;
@@ -716,7 +748,7 @@ export class EditorSession {
   }
 
   /** Asks the engine; an answer to an older request of this prompt no longer counts. */
-  #request(engine: PromptEngine, pending: Pending): void {
+  #request(engine: PromptEngine | ObjectEngine, pending: Pending): void {
     const request = ++pending.request;
     const isCurrent = (): boolean => pending.request === request && this.#pending.includes(pending);
     const object = pending.object === null ? undefined : this.#object("predict", pending.object);
@@ -779,8 +811,13 @@ export class EditorSession {
     if (first !== undefined && first.request === 0) this.#request(this.#engineFor("predict"), first);
   }
 
-  async #predict(engine: PromptEngine, object: EditorObject | undefined, prompt: EditorPrompt): Promise<Scored> {
+  async #predict(
+    engine: PromptEngine | ObjectEngine,
+    object: EditorObject | undefined,
+    prompt: EditorPrompt,
+  ): Promise<Scored> {
     const size = this.#document;
+    if ("predictObject" in engine) return scored(await engine.predictObject(object?.id ?? size.nextId, prompt));
     const { points, labels, box, lasso, isRefinement } = prompt;
     const shown =
       lasso !== null
@@ -788,17 +825,14 @@ export class EditorSession {
         : isRefinement && object !== undefined && !isEmpty(object.mask, size)
           ? decodeRle(rleOf(object.mask, size))
           : undefined;
-    const around = box ?? (lasso === null ? undefined : boxOf(lasso));
+    const around = box ?? (lasso === null ? undefined : ringBox(lasso));
     const asked: Prompt = {
       ...(points.length > 0 && { points, labels }),
       ...(around && { box: around }),
       ...(shown && { maskInput: maskPrompt(shown, engine.model.config.imageSize) }),
     };
     const isAmbiguous = points.length === 1 && around === undefined && shown === undefined;
-    const prediction = await engine.predict(asked, { multimaskOutput: isAmbiguous, latest: true });
-    const { masks, iouPredictions: scores } = prediction;
-    const best = scores.reduce((top, score, i) => (score > (scores[top] as number) ? i : top), 0);
-    return { masks, scores, best };
+    return scored(await engine.predict(asked, { multimaskOutput: isAmbiguous, latest: true }));
   }
 }
 
@@ -806,6 +840,11 @@ interface Scored {
   readonly masks: readonly Mask[];
   readonly scores: readonly number[];
   readonly best: number;
+}
+
+function scored({ masks, iouPredictions: scores }: Pick<ImagePrediction, "masks" | "iouPredictions">): Scored {
+  const best = scores.reduce((top, score, i) => (score > (scores[top] as number) ? i : top), 0);
+  return { masks, scores, best };
 }
 
 const SCRIBBLE_CLICKS = 8;
@@ -842,12 +881,6 @@ function along(points: readonly Point[], count: number): readonly Point[] {
   });
 }
 
-function boxOf(ring: Ring): PromptBox {
-  const points = pointsOf(ring);
-  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-}
-
 function nextIdChange(nextId: number, count: number): Change {
   return { kind: "nextId", before: nextId, after: nextId + count };
 }
@@ -864,23 +897,6 @@ function withResolvers<T>(): PromiseWithResolvers<T> {
     reject = no;
   });
   return { promise, resolve, reject };
-}
-
-function checkNumber(
-  where: string,
-  options: Readonly<Record<string, number>>,
-  least: number,
-  most: number,
-  isWhole = true,
-): void {
-  for (const [option, got] of Object.entries(options)) {
-    if (got >= least && got <= most && (!isWhole || Number.isSafeInteger(got))) continue;
-    const expected =
-      most < least ? "of something that is there" : `${isWhole ? "an integer" : "a number"} from ${least} to ${most}`;
-    throw new EditorError("editor-option", `${where}: ${option} must be ${expected}, got ${got}`, {
-      details: { option, expected, got },
-    });
-  }
 }
 
 const sessionKeys: Keys<SessionOptions> = { engine: true, historyLimit: true };

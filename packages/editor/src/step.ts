@@ -3,19 +3,19 @@
  * the run lengths of the pixels that changed, so a step holds as much as was done.
  */
 import { type CompressedRle, combineRle, compressRle, type Size } from "@masklet/core";
+import { applyListChange, changedFields, conflict, indexOf, inverted, type ListChange } from "./changes.ts";
 import {
-  type EditorClass,
   type EditorDocument,
   type EditorObject,
   isField,
   type ObjectFields,
+  objectFields,
   parseClasses,
   parseField,
   parseMask,
   parseObject,
   Reader,
 } from "./document.ts";
-import { EditorError } from "./errors.ts";
 
 /** What a person did; `stepText` puts it into words. */
 export type StepName =
@@ -41,22 +41,9 @@ export type StepName =
   | "smooth"
   | "split";
 
-/** One thing that changed, with what it was before. */
+/** One thing that changed, with what it was before. A mask is no field: its changes are a kind of their own. */
 export type Change =
-  /** An object that came (`before` is null) or went, at `index` of the list. */
-  | {
-      readonly kind: "object";
-      readonly index: number;
-      readonly before: EditorObject | null;
-      readonly after: EditorObject | null;
-    }
-  /** Fields of an object other than its mask: those that changed, with their values. */
-  | {
-      readonly kind: "fields";
-      readonly id: number;
-      readonly before: Partial<ObjectFields>;
-      readonly after: Partial<ObjectFields>;
-    }
+  | ListChange<EditorObject, ObjectFields>
   /** Pixels of an object's mask that changed, in COCO's compressed run lengths, and the masks' hashes. */
   | {
       readonly kind: "mask";
@@ -64,11 +51,7 @@ export type Change =
       readonly diff: string;
       readonly before: number;
       readonly after: number;
-    }
-  /** An object's place in the list. */
-  | { readonly kind: "place"; readonly id: number; readonly before: number; readonly after: number }
-  | { readonly kind: "classes"; readonly before: readonly EditorClass[]; readonly after: readonly EditorClass[] }
-  | { readonly kind: "nextId"; readonly before: number; readonly after: number };
+    };
 
 /** One step of a person's work: as one it is done, undone and redone. Plain data, for JSON. */
 export interface Step {
@@ -106,18 +89,16 @@ export const stepWords: Readonly<Record<StepName, string>> = {
 };
 
 /** What a menu calls a step: "Brush", "Prompt (3)". */
-export function stepText({ name, count }: Step, words: Readonly<Record<StepName, string>> = stepWords): string {
+export function stepText<N extends string = StepName>(
+  { name, count }: { readonly name: N; readonly count: number },
+  words: Readonly<Record<N, string>> = stepWords as Readonly<Record<string, string>>,
+): string {
   return count > 1 ? `${words[name]} (${count})` : words[name];
 }
 
 /** The step that takes `step` back. */
-export function invertStep({ changes, ...step }: Step): Step {
-  return { ...step, changes: changes.map(invertChange).reverse() };
-}
-
-function invertChange(change: Change): Change {
-  // Each kind has both of one type, which the compiler cannot follow through a union.
-  return { ...change, before: change.after, after: change.before } as Change;
+export function invertStep(step: Step): Step {
+  return inverted<Change, Step>(step);
 }
 
 /** FNV-1a, 32 bits: tells whether a mask is the one a step was made for. */
@@ -140,11 +121,7 @@ export function maskChange(id: number, before: string, after: string, size: Size
 
 /** The change of the fields given; none if they are as they were. */
 export function fieldsChange(object: EditorObject, after: Partial<ObjectFields>): readonly Change[] {
-  const changed = Object.keys(after).filter((key) => isField(key) && !same(object[key], after[key]));
-  if (changed.length === 0) return [];
-  const pick = (from: Partial<ObjectFields>): Partial<ObjectFields> =>
-    Object.fromEntries(changed.map((key) => [key, from[key as keyof ObjectFields]]));
-  return [{ kind: "fields", id: object.id, before: pick(object), after: pick(after) }];
+  return changedFields<EditorObject, ObjectFields>(object, after, objectFields);
 }
 
 /**
@@ -156,70 +133,14 @@ export function applyStep(document: EditorDocument, { changes }: Step): EditorDo
 }
 
 function applyChange(document: EditorDocument, change: Change): EditorDocument {
-  const { objects } = document;
-  const indexOf = (id: number): number => {
-    const index = objects.findIndex((object) => object.id === id);
-    return index < 0 ? conflict(`object ${id} is not there`, { object: id }) : index;
-  };
-  const replaced = (index: number, object: EditorObject): EditorDocument => ({
-    ...document,
-    objects: objects.with(index, object),
-  });
-  switch (change.kind) {
-    case "object": {
-      const { index, before, after } = change;
-      if (before !== null && !same(objects[index], before)) {
-        return conflict(`object ${before.id} is not what it was`, { object: before.id });
-      }
-      if (before === null && (index > objects.length || objects.some(({ id }) => id === after?.id))) {
-        return conflict(`object ${after?.id} cannot be put at ${index}`, { object: after?.id });
-      }
-      const added = after === null ? [] : [after];
-      return { ...document, objects: objects.toSpliced(index, before === null ? 0 : 1, ...added) };
-    }
-    case "fields": {
-      const index = indexOf(change.id);
-      const object = objects[index] as EditorObject;
-      for (const [key, value] of Object.entries(change.before)) {
-        if (same(object[key as keyof ObjectFields], value)) continue;
-        return conflict(`${key} of object ${change.id} is not what it was`, { object: change.id, field: key });
-      }
-      return replaced(index, { ...object, ...change.after });
-    }
-    case "mask": {
-      const index = indexOf(change.id);
-      const object = objects[index] as EditorObject;
-      const { counts } = compressRle(combineRle(rleOf(object.mask, document), rleOf(change.diff, document), "xor"));
-      if (maskHash(object.mask) !== change.before || maskHash(counts) !== change.after) {
-        return conflict(`the mask of object ${change.id} is not what it was`, { object: change.id, field: "mask" });
-      }
-      return replaced(index, { ...object, mask: counts });
-    }
-    case "place": {
-      const { id, before, after } = change;
-      if (indexOf(id) !== before || after >= objects.length) {
-        return conflict(`object ${id} is not at ${before}`, { object: id });
-      }
-      return {
-        ...document,
-        objects: objects.toSpliced(before, 1).toSpliced(after, 0, objects[before] as EditorObject),
-      };
-    }
-    case "classes":
-      if (!same(document.classes, change.before)) return conflict("the classes are not what they were", {});
-      return { ...document, classes: change.after };
-    case "nextId":
-      if (document.nextId !== change.before) return conflict(`the next id is ${document.nextId}`, {});
-      return { ...document, nextId: change.after };
+  if (change.kind !== "mask") return applyListChange<EditorObject, ObjectFields, EditorDocument>(document, change);
+  const index = indexOf(document, change.id);
+  const object = document.objects[index] as EditorObject;
+  const { counts } = compressRle(combineRle(rleOf(object.mask, document), rleOf(change.diff, document), "xor"));
+  if (maskHash(object.mask) !== change.before || maskHash(counts) !== change.after) {
+    return conflict(`the mask of object ${change.id} is not what it was`, { object: change.id, field: "mask" });
   }
-}
-
-function conflict(what: string, details: Readonly<Record<string, unknown>>): never {
-  throw new EditorError("conflict", `the step does not fit: ${what}`, { details });
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  return { ...document, objects: document.objects.with(index, { ...object, mask: counts }) };
 }
 
 /** A step from outside, checked against a picture of `size`. Throws an `EditorError` "step-malformed". */
@@ -242,37 +163,59 @@ function isStepName(name: string): name is StepName {
 
 function parseChange(read: Reader, where: string, value: unknown, size: Size): Change {
   const change = read.record(where, value);
+  if (change["kind"] !== "mask") {
+    const object = (at: string, one: unknown): EditorObject => parseObject(read, at, one, size);
+    return parseListChange<EditorObject, ObjectFields>(read, where, change, { size, fields: objectFields, object });
+  }
+  return {
+    kind: "mask",
+    id: read.integer(`${where}.id`, change["id"], 1),
+    diff: parseMask(read, `${where}.diff`, change["diff"], size),
+    before: read.integer(`${where}.before`, change["before"], 0),
+    after: read.integer(`${where}.after`, change["after"], 0),
+  };
+}
+
+interface ListChangeKind<O, Fields> {
+  readonly size: Size;
+  /** Those that a change may name. */
+  readonly fields: readonly (keyof Fields)[];
+  readonly object: (where: string, value: unknown) => O;
+}
+
+/** A change of a list of objects from outside. */
+export function parseListChange<O, Fields extends Partial<ObjectFields>>(
+  read: Reader,
+  where: string,
+  change: Readonly<Record<string, unknown>>,
+  { size, fields, object }: ListChangeKind<O, Fields>,
+): ListChange<O, Fields> {
   const { kind } = change;
   const id = (): number => read.integer(`${where}.id`, change["id"], 1);
   const both = <T>(one: (where: string, value: unknown) => T): { readonly before: T; readonly after: T } => ({
     before: one(`${where}.before`, change["before"]),
     after: one(`${where}.after`, change["after"]),
   });
-  const whole = (at: string, given: unknown): number => read.integer(at, given, 0);
   switch (kind) {
     case "object": {
       const index = read.integer(`${where}.index`, change["index"], 0);
-      const object = (at: string, given: unknown): EditorObject | null =>
-        read.optional(given, (one) => parseObject(read, at, one, size));
-      return { kind, index, ...both(object) };
+      return { kind, index, ...both((at, given) => read.optional(given, (one) => object(at, one))) };
     }
     case "fields": {
-      const fields = (at: string, given: unknown): Partial<ObjectFields> =>
+      const values = (at: string, given: unknown): Partial<Fields> =>
         Object.fromEntries(
           Object.entries(read.record(at, given)).map(([key, field]) =>
-            isField(key)
+            isField(key) && (fields as readonly string[]).includes(key)
               ? [key, parseField(read, `${at}.${key}`, key, field, size)]
               : read.fail(`${at}.${key}`, "a field of an object", key),
           ),
-        );
-      const { before, after } = both(fields);
+        ) as Partial<Fields>;
+      const { before, after } = both(values);
       if (Object.keys(before).join() !== Object.keys(after).join()) read.fail(where, "the same fields twice", change);
       return { kind, id: id(), before, after };
     }
-    case "mask":
-      return { kind, id: id(), diff: parseMask(read, `${where}.diff`, change["diff"], size), ...both(whole) };
     case "place":
-      return { kind, id: id(), ...both(whole) };
+      return { kind, id: id(), ...both((at, given) => read.integer(at, given, 0)) };
     case "classes":
       return { kind, ...both((at, given) => parseClasses(read, at, given)) };
     case "nextId":

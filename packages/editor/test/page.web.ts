@@ -1,8 +1,13 @@
 /** A page as a person has it: the element in it, and the hands' own events, sent by the browser itself. */
 
-import type { Label, Mask, Point, Prompt, RawImage } from "@masklet/core";
-import "@masklet/editor/element";
-import type { MaskletEditorElement, OpenOptions, PictureEngine } from "@masklet/editor/element";
+import type { FrameSource, Label, Mask, Point, Prompt, RawImage, VideoTracker } from "@masklet/core";
+import "@masklet/editor/video-element";
+import type {
+  MaskletEditorElement,
+  MaskletVideoEditorElement,
+  OpenOptions,
+  PictureEngine,
+} from "@masklet/editor/video-element";
 import type {} from "@vitest/browser-playwright"; // what cdp() can do
 import type Axe from "axe-core";
 import { cdp, page } from "vitest/browser";
@@ -83,25 +88,40 @@ export async function frames(count = 2): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
-/** The element, alone in the page, with a picture. */
-export async function editorWith(
-  image: RawImage,
-  engine?: PictureEngine,
-  options: OpenOptions = {},
-): Promise<MaskletEditorElement> {
+/** Puts an element into an otherwise empty page. */
+function alone(element: HTMLElement): void {
   document.body.replaceChildren();
   document.documentElement.lang = "en";
   document.title = "Masklet";
   document.body.style.cssText = "margin: 0; height: 100vh";
   const main = document.createElement("main");
   main.style.height = "100%";
-  const editor = document.createElement("masklet-editor");
-  editor.style.height = "100%";
+  element.style.height = "100%";
   const heading = document.createElement("h1");
   heading.textContent = "Masklet";
   heading.style.cssText = "position: absolute; clip-path: inset(50%)";
-  main.append(heading, editor);
+  main.append(heading, element);
   document.body.append(main);
+}
+
+/** The editor of videos, alone in the page, with one. */
+export async function videoEditorWith(video: FrameSource, tracker?: VideoTracker): Promise<MaskletVideoEditorElement> {
+  const editor = document.createElement("masklet-video-editor");
+  alone(editor);
+  if (tracker !== undefined) editor.tracker = tracker;
+  await editor.open(video);
+  await frames(3);
+  return editor;
+}
+
+/** The element, alone in the page, with a picture. */
+export async function editorWith(
+  image: RawImage,
+  engine?: PictureEngine,
+  options: OpenOptions = {},
+): Promise<MaskletEditorElement> {
+  const editor = document.createElement("masklet-editor");
+  alone(editor);
   if (engine !== undefined) editor.engine = engine;
   await editor.open(image, options);
   await frames(3);

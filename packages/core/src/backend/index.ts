@@ -1,5 +1,5 @@
 /** For those who write a backend, or work on graphs: the contract, the graphs and what backends share. */
-export { type AbortSignalLike, abortable } from "../abort.ts";
+export { Abort, type AbortSignalLike, abortable } from "../abort.ts";
 export { bytesSource } from "../checkpoint/byte-source.ts";
 export { toFloat16, toFloat32 } from "../checkpoint/convert.ts";
 export type { WeightEntry, WeightStore } from "../checkpoint/weight-store.ts";

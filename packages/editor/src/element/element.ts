@@ -9,7 +9,6 @@ import {
   type Point,
   paletteColour,
   type RawImage,
-  type Rgb,
   rleArea,
 } from "@masklet/core";
 import { checkKeys, type Keys } from "@masklet/core/backend";
@@ -20,10 +19,10 @@ import { EditorSession, type PendingPrompt, type PromptEngine, type SessionEvent
 import { type Step, stepText } from "../step.ts";
 import { centred, fitView, keepInSight, panBy, reveal, toPicture, toStage, type View, zoomAt } from "../view.ts";
 import { type EditorWords, editorWords, fillIn } from "../words.ts";
+import { colourOf, css as cssColour } from "./colours.ts";
 import { h, icon, icons, setAttribute, setText } from "./dom.ts";
 import {
   type Backdrop,
-  css as cssColour,
   type Display,
   type Mark,
   renderHand,
@@ -33,6 +32,7 @@ import {
 } from "./render.ts";
 import { Shapes } from "./shapes.ts";
 import { css } from "./style.ts";
+import { theme } from "./theme.ts";
 import { Tiles } from "./tiles.ts";
 
 /** What a hand does in the picture. */
@@ -46,6 +46,14 @@ export interface PictureEngine extends PromptEngine {
 export interface OpenOptions {
   /** The session to show, of the picture's size; a new one if not given. One that has an engine keeps it. */
   readonly session?: EditorSession;
+}
+
+/** An undo other than the session's: a video's, or the host's own. The words say what would be done, where there is something. */
+export interface EditorHistory {
+  readonly undoText: string | undefined;
+  readonly redoText: string | undefined;
+  undo(): unknown;
+  redo(): unknown;
 }
 
 /** How the engine stands to the picture. */
@@ -107,6 +115,7 @@ export class MaskletEditorElement extends Base {
   #encoding = 0;
   #opening = 0;
   #words: EditorWords = editorWords;
+  #history: EditorHistory | undefined;
   #tiles: Tiles | undefined;
   readonly #shapes = new Shapes();
   readonly #previews = new Shapes(4);
@@ -160,7 +169,7 @@ export class MaskletEditorElement extends Base {
   constructor() {
     super();
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
+    sheet.replaceSync(theme + css);
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     root.adoptedStyleSheets = [sheet];
     const status = h("div", { class: "status" }, this.#status, this.#zoomText);
@@ -211,7 +220,7 @@ export class MaskletEditorElement extends Base {
 
   /**
    * Shows a picture: pixels, or whatever core's `imageFrom` takes. Resolves once it is shown; the engine is told of it
-   * then. Rejects as `imageFrom`, and with an `EditorError` "editor-option" for a session of another size; what was shown
+   * then. With the session that is shown already, the view stays where it is. Rejects as `imageFrom`, and with an `EditorError` "editor-option" for a session of another size; what was shown
    * stays then.
    */
   async open(picture: RawImage | WebImageSource, options: OpenOptions = {}): Promise<void> {
@@ -228,7 +237,14 @@ export class MaskletEditorElement extends Base {
         { details: { option: "session", expected: [image.width, image.height], got: [width, height] } },
       );
     }
+    const isSame = session === this.#session;
     this.#tiles = new Tiles(image);
+    if (isSame) {
+      // Another frame of a video, say: where one is in it stays.
+      this.#update();
+      void this.#encode();
+      return;
+    }
     this.#unsubscribe();
     this.#session = session;
     this.#unsubscribe = session.subscribe((event) => this.#changed(event));
@@ -261,6 +277,16 @@ export class MaskletEditorElement extends Base {
     if (this.#session !== undefined && this.#session.engine === this.#engine) this.#session.engine = undefined;
     this.#engine = engine;
     void this.#encode();
+  }
+
+  /** What undo and redo act on: the session, unless it is set. To be set again when its words change. */
+  get history(): EditorHistory | undefined {
+    return this.#history;
+  }
+
+  set history(history: EditorHistory | undefined) {
+    this.#history = history;
+    this.#update();
   }
 
   get engineState(): EngineState {
@@ -383,6 +409,7 @@ export class MaskletEditorElement extends Base {
   }
 
   #setEngineState(state: EngineState): void {
+    if (state === this.#engineState && state !== "encoding") return;
     this.#engineState = state;
     this.#message = "";
     this.#emit("masklet-engine", { state });
@@ -514,7 +541,7 @@ export class MaskletEditorElement extends Base {
       isOriginal: this.#isOriginal,
       preview: this.#preview && {
         rle: this.#preview,
-        colour: object === undefined ? paletteColour(document.nextId - 1) : this.#colour(object),
+        colour: object === undefined ? paletteColour(document.nextId - 1) : colourOf(object, document.classes),
       },
       marks: marksOf(object, waiting),
       box: hand?.tool === "box" ? boxOf(hand.points) : ((waiting ?? object)?.prompt.box ?? null),
@@ -536,14 +563,8 @@ export class MaskletEditorElement extends Base {
   #shown(session: EditorSession, object: EditorObject): ShownObject {
     const { id, edge, state } = object;
     const isSelected = id === session.selected;
-    return { rle: session.rle(id), colour: this.#colour(object), edge, isSelected, isDraft: state === "draft" };
-  }
-
-  /** The class's colour, or the palette's. */
-  #colour({ id, class: name }: EditorObject): Rgb {
-    const classes = this.#session?.document.classes ?? [];
-    const index = classes.findIndex((one) => one.name === name);
-    return classes[index]?.colour ?? paletteColour(index < 0 ? id - 1 : index);
+    const colour = colourOf(object, session.document.classes);
+    return { rle: session.rle(id), colour, edge, isSelected, isDraft: state === "draft" };
   }
 
   // Hands
@@ -781,7 +802,7 @@ export class MaskletEditorElement extends Base {
     const isRedo = key === "y" || (key === "z" && event.shiftKey);
     if (!isRedo && key !== "z") return;
     event.preventDefault();
-    this.#try((session) => (isRedo ? session.redo() : session.undo()));
+    this.#try((session) => (this.#history ?? session)[isRedo ? "redo" : "undo"]());
   }
 
   #keyDown(event: KeyboardEvent): void {
@@ -1025,13 +1046,14 @@ export class MaskletEditorElement extends Base {
       this.#button(
         which,
         words[which],
-        () => this.#try((session) => session[which]()),
+        () => this.#try((session) => (this.#history ?? session)[which]()),
         (button) => {
-          const step = which === "undo" ? this.#session?.undoStep : this.#session?.redoStep;
+          const step = this.#session?.[`${which}Step`];
+          const own = step === undefined ? undefined : stepText(step, words.steps);
+          const what = this.#history === undefined ? own : this.#history[`${which}Text`];
           const isWaiting = which === "undo" && (this.#session?.pending.length ?? 0) > 0;
-          setAttribute(button, "disabled", step === undefined && !isWaiting);
-          const long = which === "undo" ? words.undoStep : words.redoStep;
-          const text = step === undefined ? words[which] : fillIn(long, { step: stepText(step, words.steps) });
+          setAttribute(button, "disabled", what === undefined && !isWaiting);
+          const text = what === undefined ? words[which] : fillIn(words[`${which}Step`], { step: what });
           setAttribute(button, "aria-label", text);
           setAttribute(button, "title", text);
         },
@@ -1167,7 +1189,7 @@ export class MaskletEditorElement extends Base {
       const words = this.#words;
       const text = this.#nameOf(object);
       const score = object.score === null ? "" : `, ${object.score.toFixed(2)}`;
-      swatch.style.background = cssColour(this.#colour(object));
+      swatch.style.background = cssColour(colourOf(object, this.#session?.document.classes ?? []));
       setText(name, text);
       setText(note, `${object.state === "draft" ? words.draft : words.accepted}${score}`);
       setAttribute(choose, "aria-pressed", String(this.#session?.selected === id));

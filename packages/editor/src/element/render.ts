@@ -2,6 +2,7 @@
 import type { CompressedRle, Point, PromptBox, Rgb, Ring } from "@masklet/core";
 import { type EdgeSettings, pointsOf } from "../document.ts";
 import { toStage, type View } from "../view.ts";
+import { css } from "./colours.ts";
 import type { Shapes } from "./shapes.ts";
 import type { Tiles } from "./tiles.ts";
 
@@ -273,8 +274,4 @@ function trace(path: Path2D, points: readonly Point[], isClosed: boolean): void 
     if (i > 0 || points.length === 1) path.lineTo(x, y);
   }
   if (isClosed) path.closePath();
-}
-
-export function css([red, green, blue]: Rgb): string {
-  return `rgb(${red}, ${green}, ${blue})`;
 }
