@@ -1,6 +1,6 @@
 import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
-import { defaultClientConditions } from "vite";
+import { defaultClientConditions, defaultServerConditions } from "vite";
 
 /** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
 const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
@@ -14,6 +14,7 @@ export default defineConfig({
   // The packages' sources, and one copy of the runtime's wasm.
   vite: {
     resolve: { conditions: ["@masklet/source", "onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
+    environments: { prerender: { resolve: { conditions: ["@masklet/source", ...defaultServerConditions] } } },
     worker: { format: "es" },
   },
   integrations: [

@@ -5,6 +5,7 @@ export const hosts = ["node", "browser", "cli"] as const;
 export type Host = (typeof hosts)[number];
 
 export function programFor(host: Host, work: Work): string {
+  if (work.count !== undefined) return host === "cli" ? trackCommand(work) : trackProgram(host, work);
   return host === "cli" ? commands(work) : program(host, work);
 }
 
@@ -44,15 +45,6 @@ function program(host: "node" | "browser", work: Work): string {
     ...(isNode ? ["readImage"] : []),
   ];
   const entry = isNode ? "node" : "web";
-  const load = isNano
-    ? isNode
-      ? ["const model = await loadSam2(nanoModel.checkpoint, { backend });"]
-      : [
-          "const config = parseConfig(await (await fetch(nanoModel.config)).json());",
-          "const checkpoint = await (await fetch(nanoModel.checkpoint)).blob();",
-          "const model = await loadSam2(checkpoint, { backend, config });",
-        ]
-    : [`const model = await loadSam2(${json(model)}, { backend }); // fetched once, and kept`];
   const lines = [
     ...(isNode ? ['import { writeFile } from "node:fs/promises";'] : []),
     `import { createOrtBackend } from "@masklet/backend-ort/${entry}";`,
@@ -61,7 +53,7 @@ function program(host: "node" | "browser", work: Work): string {
     "",
     ...leftOut(work).map((line) => `// ${line}`),
     "const backend = await createOrtBackend();",
-    ...load,
+    ...loadLines(host, model),
     ...(isNode
       ? [`const image = await readImage(${json(file)});`]
       : [
@@ -90,14 +82,111 @@ function program(host: "node" | "browser", work: Work): string {
   return `${lines.join("\n")}\n`;
 }
 
+function loadLines(host: "node" | "browser", model: string): readonly string[] {
+  if (model !== "nano") return [`const model = await loadSam2(${json(model)}, { backend }); // fetched once, and kept`];
+  if (host === "node") return ["const model = await loadSam2(nanoModel.checkpoint, { backend });"];
+  return [
+    "const config = parseConfig(await (await fetch(nanoModel.config)).json());",
+    "const checkpoint = await (await fetch(nanoModel.checkpoint)).blob();",
+    "const model = await loadSam2(checkpoint, { backend, config });",
+  ];
+}
+
+/** Folders of images have no ending. */
+const isFolder = (file: string): boolean => !file.includes(".");
+
+function trackProgram(host: "node" | "browser", work: Work): string {
+  const { file, model, objects } = work;
+  const isNode = host === "node";
+  const opener = isFolder(file) ? (isNode ? "framesFromFolder" : "framesFromFiles") : "openVideo";
+  const names = [
+    "encodeLabelPng",
+    opener,
+    "labelMap",
+    "loadSam2",
+    ...(!isNode && model === "nano" ? ["parseConfig"] : []),
+    ...(objects.some(({ lasso }) => lasso !== null) ? ["rasterise"] : []),
+    "VideoPredictor",
+  ];
+  const entry = isNode ? "node" : "web";
+  const lines = [
+    ...(isNode ? ['import { writeFile } from "node:fs/promises";'] : []),
+    `import { createOrtBackend } from "@masklet/backend-ort/${entry}";`,
+    `import { ${names.join(", ")} } from "@masklet/core/${entry}";`,
+    ...(model === "nano" ? ['import { nanoModel } from "@masklet/model-nano";'] : []),
+    "",
+    ...leftOut(work).map((line) => `// ${line}`),
+    "const backend = await createOrtBackend();",
+    ...loadLines(host, model),
+    ...(isNode
+      ? [`const video = await ${opener}(${json(file)});`]
+      : [
+          '// The files of the first <input type="file"> of the page.',
+          `const video = await ${opener}(document.querySelector("input").files${isFolder(file) ? "" : "[0]"});`,
+        ]),
+    "const session = new VideoPredictor(model).start(video);",
+    ...objects.flatMap((object) => promptLines(object, work)),
+    "for await (const found of session.propagate()) {",
+    `  await save(\`${stem(file).replaceAll(/[`$\\]/g, "")}.\${found.frame}.png\`, await encodeLabelPng(labelMap(found, video.size)));`,
+    "}",
+    "",
+    "/** A label map: each pixel is the number of its object, 0 is none. */",
+    ...(isNode
+      ? ["async function save(name, png) {", "  await writeFile(name, png);", "  console.log(name);", "}"]
+      : [
+          "async function save(name, png) {",
+          '  const link = document.body.appendChild(document.createElement("a"));',
+          '  link.href = URL.createObjectURL(new Blob([png], { type: "image/png" }));',
+          "  link.download = link.textContent = name;",
+          "}",
+        ]),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function promptLines(object: ShownObject, { width, height }: Work): readonly string[] {
+  const { id, frame, points, labels, box, lasso } = object;
+  const where = `frame: ${frame}, object: ${id}`;
+  const isMore = points.length > 0 || box !== null;
+  return [
+    ...(lasso === null
+      ? []
+      : [
+          `await session.addMask({ ${where}, mask: rasterise([${numbers(lasso)}], { width: ${width}, height: ${height} }) });`,
+        ]),
+    ...(lasso === null || isMore
+      ? [`await session.addPrompt({ ${[where, ...pointFields(points, labels), ...boxFields(box)].join(", ")} });`]
+      : [`await session.addPrompt({ ${[where, ...boxFields(boxOf(object))].join(", ")} });`]),
+  ];
+}
+
+const pointFields = (points: ShownObject["points"], labels: ShownObject["labels"]): readonly string[] => [
+  ...(points.length > 0 ? [`points: [${points.map(numbers).join(", ")}]`] : []),
+  ...(labels.includes(0) ? [`labels: ${json(labels).replaceAll(",", ", ")}`] : []),
+];
+const boxFields = (box: ShownObject["box"]): readonly string[] => (box === null ? [] : [`box: ${numbers(box)}`]);
+
+function trackCommand(work: Work): string {
+  const { file, model, objects } = work;
+  const lassos = objects.filter(({ lasso }) => lasso !== null).map(({ id }) => id);
+  const notes = [
+    ...leftOut(work),
+    ...(lassos.length > 0 ? [`A lasso is no option: see Node's program for ${lassos.join(", ")}.`] : []),
+  ];
+  const options = objects
+    .filter(({ lasso }) => lasso === null)
+    .flatMap(({ frame, ...object }) => promptOptions(object, frame === 0 ? "" : `@${frame}`));
+  const command = ["masklet track", word(file), ...options, `--model ${word(model)} --format mask -o out`].join(" ");
+  return `${[...notes.map((note) => `# ${note}`), command].join("\n")}\n`;
+}
+
 function objectLines(object: ShownObject, { file, width, height }: Work): readonly string[] {
   const { id, points, labels, lasso, candidate, feather, decontaminate } = object;
   const box = boxOf(object);
   const ring = `rasterise([${lasso === null ? "" : numbers(lasso)}], { width: ${width}, height: ${height} })`;
   const prompt = [
-    ...(points.length > 0 ? [`points: [${points.map(numbers).join(", ")}]`] : []),
-    ...(labels.includes(0) ? [`labels: ${json(labels).replaceAll(",", ", ")}`] : []),
-    ...(box === null ? [] : [`box: ${numbers(box)}`]),
+    ...pointFields(points, labels),
+    ...boxFields(box),
     ...(lasso === null ? [] : [`maskInput: maskPrompt(${ring}, model.config.imageSize)`]),
   ].join(", ");
   const options = `{ multimaskOutput: ${isAmbiguous(object)} }`;
@@ -153,7 +242,7 @@ function commands(work: Work): string {
     lines.push(
       [
         `masklet segment ${word(file)}`,
-        ...group.flatMap(promptOptions),
+        ...group.flatMap((object) => promptOptions(object, "")),
         ...(isMulti ? ["--multimask"] : []),
         ...(feather > 0 ? [`--feather ${feather}`] : []),
         `--model ${word(model)} --format cutout -o out`,
@@ -173,9 +262,11 @@ function commands(work: Work): string {
   return `${[...notes.map((note) => `# ${note}`), ...lines].join("\n")}\n`;
 }
 
-function promptOptions({ id, points, labels, box }: ShownObject): readonly string[] {
+type Shown = Pick<ShownObject, "id" | "points" | "labels" | "box">;
+
+function promptOptions({ id, points, labels, box }: Shown, at: string): readonly string[] {
   return [
-    ...(box === null ? [] : [`--box ${box.map(rounded).join(",")}#${id}`]),
-    ...points.map((point, i) => `--point ${point.map(rounded).join(",")}${labels[i] === 0 ? ",-" : ""}#${id}`),
+    ...(box === null ? [] : [`--box ${box.map(rounded).join(",")}${at}#${id}`]),
+    ...points.map((point, i) => `--point ${point.map(rounded).join(",")}${labels[i] === 0 ? ",-" : ""}${at}#${id}`),
   ];
 }

@@ -1,17 +1,22 @@
 /** Every format that the editor's objects are written in. */
 import {
+  type CompressedRle,
+  cutout,
+  decodeRle,
   decompressRle,
+  type FrameSource,
   maskLabels,
   type OverlayObject,
   overlay,
   paletteColour,
   type RawImage,
+  type Rle,
   svgDocument,
 } from "@masklet/core";
 import { encodeBlob, encodeLabelPng, encodeMaskBlob } from "@masklet/core/web";
-import type { EditorSession } from "@masklet/editor";
-import type { Dataset, WriteFormat } from "@masklet/labels";
-import type { ExportFormat } from "./formats.ts";
+import type { EditorSession, VideoEditorSession } from "@masklet/editor";
+import type { Category, Dataset, LabelledImage, WriteFormat } from "@masklet/labels";
+import type { ExportFormat, VideoFormat } from "./formats.ts";
 import { zip } from "./zip.ts";
 
 export interface Exported {
@@ -88,38 +93,107 @@ function masksOf(session: EditorSession): readonly (OverlayObject & { readonly i
 }
 
 async function labelsAs(format: WriteFormat, session: EditorSession, file: string, stem: string): Promise<Exported> {
-  const { writeLabels } = await import("@masklet/labels");
   const { width, height, objects } = session.document;
-  // A format with classes needs one for every object.
-  const unnamed = "object";
-  const categories = [...new Set(objects.map((one) => one.class ?? unnamed))].map((name) => ({ name }));
-  const dataset: Dataset = {
-    categories,
-    images: [
-      {
-        file,
+  const isDavis = format === "davis";
+  const image: LabelledImage = {
+    file,
+    width,
+    height,
+    id: 1,
+    labelled: true,
+    objects: objects.map((one) => ({
+      shape: { kind: "mask", rle: decompressRle(session.rle(one.id)) },
+      category: one.class ?? unnamed,
+      ...(isDavis && { track: one.id }),
+      // What a person has changed nobody has scored; formats of results want a number.
+      ...((one.score !== null || format === "coco-results") && { score: one.score ?? 1 }),
+    })),
+    ...(isDavis && { frame: { video: stem, index: 0 } }),
+  };
+  const videos = isDavis ? [{ name: stem, width, height, frames: 1 }] : [];
+  return written(format, { categories: categoriesOf(objects), images: [image], videos }, stem);
+}
+
+/** A format with classes needs one for every object. */
+const unnamed = "object";
+
+function categoriesOf(objects: readonly { readonly class: string | null }[]): readonly Category[] {
+  return [...new Set(objects.map((one) => one.class ?? unnamed))].map((name, i) => ({ name, id: i + 1 }));
+}
+
+async function written(format: WriteFormat, dataset: Dataset, stem: string): Promise<Exported> {
+  const { writeLabels } = await import("@masklet/labels");
+  const { files, losses } = writeLabels(dataset, format);
+  const bytes = await Promise.all(files.map(async (one) => ({ path: one.path, bytes: await one.bytes() })));
+  return {
+    ...packed(`${stem}.${format}`, bytes),
+    losses: losses.map(({ kind, count }) => `${kind} (${count})`),
+  };
+}
+
+/** As `exportAs`, of the frames of a video on which there is anything. Several files come as a zip. */
+export async function exportVideoAs(
+  format: VideoFormat,
+  session: VideoEditorSession,
+  video: FrameSource,
+  file: string,
+): Promise<Exported> {
+  const { document } = session;
+  const { width, height, count, objects } = document;
+  const stem = file.replace(/\.[^.]*$/, "") || "video";
+  const digits = (frame: number): string => String(frame).padStart(5, "0");
+  const on = (frame: number) => objects.filter(({ frames }) => frames[frame] !== undefined);
+  const frames = Array.from({ length: count }, (_, frame) => frame).filter((frame) => on(frame).length > 0);
+  if (frames.length === 0) throw new Error("There is no object yet: click on one first.");
+  if (format === "session") {
+    const blob = new Blob([JSON.stringify(session.save())], { type: "application/json" });
+    return { name: `${stem}.session.json`, blob, losses: [] };
+  }
+  const rleOn = (id: number, frame: number): Rle => decompressRle(session.rle(id, frame) as CompressedRle);
+  if (format === "davis" || format === "sav" || format === "coco" || format === "cvat-video" || format === "mots") {
+    const images = frames.map(
+      (frame): LabelledImage => ({
+        file: `${stem}/${digits(frame)}.jpg`,
         width,
         height,
+        id: frame + 1,
         labelled: true,
-        objects: objects.map((one) => ({
-          shape: { kind: "mask", rle: decompressRle(session.rle(one.id)) },
-          category: one.class ?? unnamed,
-          id: one.id,
-          track: one.id,
-          // What a person has changed nobody has scored; formats of results want a number.
-          ...((one.score !== null || format === "coco-results") && { score: one.score ?? 1 }),
+        objects: on(frame).map(({ id, class: named }) => ({
+          shape: { kind: "mask", rle: rleOn(id, frame) },
+          category: named ?? unnamed,
+          track: id,
         })),
-        ...(format === "davis" && { frame: { video: stem, index: 0 } }),
-      },
-    ],
-    ...(format === "davis" && { videos: [{ name: stem, width, height, frames: 1 }] }),
-  };
-  const { files, losses } = writeLabels(dataset, format);
-  const written = await Promise.all(files.map(async (one) => ({ path: one.path, bytes: await one.bytes() })));
-  return {
-    ...packed(`${stem}.${format}`, written),
-    losses: losses.map(({ kind, count, example }) => `${kind}: ${count} (${example})`),
-  };
+        frame: { video: stem, index: frame },
+      }),
+    );
+    const videos = [{ name: stem, width, height, frames: count }];
+    return written(format, { categories: categoriesOf(objects), images, videos }, stem);
+  }
+  const files: NamedFile[] = [];
+  for (const frame of frames) {
+    const masks = on(frame).map(({ id }) => ({
+      id: String(id),
+      mask: decodeRle(rleOn(id, frame)),
+      colour: paletteColour(id - 1),
+    }));
+    const add = async (path: string, blob: Blob): Promise<void> => {
+      files.push({ path, bytes: new Uint8Array(await blob.arrayBuffer()) });
+    };
+    if (format === "labels") {
+      const rles = on(frame).map(({ id }) => rleOn(id, frame));
+      const { data } = maskLabels(rles, "area");
+      const ids = [0, ...on(frame).map(({ id }) => id)];
+      const map = { width, height, data: data.map((value) => ids[value] ?? 0) };
+      await add(`${digits(frame)}.png`, pngBlob(await encodeLabelPng(map)));
+      continue;
+    }
+    const image = await video.frame(frame);
+    if (image === undefined) continue;
+    if (format === "overlays") await add(`${digits(frame)}.png`, await encodeBlob(overlay(image, masks)));
+    else
+      for (const { id, mask } of masks) await add(`${digits(frame)}.${id}.png`, await encodeBlob(cutout(image, mask)));
+  }
+  return { ...packed(`${stem}.${format}`, files), losses: [] };
 }
 
 /** One file as it is, several as a zip. */

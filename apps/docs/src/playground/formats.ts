@@ -19,3 +19,17 @@ export const exportFormats = {
   sa1b: "SA-1B",
 } as const;
 export type ExportFormat = keyof typeof exportFormats;
+
+/** What is exported of a video. */
+export const videoFormats = {
+  labels: "Label maps, PNG",
+  overlays: "Overlays, PNG",
+  cutouts: "Cutouts, PNG",
+  session: "Session with history, JSON",
+  davis: "DAVIS",
+  sav: "SA-V",
+  coco: "COCO",
+  "cvat-video": "CVAT",
+  mots: "MOTS",
+} as const;
+export type VideoFormat = keyof typeof videoFormats;

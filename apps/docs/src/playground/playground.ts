@@ -2,20 +2,22 @@
  * The playground: a person's pictures, in the editor, with the model of their choice. The page is there before this; no
  * other site is asked for anything before a button says so and is pressed.
  */
-import type { RawImage } from "@masklet/core";
-import { createWorkerPredictor, type RemoteImagePredictor } from "@masklet/core/remote";
-import { cachedSource } from "@masklet/core/web";
+import type { FrameSource, RawImage } from "@masklet/core";
+import { RemoteClient, type RemoteImagePredictor, type RemoteSam2, RemoteVideoPredictor } from "@masklet/core/remote";
+import { cachedSource, framesFromFiles, openVideo } from "@masklet/core/web";
 import type { EditorSession } from "@masklet/editor";
 import type { MaskletEditorElement } from "@masklet/editor/element";
+import type { MaskletVideoEditorElement } from "@masklet/editor/video-element";
 import "@masklet/editor/element";
 import scene from "../../../../examples/scene.png";
 import { followTheme, messageOf, nano, startWorker } from "../live/engine.ts";
 import { type Host, programFor } from "./code.ts";
 import type { EverythingAnswer, EverythingRequest } from "./everything.worker.ts";
-import type { ExportFormat } from "./formats.ts";
+import type { Exported } from "./exports.ts";
+import { type ExportFormat, exportFormats, type VideoFormat, videoFormats } from "./formats.ts";
 import { megabytes, type OfferedModel, recommended } from "./models.ts";
 import { fromHash, toHash } from "./share.ts";
-import { type EverythingSettings, type ShownObject, type Work, workOf } from "./work.ts";
+import { type EverythingSettings, type ShownObject, videoWorkOf, type Work, workOf } from "./work.ts";
 
 const part = <T extends HTMLElement = HTMLElement>(name: string): T => {
   const found = document.querySelector<T>(`[data-play="${name}"]`);
@@ -31,6 +33,10 @@ const models = JSON.parse(document.getElementById("models")?.textContent ?? "[]"
 const picker = part<HTMLSelectElement>("model");
 const byName = (name: string): OfferedModel | undefined => models.find((one) => one.name === name);
 
+/** Made, and its code fetched, with the first video. */
+let videoEditor: MaskletVideoEditorElement | undefined;
+/** The video's frames, while one is open instead of a picture. */
+let video: (FrameSource & { close?(): Promise<void> }) | undefined;
 /** What is open. */
 let picture = { file: "scene.png", isOwn: false };
 /** Objects that everything-mode found, and with what. */
@@ -40,8 +46,15 @@ let asked: Work | undefined;
 
 // Models
 
-/** The model that answers: its name, and what is to be freed with it. */
-let engine: { readonly name: string; readonly predictor: RemoteImagePredictor; readonly worker: Worker } | undefined;
+/** A model in its worker. */
+interface Engine {
+  readonly name: string;
+  readonly model: RemoteSam2;
+  readonly predictor: RemoteImagePredictor;
+  readonly worker: Worker;
+}
+/** The one that answers. */
+let engine: Engine | undefined;
 /** The newest wish; older ones that are still loading are thrown away. */
 let wish = 0;
 let acceptsRough = false;
@@ -62,21 +75,23 @@ async function use(name: string): Promise<void> {
     attach();
     return;
   }
-  editor.engine = undefined;
+  detach();
   engine?.worker.terminate();
   engine = undefined;
   say(`Loading ${name}.`);
   const worker = startWorker();
   try {
-    const model = byName(name);
-    const predictor = await (model === undefined
-      ? createWorkerPredictor(worker, nano.url, { config: nano.config })
-      : createWorkerPredictor(worker, model.url, { backend: "gpu" }));
+    const known = byName(name);
+    const client = new RemoteClient(worker);
+    const model = await (known === undefined
+      ? client.load(nano.url, { config: nano.config })
+      : client.load(known.url, { backend: "gpu" }));
+    const predictor = await model.imagePredictor();
     if (mine !== wish) {
       worker.terminate();
       return;
     }
-    engine = { name, predictor, worker };
+    engine = { name, model, predictor, worker };
     picker.value = name;
     attach();
   } catch (error) {
@@ -89,7 +104,18 @@ async function use(name: string): Promise<void> {
 function attach(): void {
   const isRough = engine?.name === "nano" && picture.isOwn;
   part("rough-note").hidden = !isRough;
-  editor.engine = engine?.predictor;
+  if (video === undefined) editor.engine = engine?.predictor;
+  else if (videoEditor !== undefined && engine !== undefined) {
+    videoEditor.tracker = new RemoteVideoPredictor(engine.model);
+    say(`${engine.name} is ready: click on something, then track it.`);
+    void replay();
+  }
+}
+
+/** Nothing is asked of a model that goes. */
+function detach(): void {
+  editor.engine = undefined;
+  if (videoEditor !== undefined) videoEditor.tracker = undefined;
 }
 
 /** Shows what fetching a model would take; nothing is fetched before the button is pressed. */
@@ -190,22 +216,76 @@ async function engineForOwn(): Promise<void> {
 
 async function open(source: Blob, file: string, isOwn: boolean): Promise<void> {
   try {
-    if (source.type.startsWith("video/")) throw new Error("videos are tracked on the page for videos");
-    editor.engine = undefined;
+    detach();
     await editor.open(source);
-    picture = { file, isOwn };
-    found = undefined;
-    showCode();
-    part("rough-note").hidden = true;
-    if (isOwn) await engineForOwn();
-    else await use(engine?.name ?? "nano");
+    await setVideo(undefined);
+    await opened(file, isOwn);
   } catch (error) {
     say(`${file} could not be opened: ${messageOf(error)}`);
     attach();
   }
 }
 
-const openFile = (file: File): Promise<void> => open(file, file.name || "picture.png", true);
+/** A video file, or several pictures as its frames. */
+async function openFrames(files: readonly File[]): Promise<void> {
+  const [first] = files;
+  if (first === undefined) return;
+  const folder = first.webkitRelativePath.split("/")[0] || "frames";
+  const file = files.length === 1 ? first.name : folder;
+  try {
+    say(`Opening ${file}.`);
+    detach();
+    const { MaskletVideoEditorElement: Element } = await import("@masklet/editor/video-element");
+    const next = files.length === 1 ? await openVideo(first) : await framesFromFiles(files);
+    if (videoEditor === undefined) {
+      videoEditor = new Element();
+      followTheme(videoEditor);
+      videoEditor.hidden = true;
+      part("stage").append(videoEditor);
+      videoEditor.addEventListener("masklet-video", ({ detail }) => {
+        if (detail.type === "step") showCode();
+      });
+    }
+    if ("info" in next) videoEditor.rate = next.info.fps;
+    await videoEditor.open(next);
+    await setVideo(next);
+    await opened(file, true);
+  } catch (error) {
+    say(`${file} could not be opened: ${messageOf(error)}`);
+    attach();
+  }
+}
+
+async function setVideo(next: typeof video): Promise<void> {
+  const before = video;
+  video = next;
+  if (before !== next) await before?.close?.();
+  editor.hidden = next !== undefined;
+  if (videoEditor !== undefined) videoEditor.hidden = next === undefined;
+  part<HTMLButtonElement>("everything").disabled = next !== undefined;
+  const formats = Object.entries(next === undefined ? exportFormats : videoFormats);
+  const picked = part<HTMLSelectElement>("format");
+  if (picked.options.length !== formats.length) {
+    picked.replaceChildren(...formats.map(([value, text]) => new Option(text, value)));
+  }
+}
+
+async function opened(file: string, isOwn: boolean): Promise<void> {
+  picture = { file, isOwn };
+  found = undefined;
+  showCode();
+  say("", "saved");
+  part("rough-note").hidden = true;
+  if (isOwn) await engineForOwn();
+  else await use(engine?.name ?? "nano");
+}
+
+function openFiles(files: readonly File[]): Promise<void> {
+  const [first] = files;
+  if (first === undefined) return Promise.resolve();
+  if (files.length > 1 || first.type.startsWith("video/")) return openFrames(files);
+  return open(first, first.name || "picture.png", true);
+}
 
 async function openScene(): Promise<void> {
   await open(await (await fetch(scene.src)).blob(), "scene.png", false);
@@ -213,38 +293,54 @@ async function openScene(): Promise<void> {
 
 /** Does what a link asks for, once its picture is open and the model knows it. */
 async function replay(): Promise<void> {
-  const [work, { session }] = [asked, editor];
-  if (work === undefined || session === undefined || editor.engineState !== "ready") return;
-  const { width, height } = session.document;
-  if (width !== work.width || height !== work.height) {
-    say(
-      `The link's prompts are for a picture of ${work.width}x${work.height} pixels, this one has ${width}x${height}: they are not set.`,
-    );
+  const [work, document] = [asked, video === undefined ? editor.session?.document : videoEditor?.session?.document];
+  if (work === undefined || document === undefined) return;
+  const count = "count" in document ? document.count : undefined;
+  const sizeOf = (one: Pick<Work, "width" | "height" | "count">): string =>
+    `${one.width}x${one.height} pixels${one.count === undefined ? "" : ` and ${one.count} frames`}`;
+  if (document.width !== work.width || document.height !== work.height || count !== work.count) {
+    say(`The link's prompts are for ${sizeOf(work)}, this has ${sizeOf(document)}: they are not set.`);
     return;
   }
   asked = undefined;
-  for (const object of work.objects) await show(session, object);
-  session.select(null);
-  say(`${work.objects.length} objects of the link are set.`);
-  if (work.everything !== undefined) await everything(work.everything);
+  try {
+    if (videoEditor?.session !== undefined && video !== undefined) {
+      const { session } = videoEditor;
+      const ids = new Map<number, number>();
+      for (const object of work.objects) {
+        session.seek(object.frame);
+        session.select(ids.get(object.id) ?? null);
+        await show(session.frameEditor, object);
+        if (session.selected !== null) ids.set(object.id, session.selected);
+      }
+      session.seek(0);
+    } else if (editor.session !== undefined) {
+      for (const object of work.objects) {
+        editor.session.select(null);
+        await show(editor.session, object);
+      }
+      editor.session.select(null);
+    }
+    say(`The link's prompts are set: ${work.objects.length}.`);
+    if (work.everything !== undefined) await everything(work.everything);
+  } catch (error) {
+    say(`The link's prompts could not all be set: ${messageOf(error)}`);
+  }
 }
 
 async function show(session: EditorSession, object: ShownObject): Promise<void> {
   const { points, labels, box, lasso, candidate, feather, decontaminate } = object;
-  session.select(null);
   // Asked at once, they are one prompt and one step.
   await Promise.all([
     ...points.map((point, i) => session.addPoint(point, labels[i] ?? 1)),
     ...(box === null ? [] : [session.setBox(box)]),
     ...(lasso === null ? [] : [session.setLasso(lasso)]),
   ]);
-  if (candidate !== null && candidate < (selectedOf(session)?.candidates.length ?? 0))
-    session.chooseCandidate(candidate);
+  const selected = session.selected === null ? undefined : session.object(session.selected);
+  if (selected === undefined) return;
+  if (candidate !== null && candidate < selected.candidates.length) session.chooseCandidate(candidate);
   if (feather > 0 || decontaminate > 0) session.setEdge({ feather, decontaminate });
 }
-
-const selectedOf = (session: EditorSession) =>
-  session.selected === null ? undefined : session.object(session.selected);
 
 // Everything
 
@@ -309,11 +405,15 @@ function settingsOf(): EverythingSettings {
 
 /** `undefined` without a picture. */
 function work(): Work | undefined {
+  const about = { file: picture.file, model: engine?.name ?? picker.value };
+  if (video !== undefined) {
+    const document = videoEditor?.session?.document;
+    return document && videoWorkOf(document, about);
+  }
   const { session } = editor;
   if (session === undefined) return undefined;
   const { ids = new Set<number>(), settings } = found ?? {};
   const isThere = session.document.objects.some(({ id }) => ids.has(id));
-  const about = { file: picture.file, model: engine?.name ?? picker.value };
   return workOf(session.document, { ...about, ...(isThere && settings && { everything: settings }) }, ids);
 }
 
@@ -326,13 +426,20 @@ function showCode(): void {
   if (code !== null && code.textContent !== text) code.textContent = text;
 }
 
-async function save(): Promise<void> {
+async function exported(): Promise<Exported> {
+  const { exportAs, exportVideoAs } = await import("./exports.ts");
+  const format = part<HTMLSelectElement>("format").value;
+  if (video !== undefined && videoEditor?.session !== undefined) {
+    return exportVideoAs(format as VideoFormat, videoEditor.session, video, picture.file);
+  }
   const { session, image } = editor;
-  if (session === undefined || image === undefined) return;
+  if (session === undefined || image === undefined) throw new Error("There is no picture yet.");
+  return exportAs(format as ExportFormat, session, image, picture.file);
+}
+
+async function save(): Promise<void> {
   try {
-    const { exportAs } = await import("./exports.ts");
-    const format = part<HTMLSelectElement>("format").value as ExportFormat;
-    const { name, blob, losses } = await exportAs(format, session, image, picture.file);
+    const { name, blob, losses } = await exported();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = name;
@@ -431,8 +538,7 @@ onClick("save", save);
 onClick("share", share);
 onClick("copy", () => copy(part("code").textContent ?? "", "Copied.", "copied"));
 part<HTMLInputElement>("file").addEventListener("change", ({ target }) => {
-  const [file] = (target as HTMLInputElement).files ?? [];
-  if (file !== undefined) void openFile(file);
+  void openFiles([...((target as HTMLInputElement).files ?? [])]);
 });
 picker.addEventListener("change", async () => {
   const { value } = picker;
@@ -444,8 +550,7 @@ picker.addEventListener("change", async () => {
 });
 for (const radio of document.querySelectorAll('[name="host"]')) radio.addEventListener("change", showCode);
 document.addEventListener("paste", ({ clipboardData }) => {
-  const file = [...(clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
-  if (file !== undefined) void openFile(file);
+  void openFiles([...(clipboardData?.files ?? [])].filter(({ type }) => /^(image|video)\//.test(type)));
 });
 const stage = part("stage");
 for (const type of ["dragenter", "dragover", "dragleave", "drop"] as const) {
@@ -453,8 +558,7 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"] as const) {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     stage.classList.toggle("dropping", type === "dragenter" || type === "dragover");
-    const [file] = event.dataTransfer.files;
-    if (type === "drop" && file !== undefined) void openFile(file);
+    if (type === "drop") void openFiles([...event.dataTransfer.files]);
   });
 }
 editor.addEventListener("masklet-session", ({ detail }) => {
@@ -485,7 +589,7 @@ if (asked === undefined || asked.file === "scene.png") await openScene();
 else {
   const count = asked.objects.length;
   say(
-    `The link has ${count === 1 ? "one object" : `${count} objects`} in ${asked.file} (${asked.width}x${asked.height}): open that picture here. Pictures are never in links.`,
+    `The link has ${count === 1 ? "one prompt" : `${count} prompts`} for ${asked.file} (${asked.width}x${asked.height}): open that file here. Pictures are never in links.`,
   );
 }
 if (

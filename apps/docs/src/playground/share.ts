@@ -5,17 +5,23 @@
 import type { Label, Point } from "@masklet/core";
 import type { EverythingSettings, ShownObject, Work } from "./work.ts";
 
-/** Links with more are cut off by some programs; there are pictures of so many prompts. */
+/** More than a person clicks, and few enough to be done. */
 const maxObjects = 1000;
 
 /** The hash, "#" included. What was made by hand is not in it. */
-export function toHash({ width, height, file, model, objects, everything }: Work): string {
+export function toHash({ width, height, count, file, model, objects, everything }: Work): string {
   const fields = new URLSearchParams({ v: "1", size: `${width}x${height}`, file, model });
+  if (count !== undefined) fields.set("frames", String(count));
   if (everything !== undefined) {
     const { pointsPerSide, predIouThreshold, stabilityScoreThreshold } = everything;
     fields.set("everything", [pointsPerSide, predIouThreshold, stabilityScoreThreshold].join(","));
   }
-  for (const object of objects) fields.append("o", writeObject(object));
+  const places = [...new Set(objects.map(({ id }) => id))];
+  for (const object of objects) {
+    // A picture's objects are each there once, in their order.
+    const which = count === undefined ? [] : [`i${places.indexOf(object.id) + 1}`, `t${object.frame}`];
+    fields.append("o", [...which, ...writeObject(object)].join("!"));
+  }
   // These need no escape behind "#", and the link can be read.
   return `#${fields.toString().replaceAll("%2C", ",").replaceAll("%21", "!")}`;
 }
@@ -34,6 +40,11 @@ export function fromHash(hash: string): Work | undefined {
   if (written.length > maxObjects)
     throw new Error(`The link has ${written.length} objects; ${maxObjects} are the most.`);
   const everything = fields.get("everything");
+  const frames = fields.get("frames");
+  const count = frames === null ? undefined : Number(frames);
+  if (count !== undefined && !(Number.isInteger(count) && count >= 1)) {
+    throw new Error(`The link's frames should be a number, and are "${frames}".`);
+  }
   return {
     width: Number(width),
     height: Number(height),
@@ -41,6 +52,7 @@ export function fromHash(hash: string): Work | undefined {
     model: fields.get("model") ?? "nano",
     objects: written.map((text, i) => readObject(text, i + 1)),
     byHand: [],
+    ...(count !== undefined && { count }),
     ...(everything !== null && { everything: readEverything(everything) }),
   };
 }
@@ -48,7 +60,8 @@ export function fromHash(hash: string): Work | undefined {
 /** Pixels to a hundredth. */
 const short = (value: number): string => String(Math.round(value * 100) / 100);
 
-function writeObject({ points, labels, box, lasso, candidate, feather, decontaminate }: ShownObject): string {
+function writeObject(object: ShownObject): readonly string[] {
+  const { points, labels, box, lasso, candidate, feather, decontaminate } = object;
   const numbers = (values: readonly number[]): string => values.map(short).join(",");
   return [
     ...points.map((point, i) => `${labels[i] === 0 ? "n" : "p"}${numbers(point)}`),
@@ -57,7 +70,7 @@ function writeObject({ points, labels, box, lasso, candidate, feather, decontami
     ...(candidate === null ? [] : [`c${candidate}`]),
     ...(feather === 0 ? [] : [`f${short(feather)}`]),
     ...(decontaminate === 0 ? [] : [`d${decontaminate}`]),
-  ].join("!");
+  ];
 }
 
 function readObject(text: string, id: number): ShownObject {
@@ -72,6 +85,7 @@ function readObject(text: string, id: number): ShownObject {
     candidate: null,
     feather: 0,
     decontaminate: 0,
+    frame: 0,
   };
   for (const part of text.split("!")) {
     const values = part.slice(1).split(",").map(Number);
@@ -107,6 +121,14 @@ function readObject(text: string, id: number): ShownObject {
       case "d":
         fits(values.length === 1 && Number.isInteger(a) && a >= 0 && a <= 4096);
         object = { ...object, decontaminate: a };
+        break;
+      case "i":
+        fits(values.length === 1 && Number.isInteger(a) && a >= 1 && a <= maxObjects);
+        object = { ...object, id: a };
+        break;
+      case "t":
+        fits(values.length === 1 && Number.isInteger(a) && a >= 0);
+        object = { ...object, frame: a };
         break;
       default:
         fits(false);

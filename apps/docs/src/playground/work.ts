@@ -1,8 +1,8 @@
 /** What a person did in the playground, as far as a link can carry it and a program can do it again. */
 import type { Label, Point, PromptBox, Ring, Size } from "@masklet/core";
-import type { EditorDocument, EditorObject } from "@masklet/editor";
+import type { EditorDocument, EditorObject, EditorPrompt, VideoEditorDocument } from "@masklet/editor";
 
-/** What showed the model one object. */
+/** What showed the model one object; in a video, on one frame. */
 export interface ShownObject {
   /** The object's id in the editor. */
   readonly id: number;
@@ -15,6 +15,8 @@ export interface ShownObject {
   readonly candidate: number | null;
   readonly feather: number;
   readonly decontaminate: number;
+  /** 0 in a picture. */
+  readonly frame: number;
 }
 
 /** Settings of everything-mode: Meta's names in the command line. */
@@ -24,9 +26,11 @@ export interface EverythingSettings {
   readonly stabilityScoreThreshold: number;
 }
 
-/** A picture's work. */
+/** A picture's work, or a video's. */
 export interface Work extends Size {
-  /** The picture's file name; the scene's is "scene.png". */
+  /** Of a video: how many frames it has. */
+  readonly count?: number;
+  /** The file's name; the scene's is "scene.png". Of a video in a folder of images it is the folder's, without an ending. */
   readonly file: string;
   /** A published model's name, or "nano". */
   readonly model: string;
@@ -37,11 +41,12 @@ export interface Work extends Size {
   readonly everything?: EverythingSettings;
 }
 
+const isPrompt = ({ points, box, lasso }: EditorPrompt): boolean => points.length > 0 || box !== null || lasso !== null;
+
 /** Whether the mask follows from the object's prompt, or from the choice among the masks that it gave. */
 function isShown({ prompt, candidate, candidates, mask }: EditorObject): boolean {
   const isChosen = candidate !== null && candidates[candidate]?.mask === mask;
-  const hasPrompt = prompt.points.length > 0 || prompt.box !== null || prompt.lasso !== null;
-  return hasPrompt && (isChosen || !prompt.isRefinement);
+  return isPrompt(prompt) && (isChosen || !prompt.isRefinement);
 }
 
 /** The part of a document that prompts made, and the ids of the rest, but for those that everything-mode found. */
@@ -52,10 +57,30 @@ export function workOf(
 ): Work {
   const shown = objects.filter(isShown).map(({ id, prompt, candidate, edge }): ShownObject => {
     const { points, labels, box, lasso } = prompt;
-    return { id, points, labels, box, lasso, candidate, ...edge };
+    return { id, points, labels, box, lasso, candidate, ...edge, frame: 0 };
   });
   const byHand = objects.filter((one) => !isShown(one) && !found.has(one.id)).map(({ id }) => id);
   return { width, height, objects: shown, byHand, ...about };
+}
+
+/** As `workOf`, of a video: prompts by frame, then in the order of the objects. */
+export function videoWorkOf(
+  { width, height, count, objects }: VideoEditorDocument,
+  about: Pick<Work, "file" | "model">,
+): Work {
+  const shown: ShownObject[] = [];
+  const byHand = new Set<number>();
+  for (const { id, edge, frames } of objects) {
+    for (const [frame, { prompt }] of Object.entries(frames)) {
+      if (prompt === null) continue;
+      const { points, labels, box, lasso } = prompt;
+      if (prompt.isRefinement || !isPrompt(prompt)) byHand.add(id);
+      if (isPrompt(prompt))
+        shown.push({ id, points, labels, box, lasso, candidate: null, ...edge, frame: Number(frame) });
+    }
+  }
+  shown.sort((a, b) => a.frame - b.frame || a.id - b.id);
+  return { width, height, count, objects: shown, byHand: [...byHand], ...about };
 }
 
 /** Whether the model is asked for three masks: as the editor's session asks. */
