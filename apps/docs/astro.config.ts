@@ -1,9 +1,12 @@
 import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
 import { defaultClientConditions, defaultServerConditions } from "vite";
+import { offline } from "./src/offline/offline.ts";
 
 /** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
 const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
+
+const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 export default defineConfig({
   site,
@@ -17,7 +20,10 @@ export default defineConfig({
     environments: { prerender: { resolve: { conditions: ["@masklet/source", ...defaultServerConditions] } } },
     worker: { format: "es" },
   },
+  // For threads, in `npm run docs`. `public/_headers` says the same to hosts that read it.
+  server: { headers: isolation },
   integrations: [
+    offline(),
     starlight({
       title: "Masklet",
       description: "SAM 2 in TypeScript: click on an object, get its mask. In Node and in the browser, without Python.",
@@ -26,6 +32,7 @@ export default defineConfig({
       // On a phone too all of a line can be read, and nothing scrolls within the page.
       expressiveCode: { defaultProps: { wrap: true } },
       credits: false,
+      head: [{ tag: "script", attrs: { src: `${base.replace(/\/?$/, "/")}offline.js`, defer: true } }],
       ...(repository !== undefined && { social: [{ icon: "github", label: "GitHub", href: repository }] }),
       sidebar: [
         { label: "Playground", link: "/playground/" },

@@ -20,3 +20,8 @@ export function followTheme(editor: Element): void {
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Has the service worker keep nano, once it runs here: from then on the site needs no network. */
+export function keepModel(): void {
+  void navigator.serviceWorker?.ready.then(({ active }) => active?.postMessage("keep-model"));
+}

@@ -4,7 +4,7 @@ import { EditorSession } from "@masklet/editor";
 import "@masklet/editor/element";
 import { decompressRle } from "@masklet/core/rle";
 import scene from "../../../../examples/scene.png";
-import { followTheme, messageOf, nano, startWorker } from "./engine.ts";
+import { followTheme, keepModel, messageOf, nano, startWorker } from "./engine.ts";
 import found from "./scene.json";
 
 const editor = document.querySelector("masklet-editor");
@@ -34,8 +34,9 @@ if (editor !== null) {
     say("Seven masks that nano made of seven boxes. It is loading, for those that you click on.");
     editor.engine = await loading;
     editor.addEventListener("masklet-engine", () => {
-      if (editor.engineState === "ready")
-        say("Click on something. Nano is made for drawings: its masks of photographs are rough.");
+      if (editor.engineState !== "ready") return;
+      say("Click on something. Nano is made for drawings: its masks of photographs are rough.");
+      keepModel();
     });
   } catch (error) {
     say(`The model could not be loaded: ${messageOf(error)}`);

@@ -10,7 +10,7 @@ import type { MaskletEditorElement } from "@masklet/editor/element";
 import type { MaskletVideoEditorElement } from "@masklet/editor/video-element";
 import "@masklet/editor/element";
 import scene from "../../../../examples/scene.png";
-import { followTheme, messageOf, nano, startWorker } from "../live/engine.ts";
+import { followTheme, keepModel, messageOf, nano, startWorker } from "../live/engine.ts";
 import { type Host, programFor } from "./code.ts";
 import type { EverythingAnswer, EverythingRequest } from "./everything.worker.ts";
 import type { Exported } from "./exports.ts";
@@ -72,6 +72,7 @@ async function use(name: string): Promise<void> {
   const mine = ++wish;
   part("offer").hidden = true;
   if (engine?.name === name) {
+    picker.value = name;
     attach();
     return;
   }
@@ -569,6 +570,7 @@ editor.addEventListener("masklet-engine", () => {
   if (engineState === "encoding") say(`${engine?.name ?? "The model"} looks at the picture.`);
   if (engineState !== "ready") return;
   say(`${engine?.name ?? "The model"} is ready: click on something.`);
+  if (engine?.name === "nano") keepModel();
   void replay();
 });
 
@@ -576,7 +578,7 @@ followTheme(editor);
 say(
   crossOriginIsolated
     ? `On the CPU, models use ${navigator.hardwareConcurrency} threads: this page is cross-origin isolated.`
-    : "On the CPU, models use one thread: this host sends no headers for cross-origin isolation, which more threads need.",
+    : "On the CPU, models use one thread: this visit is without the headers of cross-origin isolation, which more threads need. The next one has them, if the browser lets this site keep itself.",
   "threads",
 );
 await showKept();
