@@ -21,8 +21,8 @@ const numbers = (values: readonly number[]): string => `[${values.map(rounded).j
 /** Said of what the program leaves out. */
 function leftOut({ byHand }: Work): readonly string[] {
   if (byHand.length === 0) return [];
-  const [are, their] = byHand.length === 1 ? [" is", "its mask is"] : ["s are", "their masks are"];
-  return [`Object${are} not here that you painted or edited by hand (${byHand.join(", ")}): ${their} in the exports.`];
+  const [objects, masks] = byHand.length === 1 ? ["object", "its mask is"] : ["objects", "their masks are"];
+  return [`Not here: ${objects} ${byHand.join(", ")}, painted or edited by hand; ${masks} in the exports.`];
 }
 
 function program(host: "node" | "browser", work: Work): string {
@@ -127,7 +127,7 @@ function trackProgram(host: "node" | "browser", work: Work): string {
     "const session = new VideoPredictor(model).start(video);",
     ...objects.flatMap((object) => promptLines(object, work)),
     "for await (const found of session.propagate()) {",
-    `  await save(\`${stem(file).replaceAll(/[`$\\]/g, "")}.\${found.frame}.png\`, await encodeLabelPng(labelMap(found, video.size)));`,
+    `  await save(${json(`${stem(file)}.`)} + found.frame + ".png", await encodeLabelPng(labelMap(found, video.size)));`,
     "}",
     "",
     "/** A label map: each pixel is the number of its object, 0 is none. */",
@@ -207,7 +207,7 @@ function everythingLines({ file, everything }: Work): readonly string[] {
   return [
     `const generator = new AutomaticMaskGenerator(model, { ${options.join(", ")} });`,
     "for (const [i, { rle }] of (await generator.generate(image)).entries()) {",
-    `  await save(\`${stem(file).replaceAll(/[`$\\]/g, "")}.everything.\${i + 1}.png\`, cutout(image, decodeRle(rle)));`,
+    `  await save(${json(`${stem(file)}.everything.`)} + (i + 1) + ".png", cutout(image, decodeRle(rle)));`,
     "}",
     "",
   ];

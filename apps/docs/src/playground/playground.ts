@@ -86,7 +86,7 @@ async function use(name: string): Promise<void> {
     const client = new RemoteClient(worker);
     const model = await (known === undefined
       ? client.load(nano.url, { config: nano.config })
-      : client.load(known.url, { backend: "gpu" }));
+      : client.load(known.url, { backend: "gpu", ...(known.config && { config: known.config }) }));
     const predictor = await model.imagePredictor();
     if (mine !== wish) {
       worker.terminate();
@@ -353,7 +353,7 @@ function everything(settings: EverythingSettings): Promise<void> {
     say("A model has to be there first.");
     return Promise.resolve();
   }
-  const model = byName(engine.name);
+  const { url, config } = byName(engine.name) ?? nano;
   const worker = new Worker(new URL("./everything.worker.ts", import.meta.url), { type: "module" });
   searching = worker;
   const button = part<HTMLButtonElement>("everything");
@@ -386,8 +386,8 @@ function everything(settings: EverythingSettings): Promise<void> {
       }
     });
     const request: EverythingRequest = {
-      url: model?.url ?? nano.url,
-      ...(model === undefined && { config: nano.config }),
+      url,
+      ...(config && { config }),
       image: image as RawImage,
       settings,
     };

@@ -36,7 +36,7 @@ export function zip(files: readonly { readonly path: string; readonly bytes: Uin
     [4, offset],
     [2, 0],
   );
-  return new Blob([...parts, ...directory, end] as BlobPart[], { type: "application/zip" });
+  return new Blob([...parts, ...directory, end] as Uint8Array<ArrayBuffer>[], { type: "application/zip" });
 }
 
 const total = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { length }) => sum + length, 0);
