@@ -7,9 +7,9 @@ import type { AstroIntegration } from "astro";
 
 /** Pages that are kept once they were read, not before; what the site's search has; the worker itself. */
 const later = /^(api|packages|pagefind)\/|^(404\.html|sw\.js|_headers|sitemap.*)$|\.map$/;
-/** The model of the first page, with its runtime. */
-const model = /^_astro\/(ort-wasm-simd-threaded-[^.]+\.(wasm|mjs)|sam2\.1_hiera_nano-.*)$/;
-/** The build for GPUs and reading videos are kept when they are used. */
+/** The runtime of the first page's model; the model itself is kept by its page. */
+const model = /^_astro\/tfjs-backend-wasm-(threaded-)?simd-.*\.wasm$/;
+/** ONNX Runtime and what reads videos are kept when they are used. */
 const tooLarge = 300_000;
 
 export function offline(): AstroIntegration {

@@ -64,7 +64,7 @@ scope.addEventListener("activate", (event) => {
   event.waitUntil(old());
 });
 scope.addEventListener("message", (event) => {
-  // A page whose model runs: it is to be there without a network, too.
+  // A page whose model runs: it is to do so without a network, too.
   if (event.data === "keep-model") event.waitUntil(keep(model));
 });
 scope.addEventListener("fetch", (event) => {

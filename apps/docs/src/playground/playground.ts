@@ -86,7 +86,7 @@ async function use(name: string): Promise<void> {
     const client = new RemoteClient(worker);
     const model = await (known === undefined
       ? client.load(nano.url, { config: nano.config })
-      : client.load(known.url, { backend: "gpu", ...(known.config && { config: known.config }) }));
+      : client.load(known.url, { backend: "large", ...(known.config && { config: known.config }) }));
     const predictor = await model.imagePredictor();
     if (mine !== wish) {
       worker.terminate();
