@@ -2,13 +2,13 @@ import { MaskletEditorElement, type MaskletEditorEvents } from "./element/elemen
 
 export {
   type EditorHistory,
-  type EditorTool,
   type EngineState,
   MaskletEditorElement,
   type OpenOptions,
   type PictureEngine,
 } from "./element/element.ts";
 export type { Backdrop, Display } from "./element/render.ts";
+export type { EditorTool } from "./element/tools.ts";
 export * from "./index.ts";
 export { type EditorWords, editorWords } from "./words.ts";
 export type { MaskletEditorEvents };

@@ -10,13 +10,12 @@ export type {
   ObjectState,
 } from "./document.ts";
 export { EditorError, type EditorErrorCode } from "./errors.ts";
+export type { ObjectEngine, PromptEngine } from "./prompt.ts";
 export {
   EditorSession,
   type NewObject,
-  type ObjectEngine,
   type PaintMode,
   type PendingPrompt,
-  type PromptEngine,
   type SavedSession,
   type SessionEvent,
   type SessionOptions,

@@ -12,14 +12,19 @@ import {
   encodeRleAt,
   type Mask,
   maskBox,
+  maskRegions,
+  type Point,
   type RawImage,
+  type Ring,
   type Rle,
   type RleOperation,
+  ringRle,
   rleArea,
   rleBox,
   type Size,
+  strokeRle,
 } from "@masklet/core";
-import type { EdgeSettings } from "./document.ts";
+import { type EdgeSettings, pointsOf } from "./document.ts";
 import { rleOf } from "./step.ts";
 
 export function emptyMask({ width, height }: Size): string {
@@ -63,6 +68,51 @@ function areaOf(mask: string, { width, height }: Size, reach: number): Box | und
 
 function encodeAt(mask: Mask, { x, y }: Box, size: Size): string {
   return compressRle(encodeRleAt(mask, maskBox(mask), { x, y, ...size })).counts;
+}
+
+/** The rings around a mask, holes too, in the picture's pixels; with a tolerance, corners that lie within it are left out. */
+export function ringsOf(rle: CompressedRle, tolerance = 0): readonly Ring[] {
+  const box = rleBox(rle);
+  if (box.width === 0) return [];
+  const regions = maskRegions(decodeRleAt(rle, box), tolerance === 0 ? {} : { tolerance });
+  const placed = (ring: Ring): Ring => ring.map((at, i) => at + (i % 2 === 0 ? box.x : box.y));
+  return regions.flatMap(({ outline, holes }) => [outline, ...holes].map(placed));
+}
+
+/**
+ * A mask whose rings have been moved from `before` to `after`. It changes between the two alone, and within `reach` of the
+ * edges that moved: elsewhere it stays exact, however rough the rings are.
+ */
+export function reshaped(
+  mask: string,
+  before: readonly Ring[],
+  after: readonly Ring[],
+  reach: number,
+  size: Size,
+): string {
+  const fill = (rings: readonly Ring[]): string =>
+    rings.reduce((all, ring) => combine(all, ringRle(ring, size), "xor", size), emptyMask(size));
+  const [was, is] = [fill(before), fill(after)];
+  const [old, now] = [edgesOf(before), edgesOf(after)];
+  const moved = [...old, ...now].filter(([key]) => old.has(key) !== now.has(key));
+  const touched = moved.reduce(
+    (all, [, edge]) => combine(all, strokeRle(edge, reach, size), "union", size),
+    combine(was, rleOf(is, size), "xor", size),
+  );
+  const kept = combine(mask, rleOf(touched, size), "difference", size);
+  return combine(kept, rleOf(combine(is, rleOf(touched, size), "intersection", size), size), "union", size);
+}
+
+function edgesOf(rings: readonly Ring[]): ReadonlyMap<string, readonly Point[]> {
+  return new Map(
+    rings.flatMap((ring) => {
+      const points = pointsOf(ring);
+      return points.map((point, i) => {
+        const edge = [point, points[(i + 1) % points.length] as Point];
+        return [edge.join(), edge] as const;
+      });
+    }),
+  );
 }
 
 /** An object cut out as its edge settings say. Throws as core's `cutout`. */

@@ -228,6 +228,70 @@ describe("prompts", () => {
   });
 });
 
+describe("outlines", () => {
+  const rect = (x0: number, y0: number, x1: number, y1: number): Mask => ({
+    ...size,
+    data: Uint8Array.from({ length: 1200 }, (_, i) => {
+      const [x, y] = [i % 40, Math.floor(i / 40)];
+      return Number(x >= x0 && x < x1 && y >= y0 && y < y1);
+    }),
+  });
+
+  test("a corner that is moved moves the edges beside it, and nothing else; undo brings the bytes back", () => {
+    const ragged = rect(5, 5, 25, 25);
+    for (let y = 6; y < 25; y += 2) ragged.data[y * 40 + 4] = 1; // teeth on the left side, within the tolerance
+    session.addObjects([{ mask: encodeRle(ragged) }]);
+    session.select(1);
+    const before = session.outline(2);
+    expect(before).toHaveLength(1);
+    const corners = before[0]?.length ?? 0;
+    expect(corners).toBeLessThan(20);
+    const after = before.map((ring) => ring.map((at, i, all) => (all[i - 1] === 25 && at === 5 ? 1 : at)));
+    expect(after).not.toEqual(before);
+    const step = session.reshape(before, after, 2);
+    expect(step?.name).toBe("reshape");
+    const now = session.mask(1);
+    expect(maskArea(now)).toBeGreaterThan(maskArea(ragged) + 20);
+    for (let y = 10; y < 25; y++) {
+      expect(now.data.subarray(y * 40, y * 40 + 20)).toEqual(ragged.data.subarray(y * 40, y * 40 + 20));
+    }
+    session.undo();
+    expect(session.mask(1)).toEqual(ragged);
+  });
+
+  test("corners come and go, holes too, and what stays as it was is no step", () => {
+    const ring = rect(5, 5, 25, 25);
+    for (let y = 10; y < 15; y++) for (let x = 10; x < 15; x++) ring.data[y * 40 + x] = 0;
+    session.addObjects([{ mask: encodeRle(ring) }]);
+    session.select(1);
+    const rings = session.outline();
+    expect(rings.map(({ length }) => length)).toEqual([8, 8]);
+    expect(session.reshape(rings, rings)).toBeUndefined();
+    // Without one of its corners a square is a triangle; without the hole's ring it is filled.
+    const [outer = [], hole = []] = rings;
+    const far = outer.findIndex((at, i) => i % 2 === 0 && at === 25 && outer[i + 1] === 25);
+    session.reshape(rings, [outer.toSpliced(far, 2), hole]);
+    expect(Math.abs(maskArea(session.mask(1)) - (400 / 2 - 25))).toBeLessThan(25);
+    session.undo();
+    session.reshape(rings, [outer], 0);
+    expect(session.mask(1)).toEqual(rect(5, 5, 25, 25));
+    session.undo();
+    session.reshape(rings, [[...outer.slice(0, 2), 30, 2, ...outer.slice(2)], hole]);
+    expect(maskArea(session.mask(1))).toBeGreaterThan(375);
+  });
+
+  test("the object goes with its last ring; none is selected, and no such reach, are refused", () => {
+    session.addObjects([{ mask: encodeRle(rect(5, 5, 9, 9)) }]);
+    expect(() => session.outline()).toThrow(expect.objectContaining({ code: "nothing-selected" }));
+    session.select(1);
+    const rings = session.outline();
+    session.reshape(rings, []);
+    expect(maskArea(session.mask(1))).toBe(0);
+    expect(session.outline()).toEqual([]);
+    expect(() => session.reshape(rings, [], -1)).toThrow(expect.objectContaining({ code: "editor-option" }));
+  });
+});
+
 describe("edits by hand", () => {
   test("brush and eraser are exact, and a brush alone makes an object", () => {
     session.paintStroke(

@@ -9,12 +9,9 @@ import {
   decodeRle,
   fillMaskHoles,
   growMask,
-  type ImagePrediction,
   type Label,
   type Mask,
-  maskPrompt,
   type Point,
-  type Prompt,
   type PromptBox,
   type RawImage,
   type RegionOptions,
@@ -44,27 +41,30 @@ import {
   parseDocument,
   pointsOf,
   Reader,
-  ringBox,
 } from "./document.ts";
 import { EditorError } from "./errors.ts";
 import { History } from "./history.ts";
-import { combine, cutoutWith, editArea, emptyMask, encodeMask, isEmpty, splitArea } from "./masks.ts";
+import {
+  combine,
+  cutoutWith,
+  editArea,
+  emptyMask,
+  encodeMask,
+  isEmpty,
+  reshaped,
+  ringsOf,
+  splitArea,
+} from "./masks.ts";
+import {
+  askEngine,
+  clicksAlong,
+  type ObjectEngine,
+  type PromptEngine,
+  promptOf,
+  type Scored,
+  withPoints,
+} from "./prompt.ts";
 import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
-
-/** What answers prompts: an `ImagePredictor` of core, its remote client, or anything with the two. */
-export interface PromptEngine {
-  readonly model: { readonly config: { readonly imageSize: number } };
-  predict(
-    prompt: Prompt,
-    options: { readonly multimaskOutput: boolean; readonly latest: boolean },
-  ): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">>;
-}
-
-/** What answers prompts where it matters which object they are for: what follows objects through a video. */
-export interface ObjectEngine {
-  /** The mask for all of an object's prompt. It is asked for no previews. A newer call makes those before out of date. */
-  predictObject(id: number, prompt: EditorPrompt): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">>;
-}
 
 export interface SessionOptions {
   /** What answers prompts, once the picture is set there. May come later. */
@@ -290,7 +290,7 @@ export class EditorSession {
 
   /** A stroke over the object, or beside it with label 0: a few clicks along it. As `setBox`. */
   addScribble(points: readonly Point[], label: Label = 1): Promise<Step | undefined> {
-    return this.#ask("addScribble", points, (prompt) => withPoints(prompt, along(points, SCRIBBLE_CLICKS), label));
+    return this.#ask("addScribble", points, (prompt) => withPoints(prompt, clicksAlong(points), label));
   }
 
   /**
@@ -336,7 +336,7 @@ export class EditorSession {
     const engine = this.#engineFor("preview");
     if (this.#pending.length > 0 || "predictObject" in engine) return undefined;
     try {
-      const prediction = await this.#predict(engine, object, withPoints(promptOf(object), [point], label));
+      const prediction = await askEngine(engine, this.#document, object, withPoints(promptOf(object), [point], label));
       const { masks, best } = prediction;
       return this.#pending.length > 0 ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
     } catch (error) {
@@ -392,6 +392,26 @@ export class EditorSession {
   /** Throws "nothing-selected", or as core's `removeMaskSpecks`. */
   removeSpecks(options: RegionOptions = {}): Step | undefined {
     return this.#edit("remove-specks", 0, (mask) => removeMaskSpecks(mask, options));
+  }
+
+  /**
+   * The rings around the selected object, holes too, in the picture's pixels; corners within `tolerance` pixels of a
+   * straight line are left out. Throws "nothing-selected", or as core's `maskRegions`.
+   */
+  outline(tolerance = 1): readonly Ring[] {
+    return ringsOf(rleOf(this.#target("outline").mask, this.#document), tolerance);
+  }
+
+  /**
+   * Moves the selected object's edge from the rings that `outline` gave to others: corners moved, added or left out; what an
+   * odd number of rings is around is inside. Pixels change between the two and within `tolerance` of edges that moved; all others stay as they are. Throws
+   * "nothing-selected", "editor-option", or as core's `ringRle`.
+   */
+  reshape(before: readonly Ring[], after: readonly Ring[], tolerance = 1): Step | undefined {
+    const object = this.#target("reshape");
+    checkNumber("reshape", { tolerance }, 0, 4096, false);
+    const mask = reshaped(object.mask, before, after, tolerance + 0.5, this.#document);
+    return this.#do("reshape", object.id, this.#edited(object, mask));
   }
 
   /** What is outside becomes the object. Throws "nothing-selected". */
@@ -752,7 +772,7 @@ export class EditorSession {
     const request = ++pending.request;
     const isCurrent = (): boolean => pending.request === request && this.#pending.includes(pending);
     const object = pending.object === null ? undefined : this.#object("predict", pending.object);
-    this.#predict(engine, object, pending.prompt).then(
+    askEngine(engine, this.#document, object, pending.prompt).then(
       (prediction) => isCurrent() && this.#answer(pending, () => this.#commit(pending, prediction)),
       (error) =>
         isCurrent() &&
@@ -810,75 +830,6 @@ export class EditorSession {
     const [first] = this.#pending;
     if (first !== undefined && first.request === 0) this.#request(this.#engineFor("predict"), first);
   }
-
-  async #predict(
-    engine: PromptEngine | ObjectEngine,
-    object: EditorObject | undefined,
-    prompt: EditorPrompt,
-  ): Promise<Scored> {
-    const size = this.#document;
-    if ("predictObject" in engine) return scored(await engine.predictObject(object?.id ?? size.nextId, prompt));
-    const { points, labels, box, lasso, isRefinement } = prompt;
-    const shown =
-      lasso !== null
-        ? decodeRle(ringRle(lasso, size))
-        : isRefinement && object !== undefined && !isEmpty(object.mask, size)
-          ? decodeRle(rleOf(object.mask, size))
-          : undefined;
-    const around = box ?? (lasso === null ? undefined : ringBox(lasso));
-    const asked: Prompt = {
-      ...(points.length > 0 && { points, labels }),
-      ...(around && { box: around }),
-      ...(shown && { maskInput: maskPrompt(shown, engine.model.config.imageSize) }),
-    };
-    const isAmbiguous = points.length === 1 && around === undefined && shown === undefined;
-    return scored(await engine.predict(asked, { multimaskOutput: isAmbiguous, latest: true }));
-  }
-}
-
-interface Scored {
-  readonly masks: readonly Mask[];
-  readonly scores: readonly number[];
-  readonly best: number;
-}
-
-function scored({ masks, iouPredictions: scores }: Pick<ImagePrediction, "masks" | "iouPredictions">): Scored {
-  const best = scores.reduce((top, score, i) => (score > (scores[top] as number) ? i : top), 0);
-  return { masks, scores, best };
-}
-
-const SCRIBBLE_CLICKS = 8;
-
-function promptOf(object: EditorObject | undefined): EditorPrompt {
-  return object?.prompt ?? noPrompt;
-}
-
-function withPoints(prompt: EditorPrompt, points: readonly Point[], label: Label): EditorPrompt {
-  return {
-    ...prompt,
-    points: [...prompt.points, ...points],
-    labels: [...prompt.labels, ...points.map(() => label)],
-  };
-}
-
-/** `count` points along a line, at equal distances, its ends among them; fewer where it is short. */
-function along(points: readonly Point[], count: number): readonly Point[] {
-  const lengths = points.map(([x, y], i) => {
-    const [fromX, fromY] = points[i - 1] ?? [x, y];
-    return Math.hypot(x - fromX, y - fromY);
-  });
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  const clicks = Math.max(1, Math.min(count, Math.ceil(total / 2)));
-  return Array.from({ length: clicks }, (_, k) => {
-    let left = clicks === 1 ? total / 2 : (total * k) / (clicks - 1);
-    let i = 1;
-    while (i < points.length - 1 && left > (lengths[i] as number)) left -= lengths[i++] as number;
-    const [x0, y0] = points[i - 1] as Point;
-    const [x1, y1] = points[i] ?? [x0, y0];
-    const length = lengths[i] ?? 0;
-    const t = length === 0 ? 0 : Math.min(1, left / length);
-    return [x0 + t * (x1 - x0), y0 + t * (y1 - y0)];
-  });
 }
 
 function nextIdChange(nextId: number, count: number): Change {

@@ -37,6 +37,7 @@ export type StepName =
   | "remove"
   | "remove-specks"
   | "rename"
+  | "reshape"
   | "shrink"
   | "smooth"
   | "split";
@@ -83,6 +84,7 @@ export const stepWords: Readonly<Record<StepName, string>> = {
   remove: "Remove object",
   "remove-specks": "Remove specks",
   rename: "Rename",
+  reshape: "Reshape",
   shrink: "Shrink",
   smooth: "Smooth",
   split: "Split",

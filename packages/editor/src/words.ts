@@ -2,6 +2,7 @@ import { type StepName, stepWords } from "./step.ts";
 
 /** Every word that the element shows or says. `{x}` and the like stand for what is put in. */
 export interface EditorWords {
+  readonly absent: string;
   readonly accept: string;
   readonly accepted: string;
   readonly back: string;
@@ -54,12 +55,14 @@ export interface EditorWords {
   readonly toolErase: string;
   readonly toolLasso: string;
   readonly toolPoint: string;
+  readonly toolReshape: string;
   readonly toolScribble: string;
   readonly toolSelect: string;
   readonly tools: string;
   readonly undo: string;
   readonly undone: string;
   readonly undoStep: string;
+  readonly vertexAt: string;
   readonly waiting: string;
   readonly zoomIn: string;
   readonly zoomOut: string;
@@ -68,6 +71,7 @@ export interface EditorWords {
 
 /** English. */
 export const editorWords: EditorWords = {
+  absent: "not there",
   accept: "Accept",
   accepted: "accepted",
   back: "Back to draft",
@@ -121,12 +125,14 @@ export const editorWords: EditorWords = {
   toolErase: "Eraser",
   toolLasso: "Lasso",
   toolPoint: "Point",
+  toolReshape: "Outline",
   toolScribble: "Scribble",
   toolSelect: "Select and pan",
   tools: "Tools",
   undo: "Undo",
   undone: "Undone: {step}",
   undoStep: "Undo: {step}",
+  vertexAt: "Corner {n} of {count}: {x}, {y}. Space picks it up, Shift and Space removes it.",
   waiting: "Waiting for the model",
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",

@@ -30,6 +30,15 @@ export const commands: Readonly<Record<string, Command>> = {
   smooth: (session, next) => session.smooth(0.5 + next() * 2),
   fillHoles: (session) => session.fillHoles(),
   removeSpecks: (session, next) => session.removeSpecks(next() < 0.5 ? {} : { maxArea: 5 }),
+  reshape: (session, next) => {
+    const rings = session.outline(next() * 2);
+    const taken = Math.floor(next() * 8);
+    const [dx, dy] = [next() * 8 - 4, next() * 8 - 4];
+    const moved = rings.map((one, r) =>
+      one.map((at, i) => (r === 0 && i >> 1 === taken ? at + (i % 2 ? dy : dx) : at)),
+    );
+    return session.reshape(rings, next() < 0.8 ? moved : moved.slice(1), next() * 3);
+  },
   invert: (session) => session.invert(),
   split: (session) => session.split(),
   merge: (session, next) => session.merge([oneOf(idsOf(session), next) ?? 0, oneOf(idsOf(session), next) ?? 0]),

@@ -1,5 +1,5 @@
 /** The element under a person's hands: the events are the browser's own, sent to it from outside. */
-import { decodeRle, encodeRle, maskBox, maskIou, parseConfig, strokeRle } from "@masklet/core";
+import { decodeRle, encodeRle, maskArea, maskBox, maskIou, parseConfig, strokeRle } from "@masklet/core";
 import { createWorkerPredictor, imageFrom } from "@masklet/core/web";
 import { EditorSession, type MaskletEditorElement, type PictureEngine } from "@masklet/editor/element";
 import { nanoModel } from "@masklet/model-nano";
@@ -191,6 +191,63 @@ describe("a mouse", () => {
     expect(objects()).toEqual([]);
     named("Fit").click();
     expect(editor.zoom).toBe(zoom);
+  });
+});
+
+describe("the outline's corners", () => {
+  const pentagon = [100, 100, 300, 100, 300, 300, 200, 350, 100, 300];
+  const area = (): number => maskArea(session().mask(1));
+  beforeEach(async () => {
+    session().paintRing(pentagon);
+    editor.tool = "reshape";
+    await frames(2);
+  });
+
+  test("are moved by a mouse, added on an edge, removed with the other button; each is a step", async () => {
+    const whole = area();
+    await drag(editor, [
+      [300, 100],
+      [350, 80],
+      [400, 50],
+    ]);
+    await until(() => steps().length === 2);
+    expect(area() - whole).toBeGreaterThan(10_000);
+    const moved = area();
+    await drag(editor, [
+      [100, 200],
+      [80, 200],
+      [40, 200],
+    ]);
+    await until(() => steps().length === 3);
+    expect(Math.abs(area() - moved - 6000)).toBeLessThan(300);
+    await click(editor, [40, 200], "right");
+    await until(() => steps().length === 4);
+    expect(Math.abs(area() - moved)).toBeLessThan(300);
+    expect(steps()).toEqual(["brush", "reshape", "reshape", "reshape"]);
+    // Elsewhere nothing happens, and what is elsewhere is selected.
+    await click(editor, [600, 460]);
+    await until(() => session().selected === null);
+    expect(steps()).toHaveLength(4);
+    for (let i = 0; i < 3; i++) session().undo();
+    expect(area()).toBe(whole);
+  });
+
+  test("are gone to, moved and removed by keys", async () => {
+    const whole = area();
+    within<HTMLElement>(".stage").focus();
+    await userEvent.keyboard("{PageDown}{PageDown}{PageDown}");
+    expect(within(".quiet").textContent).toMatch(/^Corner 3 of 5: \d+, \d+\./);
+    await userEvent.keyboard("{PageUp}");
+    expect(within(".quiet").textContent).toMatch(/^Corner 2 of 5/);
+    await userEvent.keyboard(" {ArrowUp>3/} ");
+    expect(steps()).toEqual(["brush", "reshape"]);
+    expect(area()).not.toBe(whole);
+    await userEvent.keyboard("{PageDown} {ArrowUp}{Escape}");
+    expect(steps()).toHaveLength(2);
+    await userEvent.keyboard("{PageDown}{Shift>} {/Shift}");
+    expect(steps()).toHaveLength(3);
+    await userEvent.keyboard("{Control>}z{/Control}{Control>}z{/Control}");
+    expect(area()).toBe(whole);
   });
 });
 
@@ -552,6 +609,14 @@ describe("axe finds nothing, and it looks right", () => {
     ["phone-dark", { width: 390, height: 780, ratio: 2, isTouch: true, features: { "prefers-color-scheme": "dark" } }],
     ["high-contrast", { features: { "forced-colors": "active", "prefers-color-scheme": "dark" } }],
   ];
+  test("light, an outline", async () => {
+    await session().setBox([390, 200, 530, 330]);
+    editor.tool = "reshape";
+    await frames(4);
+    expect(await axe()).toEqual([]);
+    await page.screenshot({ path: "../.cache/outline.png" });
+  });
+
   test.each(looks)("%s", async (name, given) => {
     await look(given);
     session().setClasses([

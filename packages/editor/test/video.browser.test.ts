@@ -1,6 +1,17 @@
 /** The editor of videos under a person's hands: the events are the browser's own, sent to it from outside. */
-import { type FrameSource, type Mask, maskArea, type RawImage, type VideoTracker } from "@masklet/core";
+import {
+  type FrameSource,
+  type Mask,
+  maskArea,
+  maskBox,
+  parseConfig,
+  type RawImage,
+  type VideoTracker,
+} from "@masklet/core";
+import { RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
+import { framesFromFiles } from "@masklet/core/web";
 import type { MaskletVideoEditorElement, VideoEditorSession, VideoSessionEvent } from "@masklet/editor/video-element";
+import { nanoModel } from "@masklet/model-nano";
 import { beforeEach, describe, expect, test } from "vitest";
 import { page, userEvent } from "vitest/browser";
 import { axe, click, drawing, frames, type Look, look, mouse, touch, videoEditorWith } from "./page.web.ts";
@@ -239,7 +250,7 @@ describe("the timeline", () => {
     ];
     await frames(1);
     expect(on(0.5, canvas.height - 8)[3]).toBe(255);
-    named("Clear Object 1 on this frame").click();
+    named("Clear this frame").click();
     expect(known(1)).toHaveLength(39);
   });
 });
@@ -277,3 +288,38 @@ describe("axe finds nothing, and it looks right", () => {
     await page.screenshot({ path: `../.cache/video-${name}.png` });
   });
 });
+
+test("nano in a worker follows two things through a clip whose frames are read here", async () => {
+  const files = await Promise.all(
+    Array.from({ length: 4 }, async (_, i) => {
+      const name = `0000${i}.jpg`;
+      const response = await fetch(new URL(`../../../examples/clip/${name}`, import.meta.url));
+      return new File([await response.blob()], name, { type: "image/jpeg" });
+    }),
+  );
+  const worker = new Worker(new URL("./worker.web.ts", import.meta.url), { type: "module" });
+  const client = new RemoteClient(worker);
+  const checkpoint = new Uint8Array(await (await fetch(nanoModel.checkpoint)).arrayBuffer());
+  const config = parseConfig(await (await fetch(nanoModel.config)).json());
+  const model = await client.load(checkpoint, { config });
+  editor.tracker = new RemoteVideoPredictor(model);
+  const clip = await framesFromFiles(files);
+  await editor.open(clip);
+  await point(57, 143);
+  session().select(null);
+  await point(422, 113);
+  await editor.track();
+  await until(() => editor.frame === 3);
+  expect(known(1)).toEqual([0, 1, 2, 3]);
+  // One goes to the right, the other to the left.
+  const middle = (id: number, frame: number): number => {
+    const { x, width: wide } = maskBox(session().mask(id, frame) as Mask);
+    return x + wide / 2;
+  };
+  expect(middle(1, 3) - middle(1, 0)).toBeGreaterThan(30);
+  expect(middle(2, 0) - middle(2, 3)).toBeGreaterThan(30);
+  expect(session().object(2).frames[2]?.objectScore).toBeGreaterThan(0);
+  editor.tracker = undefined;
+  await client.dispose();
+  worker.terminate();
+}, 60_000);

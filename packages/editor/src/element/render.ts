@@ -44,6 +44,8 @@ export interface Scene {
   readonly marks: readonly Mark[];
   readonly box: PromptBox | null;
   readonly lasso: Ring | null;
+  /** The selected object's, with corners to take; `undefined` where it is not to be changed. */
+  readonly outline: readonly Ring[] | undefined;
   /** A stroke under way, in the picture's pixels; with a radius it is as wide. */
   readonly stroke:
     | {
@@ -88,7 +90,8 @@ export function renderHand(context: CanvasRenderingContext2D, scene: Scene): voi
       line(context, path, scene, css(colour), 2);
     });
   }
-  drawPrompt(context, scene);
+  if (scene.outline === undefined) drawPrompt(context, scene);
+  else drawOutline(context, scene, scene.outline);
   drawHand(context, scene);
 }
 
@@ -224,6 +227,27 @@ function drawPrompt(context: CanvasRenderingContext2D, scene: Scene): void {
     context.stroke();
     context.globalAlpha = 1;
   }
+}
+
+/** Squares where corners are. */
+function drawOutline(context: CanvasRenderingContext2D, scene: Scene, rings: readonly Ring[]): void {
+  const { view, ratio } = scene;
+  inPicture(context, view, () => {
+    const path = new Path2D();
+    for (const ring of rings) trace(path, pointsOf(ring), true);
+    line(context, path, scene, "#ffffff", 1.5);
+  });
+  const side = 7 * ratio;
+  context.lineWidth = 1.5 * ratio;
+  context.strokeStyle = "#000000";
+  context.fillStyle = "#ffffff";
+  context.beginPath();
+  for (const point of rings.flatMap(pointsOf)) {
+    const [x, y] = toStage(view, point);
+    context.rect(x - side / 2, y - side / 2, side, side);
+  }
+  context.fill();
+  context.stroke();
 }
 
 function drawHand(context: CanvasRenderingContext2D, scene: Scene): void {

@@ -1,7 +1,7 @@
 /** What objects look like on a canvas: their outlines along the cracks between pixels, and soft cutouts. */
-import { type CompressedRle, decodeRleAt, maskRegions, type RawImage, type Ring, rleBox } from "@masklet/core";
+import { type CompressedRle, decodeRleAt, type RawImage, rleBox } from "@masklet/core";
 import type { EdgeSettings } from "../document.ts";
-import { cutoutWith } from "../masks.ts";
+import { cutoutWith, ringsOf } from "../masks.ts";
 
 /** Shapes of the masks shown last, so that a frame costs no mask. */
 export class Shapes {
@@ -63,19 +63,12 @@ function remember<T>(known: Map<string, T>, key: string, most: number, make: () 
 
 function pathOf(rle: CompressedRle): Path2D {
   const path = new Path2D();
-  const box = rleBox(rle);
-  if (box.width === 0) return path;
-  const draw = (ring: Ring): void => {
+  for (const ring of ringsOf(rle)) {
     for (let i = 0; i < ring.length; i += 2) {
-      const [x, y] = [box.x + (ring[i] as number), box.y + (ring[i + 1] as number)];
-      if (i === 0) path.moveTo(x, y);
-      else path.lineTo(x, y);
+      if (i === 0) path.moveTo(ring[i] as number, ring[i + 1] as number);
+      else path.lineTo(ring[i] as number, ring[i + 1] as number);
     }
     path.closePath();
-  };
-  for (const { outline, holes } of maskRegions(decodeRleAt(rle, box))) {
-    draw(outline);
-    for (const hole of holes) draw(hole);
   }
   return path;
 }

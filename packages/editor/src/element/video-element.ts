@@ -5,13 +5,14 @@
 import type { FrameSource, RawImage, TrackingSession, VideoTracker } from "@masklet/core";
 import { checkKeys, type Keys } from "@masklet/core/backend";
 import { EditorError } from "../errors.ts";
-import type { VideoEditorDocument, VideoEditorObject } from "../video/document.ts";
+import type { VideoEditorDocument } from "../video/document.ts";
 import { VideoEditorSession, type VideoSessionEvent } from "../video/session.ts";
 import { videoStepText } from "../video/step.ts";
 import { type VideoWords, videoWords } from "../video/words.ts";
 import { fillIn } from "../words.ts";
 import { h, icon, icons, setAttribute, setText } from "./dom.ts";
 import type { MaskletEditorElement } from "./element.ts";
+import { nameOf } from "./list.ts";
 import { theme } from "./theme.ts";
 import { Timeline } from "./timeline.ts";
 import { videoCss } from "./video-style.ts";
@@ -78,7 +79,8 @@ export class MaskletVideoEditorElement extends Base {
     root.adoptedStyleSheets = [sheet];
     const time = h("div", { class: "time" }, this.#bar, this.#timeline.element, this.#status);
     root.append(h("div", { class: "frame" }, this.editor, time));
-    this.addEventListener("keydown", (event) => this.#key(event));
+    // Before the frame's editor: Escape ends tracking before it means anything else.
+    this.addEventListener("keydown", (event) => this.#key(event), { capture: true });
     this.#build();
   }
 
@@ -355,7 +357,9 @@ export class MaskletVideoEditorElement extends Base {
   #key(event: KeyboardEvent): void {
     const [target] = event.composedPath();
     const session = this.#session;
-    const isTyping = target instanceof HTMLInputElement && (target.type === "text" || target.type === "number");
+    const isTyping =
+      target instanceof HTMLSelectElement ||
+      (target instanceof HTMLInputElement && (target.type === "text" || target.type === "number"));
     if (session === undefined || event.defaultPrevented || isTyping || event.altKey) return;
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
@@ -405,11 +409,7 @@ export class MaskletVideoEditorElement extends Base {
     const [undoText, redoText] = [text(session.undoStep), text(session.redoStep)];
     this.editor.history = { ...this.#history, undoText, redoText };
     const { document, frame, selected } = session;
-    this.#timeline.update({ document, frame, selected, words, nameOf: (object) => this.#nameOf(object) });
-  }
-
-  #nameOf({ id, name, class: named }: VideoEditorObject): string {
-    return name ?? (named === null ? fillIn(this.#words.object, { n: id }) : `${named} ${id}`);
+    this.#timeline.update({ document, frame, selected, words, nameOf: (object) => nameOf(object, words) });
   }
 
   #build(): void {
@@ -477,13 +477,9 @@ export class MaskletVideoEditorElement extends Base {
     );
     stop.classList.add("text");
     stop.append(words.stop);
-    const named = (): string => {
-      const { session } = this;
-      return session === undefined || session.selected === null ? "" : this.#nameOf(session.object(session.selected));
-    };
     const clear = button(
       "remove",
-      () => fillIn(words.clearFrame, { object: named() }),
+      () => words.steps["clear-frame"],
       () => this.#try((session) => session.selected !== null && session.clearFrame(session.selected)),
       ({ selected, document, frame }) =>
         document.objects.find(({ id }) => id === selected)?.frames[frame] === undefined,

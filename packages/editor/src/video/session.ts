@@ -16,7 +16,8 @@ import { checkNumber } from "../check.ts";
 import { type EditorPrompt, Reader } from "../document.ts";
 import { EditorError } from "../errors.ts";
 import { History } from "../history.ts";
-import { EditorSession, type ObjectEngine, type SessionEvent, type StepOrigin } from "../session.ts";
+import type { ObjectEngine } from "../prompt.ts";
+import { EditorSession, type SessionEvent, type StepOrigin } from "../session.ts";
 import { rleOf, type Step } from "../step.ts";
 import {
   checkVideoReferences,

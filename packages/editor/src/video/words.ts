@@ -3,8 +3,6 @@ import { type VideoStepName, videoStepWords } from "./step.ts";
 
 /** Every word that the video editor shows or says, those of the editor in it among them. */
 export interface VideoWords extends Omit<EditorWords, "steps"> {
-  readonly absent: string;
-  readonly clearFrame: string;
   readonly frame: string;
   readonly frameOf: string;
   readonly nextFrame: string;
@@ -31,8 +29,6 @@ export interface VideoWords extends Omit<EditorWords, "steps"> {
 /** English. */
 export const videoWords: VideoWords = {
   ...editorWords,
-  absent: "not there",
-  clearFrame: "Clear {object} on this frame",
   empty: "No objects yet. Choose a tool and show one on any frame.",
   frame: "Frame",
   frameOf: "Frame {frame} of 0 to {last}",
