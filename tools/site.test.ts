@@ -397,7 +397,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
         }
         return false;
       })()`;
-      await page.waitForFunction(kept, undefined, { polling: 200 });
+      await expect.poll(() => page.evaluate(kept), { timeout: 60_000 }).toBe(true);
       await own.close();
       await page.goto(`${own.origin}${base}/workers/`);
       expect(await page.title()).toContain("Workers");

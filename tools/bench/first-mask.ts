@@ -111,7 +111,7 @@ export async function benchFirstMask(rounds: number): Promise<FirstMaskReport> {
   }
 }
 
-const median = (values: readonly number[]): number =>
+export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 async function measure(browser: Browser, address: string): Promise<FirstMask> {

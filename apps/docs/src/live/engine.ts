@@ -1,12 +1,11 @@
 /** Models in workers, and what the site's editors have in common. */
-import { parseConfig, type Sam2Config } from "@masklet/core";
 import { nanoModel } from "@masklet/model-nano";
 import nanoConfig from "@masklet/model-nano/sam2.1_hiera_nano.json";
 
-/** The model that comes with the site. */
-export const nano: { readonly url: string; readonly config: Sam2Config } = {
+/** The model that comes with the site, and its config, for `parseConfig`. */
+export const nano: { readonly url: string; readonly config: unknown } = {
   url: nanoModel.checkpoint.href,
-  config: parseConfig(nanoConfig),
+  config: nanoConfig,
 };
 
 export const startWorker = (): Worker => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });

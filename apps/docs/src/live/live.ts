@@ -1,4 +1,5 @@
 /** The first page's editor: a finished result at once, and nano in a worker to go on with. */
+import { parseConfig } from "@masklet/core";
 import { createWorkerPredictor } from "@masklet/core/remote";
 import { EditorSession } from "@masklet/editor";
 import "@masklet/editor/element";
@@ -16,7 +17,7 @@ if (editor !== null) {
   followTheme(editor);
   try {
     // Loads while the result is shown. Where it fails, that is told below.
-    const loading = createWorkerPredictor(startWorker(), nano.url, { config: nano.config });
+    const loading = createWorkerPredictor(startWorker(), nano.url, { config: parseConfig(nano.config) });
     loading.catch(() => {});
     const { width, height } = found.image;
     const session = new EditorSession({ width, height });

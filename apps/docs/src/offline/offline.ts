@@ -9,8 +9,8 @@ import type { AstroIntegration } from "astro";
 const later = /^(api|packages|pagefind)\/|^(404\.html|sw\.js|_headers|sitemap.*)$|\.map$/;
 /** The runtime of the first page's model; the model itself is kept by its page. */
 const model = /^_astro\/tfjs-backend-wasm-(threaded-)?simd-.*\.wasm$/;
-/** ONNX Runtime and what reads videos are kept when they are used. */
-const tooLarge = 300_000;
+/** ONNX Runtime's wasm is kept when it is used. */
+const tooLarge = 1_000_000;
 
 export function offline(): AstroIntegration {
   return {

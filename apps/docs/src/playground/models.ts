@@ -1,5 +1,5 @@
 /** The models that the playground offers. */
-import { hubUrl, type PresetName, published, type Sam2Config } from "@masklet/core/web";
+import { hubUrl, type PresetName, published } from "@masklet/core/web";
 
 /** A model as the page names it. The page's HTML has the list, so that whoever hosts it can change addresses there. */
 export interface OfferedModel {
@@ -8,8 +8,8 @@ export interface OfferedModel {
   /** Where its file is fetched from, once it is asked for. */
   readonly url: string;
   readonly sha256?: string;
-  /** Of a model that is none of the published ones. */
-  readonly config?: Sam2Config;
+  /** Of a model that is none of the published ones: what `parseConfig` takes. */
+  readonly config?: unknown;
   /** Size of the file, rounded. */
   readonly bytes: number;
   /** What it is good for. */

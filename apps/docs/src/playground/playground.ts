@@ -2,7 +2,7 @@
  * The playground: a person's pictures, in the editor, with the model of their choice. The page is there before this; no
  * other site is asked for anything before a button says so and is pressed.
  */
-import type { FrameSource, RawImage } from "@masklet/core";
+import { type FrameSource, parseConfig, type RawImage, type Sam2Config } from "@masklet/core";
 import { RemoteClient, type RemoteImagePredictor, type RemoteSam2, RemoteVideoPredictor } from "@masklet/core/remote";
 import { cachedSource, framesFromFiles, openVideo } from "@masklet/core/web";
 import type { EditorSession } from "@masklet/editor";
@@ -37,6 +37,9 @@ const byName = (name: string): OfferedModel | undefined => models.find((one) => 
 let videoEditor: MaskletVideoEditorElement | undefined;
 /** The video's frames, while one is open instead of a picture. */
 let video: (FrameSource & { close?(): Promise<void> }) | undefined;
+const configOf = ({ config }: Pick<OfferedModel, "config">): { readonly config?: Sam2Config } =>
+  config === undefined ? {} : { config: parseConfig(config) };
+
 /** What is open. */
 let picture = { file: "scene.png", isOwn: false };
 /** Objects that everything-mode found, and with what. */
@@ -85,8 +88,8 @@ async function use(name: string): Promise<void> {
     const known = byName(name);
     const client = new RemoteClient(worker);
     const model = await (known === undefined
-      ? client.load(nano.url, { config: nano.config })
-      : client.load(known.url, { backend: "large", ...(known.config && { config: known.config }) }));
+      ? client.load(nano.url, configOf(nano))
+      : client.load(known.url, { backend: "large", ...configOf(known) }));
     const predictor = await model.imagePredictor();
     if (mine !== wish) {
       worker.terminate();
@@ -353,7 +356,7 @@ function everything(settings: EverythingSettings): Promise<void> {
     say("A model has to be there first.");
     return Promise.resolve();
   }
-  const { url, config } = byName(engine.name) ?? nano;
+  const { url, ...model } = byName(engine.name) ?? nano;
   const worker = new Worker(new URL("./everything.worker.ts", import.meta.url), { type: "module" });
   searching = worker;
   const button = part<HTMLButtonElement>("everything");
@@ -387,7 +390,7 @@ function everything(settings: EverythingSettings): Promise<void> {
     });
     const request: EverythingRequest = {
       url,
-      ...(config && { config }),
+      ...configOf(model),
       image: image as RawImage,
       settings,
     };
