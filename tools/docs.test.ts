@@ -9,7 +9,7 @@
  * - each masklet command of ```sh has only options that its help knows; those of ```sh run are run;
  * - each relative link leads to a file, and to a heading of it.
  */
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
