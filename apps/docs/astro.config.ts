@@ -1,9 +1,12 @@
 import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
-import { defaultClientConditions } from "vite";
+import { defaultClientConditions, defaultServerConditions } from "vite";
+import { offline } from "./src/offline/offline.ts";
 
 /** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
 const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
+
+const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 export default defineConfig({
   site,
@@ -14,9 +17,13 @@ export default defineConfig({
   // The packages' sources, and one copy of the runtime's wasm.
   vite: {
     resolve: { conditions: ["@masklet/source", "onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
+    environments: { prerender: { resolve: { conditions: ["@masklet/source", ...defaultServerConditions] } } },
     worker: { format: "es" },
   },
+  // For threads, in `npm run docs`. `public/_headers` says the same to hosts that read it.
+  server: { headers: isolation },
   integrations: [
+    offline(),
     starlight({
       title: "Masklet",
       description: "SAM 2 in TypeScript: click on an object, get its mask. In Node and in the browser, without Python.",
@@ -25,16 +32,18 @@ export default defineConfig({
       // On a phone too all of a line can be read, and nothing scrolls within the page.
       expressiveCode: { defaultProps: { wrap: true } },
       credits: false,
+      head: [{ tag: "script", attrs: { src: `${base.replace(/\/?$/, "/")}offline.js`, defer: true } }],
       ...(repository !== undefined && { social: [{ icon: "github", label: "GitHub", href: repository }] }),
       sidebar: [
+        { label: "Playground", link: "/playground/" },
         {
           label: "Start",
           items: ["getting-started", "prompts", "masks", "images", "everything", "cutout", "video", "editor"],
         },
-        { label: "Command line and datasets", items: ["cli", "labels"] },
-        { label: "Plugins", items: ["figma"] },
-        { label: "Where it runs", items: ["models", "checkpoints", "precision", "browser", "workers", "backends"] },
-        { label: "Reference", items: ["errors", "parity", "architecture"] },
+        { label: "Command line and datasets", items: ["cli", "labels", "annotating"] },
+        { label: "In an app", items: ["browser", "workers", "frameworks", "runtimes", "self-hosting", "figma"] },
+        { label: "Models and backends", items: ["models", "checkpoints", "precision", "backends"] },
+        { label: "Reference", items: ["reports", "errors", "parity", "architecture"] },
         { label: "Packages", items: [{ autogenerate: { directory: "packages" } }], collapsed: true },
         { label: "API", items: [{ autogenerate: { directory: "api" } }], collapsed: true },
       ],

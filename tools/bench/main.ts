@@ -18,6 +18,9 @@
  * `pnpm bench --editor` walks through the editor in a headless Chromium, and fails where a task of the page is long; see
  * editor.ts.
  *
+ * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. With
+ * `--reports` that and more is written into the site's page of reports; see reports.ts.
+ *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -35,6 +38,7 @@ import { precisions } from "@masklet/core";
 import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
 import { benchEditor, editorProblems, printEditor } from "./editor.ts";
+import { benchFirstMask } from "./first-mask.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
@@ -50,6 +54,7 @@ import {
   type Row,
   type Start,
 } from "./report.ts";
+import { writeReports } from "./reports.ts";
 import { work } from "./work.ts";
 
 const { values: options } = parseArgs({
@@ -64,6 +69,9 @@ const { values: options } = parseArgs({
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
     memory: { type: "boolean", default: false },
+    "first-mask": { type: "boolean", default: false },
+    reports: { type: "boolean", default: false },
+    rounds: { type: "string", default: "5" },
     against: { type: "string" },
     python: { type: "string" },
     json: { type: "boolean", default: false },
@@ -86,6 +94,21 @@ if (options.browser) {
   if (!options.json) printEditor(reports);
   printJson({ reports });
   if (editorProblems(reports).length > 0) process.exitCode = 1;
+} else if (options.reports) {
+  await writeReports(Number(options.rounds));
+} else if (options["first-mask"]) {
+  const found = await benchFirstMask(Number(options.rounds));
+  if (options.json) console.log(JSON.stringify(found, null, 2));
+  else {
+    const head = ["", "MB", "runtime", "model", "picture", "mask", "a click"];
+    const lines = found.rows.map((row) => [
+      `${row.runtime}, ${row.speed}`,
+      (row.bytes / 1e6).toFixed(1),
+      ...[row.started, row.loaded, row.encoded, row.mask, row.click].map((value) => value.toFixed(0)),
+    ]);
+    console.log(`first mask in ${found.browser}, milliseconds, ${found.rounds} rounds`);
+    console.log(columns([head, ...lines]));
+  }
 } else if (options.memory) {
   // By default glibc keeps what was freed in blocks below 32 MB.
   const givenBack = { MALLOC_MMAP_THRESHOLD_: "1000000" };

@@ -163,3 +163,29 @@ export interface EditorReport extends EditorRun {
   /** How many times as wide and high the picture was made. */
   readonly scale: number;
 }
+
+/** Milliseconds since the page was opened. */
+export interface FirstMask {
+  readonly started: number;
+  readonly loaded: number;
+  readonly encoded: number;
+  readonly mask: number;
+  /** What a click takes from then on: the median of five. */
+  readonly click: number;
+}
+
+export type RuntimeName = "ort" | "tfjs";
+
+/** One runtime over one speed: medians of the rounds, in milliseconds since the page was opened. */
+export interface FirstMaskRow extends FirstMask {
+  readonly runtime: RuntimeName;
+  readonly speed: string;
+  /** Of the page and all that it fetched, as they were sent. */
+  readonly bytes: number;
+}
+
+export interface FirstMaskReport {
+  readonly browser: string;
+  readonly rounds: number;
+  readonly rows: readonly FirstMaskRow[];
+}

@@ -3,10 +3,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Loader } from "astro/loaders";
+import { reportsPage } from "./reports.ts";
 
 const folder = new URL("../", import.meta.url);
 /** Of the repository, `https://github.com/owner/name`, where it is known. */
 const { REPOSITORY_URL: repository } = process.env;
+
+/** Numbers that become a page. */
+const reports = "reports.json";
 
 interface Page {
   /** From `apps/docs`. */
@@ -30,7 +34,8 @@ export function pages(): Loader {
       const ids = new Map(found.map(({ file, id }) => [file, id]));
       for (const { file, id, title: given } of found) {
         const url = new URL(file, folder);
-        const text = (await readFile(url, "utf8")).replaceAll("\r\n", "\n");
+        const read = (await readFile(url, "utf8")).replaceAll("\r\n", "\n");
+        const text = file === reports ? reportsPage(JSON.parse(read)) : read;
         const [, heading = "", body = ""] = /^# (.*)\n([\s\S]*)$/.exec(text) ?? [];
         if (heading === "") throw new Error(`apps/docs/${file} does not begin with a heading`);
         const markdown = withSiteLinks(body, file, ids, config.base);
@@ -45,7 +50,7 @@ export function pages(): Loader {
 
 async function ownPages(): Promise<readonly Page[]> {
   const files = (await readdir(folder)).filter((name) => name.endsWith(".md"));
-  return files.map((file) => ({ file, id: file.replace(/\.md$/, "") }));
+  return [...files, reports].map((file) => ({ file, id: file.replace(/\.(md|json)$/, "") }));
 }
 
 /** The packages' own pages, which npm shows. */

@@ -4,9 +4,8 @@ import { createWorkerPredictor } from "@masklet/core/remote";
 import { EditorSession } from "@masklet/editor";
 import "@masklet/editor/element";
 import { decompressRle } from "@masklet/core/rle";
-import { nanoModel } from "@masklet/model-nano";
-import nanoConfig from "@masklet/model-nano/sam2.1_hiera_nano.json";
 import scene from "../../../../examples/scene.png";
+import { followTheme, keepModel, messageOf, nano, startWorker } from "./engine.ts";
 import found from "./scene.json";
 
 const editor = document.querySelector("masklet-editor");
@@ -15,11 +14,11 @@ if (editor !== null) {
   const say = (text: string): void => {
     if (status !== null) status.textContent = text;
   };
-  const root = document.documentElement;
-  const follow = (): void => editor.setAttribute("theme", root.dataset["theme"] ?? "light");
-  new MutationObserver(follow).observe(root, { attributeFilter: ["data-theme"] });
-  follow();
+  followTheme(editor);
   try {
+    // Loads while the result is shown. Where it fails, that is told below.
+    const loading = createWorkerPredictor(startWorker(), nano.url, { config: parseConfig(nano.config) });
+    loading.catch(() => {});
     const { width, height } = found.image;
     const session = new EditorSession({ width, height });
     session.addObjects(
@@ -34,13 +33,13 @@ if (editor !== null) {
       session: EditorSession.load({ ...session.save(), past: [] }),
     });
     say("Seven masks that nano made of seven boxes. It is loading, for those that you click on.");
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-    editor.engine = await createWorkerPredictor(worker, nanoModel.checkpoint.href, { config: parseConfig(nanoConfig) });
+    editor.engine = await loading;
     editor.addEventListener("masklet-engine", () => {
-      if (editor.engineState === "ready")
-        say("Click on something. Nano is made for drawings: its masks of photographs are rough.");
+      if (editor.engineState !== "ready") return;
+      say("Click on something. Nano is made for drawings: its masks of photographs are rough.");
+      keepModel();
     });
   } catch (error) {
-    say(`The model could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
+    say(`The model could not be loaded: ${messageOf(error)}`);
   }
 }
