@@ -43,7 +43,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const html = await bundleUi();
     // Figma names no limit; this is what a runtime of 14 MB and a model of 7 come to, packed.
     expect(html.length).toBeLessThan(15_000_000);
-    host = await createHost(html, chromium() ?? "");
+    host = await createHost({ html, executablePath: chromium() ?? "" });
   }, 60_000);
   afterAll(async () => host?.close());
 

@@ -28,7 +28,7 @@ export {
   createSegment,
   forgetModel,
 } from "./web/segment.ts";
-export type { WebModelSource } from "./web/source.ts";
+export { openSource as openModelSource, type WebModelSource } from "./web/source.ts";
 export {
   type OpenVideoOptions,
   openVideo,

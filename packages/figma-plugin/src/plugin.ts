@@ -7,7 +7,9 @@ import {
   checkParams,
   commands,
   defaultSettings,
+  isKeptFinder,
   isSettings,
+  type KeptFinder,
   type Method,
   type Notice,
   type Opening,
@@ -34,6 +36,9 @@ export const outputNames: { readonly [K in OutputKind]: string } = {
 
 /** Figma cuts messages off here. */
 const longestMessage = 100;
+
+/** Bytes of a model's file that Figma's storage has room for, beside the settings. */
+const mostKept = 4_900_000;
 
 /** The least window that the UI can be used in. */
 const leastWindow: Size = { width: 320, height: 280 };
@@ -228,6 +233,23 @@ class Plugin {
       this.settings = settings;
       await this.figma.clientStorage.setAsync("settings", settings);
       return {};
+    },
+    keepFinder: async ({ finder }) => {
+      const { clientStorage } = this.figma;
+      if (finder === null) {
+        await clientStorage.deleteAsync("finder");
+        return { kept: false };
+      }
+      // Figma allows 5 MB for all of it.
+      if (finder.bytes.length > mostKept) return { kept: false };
+      return clientStorage.setAsync("finder", finder).then(
+        () => ({ kept: true }),
+        () => ({ kept: false }),
+      );
+    },
+    keptFinder: async () => {
+      const kept: unknown = await this.figma.clientStorage.getAsync("finder").catch(() => undefined);
+      return { finder: isKeptFinder(kept) ? (kept as KeptFinder) : null };
     },
     resize: (size) => {
       const width = Math.round(Math.max(leastWindow.width, size.width));

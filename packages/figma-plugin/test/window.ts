@@ -69,19 +69,42 @@ export interface Opened {
   readonly said: string[];
 }
 
-export async function createHost(html: string, executablePath: string): Promise<Host> {
+export interface HostOptions {
+  /** The built UI, given the address of the hosted engine. */
+  readonly html: string | ((engine: string) => string);
+  readonly executablePath: string;
+  /** The hosted engine's files, served from an origin of their own. */
+  readonly engine?: Readonly<Record<string, Uint8Array>>;
+}
+
+const engineTypes: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript",
+  mjs: "text/javascript",
+  wasm: "application/wasm",
+};
+
+export async function createHost({ html, executablePath, engine = {} }: HostOptions): Promise<Host> {
   const asked: string[] = [];
+  const engineServer: Server = createServer(({ url = "" }, response) => {
+    asked.push(`engine:${url}`);
+    const name = url === "/" ? "index.html" : url.slice(1);
+    const content = engine[name];
+    if (content === undefined) response.writeHead(404);
+    else response.setHeader("Content-Type", engineTypes[name.split(".").at(-1) ?? ""] ?? "text/plain");
+    response.end(content);
+  });
+  const engineAddress = await listen(engineServer);
+  const ui = typeof html === "string" ? html : html(engineAddress);
   const server: Server = createServer(({ url = "" }, response) => {
     asked.push(url);
     response.setHeader("Content-Type", "text/html; charset=utf-8");
-    // What the manifest's networkAccess of "none" comes to.
-    if (url === "/ui.html")
-      response.setHeader("Content-Security-Policy", "connect-src data: blob:; img-src data: blob:");
-    response.end(url === "/ui.html" ? html : around);
+    // What the manifest's networkAccess comes to: nothing, or the engine's page.
+    const policy = `connect-src data: blob:; img-src data: blob:; frame-src ${engineAddress}`;
+    if (url === "/ui.html") response.setHeader("Content-Security-Policy", policy);
+    response.end(url === "/ui.html" ? ui : around);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const bound = server.address();
-  const address = `http://127.0.0.1:${typeof bound === "object" ? bound?.port : ""}/`;
+  const address = await listen(server);
   // Chromium's sandbox does not start as root, as in a container.
   const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   const browser: Browser = await playwright.launch({ executablePath, args });
@@ -117,6 +140,13 @@ export async function createHost(html: string, executablePath: string): Promise<
     close: async () => {
       await browser.close();
       server.close();
+      engineServer.close();
     },
   };
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const bound = server.address();
+  return `http://127.0.0.1:${typeof bound === "object" ? bound?.port : ""}/`;
 }

@@ -29,6 +29,24 @@ export async function decodePicture(bytes: Uint8Array, size: Size): Promise<RawI
   );
 }
 
+/**
+ * Whether a picture is drawn and no photograph: in drawings neighbours are often of one colour, in photographs the sensor's
+ * noise makes them differ (0.57 of the neighbours are equal in the drawn scene of the examples, 0.12 to 0.21 in photographs).
+ */
+export function isDrawing({ width, height, channels, data }: RawImage): boolean {
+  let [same, all] = [0, 0];
+  for (let y = 0; y < height; y++) {
+    for (let x = 1; x < width; x++) {
+      const at = (y * width + x) * channels;
+      if (channels === 4 && data[at + 3] === 0) continue;
+      all++;
+      const before = at - channels;
+      if (data[at] === data[before] && data[at + 1] === data[before + 1] && data[at + 2] === data[before + 2]) same++;
+    }
+  }
+  return same > 0.4 * all;
+}
+
 /** A JPEG without what a camera noted; every other file as it is. */
 function withoutExif(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const kept: Uint8Array[] = [bytes.subarray(0, 2)];

@@ -1,5 +1,5 @@
 /** From objects of a picture to what the main thread makes of them. */
-import { cutout, decontaminate, type FlatCutout, type Mask, maskBox, type RawImage } from "@masklet/core";
+import { cutout, decontaminate, type Mask, maskBox, type RawImage } from "@masklet/core";
 import type { EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
 import { encodeAlpha, encodePng } from "./pictures.ts";
@@ -49,27 +49,29 @@ export interface CutObject {
   readonly image: RawImage;
 }
 
-/** What a flat background left, and the mask it became in the session. */
-export interface FlatObject {
+/** An object whose alpha is known better than its mask says, and the mask it became in the session. */
+export interface ExactCut {
   readonly mask: string;
-  readonly cut: FlatCutout;
+  readonly image: RawImage;
+  /** Told by a flat background's colour, which can be done again, or by a model's soft mask. */
+  readonly method: "flat" | "soft";
 }
 
 /**
- * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one from a flat
- * background as it was unmixed, as long as nobody has changed it.
+ * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one that is
+ * known exactly as it was found, as long as nobody has changed it.
  */
 export function cutObjects(
   session: EditorSession,
   image: RawImage,
   edge: EdgeSettings,
-  flat: FlatObject | undefined,
+  exact: ExactCut | undefined,
 ): readonly CutObject[] {
   return session.document.objects.map((object, i) => {
     const { id, mask, edge: own } = object;
     const name = object.name ?? `Object ${i + 1}`;
     const isHard = own.feather === 0 && own.decontaminate === 0;
-    if (flat !== undefined && flat.mask === mask && isHard) return { name, image: flat.cut.image };
+    if (exact !== undefined && exact.mask === mask && isHard) return { name, image: exact.image };
     const { feather, decontaminate: inwards } = isHard ? edge : own;
     const shape = session.mask(id);
     const clean = inwards > 0 ? decontaminate(image, shape, { inwards: Math.round(inwards), feather }) : image;

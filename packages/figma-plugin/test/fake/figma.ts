@@ -297,7 +297,7 @@ export class FakeFigma {
         getAsync: (key) => this.later(() => this.storage.get(key)),
         setAsync: (key, value) =>
           this.later(() => {
-            const size = JSON.stringify(value).length;
+            const size = sizeOf(value);
             if (size > 5_000_000) throw new Error("in setAsync: The quota of 5 MB is exceeded");
             this.storage.set(key, throughChannel(value));
           }),
@@ -307,4 +307,11 @@ export class FakeFigma {
     };
     return api;
   }
+}
+
+/** What a value takes of the storage: bytes as they are, all else as JSON. */
+function sizeOf(value: unknown): number {
+  if (value instanceof Uint8Array) return value.length;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null).length;
+  return Object.entries(value).reduce((sum, [key, one]) => sum + key.length + 4 + sizeOf(one), 2);
 }
