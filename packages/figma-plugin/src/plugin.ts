@@ -80,6 +80,8 @@ class Plugin {
   private readonly output: OutputKind | null;
   private settings: Settings = defaultSettings;
   private closed = false;
+  /** The message that a plugin without a window works. */
+  private busy: { cancel(): void } | undefined;
   /** Whether the window was opened after a run without one. */
   private reopened = false;
 
@@ -257,7 +259,16 @@ class Plugin {
       this.figma.ui.resize(width, height);
       return {};
     },
+    busy: ({ message }) => {
+      this.busy?.cancel();
+      this.busy = this.figma.notify(short(message), {
+        timeout: Number.POSITIVE_INFINITY,
+        button: { text: "Cancel", action: () => this.figma.closePlugin() },
+      });
+      return {};
+    },
     show: () => {
+      this.busy?.cancel();
       this.figma.ui.show();
       return {};
     },
@@ -280,6 +291,7 @@ class Plugin {
     },
     finish: ({ message, refine }) => {
       const { figma } = this;
+      this.busy?.cancel();
       if (!refine) {
         figma.closePlugin(short(message));
         return {};

@@ -213,6 +213,8 @@ export interface Requests {
     params: { readonly data: string };
     result: { readonly data: string; readonly x: number; readonly y: number };
   };
+  /** Says that a plugin without a window works, until `show` or `finish`; the message can cancel it. */
+  readonly busy: { params: { readonly message: string }; result: Record<never, never> };
   /** Says what was done in a short message and ends the plugin. */
   readonly finish: { params: { readonly message: string; readonly refine: boolean }; result: Record<never, never> };
 }
@@ -358,6 +360,7 @@ const params: { readonly [M in Method]: Check } = {
     height: isPositive,
   }),
   vector: shape({ data: isString }),
+  busy: shape({ message: isString }),
   finish: shape({ message: isString, refine: isBoolean }),
 };
 

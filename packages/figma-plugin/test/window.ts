@@ -1,7 +1,7 @@
 /** The built UI in Chromium, in a page that stands for Figma's, in each shape of frame that Figma has or had. */
 import { createServer, type Server } from "node:http";
 import process from "node:process";
-import { type Browser, type Frame, type Page, chromium as playwright } from "playwright";
+import { type Browser, type BrowserContext, type Frame, type Page, chromium as playwright } from "playwright";
 import type { FakeFigma } from "./fake/figma.ts";
 
 /** How the UI's page lies in Figma's: all but the last have no origin. */
@@ -56,6 +56,7 @@ const unpack = (value: unknown): unknown => {
 };
 
 export interface Host {
+  readonly context: BrowserContext;
   /** What the page asked the network for. */
   readonly asked: string[];
   open(figma: FakeFigma, shape: Shape, size?: { readonly width: number; readonly height: number }): Promise<Opened>;
@@ -94,7 +95,8 @@ export async function createHost({ html, executablePath, engine = {} }: HostOpti
     else response.setHeader("Content-Type", engineTypes[name.split(".").at(-1) ?? ""] ?? "text/plain");
     response.end(content);
   });
-  const engineAddress = await listen(engineServer);
+  // Another site than Figma's page, as it will be: only then is the engine's page a secure context below one that is none.
+  const engineAddress = await listen(engineServer, "localhost");
   const ui = typeof html === "string" ? html : html(engineAddress);
   const server: Server = createServer(({ url = "" }, response) => {
     asked.push(url);
@@ -106,12 +108,20 @@ export async function createHost({ html, executablePath, engine = {} }: HostOpti
   });
   const address = await listen(server);
   // Chromium's sandbox does not start as root, as in a container.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  const args = [
+    ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+    // Pages of no origin may ask for what is on this machine: here the engine is.
+    "--disable-features=LocalNetworkAccessChecks",
+  ];
   const browser: Browser = await playwright.launch({ executablePath, args });
+  // One for all windows, as for one person: what the engine keeps is there the next day.
+  const context = await browser.newContext();
   return {
     asked,
+    context,
     open: async (figma, shape, size = { width: 880, height: 640 }) => {
-      const page = await browser.newPage({ viewport: size });
+      const page = await context.newPage();
+      await page.setViewportSize(size);
       const said: string[] = [];
       page.on("console", (message) => said.push(message.text()));
       page.on("pageerror", (error) => said.push(String(error)));
@@ -145,8 +155,8 @@ export async function createHost({ html, executablePath, engine = {} }: HostOpti
   };
 }
 
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+async function listen(server: Server, host = "127.0.0.1"): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const bound = server.address();
-  return `http://127.0.0.1:${typeof bound === "object" ? bound?.port : ""}/`;
+  return `http://${host}:${typeof bound === "object" ? bound?.port : ""}/`;
 }

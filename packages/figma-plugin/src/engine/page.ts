@@ -24,10 +24,8 @@ const offered: readonly PresetName[] = [
   "sam2.1-hiera-large",
 ];
 
-// The worker inherits the page's policy where it starts from a blob, and has none where it starts from an address.
-const address = new URL("worker.js", location.href).href;
-const start = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
-const worker = new Worker(URL.createObjectURL(start), { type: "module" });
+// In a sandboxed frame there is no storage either: then the plugin hears nothing, and does without.
+if (isSecureContext && self.origin !== "null") serve();
 
 /** Without an own origin as target: a plugin's window has none. Nothing that is said here is a secret. */
 function say(message: ToPlugin): void {
@@ -55,12 +53,7 @@ async function sayState(): Promise<void> {
   say({ maskletEngine: engineVersion, state: await stateNow() });
 }
 
-async function answer(request: ToEngine, port: MessagePort | undefined): Promise<void> {
-  if (request.method === "connect") {
-    if (port === undefined) throw new Error("connect: there is no port");
-    worker.postMessage({ port }, [port]);
-    return;
-  }
+async function answer(request: ToEngine & { readonly method: "keep" | "forget" }): Promise<void> {
   const cache = await caches.open(keptCache);
   if (request.method === "keep") {
     await cache.put(keptAddress(request.name), new Response(request.bytes.slice()));
@@ -72,18 +65,29 @@ async function answer(request: ToEngine, port: MessagePort | undefined): Promise
   await sayState();
 }
 
-addEventListener("message", ({ data, source, ports: [port] }) => {
-  const request = source === parent ? readToEngine(data) : undefined;
-  if (request === undefined) return;
-  const done = (error?: string): void =>
-    say({ maskletEngine: engineVersion, id: request.id, ...(error !== undefined && { error }) });
-  answer(request, port).then(
-    () => done(),
-    (error: unknown) => done(error instanceof Error ? error.message : String(error)),
-  );
-});
-// A model that was fetched is there from now on.
-worker.addEventListener("message", ({ data }) => {
-  if (data === "loaded") void sayState();
-});
-void sayState();
+function serve(): void {
+  // The worker inherits the page's policy where it starts from a blob, and has none where it starts from an address.
+  const address = new URL("worker.js", location.href).href;
+  const start = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
+  const worker = new Worker(URL.createObjectURL(start), { type: "module" });
+  addEventListener("message", ({ data, source, ports: [port] }) => {
+    const request = source === parent ? readToEngine(data) : undefined;
+    if (request === undefined) return;
+    const done = (error?: string): void =>
+      say({ maskletEngine: engineVersion, id: request.id, ...(error !== undefined && { error }) });
+    if (request.method === "connect") {
+      if (port !== undefined) worker.postMessage({ port }, [port]);
+      done();
+      return;
+    }
+    answer(request).then(
+      () => done(),
+      (error: unknown) => done(error instanceof Error ? error.message : String(error)),
+    );
+  });
+  // A model that was fetched is there from now on.
+  worker.addEventListener("message", ({ data }) => {
+    if (data === "loaded") void sayState();
+  });
+  void sayState();
+}

@@ -49,6 +49,11 @@ export function keptAddress(name: string): string {
   return `/kept/${encodeURIComponent(name)}`;
 }
 
+/** The name of the config that is kept beside a checkpoint which does not show its own. */
+export function configOf(checkpoint: string): string {
+  return `${checkpoint}.json`;
+}
+
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 

@@ -1,8 +1,8 @@
 /** The hosted engine's models, for the client at the port that is handed over. */
 import { createOrtBackend, openSubjectFinder, type SubjectModelKind } from "@masklet/backend-ort/web";
-import { BackendError, DownloadError } from "@masklet/core";
+import { BackendError, DownloadError, parseConfig } from "@masklet/core";
 import { openModelSource, serveWorker } from "@masklet/core/web";
-import { keptAddress, keptCache } from "./protocol.ts";
+import { configOf, keptAddress, keptCache } from "./protocol.ts";
 
 const wasmPaths = new URL("./", import.meta.url).href;
 
@@ -13,7 +13,13 @@ addEventListener(
       port,
       backend: () => createOrtBackend({ wasmPaths }),
       open: async (source, options) => {
-        if (isKept(source)) return openModelSource(await kept(source.kept));
+        if (isKept(source)) {
+          const config = await find(configOf(source.kept));
+          return {
+            source: await openModelSource(await kept(source.kept)),
+            ...(config !== undefined && { config: async () => parseConfig(JSON.parse(await config.text())) }),
+          };
+        }
         if (typeof source !== "string") throw new BackendError("unsupported", "load: this engine opens models by name");
         const opened = await openModelSource(source, options);
         postMessage("loaded");
@@ -47,8 +53,12 @@ function isKept(source: unknown): source is Kept {
 }
 
 async function kept(name: string): Promise<Blob> {
-  const found = await (await caches.open(keptCache)).match(keptAddress(name));
+  const found = await find(name);
   if (found === undefined)
     throw new DownloadError("cache-unavailable", `${name} is no longer in the browser's storage`);
-  return found.blob();
+  return found;
+}
+
+async function find(name: string): Promise<Blob | undefined> {
+  return (await (await caches.open(keptCache)).match(keptAddress(name)))?.blob();
 }

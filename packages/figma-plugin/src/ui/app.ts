@@ -72,14 +72,17 @@ export class App {
    */
   async #useChosen(): Promise<void> {
     const { model, finder } = this.#settings;
-    const { finder: kept } = await this.#channel.call("keptFinder", {}).catch(() => ({ finder: null }));
-    if (kept !== null) await this.#engine.openFinder(kept).catch(() => undefined);
+    const { finder: own } = await this.#channel.call("keptFinder", {}).catch(() => ({ finder: null }));
+    if (own !== null) await this.#engine.openFinder(own).catch(() => undefined);
     await this.#engine.isSettled;
     const { hosted } = this.#engine;
     if (finder !== null && this.#engine.finderName === undefined) {
       await this.#engine.useKeptFinder(finder.name, finder.kind).catch(() => undefined);
     }
-    if (hosted?.state.models.some(({ name, cached }) => cached && name === model) !== true) return;
+    if (hosted === undefined) return;
+    const { models, kept: files } = hosted.state;
+    const isThere = [...models.filter(({ cached }) => cached), ...files].some(({ name }) => name === model);
+    if (!isThere) return;
     if (!this.#engine.isBuiltIn) return; // chosen in the meantime
     await this.#engine.use({ from: "hosted", name: model }).catch(() => undefined);
     const work = this.#work;
@@ -93,7 +96,9 @@ export class App {
     try {
       const work = await Work.open({ channel: this.#channel, target, edge: this.#settings });
       this.#work = work;
-      const doubts = await work.removeBackground(this.#engine);
+      const flat = work.removeFlatBackground();
+      if (flat === undefined) await this.#channel.call("busy", { message: words.looking });
+      const doubts = flat ?? (await work.removeBackground(this.#engine));
       if (doubts !== "needs-model" && doubts.length === 0) {
         const recipe = recipeFor(target, output ?? this.#settings.result);
         const inFile = recipe.kind === null ? recipeFor(target, "") : recipe;

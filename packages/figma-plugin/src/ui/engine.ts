@@ -9,6 +9,7 @@ import {
   type RemoteSam2,
   type RemoteSubjectFinder,
 } from "@masklet/core/remote";
+import { configOf } from "../engine/protocol.ts";
 import type { KeptFinder } from "../protocol.ts";
 import { HostedEngine } from "./hosted.ts";
 
@@ -22,7 +23,8 @@ export interface Predictor {
 /** Where a model is from: the page itself, a file, or the hosted engine. */
 export type ModelChoice =
   | { readonly from: "built-in" }
-  | { readonly from: "file"; readonly name: string; readonly bytes: Uint8Array }
+  | { readonly from: "file"; readonly name: string; readonly bytes: Uint8Array; readonly config?: Uint8Array }
+  /** Published, or a file that is kept there. */
   | { readonly from: "hosted"; readonly name: string };
 
 /** A model of saliency or matting: an ONNX file. */
@@ -113,17 +115,38 @@ export class Engine {
     return { finder: await (await this.#current()).model.subjectFinder(), isSoft: false };
   }
 
-  /** Takes another model in place of the one before, which stays where the other does not load. */
+  /**
+   * Takes another model in place of the one before, which stays where the other does not load. A file is kept by the hosted
+   * engine where there is one, which computes faster.
+   */
   async use(
     choice: ModelChoice,
     onProgress: (fraction: number, stage: string) => void = () => undefined,
   ): Promise<void> {
+    const { hosted } = this;
+    if (choice.from === "file" && hosted !== undefined) {
+      await hosted.keep(choice.name, choice.bytes);
+      if (choice.config !== undefined) await hosted.keep(configOf(choice.name), choice.config);
+      try {
+        await this.use({ from: "hosted", name: choice.name }, onProgress);
+      } catch (error) {
+        await this.forget(choice.name);
+        throw error;
+      }
+      return;
+    }
     const next = await this.#load(choice, onProgress);
     const before = this.#loaded;
     this.#loaded = Promise.resolve(next);
     this.#choice = choice;
     this.onChange();
     await (await before?.catch(() => undefined))?.close();
+  }
+
+  /** Deletes a model from the hosted engine's storage. */
+  async forget(name: string): Promise<void> {
+    await this.hosted?.forget(name);
+    await this.hosted?.forget(configOf(name));
   }
 
   /**
@@ -204,15 +227,21 @@ export class Engine {
     if (choice.from === "hosted") {
       const { hosted } = this;
       if (hosted === undefined) throw new Error("The hosted engine does not answer. Are you offline?");
-      const model = await hosted.client.load(choice.name, heard);
+      const isKept = hosted.state.kept.some(({ name }) => name === choice.name);
+      const model = await hosted.client.load(isKept ? { kept: choice.name } : choice.name, heard);
       return loaded(model, () => model.dispose());
     }
     const { client, backend, close } = await startWorker();
     try {
       const checkpoint = choice.from === "file" ? Uint8Array.from(choice.bytes) : await unpack("checkpoint");
-      const config = choice.from === "file" ? {} : { config: parseConfig(JSON.parse(await text("config"))) };
+      const config = choice.from === "file" ? choice.config : await unpack("config");
       const transfer = [checkpoint.buffer];
-      const model = await client.load(checkpoint, { ...config, backend, transfer, ...heard });
+      const model = await client.load(checkpoint, {
+        ...(config !== undefined && { config: parseConfig(JSON.parse(new TextDecoder().decode(config))) }),
+        backend,
+        transfer,
+        ...heard,
+      });
       return await loaded(model, close);
     } catch (error) {
       await close();
@@ -265,5 +294,3 @@ async function unpack(id: string): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
-
-const text = async (id: string): Promise<string> => new TextDecoder().decode(await unpack(id));

@@ -90,23 +90,28 @@ export function modelsView(options: ModelsOptions): HTMLElement {
     const { choice, hosted, finderName } = engine;
     const isUsed = (from: string, name?: string): boolean =>
       choice.from === from && (name === undefined || ("name" in choice && choice.name === name));
-    const published = (hosted?.state.models ?? []).map(({ name, bytes, cached }) => {
-      const title = titleOf(name);
-      const useIt = button(cached ? "Use" : "Fetch", `${cached ? "Use" : "Fetch"} ${title}`, () =>
-        use({ from: "hosted", name }, title),
-      );
-      const forget = button("Delete", `Delete ${title}`, () =>
-        attempt("", () => hosted?.forget(name) ?? Promise.resolve()),
-      );
-      const note = cached ? "on this machine" : `${megabytes(bytes)}, from huggingface.co`;
-      return row(
+    const there = (name: string, title: string): HTMLElement =>
+      row(
         isUsed("hosted", name),
         title,
+        "on this machine",
+        ...(isUsed("hosted", name) ? [] : [button("Use", `Use ${title}`, () => use({ from: "hosted", name }, title))]),
+        button("Delete", `Delete ${title}`, () => attempt("", () => engine.forget(name))),
+      );
+    const published = (hosted?.state.models ?? []).map(({ name, bytes, cached }) => {
+      const title = titleOf(name);
+      if (cached) return there(name, title);
+      const note = `${megabytes(bytes)}, from huggingface.co`;
+      return row(
+        false,
+        title,
         note,
-        ...(isUsed("hosted", name) ? [] : [useIt]),
-        ...(cached ? [forget] : []),
+        button("Fetch", `Fetch ${title}`, () => use({ from: "hosted", name }, title)),
       );
     });
+    const kept = (hosted?.state.kept ?? [])
+      .filter(({ name }) => /\.(pt|safetensors)$/.test(name))
+      .map(({ name }) => there(name, name));
     const file = choice.from === "file" ? `: ${choice.name}` : "";
     const forgetFinder = button("Forget", "Forget the model of saliency", () =>
       attempt("", async () => {
@@ -125,6 +130,7 @@ export function modelsView(options: ModelsOptions): HTMLElement {
           : [button("Use", "Use the built-in model", () => use({ from: "built-in" }, "Built in"))]),
       ),
       ...published,
+      ...kept,
       row(
         isUsed("file"),
         `From a file${file}`,
