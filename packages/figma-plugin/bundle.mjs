@@ -27,7 +27,8 @@ const fromSources = { conditions: ["@masklet/source", "onnxruntime-web-use-exter
 const enginePolicy = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src blob:",
+  // The worker's own modules are asked for by this one.
+  "worker-src blob: 'self'",
   "connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co",
 ].join("; ");
 

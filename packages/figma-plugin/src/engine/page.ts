@@ -85,9 +85,7 @@ function serve(): void {
       (error: unknown) => done(error instanceof Error ? error.message : String(error)),
     );
   });
-  // A model that was fetched is there from now on.
-  worker.addEventListener("message", ({ data }) => {
-    if (data === "loaded") void sayState();
-  });
-  void sayState();
+  // It has started, or a model that was fetched is there from now on. A worker that does not start says nothing, and so
+  // does this page: the plugin does without.
+  worker.addEventListener("message", () => void sayState());
 }

@@ -46,7 +46,8 @@ export type ToEngine = { readonly maskletEngine: number; readonly id: number } &
 /** The cache of given files, and the address that one has in it. */
 export const keptCache = "masklet-kept";
 export function keptAddress(name: string): string {
-  return `/kept/${encodeURIComponent(name)}`;
+  // Whole, because a worker from a blob has no address that others could be relative to.
+  return `${self.origin}/kept/${encodeURIComponent(name)}`;
 }
 
 /** The name of the config that is kept beside a checkpoint which does not show its own. */

@@ -43,6 +43,8 @@ addEventListener(
   { once: true },
 );
 
+postMessage("started");
+
 interface Kept {
   readonly kept: string;
   readonly kind?: SubjectModelKind;

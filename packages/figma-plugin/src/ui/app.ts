@@ -86,8 +86,9 @@ export class App {
     if (!this.#engine.isBuiltIn) return; // chosen in the meantime
     await this.#engine.use({ from: "hosted", name: model }).catch(() => undefined);
     const work = this.#work;
-    if (work !== undefined && this.#editor.isConnected && this.#editor.session === work.session)
-      await this.#start(work);
+    if (work === undefined || !this.#editor.isConnected || this.#editor.session !== work.session) return;
+    this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
+    await this.#start(work);
   }
 
   /** Without a window, unless there is a doubt. */

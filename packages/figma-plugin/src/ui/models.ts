@@ -56,7 +56,8 @@ export function modelsView(options: ModelsOptions): HTMLElement {
       const part = (fraction: number, stage: string): void =>
         say(`${title}: ${stage === "download" ? "fetching" : "starting"}, ${Math.round(100 * fraction)} %`, "busy");
       await engine.use(choice, part);
-      options.onModel(choice.from === "hosted" ? choice.name : "");
+      const { choice: used } = engine; // a file may have become one that is kept
+      options.onModel(used.from === "hosted" ? used.name : "");
     });
   const row = (isUsed: boolean, name: string, note: string, ...buttons: readonly HTMLElement[]): HTMLElement =>
     h(
@@ -68,18 +69,29 @@ export function modelsView(options: ModelsOptions): HTMLElement {
   const button = (text: string, label: string, click: () => unknown): HTMLElement =>
     h("button", { label, on: { click: () => void click() } }, text);
 
-  const checkpoint = filePicker(".pt,.safetensors", async (file) => {
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    await use({ from: "file", name: file.name, bytes }, file.name);
+  const checkpoint = filePicker(".pt,.safetensors,.json", async (files) => {
+    const config = files.find(({ name }) => name.endsWith(".json"));
+    const file = files.find((one) => one !== config);
+    if (file === undefined) return say("Choose a checkpoint, with or without its config.", "error");
+    await use(
+      {
+        from: "file",
+        name: file.name,
+        bytes: await bytesOf(file),
+        ...(config !== undefined && { config: await bytesOf(config) }),
+      },
+      file.name,
+    );
   });
   const kind = h("select", { label: "Kind of the model" }, h("option", { value: "" }, "The file says which"));
   kind.append(...kinds.map(([value, title]) => h("option", { value }, title)));
-  const onnx = filePicker(".onnx", (file) =>
-    attempt(`Loading ${file.name}…`, async () => {
+  const onnx = filePicker(".onnx", ([file]) =>
+    attempt(`Loading ${file?.name}…`, async () => {
+      if (file === undefined) return;
       const finder = {
         name: file.name,
         kind: kind.value === "" ? null : kind.value,
-        bytes: new Uint8Array(await file.arrayBuffer()),
+        bytes: await bytesOf(file),
       };
       await engine.useFinder(finder);
       options.onFinder(finder);
@@ -134,7 +146,7 @@ export function modelsView(options: ModelsOptions): HTMLElement {
       row(
         isUsed("file"),
         `From a file${file}`,
-        "SAM 2 or 2.1, this session",
+        hosted === undefined ? "SAM 2 or 2.1, for this session" : "SAM 2 or 2.1",
         button("Choose…", "Choose a checkpoint", checkpoint.click),
       ),
       h("h2", {}, "Subjects of photographs"),
@@ -163,21 +175,26 @@ function privacy({ hosted }: Engine): string {
   return `${here} Fetched: the engine's page and its runtime from ${host}; from huggingface.co a model, once, when you choose it. It computes on ${hosted.state.device === "webgpu" ? "the GPU" : "the CPU"}.`;
 }
 
+async function bytesOf(file: File): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}
+
 function filePicker(
   accept: string,
-  take: (file: File) => Promise<void>,
-): { input: HTMLInputElement; click: () => void } {
+  take: (files: readonly File[]) => Promise<void>,
+): { readonly input: HTMLInputElement; readonly click: () => void } {
   const input = h("input", {
     type: "file",
     on: {
       change: () => {
-        const [file] = input.files ?? [];
+        const files = [...(input.files ?? [])];
         input.value = ""; // so that the same file can be chosen again
-        if (file !== undefined) void take(file);
+        if (files.length > 0) void take(files);
       },
     },
   });
   input.accept = accept;
+  input.multiple = accept.includes(".json");
   input.hidden = true;
   return { input, click: () => input.click() };
 }
