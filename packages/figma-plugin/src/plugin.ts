@@ -168,7 +168,8 @@ class Plugin {
       if (image === null) throw missing();
       try {
         const { width, height } = await image.getSizeAsync();
-        return { bytes: await image.getBytesAsync(), width, height };
+        const colours = this.figma.root.documentColorProfile === "DISPLAY_P3" ? "display-p3" : "srgb";
+        return { bytes: await image.getBytesAsync(), width, height, colours };
       } catch (error) {
         throw missing(error);
       }

@@ -181,7 +181,14 @@ export interface Requests {
   readonly open: { params: Record<never, never>; result: Opening };
   readonly selection: { params: Record<never, never>; result: Selection };
   /** The bytes of an image as they are stored: PNG, JPEG or GIF. */
-  readonly picture: { params: { readonly hash: string }; result: { readonly bytes: Uint8Array } & Size };
+  readonly picture: {
+    params: { readonly hash: string };
+    result: {
+      readonly bytes: Uint8Array;
+      /** What the file of Figma counts colours in. */
+      readonly colours: "srgb" | "display-p3";
+    } & Size;
+  };
   /** Stores a PNG and names it; nothing of the document changes. */
   readonly store: { params: { readonly bytes: Uint8Array }; result: StoredImage };
   /** Changes the document: everything in one step of undo. */

@@ -372,7 +372,7 @@ export class App {
     const recipe = recipeFor(work.target, this.#settings.result);
     try {
       if (recipe.kind === null) {
-        download(`${work.target.name}.png`, await encodePng(together(work.cut())));
+        download(`${work.target.name}.png`, await encodePng(together(work.cut()), work.colours));
         this.#isDirty = false;
         return this.#say(words.saved);
       }

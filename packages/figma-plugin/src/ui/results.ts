@@ -2,7 +2,7 @@
 import { cutout, decontaminate, type Mask, maskBox, type RawImage } from "@masklet/core";
 import type { EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
-import { encodeAlpha, encodePng } from "./pictures.ts";
+import { type Colours, encodeAlpha, encodePng } from "./pictures.ts";
 import { traceMask } from "./trace.ts";
 
 /** A result that a person can choose. */
@@ -142,6 +142,8 @@ export interface OutputOptions {
   readonly edit: string;
   /** Width of a sticker's outline, in units of the layer. */
   readonly weight: number;
+  /** What the picture's colours are counted in; the stored images say so. Default sRGB. */
+  readonly colours?: Colours;
   readonly store: (png: Uint8Array) => Promise<StoredImage>;
 }
 
@@ -149,7 +151,7 @@ const white = { r: 1, g: 1, b: 1 };
 
 /** Stores what a result needs, and says what to make of it. Rejects as `store`. */
 export async function makeOutput(options: OutputOptions): Promise<Output> {
-  const { recipe, image, name, edit, weight, store } = options;
+  const { recipe, image, name, edit, weight, colours, store } = options;
   const kind = recipe.kind ?? "copy";
   const whole = together(options.objects);
   const shown = recipe.inverted ? without(image, whole) : whole;
@@ -158,14 +160,14 @@ export async function makeOutput(options: OutputOptions): Promise<Output> {
     const curves = traces ? traceMask(maskOfAlpha(cut)) : null;
     if (kind === "trimmed") {
       const region = alphaBox(cut);
-      return { name: called, image: await store(await encodePng(cropTo(cut, region))), region, curves };
+      return { name: called, image: await store(await encodePng(cropTo(cut, region), colours)), region, curves };
     }
     if (kind === "mask-group") {
       return { name: called, image: recipe.vector ? null : await store(await encodeAlpha(cut)), region: null, curves };
     }
     // A shape shows the picture itself: its curves are the edge.
     const pixels = kind === "shape" ? image : cut;
-    return { name: called, image: await store(await encodePng(pixels)), region: null, curves };
+    return { name: called, image: await store(await encodePng(pixels, colours)), region: null, curves };
   };
   const several = kind === "objects";
   const cuts = several ? options.objects : [{ name, image: shown }];

@@ -12,7 +12,7 @@ import { type EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Job, Target } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { type Engine, pictureKeys } from "./engine.ts";
-import { decodePicture, isDrawing } from "./pictures.ts";
+import { type Colours, decodePicture, isDrawing } from "./pictures.ts";
 import { type CutObject, cutObjects, type ExactCut, makeOutput, type Recipe } from "./results.ts";
 
 export interface WorkOptions {
@@ -39,31 +39,42 @@ export class Work {
   target: Target;
   /** Whether the built-in model knows such pictures. */
   readonly isDrawing: boolean;
+  /** What the picture's colours are counted in. */
+  readonly colours: Colours;
   readonly #edge: EdgeSettings;
   #exact: ExactCut | undefined;
 
-  constructor(target: Target, image: RawImage, session: EditorSession, { feather, decontaminate }: EdgeSettings) {
+  constructor(
+    target: Target,
+    image: RawImage,
+    session: EditorSession,
+    { feather, decontaminate, colours = "srgb" }: EdgeSettings & { readonly colours?: Colours },
+  ) {
     this.target = target;
     this.image = image;
     this.session = session;
     this.isDrawing = isDrawing(image);
     this.#edge = { feather, decontaminate };
+    this.colours = colours;
   }
 
   /** Fetches a layer's picture, and what was done to it before. Rejects with a `PluginError`. */
   static async open({ channel, target, edge }: WorkOptions): Promise<Work> {
-    const { bytes, width, height } = await channel.call("picture", { hash: target.hash });
-    const image = await decodePicture(bytes, { width, height });
+    const { bytes, width, height, colours } = await channel.call("picture", { hash: target.hash });
+    const image = await decodePicture(bytes, { width, height, colours });
     pictureKeys.set(image, target.hash);
     const edit = readEdit(target.made?.edit ?? "", image);
-    const work = new Work(target, image, edit?.session ?? new EditorSession({ width, height }), edge);
+    const work = new Work(target, image, edit?.session ?? new EditorSession({ width, height }), {
+      ...edge,
+      colours,
+    });
     if (edit?.exact !== undefined) await work.#findExact(channel, edit.exact);
     return work;
   }
 
   /** The same picture in another layer: what is done to one is done to both. */
   in(target: Target): Work {
-    const other = new Work(target, this.image, this.session, this.#edge);
+    const other = new Work(target, this.image, this.session, { ...this.#edge, colours: this.colours });
     other.#exact = this.#exact;
     return other;
   }
@@ -130,6 +141,7 @@ export class Work {
       name,
       edit: this.#edit(recipe),
       weight: Math.max(1, Math.round(Math.min(width, height) / 50)),
+      colours: this.colours,
       store: (bytes) => channel.call("store", { bytes }),
     });
     return { node, field, hash, stamp, output };

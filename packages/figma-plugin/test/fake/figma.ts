@@ -26,6 +26,8 @@ export interface FakeOptions {
   readonly readOnly?: boolean;
   /** -1: paints are turned counter-clockwise, which nobody outside of Figma knows. */
   readonly turns?: 1 | -1;
+  /** What the file counts colours in; "SRGB" unless set. */
+  readonly profile?: PluginAPI["root"]["documentColorProfile"];
   /** Hashes whose bytes Figma cannot load. */
   readonly offline?: readonly string[];
 }
@@ -214,6 +216,7 @@ export class FakeFigma {
       mixed: mixed as PluginAPI["mixed"],
       skipInvisibleInstanceChildren: false,
       currentPage,
+      root: { documentColorProfile: this.options.profile ?? "SRGB" } as PluginAPI["root"],
       on: on as unknown as PluginAPI["on"],
       parameters: { on: on as never, once: on as never, off: () => undefined },
       viewport: { scrollAndZoomIntoView: () => undefined } as unknown as PluginAPI["viewport"],
