@@ -15,6 +15,8 @@
  *
  * `pnpm bench --browser` compares the backends in a headless Chromium instead; see browser.ts.
  *
+ * `pnpm bench --figma` measures the Figma plugin against its budgets; see figma.ts.
+ *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -31,6 +33,7 @@ import { parseArgs } from "node:util";
 import { precisions } from "@masklet/core";
 import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
+import { benchFigma } from "./figma.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
@@ -51,6 +54,7 @@ import { work } from "./work.ts";
 const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
+    figma: { type: "boolean", default: false },
     datasets: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
     everything: { type: "boolean", default: false },
@@ -76,6 +80,14 @@ if (options.browser) {
   const reports = await benchInBrowser(models, threads);
   if (!options.json) for (const report of reports) printBrowser(report);
   printJson({ reports });
+} else if (options.figma) {
+  const rows = await benchFigma();
+  if (!options.json) {
+    for (const { name, value, unit, budget } of rows) {
+      console.log(`${name.padEnd(36)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
+    }
+  }
+  printJson({ rows });
 } else if (options.memory) {
   const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
     (what) => child("memory.ts", what) as MemoryUse,
