@@ -35,9 +35,9 @@ async function open(command, pictures, theme) {
   start(figma.api);
   figma.emit("run", { command });
   await new Promise((resolve) => setTimeout(resolve, 100));
-  const { page, frame } = await host.open(figma, "hosted");
+  const { page, frame } = await host.open(figma, "hosted", { width: 960, height: 640 });
   await frame.locator("main").waitFor();
-  await frame.evaluate((name) => document.documentElement.classList.add(name), `figma-${theme}`);
+  await frame.locator(":root").evaluate((element, name) => element.classList.add(name), `figma-${theme}`);
   return { page, frame };
 }
 
@@ -48,13 +48,13 @@ for (const theme of ["light", "dark"]) {
   await frame.locator(".status", { hasText: /^Click what/ }).waitFor({ timeout: 120_000 });
   while ((await editor.evaluate((element) => element.engineState)) !== "ready") await page.waitForTimeout(100);
   await editor.evaluate(async ({ session }) => {
-    for (const point of [
-      [130, 120],
-      [581, 532],
-      [320, 330],
+    for (const box of [
+      [45, 35, 225, 210],
+      [505, 20, 615, 220],
+      [72, 548, 145, 625],
     ]) {
       session.select(null);
-      await session.addPoint(point).catch(() => undefined);
+      await session.setBox(box);
     }
   });
   await page.waitForTimeout(500);

@@ -162,7 +162,7 @@ export const defaultSettings: Settings = {
   result: "mask-group",
   feather: 1,
   decontaminate: 2,
-  window: { width: 880, height: 640 },
+  window: { width: 960, height: 640 },
   model: "",
   finder: null,
 };
