@@ -1,13 +1,12 @@
 /** The built plugin as a designer has it: the window in Chromium, Figma's side faked, from a click to the group and back. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { deflateSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { encodeChunks } from "../packages/core/src/node.ts";
 import { bundleUi } from "../packages/figma-plugin/bundle.mjs";
 import { start } from "../packages/figma-plugin/src/plugin.ts";
 import { settle } from "../packages/figma-plugin/test/client.ts";
 import { FakeFigma, type FakeOptions } from "../packages/figma-plugin/test/fake/figma.ts";
+import { drawingPng, photoPng, productPng } from "../packages/figma-plugin/test/scenes.ts";
 import { createHost, type Host, type Opened, type Shape, shapes } from "../packages/figma-plugin/test/window.ts";
 import { chromium, root } from "./host.mjs";
 
@@ -15,35 +14,13 @@ vi.stubGlobal("__html__", "<!doctype html>");
 
 const isBuilt = existsSync(join(root, "packages", "backend-ort", "dist", "classic-worker.js"));
 
-/** A blue disk with a hole on white, as a PNG. */
-function product(width: number, height: number): Uint8Array {
-  const rows = new Uint8Array(height * (1 + 3 * width)).fill(255);
-  for (let y = 0; y < height; y++) {
-    const row = y * (1 + 3 * width);
-    rows[row] = 0;
-    for (let x = 0; x < width; x++) {
-      const r = Math.hypot(x - width / 2, y - height / 2) / height;
-      if (r < 0.4 && r > 0.1) rows.set([20, 60, 200], row + 1 + 3 * x);
-    }
-  }
-  const header = new DataView(new ArrayBuffer(13));
-  header.setUint32(0, width);
-  header.setUint32(4, height);
-  header.setUint16(8, 0x0802); // 8 bits, RGB
-  return encodeChunks([
-    ["IHDR", new Uint8Array(header.buffer)],
-    ["IDAT", deflateSync(rows)],
-    ["IEND", new Uint8Array()],
-  ]);
-}
-
 describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the built packages", () => {
   let host: Host;
   beforeAll(async () => {
     const html = await bundleUi();
     // Figma names no limit; this is what a runtime of 14 MB and a model of 7 come to, packed.
     expect(html.length).toBeLessThan(15_000_000);
-    host = await createHost(html, chromium() ?? "");
+    host = await createHost({ html, executablePath: chromium() ?? "" });
   }, 60_000);
   afterAll(async () => host?.close());
 
@@ -73,6 +50,12 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     return { figma, before, layers: layers.map(({ id }) => id), open: (shape) => host.open(figma, shape) };
   }
 
+  const waitForState = async (state: () => Promise<string>): Promise<void> => {
+    for (let i = 0; i < 300 && (await state()) !== "ready"; i++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await state()).toBe("ready");
+  };
+
   const waitFor = async (holds: () => boolean): Promise<void> => {
     for (let i = 0; i < 1200 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 50));
     expect(holds()).toBe(true);
@@ -82,7 +65,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     "removes a background without a window in a frame of shape %s, asking no network",
     { timeout: 60_000 },
     async (shape) => {
-      const { figma, before, open } = await run("remove-background", [product(200, 150)]);
+      const { figma, before, open } = await run("remove-background", [productPng(200, 150)]);
       host.asked.length = 0;
       const { page, said } = await open(shape);
       await waitFor(() => figma.notified.length > 0);
@@ -140,9 +123,8 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   });
 
   test("twenty layers are reviewed and applied in one step", { timeout: 120_000 }, async () => {
-    const scene = readFileSync(join(root, "examples", "scene.png"));
-    const pictures = Array.from({ length: 19 }, (_, i) => product(60 + (i % 15), 50));
-    const { figma, before, open } = await run("remove-background-all", [...pictures, scene]);
+    const pictures = Array.from({ length: 19 }, (_, i) => productPng(60 + (i % 15), 50));
+    const { figma, before, open } = await run("remove-background-all", [...pictures, photoPng(80, 60)]);
     const asked: unknown[] = [];
     const send = figma.send.bind(figma);
     figma.send = (message) => {
@@ -155,8 +137,8 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await frame.locator(".status", { hasText: "19 of 20 are ready" }).waitFor({ timeout: 60_000 });
     // Four of the layers share another's picture.
     expect(asked.filter((method) => method === "picture")).toHaveLength(16);
-    // One that has no flat background is left to the person.
-    expect(await frame.locator(".card", { hasText: "By hand" }).count()).toBe(1);
+    // A photograph without a model for it is left to the person.
+    expect(await frame.locator(".card", { hasText: "needs a model" }).count()).toBe(1);
     await frame.getByLabel("Apply to photo 3", { exact: true }).uncheck();
     await frame.getByRole("button", { name: "Apply to 18" }).click();
     await frame.locator(".status", { hasText: "18 of 18 done" }).waitFor();
@@ -168,11 +150,44 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await page.close();
   });
 
-  test("a photograph is not cut out at once: the window opens and says why", { timeout: 60_000 }, async () => {
-    const { figma, before, open } = await run("remove-background", [readFileSync(join(root, "examples", "scene.png"))]);
-    const { page } = await open("sandboxed-srcdoc");
-    await waitFor(() => figma.window?.visible === true);
+  test("with nano alone a photograph is not cut out: the window opens and offers a model", {
+    timeout: 60_000,
+  }, async () => {
+    const { figma, before, open } = await run("remove-background", [photoPng(120, 90)]);
+    const { page, frame, said } = await open("sandboxed-srcdoc");
+    await frame.locator(".status", { hasText: "knows drawings, not photographs" }).waitFor();
+    expect(figma.window?.visible).toBe(true);
     expect(figma.document.serialise()).toBe(before);
+    // A click does nothing as long as nobody asks for the built-in model in spite of that.
+    const editor = frame.locator("masklet-editor");
+    await editor.locator(".stage").click();
+    expect(await editor.locator("li").count()).toBe(0);
+    const state = (): Promise<string> =>
+      editor.evaluate((element) => (element as unknown as { engineState: string }).engineState);
+    expect(await state()).toBe("none");
+    await frame.getByRole("button", { name: "Try the built-in one" }).click();
+    await frame.locator(".status", { hasText: "rough" }).waitFor();
+    await waitForState(state);
+    await frame.getByRole("button", { name: "Model: built in…" }).click();
+    await frame.getByText("Nothing is fetched.").waitFor();
+    await frame.getByRole("button", { name: "Back to the image" }).click();
+    await editor.waitFor();
+    expect(said).toEqual([]);
+    await page.close();
+  });
+
+  test("with nano alone a drawing's subject is found, and what is unsure is shown", { timeout: 60_000 }, async () => {
+    const { figma, before, open } = await run("remove-background", [drawingPng(128, 96)]);
+    const { page, frame } = await open("srcdoc-in-data");
+    await waitFor(() => figma.notified.length > 0);
+    expect(figma.notified[0]?.message).toBe("Looking for the subject…");
+    await waitFor(() => figma.notified.length > 1 || figma.window?.visible === true);
+    if (figma.window?.visible === true) {
+      // Something was found, is shown, and is not applied by itself.
+      await frame.locator(".status", { hasText: "Please check" }).waitFor();
+      await frame.locator("masklet-editor li").waitFor();
+      expect(figma.document.serialise()).toBe(before);
+    } else expect(figma.document.serialise()).not.toBe(before);
     await page.close();
   });
 

@@ -21,6 +21,8 @@
  * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. With
  * `--reports` that and more is written into the site's page of reports; see reports.ts.
  *
+ * `pnpm bench --figma` measures the Figma plugin against its budgets; see figma.ts.
+ *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -38,6 +40,7 @@ import { precisions } from "@masklet/core";
 import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
 import { benchEditor, editorProblems, printEditor } from "./editor.ts";
+import { benchFigma } from "./figma.ts";
 import { benchFirstMask } from "./first-mask.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
@@ -60,6 +63,7 @@ import { work } from "./work.ts";
 const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
+    figma: { type: "boolean", default: false },
     datasets: { type: "boolean", default: false },
     editor: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
@@ -109,6 +113,14 @@ if (options.browser) {
     console.log(`first mask in ${found.browser}, milliseconds, ${found.rounds} rounds`);
     console.log(columns([head, ...lines]));
   }
+} else if (options.figma) {
+  const rows = await benchFigma();
+  if (!options.json) {
+    for (const { name, value, unit, budget } of rows) {
+      console.log(`${name.padEnd(36)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
+    }
+  }
+  printJson({ rows });
 } else if (options.memory) {
   // By default glibc keeps what was freed in blocks below 32 MB.
   const givenBack = { MALLOC_MMAP_THRESHOLD_: "1000000" };

@@ -134,7 +134,7 @@ export type { FeatureLevels } from "./model/image-encoder.ts";
 export type { PerceiverMemoryConfig } from "./model/perceiver-memory.ts";
 export type { PooledMemoryConfig } from "./model/pooled-memory.ts";
 export { type Precision, precisions } from "./model/precision.ts";
-export { presetsByQuality } from "./model/preset-rank.ts";
+export { presetParameters, presetsByQuality } from "./model/preset-rank.ts";
 export { type PublishedModel, presetNamed, published } from "./model/published.ts";
 export type { RepVitConfig } from "./model/repvit.ts";
 export type { MemorySizes } from "./model/video-memory.ts";
@@ -186,7 +186,15 @@ export { type LoadOptions, loadSam2, Sam2 } from "./sam2.ts";
 export { AutomaticSubjectFinder, type AutomaticSubjectOptions } from "./subject/automatic-subject.ts";
 export { cutFromFlatBackground, type FlatBackgroundOptions, type FlatCutout } from "./subject/flat-background.ts";
 export { BackgroundRemoval, type RemoveBackground, type RemoveBackgroundOptions } from "./subject/one-call.ts";
-export { type BackgroundOptions, BackgroundRemover, type Foreground } from "./subject/remove-background.ts";
+export {
+  type BackgroundOptions,
+  BackgroundRemover,
+  type Foreground,
+  type OutlinedSubject,
+  type OutlineOptions,
+  outlineSubject,
+  softCutout,
+} from "./subject/remove-background.ts";
 export {
   type FoundSubject,
   type SoftMask,

@@ -20,8 +20,15 @@ export {
 export { imagePoint, type PictureElement } from "./web/image-point.ts";
 export { decodeLabelPng, encodeLabelPng } from "./web/label-png.ts";
 export { loadSam2 } from "./web/load.ts";
-export { autoModel, type CreateSegmentOptions, createRemoveBackground, createSegment } from "./web/segment.ts";
-export type { WebModelSource } from "./web/source.ts";
+export {
+  autoModel,
+  type CreateSegmentOptions,
+  cachedModels,
+  createRemoveBackground,
+  createSegment,
+  forgetModel,
+} from "./web/segment.ts";
+export { openSource as openModelSource, type WebModelSource } from "./web/source.ts";
 export {
   type OpenVideoOptions,
   openVideo,
@@ -30,4 +37,4 @@ export {
   type VideoSource,
 } from "./web/video.ts";
 
-export { serveWorker } from "./web/worker.ts";
+export { type ServeWorkerOptions, serveWorker } from "./web/worker.ts";

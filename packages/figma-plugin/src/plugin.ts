@@ -7,7 +7,9 @@ import {
   checkParams,
   commands,
   defaultSettings,
+  isKeptFinder,
   isSettings,
+  type KeptFinder,
   type Method,
   type Notice,
   type Opening,
@@ -34,6 +36,9 @@ export const outputNames: { readonly [K in OutputKind]: string } = {
 
 /** Figma cuts messages off here. */
 const longestMessage = 100;
+
+/** Bytes of a model's file that Figma's storage has room for, beside the settings. */
+const mostKept = 4_900_000;
 
 /** The least window that the UI can be used in. */
 const leastWindow: Size = { width: 320, height: 280 };
@@ -75,6 +80,8 @@ class Plugin {
   private readonly output: OutputKind | null;
   private settings: Settings = defaultSettings;
   private closed = false;
+  /** The message that a plugin without a window works. */
+  private busy: { cancel(): void } | undefined;
   /** Whether the window was opened after a run without one. */
   private reopened = false;
 
@@ -161,7 +168,8 @@ class Plugin {
       if (image === null) throw missing();
       try {
         const { width, height } = await image.getSizeAsync();
-        return { bytes: await image.getBytesAsync(), width, height };
+        const colours = this.figma.root.documentColorProfile === "DISPLAY_P3" ? "display-p3" : "srgb";
+        return { bytes: await image.getBytesAsync(), width, height, colours };
       } catch (error) {
         throw missing(error);
       }
@@ -229,13 +237,39 @@ class Plugin {
       await this.figma.clientStorage.setAsync("settings", settings);
       return {};
     },
+    keepFinder: async ({ finder }) => {
+      const { clientStorage } = this.figma;
+      if (finder === null) {
+        await clientStorage.deleteAsync("finder");
+        return { kept: false };
+      }
+      // Figma allows 5 MB for all of it.
+      if (finder.bytes.length > mostKept) return { kept: false };
+      return clientStorage.setAsync("finder", finder).then(
+        () => ({ kept: true }),
+        () => ({ kept: false }),
+      );
+    },
+    keptFinder: async () => {
+      const kept: unknown = await this.figma.clientStorage.getAsync("finder").catch(() => undefined);
+      return { finder: isKeptFinder(kept) ? (kept as KeptFinder) : null };
+    },
     resize: (size) => {
       const width = Math.round(Math.max(leastWindow.width, size.width));
       const height = Math.round(Math.max(leastWindow.height, size.height));
       this.figma.ui.resize(width, height);
       return {};
     },
+    busy: ({ message }) => {
+      this.busy?.cancel();
+      this.busy = this.figma.notify(short(message), {
+        timeout: Number.POSITIVE_INFINITY,
+        button: { text: "Cancel", action: () => this.figma.closePlugin() },
+      });
+      return {};
+    },
     show: () => {
+      this.busy?.cancel();
       this.figma.ui.show();
       return {};
     },
@@ -258,6 +292,7 @@ class Plugin {
     },
     finish: ({ message, refine }) => {
       const { figma } = this;
+      this.busy?.cancel();
       if (!refine) {
         figma.closePlugin(short(message));
         return {};

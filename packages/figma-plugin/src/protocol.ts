@@ -109,7 +109,12 @@ export interface Target extends Size {
   /** Names the state of the layer; a result for another state is refused. */
   readonly stamp: string;
   /** What was made of it before, if anything. */
-  readonly made: { readonly kind: OutputKind; readonly edit: string } | null;
+  readonly made: {
+    readonly kind: OutputKind;
+    readonly edit: string;
+    /** The images that were stored for it. */
+    readonly results: readonly string[];
+  } | null;
 }
 
 export interface Refused {
@@ -132,6 +137,14 @@ export interface Job {
   readonly output: Output;
 }
 
+/** A model of saliency or matting that a person has given: an ONNX file. */
+export interface KeptFinder {
+  readonly name: string;
+  /** As `openSubjectFinder` names it; `null` where the file says it itself. */
+  readonly kind: string | null;
+  readonly bytes: Uint8Array;
+}
+
 export interface Settings {
   /** The UI's name of the result. */
   readonly result: string;
@@ -139,13 +152,19 @@ export interface Settings {
   readonly feather: number;
   readonly decontaminate: number;
   readonly window: Size;
+  /** The published model that was chosen, by its name; empty for the built-in one. */
+  readonly model: string;
+  /** The model of saliency whose file the hosted engine keeps. */
+  readonly finder: Omit<KeptFinder, "bytes"> | null;
 }
 
 export const defaultSettings: Settings = {
   result: "mask-group",
   feather: 1,
   decontaminate: 2,
-  window: { width: 880, height: 640 },
+  window: { width: 960, height: 640 },
+  model: "",
+  finder: null,
 };
 
 export interface Opening {
@@ -162,7 +181,14 @@ export interface Requests {
   readonly open: { params: Record<never, never>; result: Opening };
   readonly selection: { params: Record<never, never>; result: Selection };
   /** The bytes of an image as they are stored: PNG, JPEG or GIF. */
-  readonly picture: { params: { readonly hash: string }; result: { readonly bytes: Uint8Array } & Size };
+  readonly picture: {
+    params: { readonly hash: string };
+    result: {
+      readonly bytes: Uint8Array;
+      /** What the file of Figma counts colours in. */
+      readonly colours: "srgb" | "display-p3";
+    } & Size;
+  };
   /** Stores a PNG and names it; nothing of the document changes. */
   readonly store: { params: { readonly bytes: Uint8Array }; result: StoredImage };
   /** Changes the document: everything in one step of undo. */
@@ -178,6 +204,9 @@ export interface Requests {
   readonly flatten: { params: { readonly node: string }; result: { readonly node: string } };
   readonly select: { params: { readonly nodes: readonly string[] }; result: Record<never, never> };
   readonly settings: { params: { readonly settings: Settings }; result: Record<never, never> };
+  /** Keeps a model's file in this plugin's storage, or with `null` none; whether there was room. */
+  readonly keepFinder: { params: { readonly finder: KeptFinder | null }; result: { readonly kept: boolean } };
+  readonly keptFinder: { params: Record<never, never>; result: { readonly finder: KeptFinder | null } };
   readonly resize: { params: Size; result: Record<never, never> };
   /** Shows the window of a plugin that began without one. */
   readonly show: { params: Record<never, never>; result: Record<never, never> };
@@ -191,6 +220,8 @@ export interface Requests {
     params: { readonly data: string };
     result: { readonly data: string; readonly x: number; readonly y: number };
   };
+  /** Says that a plugin without a window works, until `show` or `finish`; the message can cancel it. */
+  readonly busy: { params: { readonly message: string }; result: Record<never, never> };
   /** Says what was done in a short message and ends the plugin. */
   readonly finish: { params: { readonly message: string; readonly refine: boolean }; result: Record<never, never> };
 }
@@ -299,12 +330,16 @@ const isOutput = shape({
   outline: orNull(shape({ colour: isColour, weight: isPositive })),
   edit: isString,
 });
+const isFinder = { name: isString, kind: orNull(isString) };
 export const isSettings: Check = shape({
   result: isString,
   feather: isNumber,
   decontaminate: isNumber,
   window: isSize,
+  model: isString,
+  finder: orNull(shape(isFinder)),
 });
+export const isKeptFinder: Check = shape({ ...isFinder, bytes: isBytes });
 
 const nothing = shape({});
 const params: { readonly [M in Method]: Check } = {
@@ -321,6 +356,8 @@ const params: { readonly [M in Method]: Check } = {
   flatten: shape({ node: isString }),
   select: shape({ nodes: listOf(isString) }),
   settings: shape({ settings: isSettings }),
+  keepFinder: shape({ finder: orNull(isKeptFinder) }),
+  keptFinder: nothing,
   resize: isSize,
   show: nothing,
   specimen: shape({
@@ -330,6 +367,7 @@ const params: { readonly [M in Method]: Check } = {
     height: isPositive,
   }),
   vector: shape({ data: isString }),
+  busy: shape({ message: isString }),
   finish: shape({ message: isString, refine: isBoolean }),
 };
 

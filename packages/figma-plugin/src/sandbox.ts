@@ -21,6 +21,7 @@ export type Figma = Pick<
   | "notify"
   | "on"
   | "parameters"
+  | "root"
   | "showUI"
   | "skipInvisibleInstanceChildren"
   | "ui"

@@ -122,7 +122,9 @@ function targetsOf(node: PaintedNode, made: Made | undefined): readonly Target[]
       cautions: cautionsOf(node, field, paint),
       stamp: stampOf(node, field, paint),
       made:
-        before !== undefined && paint.imageHash === before.original ? { kind: before.kind, edit: before.edit } : null,
+        before !== undefined && paint.imageHash === before.original
+          ? { kind: before.kind, edit: before.edit, results: before.results }
+          : null,
     }));
   });
 }

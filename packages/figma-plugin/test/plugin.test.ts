@@ -102,7 +102,7 @@ test("images come and go as bytes, with Figma's refusals in words", async () => 
   const figma = await run();
   const client = new Client(figma);
   const { hash } = (await client.call("selection", {})).targets[0] ?? { hash: "" };
-  expect(await client.call("picture", { hash })).toEqual({ bytes: photo, width: 40, height: 30 });
+  expect(await client.call("picture", { hash })).toEqual({ bytes: photo, width: 40, height: 30, colours: "srgb" });
   await expect(client.call("picture", { hash: "gone" })).rejects.toMatchObject({ code: "image-missing" });
   await expect(client.call("store", { bytes: pngOf(4097, 1) })).rejects.toMatchObject({
     code: "image-refused",
@@ -111,6 +111,8 @@ test("images come and go as bytes, with Figma's refusals in words", async () => 
   await expect(client.call("store", { bytes: new TextEncoder().encode("RIFF....WEBP") })).rejects.toMatchObject({
     message: expect.stringContaining("unsupported"),
   });
+  const wide = new Client(await run({ profile: "DISPLAY_P3" }));
+  expect(await wide.call("picture", { hash })).toMatchObject({ colours: "display-p3" });
   const offline = await run({ offline: [hash] });
   await expect(new Client(offline).call("picture", { hash })).rejects.toMatchObject({ code: "image-missing" });
 });
@@ -162,6 +164,35 @@ test("settings are kept, and a stored value that is none is not taken", async ()
   later.emit("run", {});
   await settle();
   expect(await new Client(later).call("open", {})).toMatchObject({ settings: defaultSettings });
+});
+
+test("a model's file is kept where there is room for it, and only then", async () => {
+  const figma = await run();
+  const client = new Client(figma);
+  expect(await client.call("keptFinder", {})).toEqual({ finder: null });
+  const small = { name: "u2netp.onnx", kind: "u2net", bytes: new Uint8Array(4_600_000).fill(3) };
+  expect(await client.call("keepFinder", { finder: small })).toEqual({ kept: true });
+  const { finder } = await client.call("keptFinder", {});
+  expect([finder?.name, finder?.kind, finder?.bytes.length, finder?.bytes[9]]).toEqual([
+    "u2netp.onnx",
+    "u2net",
+    4_600_000,
+    3,
+  ]);
+  const large = { ...small, bytes: new Uint8Array(5_100_000) };
+  expect(await client.call("keepFinder", { finder: large })).toEqual({ kept: false });
+  expect(await client.call("keepFinder", { finder: null })).toEqual({ kept: false });
+  expect(await client.call("keptFinder", {})).toEqual({ finder: null });
+});
+
+test("a command without a window says that it works, and can be cancelled", async () => {
+  const figma = await run({ command: "remove-background" });
+  const client = new Client(figma);
+  await client.call("busy", { message: "Looking for the subject…" });
+  const [notified] = figma.notified;
+  expect(notified).toMatchObject({ message: "Looking for the subject…", options: { button: { text: "Cancel" } } });
+  notified?.options?.button?.action();
+  expect(figma.closed).toBeDefined();
 });
 
 test("a window is resized within what it can be used in", async () => {

@@ -1,7 +1,7 @@
 /** The built UI in Chromium, in a page that stands for Figma's, in each shape of frame that Figma has or had. */
 import { createServer, type Server } from "node:http";
 import process from "node:process";
-import { type Browser, type Frame, type Page, chromium as playwright } from "playwright";
+import { type Browser, type BrowserContext, type Frame, type Page, chromium as playwright } from "playwright";
 import type { FakeFigma } from "./fake/figma.ts";
 
 /** How the UI's page lies in Figma's: all but the last have no origin. */
@@ -56,6 +56,7 @@ const unpack = (value: unknown): unknown => {
 };
 
 export interface Host {
+  readonly context: BrowserContext;
   /** What the page asked the network for. */
   readonly asked: string[];
   open(figma: FakeFigma, shape: Shape, size?: { readonly width: number; readonly height: number }): Promise<Opened>;
@@ -69,26 +70,58 @@ export interface Opened {
   readonly said: string[];
 }
 
-export async function createHost(html: string, executablePath: string): Promise<Host> {
+export interface HostOptions {
+  /** The built UI, given the address of the hosted engine. */
+  readonly html: string | ((engine: string) => string);
+  readonly executablePath: string;
+  /** The hosted engine's files, served from an origin of their own. */
+  readonly engine?: Readonly<Record<string, Uint8Array>>;
+}
+
+const engineTypes: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript",
+  mjs: "text/javascript",
+  wasm: "application/wasm",
+};
+
+export async function createHost({ html, executablePath, engine = {} }: HostOptions): Promise<Host> {
   const asked: string[] = [];
+  const engineServer: Server = createServer(({ url = "" }, response) => {
+    asked.push(`engine:${url}`);
+    const name = url === "/" ? "index.html" : url.slice(1);
+    const content = engine[name];
+    if (content === undefined) response.writeHead(404);
+    else response.setHeader("Content-Type", engineTypes[name.split(".").at(-1) ?? ""] ?? "text/plain");
+    response.end(content);
+  });
+  // Another site than Figma's page, as it will be: only then is the engine's page a secure context below one that is none.
+  const engineAddress = await listen(engineServer, "localhost");
+  const ui = typeof html === "string" ? html : html(engineAddress);
   const server: Server = createServer(({ url = "" }, response) => {
     asked.push(url);
     response.setHeader("Content-Type", "text/html; charset=utf-8");
-    // What the manifest's networkAccess of "none" comes to.
-    if (url === "/ui.html")
-      response.setHeader("Content-Security-Policy", "connect-src data: blob:; img-src data: blob:");
-    response.end(url === "/ui.html" ? html : around);
+    // What the manifest's networkAccess comes to: nothing, or the engine's page.
+    const policy = `connect-src data: blob:; img-src data: blob:; frame-src ${engineAddress}`;
+    if (url === "/ui.html") response.setHeader("Content-Security-Policy", policy);
+    response.end(url === "/ui.html" ? ui : around);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const bound = server.address();
-  const address = `http://127.0.0.1:${typeof bound === "object" ? bound?.port : ""}/`;
+  const address = await listen(server);
   // Chromium's sandbox does not start as root, as in a container.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  const args = [
+    ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+    // Pages of no origin may ask for what is on this machine: here the engine is.
+    "--disable-features=LocalNetworkAccessChecks",
+  ];
   const browser: Browser = await playwright.launch({ executablePath, args });
+  // One for all windows, as for one person: what the engine keeps is there the next day.
+  const context = await browser.newContext();
   return {
     asked,
+    context,
     open: async (figma, shape, size = { width: 880, height: 640 }) => {
-      const page = await browser.newPage({ viewport: size });
+      const page = await context.newPage();
+      await page.setViewportSize(size);
       const said: string[] = [];
       page.on("console", (message) => said.push(message.text()));
       page.on("pageerror", (error) => said.push(String(error)));
@@ -117,6 +150,13 @@ export async function createHost(html: string, executablePath: string): Promise<
     close: async () => {
       await browser.close();
       server.close();
+      engineServer.close();
     },
   };
+}
+
+async function listen(server: Server, host = "127.0.0.1"): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const bound = server.address();
+  return `http://${host}:${typeof bound === "object" ? bound?.port : ""}/`;
 }

@@ -52,6 +52,8 @@ const kinds: Readonly<Record<number, { kind: PngKind; channels: number; depths: 
 const chunkTypes = {
   IHDR: 0x49484452,
   PLTE: 0x504c5445,
+  /** Coding-independent code points: what the colours are counted in. */
+  cICP: 0x63494350,
   tRNS: 0x74524e53,
   IDAT: 0x49444154,
   IEND: 0x49454e44,

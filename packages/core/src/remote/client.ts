@@ -17,9 +17,17 @@ import type { ImageSegmenter } from "../predict/image-segmenter.ts";
 import type { LoadProgress } from "../progress.ts";
 import { checkPrompts, copyPrompt, type Prompt } from "../prompt/prompt.ts";
 import { CallQueue } from "../queue.ts";
+import type { FoundSubject, SubjectFinder } from "../subject/subject.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import { Caller } from "./caller.ts";
-import { type Handle, type Sam2Methods, type ServedImages, type ServedModel, sam2Methods } from "./methods.ts";
+import {
+  type Handle,
+  type Sam2Methods,
+  type ServedFinder,
+  type ServedImages,
+  type ServedModel,
+  sam2Methods,
+} from "./methods.ts";
 import type { PortLike } from "./port.ts";
 
 /**
@@ -74,6 +82,20 @@ export class RemoteClient {
   async load(source: RemoteModelSource, options: RemoteLoadOptions = {}): Promise<RemoteSam2> {
     checkKeys("load", options, loadKeys);
     return new RemoteSam2(this.#caller, await loadModel(this.#caller, source, options));
+  }
+
+  /**
+   * Has the host open a model of saliency or matting, of whatever its `openFinder` takes: a classic worker's takes an ONNX
+   * file's bytes. `backend` is as for `load`. Rejects with the host's error, and with a `PromptError` "bad-option" where the
+   * host opens none.
+   */
+  async openSubjectFinder(
+    source: RemoteModelSource,
+    { backend, transfer, signal }: Pick<RemoteLoadOptions, "backend" | "transfer" | "signal"> = {},
+  ): Promise<RemoteSubjectFinder> {
+    const caller = this.#caller;
+    const opened = caller.call("openFinder", { source, backend }, { signal, transfer });
+    return new RemoteSubjectFinder(caller, await abortable(opened, signal, (late) => caller.abandon(late)));
   }
 
   /** Frees everything the host holds for this client; other calls reject. The port, or worker, stays the caller's. */
@@ -162,6 +184,12 @@ export class RemoteSam2 {
     return new RemoteImagePredictor(this, caller, await caller.call("imagePredictor", { model, options }));
   }
 
+  /** An `AutomaticSubjectFinder` of this model, on the host. */
+  async subjectFinder(): Promise<RemoteSubjectFinder> {
+    const { caller, model } = this.reach();
+    return new RemoteSubjectFinder(caller, await caller.call("openFinder", { model }));
+  }
+
   /** @internal For predictors: how to call the host about this model. */
   reach(): { readonly caller: Caller<Sam2Methods>; readonly model: Handle<ServedModel> } {
     if (this.#disposed) throw new StateError("disposed", `Sam2 (${this.source}) is disposed`);
@@ -176,6 +204,28 @@ export class RemoteSam2 {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+}
+
+/** Finds subjects with a model that a host holds. */
+export class RemoteSubjectFinder implements SubjectFinder {
+  readonly #caller: Caller<Sam2Methods>;
+  readonly #finder: Handle<ServedFinder>;
+
+  /** @internal For `RemoteClient.openSubjectFinder` and `RemoteSam2.subjectFinder`. */
+  constructor(caller: Caller<Sam2Methods>, finder: Handle<ServedFinder>) {
+    this.#caller = caller;
+    this.#finder = finder;
+  }
+
+  find(image: RawImage, { signal }: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+    const found = this.#caller.call("findSubject", { finder: this.#finder, image }, { signal });
+    return abortable(found, signal, () => {});
+  }
+
+  /** Frees it on the host. May be called more than once. */
+  dispose(): Promise<void> {
+    return this.#caller.release(this.#finder);
   }
 }
 

@@ -8,6 +8,8 @@ import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-pre
 import { type DownloadStage, loadingSteps, type OnProgress } from "../progress.ts";
 import { Queue } from "../queue.ts";
 import { loadSam2, type Sam2 } from "../sam2.ts";
+import { AutomaticSubjectFinder } from "../subject/automatic-subject.ts";
+import type { SubjectFinder } from "../subject/subject.ts";
 import type { FrameSource } from "../video/frame-source.ts";
 import { VideoPredictor } from "../video/video-predictor.ts";
 import { VideoSession } from "../video/video-session.ts";
@@ -21,6 +23,7 @@ import {
   type Handle,
   type Methods,
   type Sam2Methods,
+  type ServedFinder,
   type ServedImages,
   type ServedModel,
   type ServedVideo,
@@ -301,6 +304,19 @@ export interface Sam2HostOptions {
    * their session. By default only videos whose frames the client reads can be tracked.
    */
   readonly openVideo?: (video: unknown, options: { readonly signal: AbortSignalLike }) => Promise<ClosableFrames>;
+  /**
+   * Makes a finder of subjects of what a client gives to `RemoteClient.openSubjectFinder`, which may be any plain data; it
+   * is disposed of when the client lets go of it. By default there are those of loaded models alone.
+   */
+  readonly openFinder?: (
+    source: unknown,
+    options: { readonly backend: unknown; readonly signal: AbortSignalLike },
+  ) => Promise<DisposableFinder>;
+}
+
+/** A finder that holds a model. */
+export interface DisposableFinder extends SubjectFinder {
+  dispose?(): Promise<void>;
 }
 
 /** What opening a checkpoint is told. */
@@ -328,7 +344,7 @@ function isOpened(opened: ByteSource | Uint8Array | OpenedModel): opened is Open
 /** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models, image and video predictors. */
 export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost {
   checkKeys("serveSam2", options, hostKeys);
-  const { backend, open = openBytes, openVideo = openNoVideo } = options;
+  const { backend, open = openBytes, openVideo = openNoVideo, openFinder = openNoFinder } = options;
   let asking: Caller<ClientMethods> | undefined;
   /** What asks the client for frames. */
   const client = (): Caller<ClientMethods> => {
@@ -379,6 +395,14 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
       }),
     imageEmbedding: ({ images, index }, { held }) => held(images, ServedPredictor).predictor.imageEmbedding(index),
     reset: ({ images }, { held }) => held(images, ServedPredictor).predictor.reset(),
+    openFinder: async (by, { signal, hold, held }) => {
+      const finder: DisposableFinder =
+        "model" in by
+          ? new AutomaticSubjectFinder(held(by.model, LoadedModel).model, { maxPixels: Number.POSITIVE_INFINITY })
+          : await openFinder(by.source, { backend: by.backend, signal });
+      return hold<ServedFinder>(new OpenedFinder(finder), async () => finder.dispose?.());
+    },
+    findSubject: ({ finder, image }, { signal, held }) => held(finder, OpenedFinder).finder.find(image, { signal }),
     startVideo: async ({ model, options, frames, saved }, { signal, hold, held }) => {
       const predictor = new VideoPredictor(held(model, LoadedModel).model, options);
       const source: ClosableFrames =
@@ -460,6 +484,12 @@ async function openNoVideo(): Promise<never> {
   );
 }
 
+async function openNoFinder(): Promise<never> {
+  throw new PromptError("bad-option", "openSubjectFinder: this host opens no models of saliency: give it openFinder", {
+    details: { option: "openFinder" },
+  });
+}
+
 /** A predictor with the settings of another, and images of its own. */
 async function beside(
   like: Handle<ServedImages>,
@@ -492,6 +522,14 @@ class LoadedModel {
   }
 }
 
+class OpenedFinder {
+  readonly finder: SubjectFinder;
+
+  constructor(finder: SubjectFinder) {
+    this.finder = finder;
+  }
+}
+
 class ServedPredictor {
   readonly model: Sam2;
   readonly options: ImagePredictorOptions;
@@ -504,4 +542,4 @@ class ServedPredictor {
   }
 }
 
-const hostKeys: Keys<Sam2HostOptions> = { backend: true, open: true, openVideo: true };
+const hostKeys: Keys<Sam2HostOptions> = { backend: true, open: true, openVideo: true, openFinder: true };

@@ -12,6 +12,7 @@ import { ImagePredictor, type PredictOptions, type RefineOptions } from "../pred
 import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import { loadSam2, type Sam2 } from "../sam2.ts";
+import { AutomaticSubjectFinder } from "../subject/automatic-subject.ts";
 import { TestAbort } from "../testing/fixtures.ts";
 import { createWorkerPredictor, RemoteClient, type RemoteImagePredictor, type RemoteSam2 } from "./client.ts";
 import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
@@ -491,6 +492,45 @@ test("a predictor that is disposed of frees its images, and its model goes on", 
   expect((await second.predict({ points: [[3, 3]] })).masks).toHaveLength(3);
   await model.dispose();
   await expect(second.predict({ points: [[3, 3]] })).rejects.toMatchObject({ name: "StateError", code: "disposed" });
+});
+
+describe("subjects", () => {
+  test("are found by the model as they are here", async () => {
+    const finder = await model.subjectFinder();
+    const alone = new AutomaticSubjectFinder(near, { maxPixels: Number.POSITIVE_INFINITY });
+    expect(await finder.find(picture)).toEqual(await alone.find(picture));
+    const abort = new TestAbort();
+    const late = finder.find(picture, { signal: abort.signal });
+    abort.abort();
+    await expect(late).rejects.toBe(abort.signal.reason);
+    await finder.dispose();
+    await expect(finder.find(picture)).rejects.toMatchObject({ name: "RemoteError", code: "bad-message" });
+  });
+
+  test("are found by what the host opens, which goes with its client", async () => {
+    await expect(client.openSubjectFinder("a model")).rejects.toMatchObject({ code: "bad-option" });
+    const asked: unknown[] = [];
+    const dispose = vi.fn(async () => {});
+    const find = async ({ width, height }: RawImage) => ({
+      width,
+      height,
+      data: new Float32Array(width * height).fill(0.5),
+    });
+    await model.dispose();
+    await client.dispose();
+    await host.dispose();
+    start({
+      openFinder: async (source, { backend }) => {
+        asked.push(source, backend);
+        return { find, dispose };
+      },
+    });
+    const finder = await client.openSubjectFinder({ kept: "u2net" }, { backend: { wasm: 1 } });
+    expect(asked).toEqual([{ kept: "u2net" }, { wasm: 1 }]);
+    expect((await finder.find(picture)).data).toHaveLength(2000);
+    await client.dispose();
+    expect(dispose).toHaveBeenCalledOnce();
+  });
 });
 
 test("a client that is disposed of in the middle of everything leaves nothing", async () => {

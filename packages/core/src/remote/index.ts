@@ -7,10 +7,12 @@ export {
   type RemoteModelSource,
   type RemoteSam2,
   type RemoteSetImageOptions,
+  type RemoteSubjectFinder,
   type WorkerPredictorOptions,
 } from "./client.ts";
 export {
   type ClosableFrames,
+  type DisposableFinder,
   type OpenedModel,
   type OpenOptions,
   type RemoteHost,

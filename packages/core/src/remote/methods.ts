@@ -9,6 +9,7 @@ import type { ImagePredictorOptions, PredictOptions, RefineOptions } from "../pr
 import type { LoadProgress } from "../progress.ts";
 import type { Prompt } from "../prompt/prompt.ts";
 import type { LoadOptions, Sam2 } from "../sam2.ts";
+import type { FoundSubject } from "../subject/subject.ts";
 import type { HostTensor } from "../tensor/tensor.ts";
 import type { FrameResult } from "../video/frame-result.ts";
 import type { VideoOptions } from "../video/options.ts";
@@ -87,6 +88,11 @@ export interface ServedModel {
   readonly kind: "model";
 }
 
+/** A finder of subjects on the host. */
+export interface ServedFinder {
+  readonly kind: "finder";
+}
+
 /** A session on the host. */
 export interface ServedVideo {
   readonly kind: "video";
@@ -162,6 +168,13 @@ export interface Sam2Methods {
   >;
   imageEmbedding: Method<OneImage, HostTensor, never>;
   reset: Method<{ readonly images: Handle<ServedImages> }, Done, never>;
+  /** A finder by a loaded model alone, or what the host's `openFinder` makes of a source. */
+  openFinder: Method<
+    { readonly model: Handle<ServedModel> } | { readonly source: unknown; readonly backend?: unknown },
+    Handle<ServedFinder>,
+    never
+  >;
+  findSubject: Method<{ readonly finder: Handle<ServedFinder>; readonly image: RawImage }, FoundSubject, never>;
   /** A session, new or as it was saved. */
   startVideo: Method<StartParams, Started, never>;
   addPrompt: OnSession<{ readonly prompt: ObjectPrompt & OnFrame }, FrameResult>;
@@ -220,6 +233,8 @@ export const sam2Methods: Table<Sam2Methods> = {
   },
   imageEmbedding: { takes: fields({ images: handle(), index: data() }), answers: given() },
   reset: { takes: fields({ images: handle() }), answers: data() },
+  openFinder: { takes: data(isOptions), answers: handle() },
+  findSubject: { takes: fields({ finder: handle(), image }), answers: given() },
   startVideo: {
     takes: fields<StartParams>({
       model: handle(),

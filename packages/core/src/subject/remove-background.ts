@@ -5,10 +5,18 @@ import { type Cutout, type CutoutOptions, cutout } from "../mask/cutout.ts";
 import { type Mask, maskArea, maskIou } from "../mask/mask.ts";
 import { checkAwaited, checkKeys, checkOption, type Keys } from "../options.ts";
 import { ImagePredictor } from "../predict/image-predictor.ts";
+import type { ImageSegmenter } from "../predict/image-segmenter.ts";
 import type { Sam2 } from "../sam2.ts";
 import { AutomaticSubjectFinder } from "./automatic-subject.ts";
 import { cutFromFlatBackground } from "./flat-background.ts";
-import { checkSoftMask, type FoundSubject, hardMask, type SubjectDoubt, type SubjectFinder } from "./subject.ts";
+import {
+  checkSoftMask,
+  type FoundSubject,
+  hardMask,
+  type SoftMask,
+  type SubjectDoubt,
+  type SubjectFinder,
+} from "./subject.ts";
 import { subjectPrompt } from "./subject-prompt.ts";
 
 /** Options of a `BackgroundRemover`. */
@@ -89,8 +97,7 @@ export class BackgroundRemover {
     if (byColour !== undefined) return byColour;
     const found = await this.#find(image, signal);
     const { mask } = found;
-    const pixels =
-      found.soft === undefined ? cutout(image, mask, { feather }) : fade(cutout(image, everything(image)), found.soft);
+    const pixels = found.soft === undefined ? cutout(image, mask, { feather }) : fade(image, found.soft);
     const clean = decontaminate ? decontaminated(pixels) : pixels;
     return {
       cutout: cropped(clean, this.#options),
@@ -101,7 +108,7 @@ export class BackgroundRemover {
     };
   }
 
-  async #find(image: RawImage, signal: AbortSignalLike | undefined): Promise<Found> {
+  async #find(image: RawImage, signal: AbortSignalLike | undefined): Promise<OutlinedSubject> {
     const { sharpen = true, finder: given } = this.#options;
     const stop = signal && { signal };
     const finder = given ?? new AutomaticSubjectFinder(await this.#loaded(), { maxPixels: Number.POSITIVE_INFINITY });
@@ -109,17 +116,12 @@ export class BackgroundRemover {
     checkSoftMask("removeBackground", soft, image);
     signal?.throwIfAborted();
     const seen = hardMask(soft);
-    const unsure = [...(soft.unsure ?? []), ...ofSoftMask(soft, seen)];
-    if (!sharpen || maskArea(seen) === 0) return { mask: seen, soft, unsure };
+    if (!sharpen || maskArea(seen) === 0) return { mask: seen, soft, unsure: doubtsOf(soft, seen) };
     const model = await this.#loaded();
     await using predictor = new ImagePredictor(model, { maxPixels: Number.POSITIVE_INFINITY });
     await predictor.setImage(image, { ...stop });
-    const prompt = subjectPrompt(soft, model.config.imageSize) ?? {};
-    const { best: mask, bestIou } = await predictor.predict(prompt, { multimaskOutput: false, ...stop });
-    // What SAM 2 makes of it may be another thing, a part for instance.
-    if (maskIou(mask, seen) < SAME) return { mask: seen, soft, unsure: [...unsure, "sharpened-unlike"] };
-    if (bestIou < POOR_IOU) unsure.push("poor-mask");
-    return { mask, predictedIou: bestIou, unsure };
+    // Awaited before the predictor goes.
+    return await outlineSubject(predictor, soft, { imageSize: model.config.imageSize, ...stop });
   }
 
   #loaded(): Promise<Sam2> {
@@ -136,33 +138,72 @@ export function flatForeground(image: RawImage, options: BackgroundOptions): For
   return { cutout: cropped(cut.image, options), mask, method: "flat-background", ...doubts(unsure) };
 }
 
-interface Found {
+/** A subject's outline. */
+export interface OutlinedSubject {
   readonly mask: Mask;
-  /** Where it is alpha. */
-  readonly soft?: FoundSubject;
+  /** The finder's own, where it is to be taken as alpha: SAM 2's outline is of another thing. */
+  readonly soft?: SoftMask;
+  /** SAM 2's own estimate of the outline's IoU with the true one. */
   readonly predictedIou?: number;
   readonly unsure: readonly SubjectDoubt[];
+}
+
+/** Options of `outlineSubject`. */
+export interface OutlineOptions {
+  /** Of the predictor's model: `config.imageSize`. */
+  readonly imageSize: number;
+  readonly signal?: AbortSignalLike;
+}
+
+/**
+ * SAM 2's outline of what a finder found, by a predictor that has the picture; the finder's doubts and its own. Where the
+ * outline is of another thing, or nothing was found, what the finder said is kept. Rejects as the predictor.
+ */
+export async function outlineSubject(
+  predictor: Pick<ImageSegmenter, "predict">,
+  soft: FoundSubject,
+  { imageSize, signal }: OutlineOptions,
+): Promise<OutlinedSubject> {
+  const seen = hardMask(soft);
+  const unsure = doubtsOf(soft, seen);
+  const prompt = subjectPrompt(soft, imageSize);
+  if (prompt === undefined) return { mask: seen, soft, unsure };
+  const { best: mask, bestIou } = await predictor.predict(prompt, {
+    multimaskOutput: false,
+    ...(signal && { signal }),
+  });
+  // What SAM 2 makes of it may be another thing, a part for instance.
+  if (maskIou(mask, seen) < SAME) return { mask: seen, soft, unsure: [...unsure, "sharpened-unlike"] };
+  return { mask, predictedIou: bestIou, unsure: bestIou < POOR_IOU ? [...unsure, "poor-mask"] : unsure };
 }
 
 function doubts(unsure: readonly SubjectDoubt[]): Pick<Foreground, "sure" | "unsure"> {
   return { sure: unsure.length === 0, unsure: [...new Set(unsure)] };
 }
 
-/** What a soft mask shows by itself. */
-function ofSoftMask({ data }: FoundSubject, seen: Mask): readonly SubjectDoubt[] {
+/** The finder's doubts, and what the soft mask shows by itself. */
+function doubtsOf({ data, unsure = [] }: FoundSubject, seen: Mask): readonly SubjectDoubt[] {
   const area = maskArea(seen);
-  if (area === 0) return ["no-subject"];
+  if (area === 0) return [...unsure, "no-subject"];
   let undecided = 0;
   for (let i = 0; i < data.length; i++) if ((data[i] as number) > 0.2 && (data[i] as number) < 0.8) undecided++;
-  return undecided > 0.3 * area ? ["faint"] : [];
+  return undecided > 0.3 * area ? [...unsure, "faint"] : unsure;
 }
 
 function everything({ width, height }: RawImage): Mask {
   return { width, height, data: new Uint8Array(width * height).fill(1) };
 }
 
-/** With its alpha multiplied by a soft mask. */
-function fade(pixels: Cutout, { data: soft }: FoundSubject): Cutout {
+/** The image with a soft mask as alpha, its own alpha multiplied in; what is partly transparent has the colour of what is opaque beside it. */
+export function softCutout(image: RawImage, soft: SoftMask): Cutout {
+  checkImage("softCutout", image, { maxPixels: Number.POSITIVE_INFINITY });
+  checkSoftMask("softCutout", soft, image);
+  return decontaminated(fade(image, soft));
+}
+
+/** The image with its alpha multiplied by a soft mask. */
+function fade(image: RawImage, { data: soft }: SoftMask): Cutout {
+  const pixels = cutout(image, everything(image));
   const data = Uint8Array.from(pixels.data);
   for (let i = 0; i < soft.length; i++) {
     const alpha = Math.round((soft[i] as number) * (data[4 * i + 3] as number));

@@ -52,13 +52,27 @@ export function createSegment({
 
 /** The model for "auto": the best of the published models that this page has in Cache Storage. `undefined`: nano. Nothing is downloaded. */
 export async function autoModel(): Promise<PresetName | undefined> {
+  const [best] = await cachedModels();
+  return best;
+}
+
+/** The published models that this page has in Cache Storage, where `loadSam2` keeps them, the best first. */
+export async function cachedModels(): Promise<readonly PresetName[]> {
   // A page that is not secure has no Cache Storage, and so no model in it.
-  if (globalThis.caches === undefined || !(await caches.has("masklet").catch(() => false))) return undefined;
+  if (globalThis.caches === undefined || !(await caches.has("masklet").catch(() => false))) return [];
   const cache = await caches.open("masklet");
+  const found: PresetName[] = [];
   for (const name of presetsByQuality()) {
-    if ((await cache.match(presetFile(name).url, { ignoreVary: true })) !== undefined) return name;
+    if ((await cache.match(presetFile(name).url, { ignoreVary: true })) !== undefined) found.push(name);
   }
-  return undefined;
+  return found;
+}
+
+/** Removes a published model from the page's Cache Storage. Resolves to whether it was there. */
+export async function forgetModel(name: PresetName): Promise<boolean> {
+  if (globalThis.caches === undefined) return false;
+  const cache = await caches.open("masklet");
+  return cache.delete(presetFile(name).url, { ignoreVary: true });
 }
 
 async function fetched(url: URL): Promise<Uint8Array> {

@@ -5,6 +5,12 @@ import { type OpenOptions, type RemoteHost, type Sam2HostOptions, serveSam2 } fr
 import type { PortLike } from "../remote/port.ts";
 import { openSource } from "./source.ts";
 
+/** Options of `serveWorker`. */
+export interface ServeWorkerOptions extends Sam2HostOptions {
+  /** Where the client is, if not at the other side of the worker: a port that was handed over. */
+  readonly port?: PortLike;
+}
+
 /**
  * Serves SAM 2 to the page that made this worker. To be called while the worker's script runs for the first time, not
  * after an `await`: messages that come before are lost.
@@ -13,10 +19,9 @@ import { openSource } from "./source.ts";
  * string, which the worker fetches; a Blob, which is read in parts; bytes; unless `open` says otherwise. The page's end is
  * a `RemoteClient` or `createWorkerPredictor`.
  */
-export function serveWorker(options: Sam2HostOptions): RemoteHost {
+export function serveWorker({ port, ...options }: ServeWorkerOptions): RemoteHost {
   // A worker's own scope, which the types of a page do not have.
-  const scope = globalThis as unknown as PortLike;
-  return serveSam2(scope, { open: openWeb, ...options });
+  return serveSam2(port ?? (globalThis as unknown as PortLike), { open: openWeb, ...options });
 }
 
 async function openWeb(source: unknown, options: OpenOptions): Promise<ByteSource | Uint8Array> {

@@ -5,7 +5,8 @@ import { defaultSettings, type Opening, type Selection, type Settings, type Targ
 import { Batch, messageOf } from "./batch.ts";
 import { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, FinderFile } from "./engine.ts";
+import { modelsView, titleOf } from "./models.ts";
 import { encodePng } from "./pictures.ts";
 import { recipeFor, recipes, recipesOf, together } from "./results.ts";
 import { selfTest } from "./self-test.ts";
@@ -54,6 +55,7 @@ export class App {
     const opening = await this.#channel.call("open", {});
     this.#settings = opening.settings;
     this.#selection = opening.selection;
+    this.#engine.ready = this.#useChosen();
     const [target] = opening.selection.targets;
     if (opening.command === "remove-background" && target !== undefined) return this.#removeAtOnce(opening, target);
     await this.#channel.call("show", {});
@@ -64,14 +66,41 @@ export class App {
     return this.#open(target);
   }
 
+  /**
+   * Goes back to the models that were chosen another day, where they can be had at once: what the hosted engine keeps, if
+   * it answers in time, and what Figma does. Never rejects: without them there is the built-in model.
+   */
+  async #useChosen(): Promise<void> {
+    const { model, finder } = this.#settings;
+    const { finder: own } = await this.#channel.call("keptFinder", {}).catch(() => ({ finder: null }));
+    if (own !== null) await this.#engine.openFinder(own).catch(() => undefined);
+    await this.#engine.isSettled;
+    const { hosted } = this.#engine;
+    if (finder !== null && this.#engine.finderName === undefined) {
+      await this.#engine.useKeptFinder(finder.name, finder.kind).catch(() => undefined);
+    }
+    if (hosted === undefined) return;
+    const { models, kept: files } = hosted.state;
+    const isThere = [...models.filter(({ cached }) => cached), ...files].some(({ name }) => name === model);
+    if (!isThere) return;
+    if (!this.#engine.isBuiltIn) return; // chosen in the meantime
+    await this.#engine.use({ from: "hosted", name: model }).catch(() => undefined);
+    const work = this.#work;
+    if (work === undefined || !this.#editor.isConnected || this.#editor.session !== work.session) return;
+    this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
+    await this.#start(work);
+  }
+
   /** Without a window, unless there is a doubt. */
   async #removeAtOnce({ output }: Opening, target: Target): Promise<void> {
-    let said: readonly [string, "error"?] = [words.notFlat];
+    let said: readonly [string, "error"?] = [words.needsModel];
     try {
       const work = await Work.open({ channel: this.#channel, target, edge: this.#settings });
-      const doubts = work.removeFlatBackground();
       this.#work = work;
-      if (doubts?.length === 0) {
+      const flat = work.removeFlatBackground();
+      if (flat === undefined) await this.#channel.call("busy", { message: words.looking });
+      const doubts = flat ?? (await work.removeBackground(this.#engine));
+      if (doubts !== "needs-model" && doubts.length === 0) {
         const recipe = recipeFor(target, output ?? this.#settings.result);
         const inFile = recipe.kind === null ? recipeFor(target, "") : recipe;
         const { failed } = await this.#channel.call("apply", { jobs: [await work.job(this.#channel, inFile)] });
@@ -80,7 +109,7 @@ export class App {
           return;
         }
         said = [failed[0].message, "error"];
-      } else if (doubts !== undefined) said = [doubtWords(doubts)];
+      } else if (doubts !== "needs-model") said = [doubtWords(doubts)];
     } catch (error) {
       said = [messageOf(error), "error"];
     }
@@ -142,14 +171,42 @@ export class App {
     this.#layOut(
       h(
         "div",
-        { class: "empty" },
+        { class: "empty settings" },
         h("h2", {}, "Settings"),
         h("label", { class: "row" }, "Result", select),
         ...this.#edgeInputs(),
-        h("p", { class: "dim" }, "Everything runs on this machine. Nothing is sent anywhere."),
+        this.#models(),
+        this.#work === undefined
+          ? null
+          : h("button", { class: "primary", on: { click: () => void this.#back() } }, "Back to the image"),
       ),
     );
     this.#say("");
+  }
+
+  #models(): HTMLElement {
+    return modelsView({
+      engine: this.#engine,
+      onModel: (model) => this.#keepSettings({ model }),
+      onFinder: (finder) => void this.#keepFinder(finder),
+      say: (text, kind) => this.#say(text, kind),
+    });
+  }
+
+  /** In the hosted engine's storage, where it is already, else in Figma's, which has room for small ones. */
+  async #keepFinder(finder: FinderFile | null): Promise<void> {
+    if (this.#engine.hosted !== undefined) {
+      this.#keepSettings({ finder: finder && { name: finder.name, kind: finder.kind } });
+      return;
+    }
+    const { kept } = await this.#channel.call("keepFinder", { finder }).catch(() => ({ kept: false }));
+    if (finder !== null && !kept) this.#say(words.notKept);
+  }
+
+  async #back(): Promise<void> {
+    const work = this.#work;
+    if (work === undefined) return;
+    await this.#open(work.target, work);
   }
 
   async #selfTest(): Promise<void> {
@@ -166,6 +223,7 @@ export class App {
     this.#follows = false;
     const batch = new Batch({
       channel: this.#channel,
+      engine: this.#engine,
       ...this.#selection,
       edge: this.#settings,
       recipe: this.#settings.result,
@@ -194,14 +252,38 @@ export class App {
       this.#work = work;
       await this.#editor.open(work.image, { session: work.session });
       this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
-      this.#say(words.starting, "busy");
-      const predictor = await this.#engine.predictor();
-      if (signal.aborted) return;
-      if (this.#editor.engine !== predictor) this.#editor.engine = predictor;
-      this.#say(this.#engine.isBuiltIn ? `${words.ready} ${words.builtIn}` : words.ready);
+      await this.#start(work, signal);
     } catch (error) {
       if (!signal.aborted) this.#say(messageOf(error), "error");
     }
+  }
+
+  /** Gives the editor the model; not the built-in one for a photograph, unless a person wants it in spite of that. */
+  async #start(work: Work, signal?: AbortSignal, isAnyway = false): Promise<void> {
+    const isRough = this.#engine.isBuiltIn && !work.isDrawing;
+    if (isRough && !isAnyway) {
+      work.session.engine = undefined;
+      this.#editor.engine = undefined;
+      this.#offerModels(work);
+      return;
+    }
+    this.#say(words.starting, "busy");
+    const predictor = await this.#engine.predictor();
+    if (signal?.aborted === true || this.#work !== work) return;
+    if (this.#editor.engine !== predictor) this.#editor.engine = predictor;
+    this.#say(isRough ? words.rough : words.ready);
+  }
+
+  #offerModels(work: Work): void {
+    this.#say(words.needsModel);
+    const anyway = (): void =>
+      void this.#start(work, undefined, true).catch((error: unknown) => this.#say(messageOf(error), "error"));
+    this.#text.append(
+      " ",
+      h("button", { on: { click: () => this.#showSettings() } }, "Choose a model…"),
+      " ",
+      h("button", { class: "plain", on: { click: anyway } }, "Try the built-in one"),
+    );
   }
 
   /** The bar below the picture: which image, which result, and the button. */
@@ -221,10 +303,6 @@ export class App {
       ),
     );
     image.value = String(pictures.findIndex(({ node, hash }) => node === target.node && hash === target.hash));
-    const file = h("input", { type: "file", on: { change: () => void this.#useModel(file.files?.[0]) } });
-    file.accept = ".pt,.safetensors";
-    file.hidden = true;
-    const choose = { title: "A checkpoint of SAM 2 or 2.1, from a file", on: { click: () => file.click() } };
     const isMade = target.made !== null;
     const cautions = target.cautions.map((caution) => h("p", { class: "dim" }, cautionWords[caution]));
     return h(
@@ -235,9 +313,12 @@ export class App {
         "div",
         { class: "row" },
         pictures.length > 1 ? image : null,
-        h("button", { on: { click: () => this.#removeFlat() } }, "Remove background"),
-        h("button", { class: "plain", ...choose }, "Use another model…"),
-        file,
+        h("button", { on: { click: () => void this.#removeBackground() } }, "Remove background"),
+        h(
+          "button",
+          { class: "plain", title: "Models and settings", on: { click: () => this.#showSettings() } },
+          this.#modelName(),
+        ),
         h("span", { class: "text" }),
         isMade ? h("button", { on: { click: () => void this.#restore() } }, "Restore original") : null,
         result,
@@ -263,16 +344,24 @@ export class App {
 
   // What a person does.
 
-  #removeFlat(): void {
+  async #removeBackground(): Promise<void> {
     const work = this.#work;
     if (work === undefined) return;
+    this.#say(words.looking, "busy");
     try {
-      const doubts = work.removeFlatBackground();
-      if (doubts === undefined) this.#say(words.notFlat);
-      else this.#say(doubts.length === 0 ? words.ready : doubtWords(doubts));
+      const doubts = await work.removeBackground(this.#engine, this.#opening?.signal);
+      if (this.#work !== work) return;
+      if (doubts === "needs-model") this.#offerModels(work);
+      else this.#say(doubts.length === 0 ? words.removedHere : doubtWords(doubts));
     } catch (error) {
-      this.#say(messageOf(error), "error");
+      if (this.#work === work) this.#say(messageOf(error), "error");
     }
+  }
+
+  #modelName(): string {
+    const { choice } = this.#engine;
+    if (choice.from === "built-in") return "Model: built in…";
+    return `Model: ${choice.from === "hosted" ? titleOf(choice.name) : choice.name}…`;
   }
 
   async #apply(): Promise<void> {
@@ -283,7 +372,7 @@ export class App {
     const recipe = recipeFor(work.target, this.#settings.result);
     try {
       if (recipe.kind === null) {
-        download(`${work.target.name}.png`, await encodePng(together(work.cut())));
+        download(`${work.target.name}.png`, await encodePng(together(work.cut()), work.colours));
         this.#isDirty = false;
         return this.#say(words.saved);
       }
@@ -305,18 +394,6 @@ export class App {
       if (failed[0] !== undefined) return this.#say(failed[0].message, "error");
       this.#isDirty = false;
       this.#select(await this.#channel.call("selection", {}));
-    } catch (error) {
-      this.#say(messageOf(error), "error");
-    }
-  }
-
-  async #useModel(file: File | undefined): Promise<void> {
-    if (file === undefined) return;
-    this.#say(`Loading ${file.name}…`, "busy");
-    try {
-      await this.#engine.use(new Uint8Array(await file.arrayBuffer()));
-      const work = this.#work;
-      if (work !== undefined) await this.#open(work.target, work);
     } catch (error) {
       this.#say(messageOf(error), "error");
     }

@@ -1,16 +1,18 @@
 /** Many layers at once: each picture is looked at once, shown for review, and all are applied in one step. */
-import type { RawImage, SubjectDoubt } from "@masklet/core";
+import type { RawImage } from "@masklet/core";
 import { imageDataFrom } from "@masklet/core/web";
 import type { EdgeSettings } from "@masklet/editor";
 import type { Failure, Job, Refused, Target } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
+import type { Engine } from "./engine.ts";
 import { type Recipe, recipeFor, recipes, together } from "./results.ts";
-import { doubtWords, refusalWords } from "./words.ts";
-import { Work } from "./work.ts";
+import { doubtWords, refusalWords, words } from "./words.ts";
+import { type Removal, Work } from "./work.ts";
 
 export interface BatchOptions {
   readonly channel: Channel;
+  readonly engine: Engine;
   readonly targets: readonly Target[];
   readonly refused: readonly Refused[];
   readonly edge: EdgeSettings;
@@ -39,9 +41,9 @@ export class Batch {
   readonly #stop: HTMLButtonElement;
   #recipe: string;
   /** The picture looked at last: the layers that share it come one after the other. */
-  #last: { readonly work: Work; readonly doubts: readonly SubjectDoubt[] | undefined } | undefined;
-  /** Goes up when the work begins anew or ends. */
-  #run = 0;
+  #last: { readonly work: Work; readonly doubts: Removal } | undefined;
+  /** Ends the work under way, when it begins anew or is stopped. */
+  #run = new AbortController();
 
   constructor(options: BatchOptions) {
     this.#options = options;
@@ -81,21 +83,23 @@ export class Batch {
 
   /** Looks at every picture; what came of it is on its card. */
   async start(): Promise<void> {
-    const run = ++this.#run;
+    this.#run.abort();
+    this.#run = new AbortController();
+    const { signal } = this.#run;
     const { say } = this.#options;
     this.#stop.disabled = false;
     const hashes = [...new Set(this.#items.map(({ target }) => target.hash))];
     const grouped = hashes.flatMap((hash) => this.#items.filter(({ target }) => target.hash === hash));
     for (const [i, item] of grouped.entries()) {
-      if (run !== this.#run) return;
+      if (signal.aborted) return;
       say(`Image ${i + 1} of ${this.#items.length}…`, "busy");
-      await this.#look(item, run);
+      await this.#look(item, signal);
     }
-    if (run === this.#run) this.stop();
+    if (!signal.aborted) this.stop();
   }
 
   stop(): void {
-    this.#run++;
+    this.#run.abort();
     this.#stop.disabled = true;
     const ready = this.#items.filter(({ job }) => job !== undefined).length;
     this.#options.say(`${ready} of ${this.#items.length} are ready. Look at them, and apply.`);
@@ -152,8 +156,8 @@ export class Batch {
     return { target, card, box, note, picture, job: undefined };
   }
 
-  async #look(item: Item, run: number): Promise<void> {
-    const { channel, edge, onOpen } = this.#options;
+  async #look(item: Item, signal: AbortSignal): Promise<void> {
+    const { channel, engine, edge, onOpen } = this.#options;
     const { target, box, note, picture } = item;
     item.job = undefined;
     box.disabled = true;
@@ -164,26 +168,28 @@ export class Batch {
       const isSame = last?.work.target.hash === target.hash && last.work.target.made === null && target.made === null;
       const known = isSame ? last : undefined;
       const work = known?.work.in(target) ?? (await Work.open({ channel, target, edge }));
-      if (run !== this.#run) return;
+      if (signal.aborted) return;
       // What a person has made of it before stays.
-      const found = (): readonly SubjectDoubt[] | undefined => (work.isReady ? [] : work.removeFlatBackground());
-      const doubts = known === undefined ? found() : known.doubts;
+      const find = (): Promise<Removal> => (work.isReady ? Promise.resolve([]) : work.removeBackground(engine, signal));
+      const doubts = known === undefined ? await find() : known.doubts;
+      if (signal.aborted) return;
       this.#last = { work, doubts };
-      if (doubts === undefined || !work.isReady) {
-        note.replaceChildren("The background is not of one colour. ", byHand);
+      if (doubts === "needs-model" || !work.isReady) {
+        note.replaceChildren(doubts === "needs-model" ? words.needsModelShort : doubtWords(doubts), " ", byHand);
         await draw(picture, work.image);
         return;
       }
       await draw(picture, together(work.cut()));
       const recipe: Recipe = recipeFor(target, this.#recipe);
       const job = await work.job(channel, recipe.kind === null ? recipeFor(target, "") : recipe);
-      if (run !== this.#run) return;
+      if (signal.aborted) return;
       item.job = job;
       box.disabled = false;
       box.checked = doubts.length === 0;
       note.replaceChildren(...(doubts.length === 0 ? ["Ready"] : [`${doubtWords(doubts)} `, byHand]));
     } catch (error) {
-      const retry = h("button", { on: { click: () => void this.#look(item, this.#run) } }, "Retry");
+      if (signal.aborted) return;
+      const retry = h("button", { on: { click: () => void this.#look(item, new AbortController().signal) } }, "Retry");
       note.replaceChildren(`${messageOf(error)} `, retry);
     }
     this.#count();

@@ -1,20 +1,291 @@
-/** The model, in a worker made of what the page holds: nothing is fetched. */
-import { parseConfig } from "@masklet/core";
-import { createWorkerPredictor } from "@masklet/core/remote";
+/**
+ * The models: the built-in one in a worker made of what the page holds, others from files or by the hosted engine where
+ * it can be reached. Nothing is fetched unless a person chooses a model that has to be.
+ */
+import { MemoryEmbeddingCache, parseConfig, type RawImage, type SubjectFinder } from "@masklet/core";
+import {
+  RemoteClient,
+  type RemoteImagePredictor,
+  type RemoteSam2,
+  type RemoteSubjectFinder,
+} from "@masklet/core/remote";
+import { configOf } from "../engine/protocol.ts";
+import type { KeptFinder } from "../protocol.ts";
+import { HostedEngine } from "./hosted.ts";
 
-type Predictor = Awaited<ReturnType<typeof createWorkerPredictor>>;
-
-/** The model that answers clicks. */
-export interface Engine {
-  /** The one in use, started when it is first asked for; the built-in one if no other was chosen. */
-  readonly predictor: () => Promise<Predictor>;
-  /** Takes another model in place of the one before: an official checkpoint of SAM 2 or 2.1. */
-  readonly use: (checkpoint: Uint8Array) => Promise<void>;
-  /** Whether it is the built-in model, which knows drawings better than photographs. */
-  readonly isBuiltIn: boolean;
+/** What answers clicks; it keeps what it knows of the pictures seen last. */
+export interface Predictor {
+  readonly model: RemoteSam2;
+  readonly predict: RemoteImagePredictor["predict"];
+  setImage(image: RawImage): Promise<void>;
 }
 
-/** Text of the page, unpacked: the build puts gzip as base64 into inert scripts. Once, because it is several megabytes. */
+/** Where a model is from: the page itself, a file, or the hosted engine. */
+export type ModelChoice =
+  | { readonly from: "built-in" }
+  | { readonly from: "file"; readonly name: string; readonly bytes: Uint8Array; readonly config?: Uint8Array }
+  /** Published, or a file that is kept there. */
+  | { readonly from: "hosted"; readonly name: string };
+
+/** A model of saliency or matting: an ONNX file. */
+export type FinderFile = KeptFinder;
+
+/** How a subject is found in a picture, and who draws its outline. */
+export interface SubjectMethod {
+  readonly finder: SubjectFinder;
+  /** Whether the finder's soft mask is the result; else the predictor draws the outline. */
+  readonly isSoft: boolean;
+}
+
+/** The hashes of pictures: one that comes again, decoded anew, is not encoded again. */
+export const pictureKeys: WeakMap<RawImage, string> = new WeakMap();
+
+interface Loaded {
+  readonly model: RemoteSam2;
+  readonly predictor: Predictor;
+  close(): Promise<void>;
+}
+
+interface OpenedFinder {
+  readonly name: string;
+  readonly kind: string;
+  readonly finder: RemoteSubjectFinder;
+  close(): Promise<void>;
+}
+
+/** Models whose own edges are coarse: SAM 2 draws better ones. */
+const coarse: readonly string[] = ["u2net"];
+
+export interface EngineOptions {
+  /** Of the hosted engine's page, if the build names one. */
+  readonly hosted?: string;
+}
+
+export class Engine {
+  /** The hosted engine once it has answered; `undefined` until then, and where it does not in time. */
+  hosted: HostedEngine | undefined;
+  /** Resolves when the hosted engine has answered or will not. */
+  readonly isSettled: Promise<void>;
+  /** Called when a model is there or gone, hosted or not. */
+  onChange: () => void = () => undefined;
+  /** Resolves when the models that were chosen another day are in use, or will not be: subjects wait for it, clicks do not. */
+  ready: Promise<void> = Promise.resolve();
+  #choice: ModelChoice = { from: "built-in" };
+  #loaded: Promise<Loaded> | undefined;
+  #finder: OpenedFinder | undefined;
+
+  constructor({ hosted }: EngineOptions = {}) {
+    const connecting = hosted === undefined ? Promise.resolve(undefined) : HostedEngine.connect({ url: hosted });
+    this.isSettled = connecting.then((engine) => {
+      this.hosted = engine;
+      if (engine === undefined) return;
+      engine.onState = () => this.onChange();
+      this.onChange();
+    });
+  }
+
+  get choice(): ModelChoice {
+    return this.#choice;
+  }
+
+  /** Whether it is the built-in model, which knows drawings and not photographs. */
+  get isBuiltIn(): boolean {
+    return this.#choice.from === "built-in";
+  }
+
+  /** The name of the finder's file, if there is one. */
+  get finderName(): string | undefined {
+    return this.#finder?.name;
+  }
+
+  /** What answers clicks, started when it is first asked for. */
+  async predictor(): Promise<Predictor> {
+    return (await this.#current()).predictor;
+  }
+
+  /** How to find the subject of a picture that this engine can judge; `undefined` where it would only guess. */
+  async subjectMethod(isDrawing: boolean): Promise<SubjectMethod | undefined> {
+    await this.ready;
+    const knows = !this.isBuiltIn || isDrawing;
+    if (this.#finder !== undefined) {
+      const { finder, kind } = this.#finder;
+      return { finder, isSoft: !knows || !coarse.includes(kind) };
+    }
+    if (!knows) return undefined;
+    return { finder: await (await this.#current()).model.subjectFinder(), isSoft: false };
+  }
+
+  /**
+   * Takes another model in place of the one before, which stays where the other does not load. A file is kept by the hosted
+   * engine where there is one, which computes faster.
+   */
+  async use(
+    choice: ModelChoice,
+    onProgress: (fraction: number, stage: string) => void = () => undefined,
+  ): Promise<void> {
+    const { hosted } = this;
+    if (choice.from === "file" && hosted !== undefined) {
+      await hosted.keep(choice.name, choice.bytes);
+      if (choice.config !== undefined) await hosted.keep(configOf(choice.name), choice.config);
+      try {
+        await this.use({ from: "hosted", name: choice.name }, onProgress);
+      } catch (error) {
+        await this.forget(choice.name);
+        throw error;
+      }
+      return;
+    }
+    const next = await this.#load(choice, onProgress);
+    const before = this.#loaded;
+    this.#loaded = Promise.resolve(next);
+    this.#choice = choice;
+    this.onChange();
+    await (await before?.catch(() => undefined))?.close();
+  }
+
+  /** Deletes a model from the hosted engine's storage. */
+  async forget(name: string): Promise<void> {
+    await this.hosted?.forget(name);
+    await this.hosted?.forget(configOf(name));
+  }
+
+  /**
+   * Opens a model of saliency from its file, and keeps the file in the hosted engine's storage where there is one. Rejects
+   * with the model's error: "model-ambiguous" where the file does not say what it is.
+   */
+  async useFinder(finder: FinderFile): Promise<void> {
+    const { hosted } = this;
+    if (hosted === undefined) return this.openFinder(finder);
+    await hosted.keep(finder.name, finder.bytes);
+    try {
+      await this.#openFinder(finder.name, finder.kind, undefined);
+    } catch (error) {
+      await hosted.forget(finder.name);
+      throw error;
+    }
+  }
+
+  /** As `useFinder`, and keeps nothing. */
+  openFinder({ name, kind, bytes }: FinderFile): Promise<void> {
+    return this.#openFinder(name, kind, bytes);
+  }
+
+  /** Opens what `useFinder` has kept in the hosted engine's storage; false where it is gone. */
+  async useKeptFinder(name: string, kind: string | null): Promise<boolean> {
+    if (this.hosted?.state.kept.some((file) => file.name === name) !== true) return false;
+    await this.#openFinder(name, kind, undefined);
+    return true;
+  }
+
+  /** Lets go of the finder, and of its file in the hosted engine's storage. */
+  async forgetFinder(): Promise<void> {
+    const finder = this.#finder;
+    this.#finder = undefined;
+    this.onChange();
+    await finder?.close();
+    if (finder !== undefined) await this.hosted?.forget(finder.name);
+  }
+
+  /** `bytes` undefined: the hosted engine has the file. */
+  async #openFinder(name: string, kind: string | null, bytes: Uint8Array | undefined): Promise<void> {
+    const named = kind === null ? {} : { kind };
+    let opened: OpenedFinder;
+    if (bytes === undefined && this.hosted !== undefined) {
+      const finder = await this.hosted.client.openSubjectFinder({ kept: name, ...named });
+      opened = { name, kind: kind ?? "", finder, close: () => finder.dispose() };
+    } else {
+      const { client, backend, close } = await startWorker();
+      try {
+        const finder = await client.openSubjectFinder({ file: bytes, ...named }, { backend });
+        opened = { name, kind: kind ?? "", finder, close };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    }
+    const before = this.#finder;
+    this.#finder = opened;
+    this.onChange();
+    await before?.close();
+  }
+
+  #current(): Promise<Loaded> {
+    this.#loaded ??= this.#load(this.#choice).catch((error: unknown) => {
+      this.#loaded = undefined; // the next call tries again
+      throw error;
+    });
+    return this.#loaded;
+  }
+
+  async #load(
+    choice: ModelChoice,
+    onProgress: (fraction: number, stage: string) => void = () => undefined,
+  ): Promise<Loaded> {
+    const heard = {
+      onProgress: ({ fraction, stage }: { fraction: number; stage: string }) => onProgress(fraction, stage),
+    };
+    if (choice.from === "hosted") {
+      const { hosted } = this;
+      if (hosted === undefined) throw new Error("The hosted engine does not answer. Are you offline?");
+      const isKept = hosted.state.kept.some(({ name }) => name === choice.name);
+      const model = await hosted.client.load(isKept ? { kept: choice.name } : choice.name, heard);
+      return loaded(model, () => model.dispose());
+    }
+    const { client, backend, close } = await startWorker();
+    try {
+      const checkpoint = choice.from === "file" ? Uint8Array.from(choice.bytes) : await unpack("checkpoint");
+      const config = choice.from === "file" ? choice.config : await unpack("config");
+      const transfer = [checkpoint.buffer];
+      const model = await client.load(checkpoint, {
+        ...(config !== undefined && { config: parseConfig(JSON.parse(new TextDecoder().decode(config))) }),
+        backend,
+        transfer,
+        ...heard,
+      });
+      return await loaded(model, close);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+}
+
+async function loaded(model: RemoteSam2, close: () => Promise<void>): Promise<Loaded> {
+  const images = await model.imagePredictor();
+  const cache = new MemoryEmbeddingCache();
+  const predictor: Predictor = {
+    model,
+    predict: (prompt, options) => images.predict(prompt, options),
+    setImage: (image) => {
+      const key = pictureKeys.get(image);
+      return images.setImage(image, key === undefined ? {} : { cache, key });
+    },
+  };
+  return { model, predictor, close };
+}
+
+interface Started {
+  readonly client: RemoteClient;
+  /** What the worker needs to be asked with: it fetches nothing. */
+  readonly backend: { readonly wasm: Uint8Array };
+  close(): Promise<void>;
+}
+
+/** A worker of its own for each model, so that one that does not load leaves the others, and memory goes with it. */
+async function startWorker(): Promise<Started> {
+  const url = URL.createObjectURL(new Blob([await unpack("worker")], { type: "text/javascript" }));
+  // A classic worker: pages of null origin start no other from a blob.
+  const worker = new Worker(url);
+  const client = new RemoteClient(worker);
+  const close = async (): Promise<void> => {
+    void client.dispose().catch(() => undefined);
+    worker.terminate();
+    URL.revokeObjectURL(url);
+  };
+  return { client, backend: { wasm: await unpack("wasm") }, close };
+}
+
+/** Text of the page, unpacked: the build puts gzip as base64 into inert scripts. */
 async function unpack(id: string): Promise<Uint8Array<ArrayBuffer>> {
   const packed = document.getElementById(id)?.textContent ?? "";
   const letters = atob(packed);
@@ -22,61 +293,4 @@ async function unpack(id: string): Promise<Uint8Array<ArrayBuffer>> {
   for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-const text = async (id: string): Promise<string> => new TextDecoder().decode(await unpack(id));
-
-export function createEngine(): Engine {
-  let worker: Promise<Worker> | undefined;
-  let predictor: Promise<Predictor> | undefined;
-  let isBuiltIn = true;
-  // A classic worker: pages of null origin start no other from a blob.
-  const start = async (): Promise<Worker> => {
-    const url = URL.createObjectURL(new Blob([await unpack("worker")], { type: "text/javascript" }));
-    return new Worker(url);
-  };
-  const load = async (checkpoint: Uint8Array<ArrayBuffer>, config?: string): Promise<Predictor> => {
-    worker ??= start();
-    const wasm = await unpack("wasm");
-    return createWorkerPredictor(await worker, checkpoint, {
-      ...(config !== undefined && { config: parseConfig(JSON.parse(config)) }),
-      backend: { wasm },
-      transfer: [checkpoint.buffer, wasm.buffer],
-    });
-  };
-  const builtIn = async (): Promise<Predictor> => load(await unpack("checkpoint"), await text("config"));
-  return {
-    get isBuiltIn() {
-      return isBuiltIn;
-    },
-    predictor: () => {
-      predictor ??= builtIn().catch((error: unknown) => {
-        predictor = undefined; // the next call tries again
-        throw error;
-      });
-      return predictor;
-    },
-    use: async (checkpoint) => {
-      const before = await predictor?.catch(() => undefined);
-      const next = await loadBeside(checkpoint);
-      await before?.dispose();
-      predictor = Promise.resolve(next);
-      isBuiltIn = false;
-    },
-  };
-
-  /** A model in a worker of its own, so that one that does not load leaves the one there is. */
-  async function loadBeside(checkpoint: Uint8Array): Promise<Predictor> {
-    const old = worker;
-    worker = start();
-    try {
-      const next = await load(Uint8Array.from(checkpoint));
-      (await old)?.terminate();
-      return next;
-    } catch (error) {
-      (await worker).terminate();
-      worker = old;
-      throw error;
-    }
-  }
 }

@@ -1,7 +1,7 @@
 /** What designers put into Figma, decoded as Figma draws it. */
 import { encodeChunks } from "@masklet/core";
 import { expect, test } from "vitest";
-import { decodePicture, encodePng } from "./pictures.ts";
+import { decodePicture, encodeAlpha, encodePng } from "./pictures.ts";
 
 async function drawn(type: string, { width = 40, height = 20 } = {}): Promise<Uint8Array> {
   const canvas = new OffscreenCanvas(width, height);
@@ -20,6 +20,14 @@ async function turned(): Promise<Uint8Array> {
   const exif = [0x45, 0x78, 0x69, 0x66, 0, 0, ...tiff];
   return Uint8Array.from([0xff, 0xd8, 0xff, 0xe1, 0, exif.length + 2, ...exif, ...jpeg.subarray(2)]);
 }
+
+/** A JPEG in CMYK, 16 x 8: red on the left, green on the right. */
+const cmyk =
+  "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwLCgsLDQ4SEA0OEQ4LCxAWEBETFBUV" +
+  "FQwPFxgWFBgSFBUU/8AAFAgACAAQBEMRAE0RAFkRAEsRAP/EABYAAQEBAAAAAAAAAAAAAAAAAAkACv/EABQQAQAAAAAAAAAAAAAA" +
+  "AAAAAAD/2gAOBEMATQBZAEsAAD8AVMVQqipsq7VQk//Z";
+
+const bytesOf = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 const isBlue = (data: ArrayLike<number>, pixel: number, channels: number): boolean =>
   (data[pixel * channels] ?? 255) < 60 && (data[pixel * channels + 2] ?? 0) > 190;
@@ -88,4 +96,38 @@ test("what is no picture, or of another size than Figma says, is said", async ()
   await expect(decodePicture(bytes, { width: 7, height: 7 })).rejects.toMatchObject({
     message: expect.stringContaining("7 x 7"),
   });
+});
+
+test("a JPEG in CMYK is read in its colours", async () => {
+  const { width, channels, data } = await decodePicture(bytesOf(cmyk), { width: 16, height: 8 });
+  const pixel = (x: number): number[] => [...data.slice((3 * width + x) * channels, (3 * width + x) * channels + 3)];
+  const [left = [], right = []] = [pixel(2), pixel(13)];
+  expect((left[0] ?? 0) - Math.max(left[1] ?? 255, left[2] ?? 255)).toBeGreaterThan(100);
+  expect((right[1] ?? 0) - Math.max(right[0] ?? 255, right[2] ?? 255)).toBeGreaterThan(60);
+});
+
+test("a picture in Display P3 keeps its colours where the file is in P3, and has sRGB's elsewhere", async () => {
+  const p3 = await encodePng({ width: 1, height: 1, channels: 3, data: Uint8Array.from([200, 100, 50]) }, "display-p3");
+  const wide = await decodePicture(p3, { width: 1, height: 1, colours: "display-p3" });
+  expect([...wide.data.slice(0, 3)].map((value, i) => Math.abs(value - ([200, 100, 50][i] ?? 0)) <= 1)).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  const narrow = await decodePicture(p3, { width: 1, height: 1 });
+  // The same colour in sRGB: more red, less green and blue.
+  const [red = 0, green = 0, blue = 0] = narrow.data;
+  expect([red > 205, green < 99, blue < 45]).toEqual([true, true, true]);
+});
+
+test("what a camera marked as turned is turned in P3 too", async () => {
+  const upright = await decodePicture(await turned(), { width: 20, height: 40, colours: "display-p3" });
+  expect(isBlue(upright.data, 3 * 20 + 16, upright.channels)).toBe(true);
+});
+
+test("a picture of Figma's largest size becomes a PNG again that Figma takes", { timeout: 60_000 }, async () => {
+  const data = new Uint8Array(4 * 4096 * 4096).fill(7);
+  const png = await encodeAlpha({ width: 4096, height: 4096, channels: 4, data });
+  const { width, height, data: read } = await decodePicture(png, { width: 4096, height: 4096 });
+  expect([width, height, read[3]]).toEqual([4096, 4096, 7]);
 });

@@ -7,18 +7,25 @@ import { PluginError } from "../protocol.ts";
 /** Figma's limit for each side of an image. */
 const longest = 4096;
 
+/** What a file of Figma counts colours in. */
+export type Colours = "srgb" | "display-p3";
+
 /**
- * The pixels of stored bytes, at the size and orientation in which Figma draws them: `size` is what Figma says. Of an
- * animation the first frame. Rejects with a `PluginError` for what this browser does not decode.
+ * The pixels of stored bytes, at the size and orientation in which Figma draws them: `width` and `height` are what Figma
+ * says; in sRGB unless `colours` says otherwise. Of an animation the first frame. Rejects with a `PluginError` for what
+ * this browser does not decode.
  */
-export async function decodePicture(bytes: Uint8Array, size: Size): Promise<RawImage> {
-  const blob = new Blob([bytes.slice()]);
+export async function decodePicture(
+  bytes: Uint8Array,
+  { colours = "srgb", ...size }: Size & { readonly colours?: Colours },
+): Promise<RawImage> {
   const is = ({ width, height }: Size): boolean => width === size.width && height === size.height;
+  const read = colours === "srgb" ? readPixels : readWidePixels;
   try {
-    const turned = await imageFrom(blob, { maxPixels: Number.POSITIVE_INFINITY });
+    const turned = await read(new Blob([bytes.slice()]));
     if (is(turned)) return turned;
     // Where Figma did not turn what a camera marked as turned. Browsers have no way to ask for that any more.
-    const stored = await imageFrom(new Blob([withoutExif(bytes)]), { maxPixels: Number.POSITIVE_INFINITY });
+    const stored = await read(new Blob([withoutExif(bytes)]));
     if (is(stored)) return stored;
   } catch (error) {
     throw new PluginError("image-missing", "This image cannot be read here. Flatten the layer and try again.", error);
@@ -27,6 +34,39 @@ export async function decodePicture(bytes: Uint8Array, size: Size): Promise<RawI
     "image-missing",
     `Figma says that the image is ${size.width} x ${size.height}, its file says another size.`,
   );
+}
+
+const readPixels = (blob: Blob): Promise<RawImage> => imageFrom(blob, { maxPixels: Number.POSITIVE_INFINITY });
+
+/** As `readPixels`, in Display P3, which core does not count in. */
+async function readWidePixels(blob: Blob): Promise<RawImage> {
+  const picture = await createImageBitmap(blob);
+  const { width, height } = picture;
+  const colours = { colorSpace: "display-p3" } as const;
+  const context = new OffscreenCanvas(width, height).getContext("2d", colours);
+  if (context === null) throw new RangeError(`there is no canvas of ${width} x ${height}`);
+  context.drawImage(picture, 0, 0);
+  picture.close();
+  const { data } = context.getImageData(0, 0, width, height, colours);
+  return { width, height, channels: 4, data };
+}
+
+/**
+ * Whether a picture is drawn and no photograph: in drawings neighbours are often of one colour, in photographs the sensor's
+ * noise makes them differ (0.57 of the neighbours are equal in the drawn scene of the examples, 0.12 to 0.21 in photographs).
+ */
+export function isDrawing({ width, height, channels, data }: RawImage): boolean {
+  let [same, all] = [0, 0];
+  for (let y = 0; y < height; y++) {
+    for (let x = 1; x < width; x++) {
+      const at = (y * width + x) * channels;
+      if (channels === 4 && data[at + 3] === 0) continue;
+      all++;
+      const before = at - channels;
+      if (data[at] === data[before] && data[at + 1] === data[before + 1] && data[at + 2] === data[before + 2]) same++;
+    }
+  }
+  return same > 0.4 * all;
 }
 
 /** A JPEG without what a camera noted; every other file as it is. */
@@ -52,9 +92,9 @@ function withoutExif(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** A picture as a PNG with straight alpha: a canvas would lose the colours of what is nearly transparent. */
-export function encodePng(image: RawImage): Promise<Uint8Array> {
+export function encodePng(image: RawImage, colours: Colours = "srgb"): Promise<Uint8Array> {
   const { width, height, channels, data } = fitted(image);
-  return png(channels === 4 ? 6 : 2, { width, height }, channels, data);
+  return png(channels === 4 ? 6 : 2, { width, height }, channels, data, colours);
 }
 
 /** The alpha of a picture alone: black, with it. Half of the samples, and nothing of the picture in it. */
@@ -70,6 +110,7 @@ async function png(
   { width, height }: Size,
   channels: number,
   data: Uint8Array | Uint8ClampedArray,
+  colours: Colours = "srgb",
 ): Promise<Uint8Array> {
   const stride = width * channels;
   const rows = new Uint8Array(height * (stride + 1));
@@ -89,6 +130,8 @@ async function png(
   const packed = new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"));
   return encodeChunks([
     ["IHDR", new Uint8Array(header.buffer)],
+    // Coding-independent code points: P3's primaries, sRGB's curve, RGB, full range.
+    ...(colours === "srgb" ? [] : [["cICP", Uint8Array.of(12, 13, 0, 1)] as const]),
     ["IDAT", new Uint8Array(await new Response(packed).arrayBuffer())],
     ["IEND", new Uint8Array()],
   ]);

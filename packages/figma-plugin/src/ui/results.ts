@@ -1,8 +1,8 @@
 /** From objects of a picture to what the main thread makes of them. */
-import { cutout, decontaminate, type FlatCutout, type Mask, maskBox, type RawImage } from "@masklet/core";
+import { cutout, decontaminate, type Mask, maskBox, type RawImage } from "@masklet/core";
 import type { EdgeSettings, EditorSession } from "@masklet/editor";
 import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
-import { encodeAlpha, encodePng } from "./pictures.ts";
+import { type Colours, encodeAlpha, encodePng } from "./pictures.ts";
 import { traceMask } from "./trace.ts";
 
 /** A result that a person can choose. */
@@ -49,27 +49,29 @@ export interface CutObject {
   readonly image: RawImage;
 }
 
-/** What a flat background left, and the mask it became in the session. */
-export interface FlatObject {
+/** An object whose alpha is known better than its mask says, and the mask it became in the session. */
+export interface ExactCut {
   readonly mask: string;
-  readonly cut: FlatCutout;
+  readonly image: RawImage;
+  /** Told by a flat background's colour, which can be done again, or by a model's soft mask. */
+  readonly method: "flat" | "soft";
 }
 
 /**
- * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one from a flat
- * background as it was unmixed, as long as nobody has changed it.
+ * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one that is
+ * known exactly as it was found, as long as nobody has changed it.
  */
 export function cutObjects(
   session: EditorSession,
   image: RawImage,
   edge: EdgeSettings,
-  flat: FlatObject | undefined,
+  exact: ExactCut | undefined,
 ): readonly CutObject[] {
   return session.document.objects.map((object, i) => {
     const { id, mask, edge: own } = object;
     const name = object.name ?? `Object ${i + 1}`;
     const isHard = own.feather === 0 && own.decontaminate === 0;
-    if (flat !== undefined && flat.mask === mask && isHard) return { name, image: flat.cut.image };
+    if (exact !== undefined && exact.mask === mask && isHard) return { name, image: exact.image };
     const { feather, decontaminate: inwards } = isHard ? edge : own;
     const shape = session.mask(id);
     const clean = inwards > 0 ? decontaminate(image, shape, { inwards: Math.round(inwards), feather }) : image;
@@ -140,6 +142,8 @@ export interface OutputOptions {
   readonly edit: string;
   /** Width of a sticker's outline, in units of the layer. */
   readonly weight: number;
+  /** What the picture's colours are counted in; the stored images say so. Default sRGB. */
+  readonly colours?: Colours;
   readonly store: (png: Uint8Array) => Promise<StoredImage>;
 }
 
@@ -147,7 +151,7 @@ const white = { r: 1, g: 1, b: 1 };
 
 /** Stores what a result needs, and says what to make of it. Rejects as `store`. */
 export async function makeOutput(options: OutputOptions): Promise<Output> {
-  const { recipe, image, name, edit, weight, store } = options;
+  const { recipe, image, name, edit, weight, colours, store } = options;
   const kind = recipe.kind ?? "copy";
   const whole = together(options.objects);
   const shown = recipe.inverted ? without(image, whole) : whole;
@@ -156,14 +160,14 @@ export async function makeOutput(options: OutputOptions): Promise<Output> {
     const curves = traces ? traceMask(maskOfAlpha(cut)) : null;
     if (kind === "trimmed") {
       const region = alphaBox(cut);
-      return { name: called, image: await store(await encodePng(cropTo(cut, region))), region, curves };
+      return { name: called, image: await store(await encodePng(cropTo(cut, region), colours)), region, curves };
     }
     if (kind === "mask-group") {
       return { name: called, image: recipe.vector ? null : await store(await encodeAlpha(cut)), region: null, curves };
     }
     // A shape shows the picture itself: its curves are the edge.
     const pixels = kind === "shape" ? image : cut;
-    return { name: called, image: await store(await encodePng(pixels)), region: null, curves };
+    return { name: called, image: await store(await encodePng(pixels, colours)), region: null, curves };
   };
   const several = kind === "objects";
   const cuts = several ? options.objects : [{ name, image: shown }];

@@ -34,12 +34,16 @@ export const words = {
   starting: "Starting the model…",
   ready: "Click what you want to keep. Alt-click what does not belong to it, or drag a box.",
   making: "Making the result…",
-  notFlat: "The background is not of one colour. Click what you want to keep.",
-  builtIn:
-    "The built-in model is made for drawings. On photographs its masks are rough: look closely, or use another model.",
+  needsModel:
+    "The background is not of one colour, and the built-in model knows drawings, not photographs. Choose a model for it, or draw by hand.",
+  needsModelShort: "A photograph: its subject needs a model (Settings).",
+  rough: "The built-in model is made for drawings: on photographs its masks are rough. Look closely.",
+  looking: "Looking for the subject…",
+  removedHere: "This is the subject that was found. Click to correct it.",
   applied: "Done. Undo in Figma takes it back, and so does Restore.",
   removed: "Background removed. Undo takes it back.",
   saved: "Saved.",
+  notKept: "Figma's storage has no room for this file: it has to be chosen again in the next session.",
   switched: "Another layer is selected. Your work here is kept until you switch.",
 } as const;
 

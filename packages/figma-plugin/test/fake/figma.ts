@@ -26,6 +26,8 @@ export interface FakeOptions {
   readonly readOnly?: boolean;
   /** -1: paints are turned counter-clockwise, which nobody outside of Figma knows. */
   readonly turns?: 1 | -1;
+  /** What the file counts colours in; "SRGB" unless set. */
+  readonly profile?: PluginAPI["root"]["documentColorProfile"];
   /** Hashes whose bytes Figma cannot load. */
   readonly offline?: readonly string[];
 }
@@ -214,6 +216,7 @@ export class FakeFigma {
       mixed: mixed as PluginAPI["mixed"],
       skipInvisibleInstanceChildren: false,
       currentPage,
+      root: { documentColorProfile: this.options.profile ?? "SRGB" } as PluginAPI["root"],
       on: on as unknown as PluginAPI["on"],
       parameters: { on: on as never, once: on as never, off: () => undefined },
       viewport: { scrollAndZoomIntoView: () => undefined } as unknown as PluginAPI["viewport"],
@@ -297,7 +300,7 @@ export class FakeFigma {
         getAsync: (key) => this.later(() => this.storage.get(key)),
         setAsync: (key, value) =>
           this.later(() => {
-            const size = JSON.stringify(value).length;
+            const size = sizeOf(value);
             if (size > 5_000_000) throw new Error("in setAsync: The quota of 5 MB is exceeded");
             this.storage.set(key, throughChannel(value));
           }),
@@ -307,4 +310,11 @@ export class FakeFigma {
     };
     return api;
   }
+}
+
+/** What a value takes of the storage: bytes as they are, all else as JSON. */
+function sizeOf(value: unknown): number {
+  if (value instanceof Uint8Array) return value.length;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null).length;
+  return Object.entries(value).reduce((sum, [key, one]) => sum + key.length + 4 + sizeOf(one), 2);
 }
