@@ -1,4 +1,4 @@
-export { checkLabels } from "./check.ts";
+export { checkLabels, checkNames, checkObjects, checkPicture, unusedCategories } from "./check.ts";
 export { CocoFile, type CocoFileOptions, type CocoObject } from "./coco-file.ts";
 export {
   type CvatEditOptions,
@@ -31,7 +31,7 @@ export type { CvatOptions } from "./formats/cvat.ts";
 export type { Written } from "./formats/format.ts";
 export type { LabelStudioOptions } from "./formats/label-studio.ts";
 export type { LabelMeOptions } from "./formats/labelme.ts";
-export { type YoloOptions, yoloClassNames } from "./formats/yolo.ts";
+export { type YoloOptions, yoloClassNames, yoloLabelPath, yoloSplits } from "./formats/yolo.ts";
 export { boxRing, fillBox, fillRegions } from "./geometry/fill.ts";
 export { hasMask, shapeBox, shapeMask } from "./geometry/object.ts";
 export { rleIntersection, rleIou, rleMinus, rleUnion } from "./geometry/rle.ts";
@@ -75,5 +75,6 @@ export type {
   Shape,
   Video,
 } from "./model.ts";
+export { PictureNames } from "./picture-names.ts";
 export { editLabelMap, type LabelMapEdits } from "./png/edit.ts";
-export { type AreaCounts, type CategoryStats, type LabelStats, labelStats } from "./stats.ts";
+export { type AreaCounts, type CategoryStats, type LabelStats, labelStats, StatsCounter } from "./stats.ts";
