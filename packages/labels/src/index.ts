@@ -24,7 +24,7 @@ export {
 } from "./eval/evaluate.ts";
 export { boundaryIou, type MaskScores } from "./eval/pairs.ts";
 export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
-export { type Finding, filesOf, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
+export { type Finding, filesOf, isPicture, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";
 export type { PanopticOptions } from "./formats/coco-panoptic.ts";
 export type { CvatOptions } from "./formats/cvat.ts";
