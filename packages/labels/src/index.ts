@@ -22,7 +22,7 @@ export {
   type PairScores,
   type PanopticQuality,
 } from "./eval/evaluate.ts";
-export { boundaryIou, type MaskScores } from "./eval/pairs.ts";
+export { boundaryIou, type Candidate, type MaskScores, pairUp } from "./eval/pairs.ts";
 export { exifOrientation, labelPixels, type Orientation, turnedBack, turnObject, turnSize } from "./exif.ts";
 export { type Finding, filesOf, isPicture, type LabelFile, type LabelFiles, type ReadOptions } from "./files.ts";
 export type { CocoOptions } from "./formats/coco.ts";
