@@ -134,7 +134,7 @@ export type { FeatureLevels } from "./model/image-encoder.ts";
 export type { PerceiverMemoryConfig } from "./model/perceiver-memory.ts";
 export type { PooledMemoryConfig } from "./model/pooled-memory.ts";
 export { type Precision, precisions } from "./model/precision.ts";
-export { presetsByQuality } from "./model/preset-rank.ts";
+export { presetParameters, presetsByQuality } from "./model/preset-rank.ts";
 export { type PublishedModel, presetNamed, published } from "./model/published.ts";
 export type { RepVitConfig } from "./model/repvit.ts";
 export type { MemorySizes } from "./model/video-memory.ts";

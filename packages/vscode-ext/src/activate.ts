@@ -1,9 +1,22 @@
 /** What the extension does once VS Code wants it: the same on a desktop, on a server and in a browser. */
 import type { ExtensionContext } from "vscode";
+import type { EngineReply } from "./engine/protocol.ts";
+import type { EngineProcess } from "./engine-client.ts";
+import { registerImages } from "./image/register.ts";
+import type { WriteFile } from "./storage.ts";
 
 /** What differs between the places in which the extension runs. */
 export interface Place {
   readonly kind: "node" | "web";
+  readonly write: WriteFile;
+  /** Starts the engine's process, where there are processes. */
+  readonly spawn?: (
+    reply: (reply: EngineReply) => void,
+    lost: (why: string) => void,
+    log: (line: string) => void,
+  ) => EngineProcess;
 }
 
-export function activate(_context: ExtensionContext, _place: Place): void {}
+export function activate(context: ExtensionContext, place: Place): void {
+  registerImages(context, place);
+}

@@ -1,7 +1,75 @@
-/** Where VS Code's host is Node: desktops and servers. */
-import type { ExtensionContext } from "vscode";
+/** Where VS Code's host is Node: desktops and servers. The engine is a process, and files are written whole or not at all. */
+import { fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { ExtensionContext, Uri } from "vscode";
 import { activate as start } from "./activate.ts";
+import type { EngineReply } from "./engine/protocol.ts";
+import type { EngineProcess } from "./engine-client.ts";
+import { writeThrough } from "./storage.ts";
+
+/** Writes beside the file and renames, so that no reader sees half of it; the file keeps its mode, and a link stays one. */
+export async function writeWhole(uri: Uri, bytes: Uint8Array): Promise<void> {
+  if (uri.scheme !== "file") return writeThrough(uri, bytes);
+  const there = await realpath(uri.fsPath).catch(() => undefined);
+  if (there === undefined) return writeThrough(uri, bytes); // which makes folders too
+  const { mode } = await stat(there);
+  const temporary = `${there}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    const file = await open(temporary, "wx", mode);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await chmod(temporary, mode);
+    await rename(temporary, there);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Starts the engine's script in a process of its own. */
+export function spawnEngine(
+  script: string,
+  reply: (reply: EngineReply) => void,
+  lost: (why: string) => void,
+  log: (line: string) => void,
+): EngineProcess {
+  const child = fork(script, {
+    // Pixels go over as they are; and nothing of the host's own arguments, which may hold a debugger's port.
+    serialization: "advanced",
+    execArgv: [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => log(text.trimEnd()));
+  }
+  let isLost = false;
+  const end = (why: string): void => {
+    if (isLost) return;
+    isLost = true;
+    lost(why);
+  };
+  child.on("message", (message) => reply(message as EngineReply));
+  child.on("error", (error) => end(error.message));
+  child.on("exit", (code, signal) => end(signal ?? `exit code ${code}`));
+  return {
+    send: (request) => {
+      // One that has ended is heard of by its exit.
+      if (child.connected) child.send(request, () => undefined);
+    },
+    kill: () => child.kill(),
+  };
+}
 
 export function activate(context: ExtensionContext): void {
-  start(context, { kind: "node" });
+  start(context, {
+    kind: "node",
+    write: writeWhole,
+    spawn: (reply, lost, log) => spawnEngine(join(context.extensionPath, "engine", "main.mjs"), reply, lost, log),
+  });
 }

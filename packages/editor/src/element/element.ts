@@ -94,7 +94,7 @@ const Base: typeof HTMLElement = globalThis.HTMLElement ?? (class {} as typeof H
 
 /**
  * The editor as an element: `open` a picture, set an `engine`, and listen to "masklet-session". Attributes: `tool`,
- * `display`, `backdrop`, `theme` ("light" or "dark"; the system's if not given). Custom properties, `--masklet-accent`
+ * `display`, `backdrop`, `theme` ("light" or "dark"; the system's if not given), `bare` (the picture alone). Custom properties, `--masklet-accent`
  * and the like, are in apps/docs/editor.md.
  */
 export class MaskletEditorElement extends Base {
@@ -111,6 +111,8 @@ export class MaskletEditorElement extends Base {
   readonly #shapes = new Shapes();
   readonly #previews = new Shapes(4);
   readonly #hidden = new Set<number>();
+  #filter: ((object: EditorObject) => boolean) | undefined;
+  #hasHistory = true;
   readonly #marked = new Set<number>();
 
   #view: View = { scale: 1, x: 0, y: 0 };
@@ -348,6 +350,26 @@ export class MaskletEditorElement extends Base {
     else this.#zoomBy(zoom / this.#view.scale);
   }
 
+  /** Which objects are shown in the picture, besides those that a person has hidden; all without it. */
+  get filter(): ((object: EditorObject) => boolean) | undefined {
+    return this.#filter;
+  }
+
+  set filter(filter: ((object: EditorObject) => boolean) | undefined) {
+    this.#filter = filter;
+    this.#update();
+  }
+
+  /** Whether undo and redo have buttons and keys here; a host with a history of its own says no. Default true. */
+  get hasHistory(): boolean {
+    return this.#hasHistory;
+  }
+
+  set hasHistory(hasHistory: boolean) {
+    this.#hasHistory = hasHistory;
+    this.#update();
+  }
+
   /** Where a point of the picture is on the page, as `clientX` and `clientY`; `undefined` without a picture. */
   pagePoint(point: Point): Point | undefined {
     if (this.#tiles === undefined) return undefined;
@@ -504,7 +526,7 @@ export class MaskletEditorElement extends Base {
       shapes: this.#shapes,
       previews: this.#previews,
       ratio: this.#ratio,
-      objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
+      objects: document.objects.filter((one) => this.#isShown(one)).map((one) => this.#shown(session, one)),
       display: this.#display,
       backdrop: this.#backdrop,
       ground:
@@ -531,6 +553,10 @@ export class MaskletEditorElement extends Base {
       brush: isPainting && at !== undefined ? { at, radius: this.#brush } : undefined,
       cursor: this.#cursor,
     };
+  }
+
+  #isShown(object: EditorObject): boolean {
+    return !this.#hidden.has(object.id) && (this.#filter?.(object) ?? true);
   }
 
   #shown(session: EditorSession, object: EditorObject): ShownObject {
@@ -741,7 +767,7 @@ export class MaskletEditorElement extends Base {
     const { objects } = session.document;
     const pixel = { x: Math.floor(x), y: Math.floor(y), width: 1, height: 1 };
     const there = objects
-      .filter(({ id }) => !this.#hidden.has(id) && decodeRleAt(session.rle(id), pixel).data[0] === 1)
+      .filter((one) => this.#isShown(one) && decodeRleAt(session.rle(one.id), pixel).data[0] === 1)
       .sort((a, b) => areaOf(session, a) - areaOf(session, b))
       .map(({ id }) => id);
     const at = session.selected === null ? -1 : there.indexOf(session.selected);
@@ -776,7 +802,8 @@ export class MaskletEditorElement extends Base {
   #shortcut(event: KeyboardEvent): void {
     const [target] = event.composedPath();
     const isTyping = target instanceof HTMLInputElement && target.type === "text";
-    if (event.defaultPrevented || isTyping || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+    if (!this.#hasHistory || event.defaultPrevented || isTyping || !(event.ctrlKey || event.metaKey) || event.altKey)
+      return;
     const key = event.key.toLowerCase();
     const isRedo = key === "y" || (key === "z" && event.shiftKey);
     if (!isRedo && key !== "z") return;
@@ -1030,6 +1057,7 @@ export class MaskletEditorElement extends Base {
           const step = which === "undo" ? this.#session?.undoStep : this.#session?.redoStep;
           const isWaiting = which === "undo" && (this.#session?.pending.length ?? 0) > 0;
           setAttribute(button, "disabled", step === undefined && !isWaiting);
+          button.hidden = !this.#hasHistory;
           const long = which === "undo" ? words.undoStep : words.redoStep;
           const text = step === undefined ? words[which] : fillIn(long, { step: stepText(step, words.steps) });
           setAttribute(button, "aria-label", text);

@@ -58,6 +58,8 @@ export const css = `
 }
 * { box-sizing: border-box; }
 .frame { display: grid; width: 100%; height: 100%; grid: auto minmax(0, 1fr) auto / minmax(0, 1fr) var(--_side); }
+:host([bare]) .frame { grid: minmax(0, 1fr) / minmax(0, 1fr); }
+:host([bare]) :is(.bar, .side, .status) { display: none; }
 .bar { grid-column: 1 / -1; display: flex; gap: 12px; align-items: center; padding: 6px 8px; overflow-x: auto;
   border-bottom: 1px solid var(--_line); }
 .group { display: flex; gap: 2px; align-items: center; flex: none; }

@@ -1,0 +1,20 @@
+import { MaskletError } from "@masklet/core";
+
+export type ExtensionErrorCode =
+  /** The engine's process ended before it answered. */
+  | "engine-lost"
+  /** The engine does not hold the picture any more. */
+  | "picture-unknown"
+  /** Objects that the format cannot hold without a class. */
+  | "no-class"
+  /** Labels that are shown, and cannot be written. */
+  | "labels-read-only"
+  /** The same object was changed here and in the file. */
+  | "labels-conflict"
+  /** What came from a page or a process is none of its messages. */
+  | "message-malformed";
+
+/** What goes wrong in the extension itself. */
+export class ExtensionError extends MaskletError<ExtensionErrorCode> {
+  override readonly name: string = "ExtensionError";
+}
