@@ -44,6 +44,7 @@ export {
   traceRegions,
 } from "./geometry/trace.ts";
 export { imageSize } from "./image-size.ts";
+export { jsonSlice } from "./json/json.ts";
 export {
   type FoundLabels,
   findLabels,

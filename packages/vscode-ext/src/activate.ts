@@ -1,5 +1,7 @@
 /** What the extension does once VS Code wants it: the same on a desktop, on a server and in a browser. */
-import type { ExtensionContext } from "vscode";
+import type { ByteSource } from "@masklet/core";
+import type { ExtensionContext, Uri } from "vscode";
+import { registerDatasets } from "./dataset/activate.ts";
 import type { EngineReply } from "./engine/protocol.ts";
 import type { EngineProcess } from "./engine-client.ts";
 import { registerImages } from "./image/register.ts";
@@ -9,6 +11,8 @@ import type { WriteFile } from "./storage.ts";
 export interface Place {
   readonly kind: "node" | "web";
   readonly write: WriteFile;
+  /** Opens a file for reading in parts, where the place can. */
+  readonly open?: (uri: Uri) => Promise<ByteSource | undefined>;
   /** Starts the engine's process, where there are processes. */
   readonly spawn?: (
     reply: (reply: EngineReply) => void,
@@ -18,5 +22,5 @@ export interface Place {
 }
 
 export function activate(context: ExtensionContext, place: Place): void {
-  registerImages(context, place);
+  registerDatasets(context, place, registerImages(context, place));
 }

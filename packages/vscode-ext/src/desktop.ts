@@ -3,6 +3,7 @@ import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { ByteSource } from "@masklet/core";
 import type { ExtensionContext, Uri } from "vscode";
 import { activate as start } from "./activate.ts";
 import type { EngineReply } from "./engine/protocol.ts";
@@ -30,6 +31,24 @@ export async function writeWhole(uri: Uri, bytes: Uint8Array): Promise<void> {
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Opens a file of this machine for reading in parts; `undefined` for one that is somewhere else. */
+export async function openSource(uri: Uri): Promise<ByteSource | undefined> {
+  if (uri.scheme !== "file") return undefined;
+  const file = await open(uri.fsPath);
+  const { size } = await file.stat();
+  return {
+    name: uri.fsPath,
+    size,
+    read: async (offset, length) => {
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await file.read(bytes, 0, length, offset);
+      if (bytesRead < length) throw new Error(`${uri.fsPath}: has become shorter while it was read`);
+      return bytes;
+    },
+    close: () => file.close(),
+  };
 }
 
 /** Starts the engine's script in a process of its own. */
@@ -70,6 +89,7 @@ export function activate(context: ExtensionContext): void {
   start(context, {
     kind: "node",
     write: writeWhole,
+    open: openSource,
     spawn: (reply, lost, log) => spawnEngine(join(context.extensionPath, "engine", "main.mjs"), reply, lost, log),
   });
 }

@@ -74,7 +74,7 @@ export class EngineClient implements Disposable {
     onProgress?: (share: number, text: string) => void,
   ): Promise<EngineMethods[M]["result"]> {
     const running = this.#run();
-    const needsModel = method === "encode" || method === "predict";
+    const needsModel = method === "encode" || method === "predict" || method === "everything";
     if (needsModel) await running.facts;
     const result = await this.#ask(running, method, args, onProgress);
     if (needsModel) this.#crashes = 0;

@@ -11,6 +11,10 @@ export type ExtensionErrorCode =
   | "labels-read-only"
   /** The same object was changed here and in the file. */
   | "labels-conflict"
+  /** Drafts that were accepted or rejected meanwhile. */
+  | "draft-unknown"
+  /** A folder that is in no git repository, or no git. */
+  | "no-commit"
   /** What came from a page or a process is none of its messages. */
   | "message-malformed";
 

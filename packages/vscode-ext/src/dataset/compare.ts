@@ -1,6 +1,7 @@
 /** Two label sets of the same pictures: which objects are in both, and what was added, removed or changed. */
 import type { Rle } from "@masklet/core";
 import { type LabelledImage, type LabelObject, pairUp, shapeMask } from "@masklet/labels";
+import { keyOf } from "../labels/link.ts";
 
 export interface Pair {
   /** Places among the objects before and after. */
@@ -27,13 +28,12 @@ export interface ImageComparison {
 /** Objects are the same from this IoU on, unless they are equal in every number. */
 const sameObject = 0.5;
 
-/** What objects are equal by. */
-function keyOf({ category, shape }: LabelObject): string {
-  return JSON.stringify([category ?? null, shape]);
-}
-
 /** Compares a picture's labels. Objects without an area are matched only where nothing of them has changed. */
-export function compareImage(file: string, before: LabelledImage | undefined, after: LabelledImage | undefined): ImageComparison {
+export function compareImage(
+  file: string,
+  before: LabelledImage | undefined,
+  after: LabelledImage | undefined,
+): ImageComparison {
   const [old, now] = [before?.objects ?? [], after?.objects ?? []];
   const pairs: Pair[] = [];
   const free = new Map<string, number[]>();
@@ -63,7 +63,10 @@ export function compareImage(file: string, before: LabelledImage | undefined, af
   return { file, pairs, removed: [...oldLeft], added: [...nowLeft], resized, before, after };
 }
 
-function masksOf(image: LabelledImage, places: ReadonlySet<number>): readonly { readonly place: number; readonly rle: Rle }[] {
+function masksOf(
+  image: LabelledImage,
+  places: ReadonlySet<number>,
+): readonly { readonly place: number; readonly rle: Rle }[] {
   return [...places].flatMap((place) => {
     const rle = shapeMask((image.objects[place] as LabelObject).shape, image);
     return rle === undefined ? [] : [{ place, rle }];
@@ -126,7 +129,8 @@ export interface ComparisonReport {
 
 /** The report of what differs, as data. Objects are called by their class. */
 export function comparisonReport(before: string, after: string, all: readonly ImageComparison[]): ComparisonReport {
-  const nameOf = (image: LabelledImage | undefined, place: number): string => image?.objects[place]?.category ?? "(none)";
+  const nameOf = (image: LabelledImage | undefined, place: number): string =>
+    image?.objects[place]?.category ?? "(none)";
   return {
     before,
     after,
@@ -164,7 +168,9 @@ export function reportMarkdown({ before, after, counts, images }: ComparisonRepo
   if (images.length === 0) return lines.join("\n");
   lines.push(row(["picture", "added", "removed", "changed"]), row(["---", "---", "---", "---"]));
   for (const { file, added, removed, changed, resized } of images) {
-    const changes = changed.map(({ was, is, iou }) => `${was === is ? text(is) : `${text(was)} → ${text(is)}`} (IoU ${iou})`);
+    const changes = changed.map(
+      ({ was, is, iou }) => `${was === is ? text(is) : `${text(was)} → ${text(is)}`} (IoU ${iou})`,
+    );
     lines.push(
       row([
         text(file) + (resized ? " (another size)" : ""),

@@ -98,9 +98,13 @@ export class DraftStore {
     const wanted = new Set(ids);
     const taken = record?.drafts.filter(({ id }) => wanted.has(id)) ?? [];
     if (record === undefined || taken.length < wanted.size) {
-      throw new ExtensionError("draft-unknown", `${path}: ${wanted.size - taken.length} of ${wanted.size} drafts are not there any more`, {
-        details: { path, ids },
-      });
+      throw new ExtensionError(
+        "draft-unknown",
+        `${path}: ${wanted.size - taken.length} of ${wanted.size} drafts are not there any more`,
+        {
+          details: { path, ids },
+        },
+      );
     }
     await this.put({ ...record, drafts: record.drafts.filter(({ id }) => !wanted.has(id)) });
     return taken;
@@ -147,7 +151,12 @@ interface List {
 }
 
 function isList(value: unknown): value is List {
-  return typeof value === "object" && value !== null && (value as { version?: unknown }).version === version && Array.isArray((value as { pictures?: unknown }).pictures);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    (value as { version?: unknown }).version === version &&
+    Array.isArray((value as { pictures?: unknown }).pictures)
+  );
 }
 
 function recordOf(bytes: Uint8Array | undefined): PictureDrafts | undefined {

@@ -65,6 +65,8 @@ export class DatasetIndex {
   #entries: readonly ImageEntry[] = [];
   #byPath: ReadonlyMap<string, number> = new Map();
   #names: PictureNames = new PictureNames([]);
+  /** Places of a COCO file's images by name. */
+  readonly #places = new Map<string, ReadonlyMap<string, number>>();
   #whole: { readonly unit: string; readonly images: readonly LabelledImage[] } | undefined;
 
   private constructor(files: FolderFiles, source: LabelSource, pictures: ReadonlySet<string>) {
@@ -181,6 +183,7 @@ export class DatasetIndex {
     }
     this.#pictures = pictures;
     this.#whole = undefined;
+    this.#places.clear();
     for (const key of units.keys()) this.#units.delete(key);
     await this.#read(
       [...units.values()].filter(({ key }) => source.unit(key) !== undefined),
@@ -203,7 +206,7 @@ export class DatasetIndex {
     const { file, labels, unit: key } = entry.named;
     if (this.format === "coco") {
       const coco = await this.source.coco(labels);
-      const place = await this.#cocoPlace(labels, file);
+      const place = this.#cocoPlace(labels, file);
       return place === undefined ? undefined : cocoImage(coco, place);
     }
     const unit = this.source.unit(key);
@@ -217,10 +220,13 @@ export class DatasetIndex {
     return this.#whole?.images.find((image) => image.file === file);
   }
 
-  async #cocoPlace(labels: string, file: string): Promise<number | undefined> {
-    const images = this.#units.get(labels)?.images ?? [];
-    const place = images.findIndex((image) => image.file === file);
-    return place < 0 ? undefined : place;
+  #cocoPlace(labels: string, file: string): number | undefined {
+    let places = this.#places.get(labels);
+    if (places === undefined) {
+      places = new Map((this.#units.get(labels)?.images ?? []).map((image, i) => [image.file, i]));
+      this.#places.set(labels, places);
+    }
+    return places.get(file);
   }
 
   /** All labels with their objects, a few at a time in memory. */

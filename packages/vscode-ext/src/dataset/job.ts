@@ -1,5 +1,13 @@
 /** Automatic masks or a detector over many pictures, one after the other: stopped, continued, and with the time that is left. */
-import { type CompressedRle, decodeUtf8, decompressRle, encodeUtf8, MaskletError, type Rle, type Size } from "@masklet/core";
+import {
+  type CompressedRle,
+  decodeUtf8,
+  decompressRle,
+  encodeUtf8,
+  MaskletError,
+  type Rle,
+  type Size,
+} from "@masklet/core";
 import { rleIou } from "@masklet/labels";
 import type { Draft, DraftStore, StateFiles } from "./drafts.ts";
 
@@ -65,7 +73,12 @@ export async function forgetJob(files: StateFiles): Promise<void> {
  * is done; accepted labels are never touched. Resolves with the state at the end, also when it is stopped. Rejects with the last
  * error where several pictures fail in a row.
  */
-export async function runJob(job: JobState, store: DraftStore, files: StateFiles, options: JobOptions): Promise<JobState> {
+export async function runJob(
+  job: JobState,
+  store: DraftStore,
+  files: StateFiles,
+  options: JobOptions,
+): Promise<JobState> {
   const { signal, propose, accepted, progress, now = () => performance.now() } = options;
   let state = job;
   let failures = 0;

@@ -15,7 +15,10 @@ export interface ImageFacts {
 
 export const noFacts: ImageFacts = { drafts: 0, best: 0, problems: 0 };
 
-export function statesOf({ labelled }: Pick<ImageEntry, "labelled">, { drafts, problems }: ImageFacts): readonly ImageState[] {
+export function statesOf(
+  { labelled }: Pick<ImageEntry, "labelled">,
+  { drafts, problems }: ImageFacts,
+): readonly ImageState[] {
   const states: ImageState[] = [labelled ? "accepted" : "unlabelled"];
   if (drafts > 0) states.push("draft");
   if (problems > 0) states.push("problem");

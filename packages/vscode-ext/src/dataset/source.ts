@@ -143,6 +143,7 @@ export class LabelSource {
     const own = (byFormat.get(format) as string[]).filter(
       (path) => file === undefined || path === file || format !== "coco",
     );
+    if (format === "labelme" || format === "sa1b") own.push(...(await brokenJson(files, paths, byFormat, signal)));
     const { units, common } = unitsOf(format, own, paths, file);
     const categories = format === "yolo" ? await yoloRules(files, common, paths, splits) : [];
     return new LabelSource(files, format, units, common, categories, splits);
@@ -315,6 +316,27 @@ export async function cocoImage(coco: CocoFile, index: number): Promise<Labelled
   const image = await coco.image(index);
   const objects = (await coco.objectsOf(image.id)).map(({ object }) => object);
   return { ...image, file: image.file.replaceAll("\\", "/"), objects, labelled: true };
+}
+
+/** JSON that is no format's because it is malformed: among files of one to a picture it is most likely one of them. */
+async function brokenJson(
+  files: FolderFiles,
+  paths: readonly string[],
+  found: ReadonlyMap<ReadFormat, readonly string[]>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const known = new Set([...found.values()].flat());
+  const broken: string[] = [];
+  for (const path of paths) {
+    if (!/\.json$/i.test(path) || known.has(path)) continue;
+    try {
+      await findLabels(labelFiles(files, [path], signal));
+    } catch (error) {
+      if (!(error instanceof LabelError)) throw error;
+      if (error.code === "json-malformed") broken.push(path);
+    }
+  }
+  return broken;
 }
 
 /** Formats with label files of their own for each picture, or for each video. */

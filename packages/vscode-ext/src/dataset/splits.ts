@@ -22,12 +22,20 @@ export function splitOfPath(path: string): string | undefined {
 
 /** Splits by what lists say: folders, pictures, and names of pictures or videos without their endings. */
 export class SplitRules {
-  readonly #folders: (readonly [folder: string, split: string])[] = [];
+  readonly #folders: [folder: string, split: string | undefined][] = [];
   readonly #names = new Map<string, string>();
 
+  /** A folder that several splits name tells nothing. */
   folder(path: string, split: string): void {
-    const folder = path.replace(/\/+$/, "");
-    this.#folders.push([folder === "" ? "" : `${folder}/`, words[split] ?? split]);
+    const clean = path.replace(/\/+$/, "");
+    const folder = clean === "" ? "" : `${clean}/`;
+    const name = words[split] ?? split;
+    const known = this.#folders.find((rule) => rule[0] === folder);
+    if (known !== undefined) {
+      if (known[1] !== name) known[1] = undefined;
+      return;
+    }
+    this.#folders.push([folder, name]);
     // The longest folder that fits counts.
     this.#folders.sort((a, b) => b[0].length - a[0].length);
   }
@@ -49,7 +57,7 @@ export class SplitRules {
       (parts.length > 1 ? this.#names.get(parts.at(-2) as string) : undefined);
     if (listed !== undefined) return listed;
     const folder = this.#folders.find(([prefix]) => picture.startsWith(prefix));
-    if (folder !== undefined) return folder[1];
+    if (folder?.[1] !== undefined) return folder[1];
     const own = picture.slice(0, picture.lastIndexOf("/") + 1);
     return splitOfPath(own) ?? (labels === undefined ? undefined : splitOfPath(labels.replace(/\.[^./]+$/, "")));
   }

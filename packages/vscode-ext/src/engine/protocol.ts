@@ -35,6 +35,8 @@ export interface EngineMethods {
     };
     readonly result: WirePrediction;
   };
+  /** Masks of everything in a picture, when there is nothing else to do. `cancel` ends it. */
+  readonly everything: { readonly args: { readonly picture: WirePicture }; readonly result: WirePrediction };
   /** Published models, the best first, what fetching each takes, and whether it is on this machine. */
   readonly models: {
     readonly args: null;

@@ -3,6 +3,7 @@
  * first. It has no state that cannot be had again, so that whoever asked only has to ask again when the process is lost.
  */
 import {
+  AutomaticMaskGenerator,
   compressRle,
   encodeRle,
   ImagePredictor,
@@ -24,6 +25,7 @@ export interface EngineParts {
 
 interface Started {
   readonly facts: EngineFacts;
+  readonly model: Sam2;
   readonly clicks: ImagePredictor;
   /** For pictures that nobody has asked for yet. */
   readonly ahead: ImagePredictor;
@@ -45,7 +47,7 @@ export class EngineServer {
   #current: string | undefined;
   #queue: Work[] = [];
   #isRunning = false;
-  readonly #downloads = new Map<number, AbortController>();
+  readonly #cancels = new Map<number, AbortController>();
 
   constructor(parts: EngineParts, reply: (reply: EngineReply) => void) {
     this.#parts = parts;
@@ -65,27 +67,41 @@ export class EngineServer {
       case "download": {
         const { model } = request.args as EngineMethods["download"]["args"];
         const abort = new AbortController();
-        this.#downloads.set(request.id, abort);
+        this.#cancels.set(request.id, abort);
         const progress = (share: number, text: string): void => this.#reply({ id: request.id, progress: share, text });
         void this.#answer(request, async () => {
           try {
             await this.#parts.download(model, abort.signal, progress);
             return null;
           } finally {
-            this.#downloads.delete(request.id);
+            this.#cancels.delete(request.id);
           }
         });
         return;
       }
       case "cancel": {
         const { id } = request.args as EngineMethods["cancel"]["args"];
-        this.#downloads.get(id)?.abort();
+        this.#cancels.get(id)?.abort();
         void this.#answer(request, async () => null);
         return;
       }
       case "encode": {
         const args = request.args as EngineMethods["encode"]["args"];
         this.#enqueue({ request, run: () => this.#encode(args), rank: args.ahead ? 1 : 0 });
+        return;
+      }
+      case "everything": {
+        const args = request.args as EngineMethods["everything"]["args"];
+        const abort = new AbortController();
+        this.#cancels.set(request.id, abort);
+        const run = async (): Promise<EngineMethods["everything"]["result"]> => {
+          try {
+            return await this.#everything(args, abort.signal);
+          } finally {
+            this.#cancels.delete(request.id);
+          }
+        };
+        this.#enqueue({ request, run, rank: 2 });
         return;
       }
       case "predict": {
@@ -106,6 +122,7 @@ export class EngineServer {
     this.#current = undefined;
     this.#started = this.#parts.load(settings).then(({ model, facts }) => ({
       facts,
+      model,
       clicks: new ImagePredictor(model),
       ahead: new ImagePredictor(model),
     }));
@@ -171,6 +188,18 @@ export class EngineServer {
     if (ahead) await predictor.reset();
     else this.#current = key;
     return { wasThere };
+  }
+
+  async #everything(
+    { picture }: EngineMethods["everything"]["args"],
+    signal: AbortSignal,
+  ): Promise<EngineMethods["everything"]["result"]> {
+    const { model } = await this.#need();
+    await using generator = new AutomaticMaskGenerator(model, { pointsPerSide: 16 });
+    const masks = await generator.generate(pixelsOf(picture), { signal });
+    return {
+      masks: masks.map(({ rle, iouPrediction }) => ({ counts: compressRle(rle).counts, score: iouPrediction })),
+    };
   }
 
   async #predict({

@@ -42,7 +42,13 @@ const CACHE_BYTES = 256 * 2 ** 20;
 
 const settings = () => workspace.getConfiguration("masklet");
 
-export function registerImages(context: ExtensionContext, place: Place): void {
+/** What pictures are shown with, for whoever else needs it. */
+export interface ImageParts {
+  readonly engine: EngineClient | undefined;
+  readonly log: LogOutputChannel;
+}
+
+export function registerImages(context: ExtensionContext, place: Place): ImageParts {
   const log = window.createOutputChannel("Masklet", { log: true });
   const engine = place.spawn === undefined ? undefined : engineOf(place.spawn, log);
   const provider = new ImageEditors(context, place, engine, log);
@@ -72,6 +78,7 @@ export function registerImages(context: ExtensionContext, place: Place): void {
         engine?.restart();
     }),
   );
+  return { engine, log };
 }
 
 function engineOf(spawn: NonNullable<Place["spawn"]>, log: LogOutputChannel): EngineClient {
