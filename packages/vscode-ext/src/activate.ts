@@ -3,12 +3,12 @@ import type { ExtensionContext } from "vscode";
 import type { EngineReply } from "./engine/protocol.ts";
 import type { EngineProcess } from "./engine-client.ts";
 import { registerImages } from "./image/register.ts";
-import type { WriteFile } from "./storage.ts";
+import type { FileWriter } from "./storage.ts";
 
 /** What differs between the places in which the extension runs. */
 export interface Place {
   readonly kind: "node" | "web";
-  readonly write: WriteFile;
+  readonly files: FileWriter;
   /** Starts the engine's process, where there are processes. */
   readonly spawn?: (
     reply: (reply: EngineReply) => void,

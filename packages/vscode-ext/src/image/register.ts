@@ -197,7 +197,7 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
     const storage = this.#context.storageUri ?? this.#context.globalStorageUri;
     const document = await ImageDocument.open(
       uri,
-      { write: this.#place.write, ask: this.#asker(), drafts: Uri.joinPath(storage, "drafts") },
+      { files: this.#place.files, ask: this.#asker(), drafts: Uri.joinPath(storage, "drafts") },
       backupId === undefined ? undefined : Uri.parse(backupId),
     );
     const watched = this.#watch(document);
