@@ -196,7 +196,8 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         session?.grow(3);
       }, square?.id ?? 0);
       await until(() => workbench.isDirty(), "it is unsaved");
-      const theirs = bytes().replace("80.50", "90.00");
+      const theirs = bytes().replace("80.5", "90.0");
+      expect(theirs).not.toBe(bytes());
       writeFileSync(file, theirs);
       await workbench.page.waitForTimeout(1500);
       await workbench.page.keyboard.press("Control+S");
@@ -223,6 +224,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await workbench.page.waitForTimeout(2500); // VS Code makes its backup a second after
       await workbench.reload();
       const again = await workbench.image();
+      await workbench.page.screenshot({ path: "/tmp/s17-reload.png" });
       await until(async () => (await objects(again)).length === 2, "what was done is still done");
       expect(await objects(again)).toEqual(left);
       expect(await workbench.isDirty()).toBe(true);
