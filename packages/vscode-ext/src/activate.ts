@@ -4,6 +4,7 @@ import type { EngineReply } from "./engine/protocol.ts";
 import type { EngineProcess } from "./engine-client.ts";
 import { registerImages } from "./image/register.ts";
 import type { FileWriter } from "./storage.ts";
+import { registerTools } from "./tools.ts";
 
 /** What differs between the places in which the extension runs. */
 export interface Place {
@@ -18,5 +19,5 @@ export interface Place {
 }
 
 export function activate(context: ExtensionContext, place: Place): void {
-  registerImages(context, place);
+  registerTools(context, registerImages(context, place));
 }

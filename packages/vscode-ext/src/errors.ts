@@ -11,6 +11,9 @@ export type ExtensionErrorCode =
   | "labels-read-only"
   /** The same object was changed here and in the file. */
   | "labels-conflict"
+  /** A path that is not in the folders that are open. */
+  | "not-found"
+  | "cancelled"
   /** What came from a page or a process is none of its messages. */
   | "message-malformed";
 
