@@ -5,12 +5,13 @@ import { registerDatasets } from "./dataset/activate.ts";
 import type { EngineReply } from "./engine/protocol.ts";
 import type { EngineProcess } from "./engine-client.ts";
 import { registerImages } from "./image/register.ts";
-import type { WriteFile } from "./storage.ts";
+import type { FileWriter } from "./storage.ts";
+import { registerTools } from "./tools.ts";
 
 /** What differs between the places in which the extension runs. */
 export interface Place {
   readonly kind: "node" | "web";
-  readonly write: WriteFile;
+  readonly files: FileWriter;
   /** Opens a file for reading in parts, where the place can. */
   readonly open?: (uri: Uri) => Promise<ByteSource | undefined>;
   /** Starts the engine's process, where there are processes. */
@@ -22,5 +23,7 @@ export interface Place {
 }
 
 export function activate(context: ExtensionContext, place: Place): void {
-  registerDatasets(context, place, registerImages(context, place));
+  const images = registerImages(context, place);
+  registerTools(context, images.segment);
+  registerDatasets(context, place, images);
 }

@@ -1,37 +1,58 @@
 /** Where VS Code's host is Node: desktops and servers. The engine is a process, and files are written whole or not at all. */
 import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, open, realpath, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { constants } from "node:fs";
+import { access, chmod, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { ByteSource } from "@masklet/core";
 import type { ExtensionContext, Uri } from "vscode";
 import { activate as start } from "./activate.ts";
 import type { EngineReply } from "./engine/protocol.ts";
 import type { EngineProcess } from "./engine-client.ts";
-import { writeThrough } from "./storage.ts";
+import { ExtensionError } from "./errors.ts";
+import { type FileWriter, fileSystem } from "./storage.ts";
 
-/** Writes beside the file and renames, so that no reader sees half of it; the file keeps its mode, and a link stays one. */
-export async function writeWhole(uri: Uri, bytes: Uint8Array): Promise<void> {
-  if (uri.scheme !== "file") return writeThrough(uri, bytes);
-  const there = await realpath(uri.fsPath).catch(() => undefined);
-  if (there === undefined) return writeThrough(uri, bytes); // which makes folders too
-  const { mode } = await stat(there);
-  const temporary = `${there}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    const file = await open(temporary, "wx", mode);
+const isLocked = (mode: number): boolean => (mode & 0o200) === 0;
+
+/** Files of this machine are written beside and renamed, so that no reader sees half of one; they keep their mode, and a link stays one. */
+export const localFiles: FileWriter = {
+  write: async (uri, bytes) => {
+    const there = uri.scheme === "file" ? await realpath(uri.fsPath).catch(() => undefined) : undefined;
+    if (there === undefined) return fileSystem.write(uri, bytes); // which makes folders too
+    const { mode } = await stat(there);
+    // A rename does not ask what the file allows.
+    if (isLocked(mode))
+      throw new ExtensionError("labels-read-only", `${there} is read-only`, { details: { path: there } });
+    const temporary = `${there}.${randomBytes(6).toString("hex")}.tmp`;
     try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
+      const file = await open(temporary, "wx", mode);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await chmod(temporary, mode);
+      await rename(temporary, there);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
     }
-    await chmod(temporary, mode);
-    await rename(temporary, there);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
+  },
+  isWritable: async (uri) => {
+    if (uri.scheme !== "file") return fileSystem.isWritable(uri);
+    for (let path = uri.fsPath; ; path = dirname(path)) {
+      try {
+        const { mode } = await stat(path);
+        await access(path, constants.W_OK);
+        return !isLocked(mode);
+      } catch (error) {
+        const isMissing = (error as { readonly code?: string }).code === "ENOENT";
+        if (!isMissing || path === dirname(path)) return false;
+      }
+    }
+  },
+};
 
 /** Opens a file of this machine for reading in parts; `undefined` for one that is somewhere else. */
 export async function openSource(uri: Uri): Promise<ByteSource | undefined> {
@@ -88,7 +109,7 @@ export function spawnEngine(
 export function activate(context: ExtensionContext): void {
   start(context, {
     kind: "node",
-    write: writeWhole,
+    files: localFiles,
     open: openSource,
     spawn: (reply, lost, log) => spawnEngine(join(context.extensionPath, "engine", "main.mjs"), reply, lost, log),
   });

@@ -15,6 +15,9 @@ export type ExtensionErrorCode =
   | "draft-unknown"
   /** A folder that is in no git repository, or no git. */
   | "no-commit"
+  /** A path that is not in the folders that are open. */
+  | "not-found"
+  | "cancelled"
   /** What came from a page or a process is none of its messages. */
   | "message-malformed";
 

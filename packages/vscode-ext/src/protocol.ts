@@ -42,6 +42,13 @@ export type ToPage =
   | { readonly type: "copy" }
   | { readonly type: "mode"; readonly mode: "view" | "segment" | "toggle" }
   | { readonly type: "filter"; readonly hidden: readonly string[] }
+  /** A prompt of somebody who is not at the keyboard. */
+  | {
+      readonly type: "segment";
+      readonly id: number;
+      readonly prompt: SegmentPrompt;
+      readonly draft: string | null | undefined;
+    }
   /** Pictures to prepare for clicks, when there is nothing else to do. */
   | { readonly type: "prepare"; readonly pictures: readonly { readonly key: string; readonly src: string }[] };
 
@@ -53,7 +60,28 @@ export interface WirePicture {
   readonly data: ArrayBuffer;
 }
 
+/** What shows the model an object, in the picture's pixels. */
+export interface SegmentPrompt {
+  readonly points?: readonly (readonly [x: number, y: number])[];
+  /** One for each point: 1 is on the object, 0 is not. */
+  readonly labels?: readonly (0 | 1)[];
+  readonly box?: readonly [x0: number, y0: number, x1: number, y1: number];
+}
+
+export interface SegmentAnswer {
+  /** The model's own estimate of the mask's IoU. */
+  readonly score: number;
+  readonly area: number;
+  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  /** COCO's compressed run lengths. */
+  readonly rle: { readonly size: readonly [height: number, width: number]; readonly counts: string };
+  /** The picture with the object tinted, at most 1024 pixels long. */
+  readonly png: ArrayBuffer;
+}
+
 export type ToHost =
+  | { readonly type: "segmented"; readonly id: number; readonly answer: SegmentAnswer }
+  | { readonly type: "not-segmented"; readonly id: number; readonly message: string }
   | { readonly type: "ready" }
   /** The picture is decoded. */
   | { readonly type: "decoded"; readonly width: number; readonly height: number; readonly warnings: readonly string[] }

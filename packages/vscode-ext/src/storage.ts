@@ -1,8 +1,13 @@
 /** Files that are written whole or not at all, one writer at a time. */
-import { type Uri, workspace } from "vscode";
+import { FilePermission, type Uri, workspace } from "vscode";
 
 /** How a place writes files. */
-export type WriteFile = (uri: Uri, bytes: Uint8Array) => Promise<void>;
+export interface FileWriter {
+  /** Rejects, and leaves what was there, where it cannot be written. */
+  write(uri: Uri, bytes: Uint8Array): Promise<void>;
+  /** Whether a file may be written, or made where it is not there. */
+  isWritable(uri: Uri): Promise<boolean>;
+}
 
 const queues = new Map<string, Promise<unknown>>();
 
@@ -20,7 +25,18 @@ export async function alone<T>(uri: Uri, work: () => Promise<T>): Promise<T> {
 }
 
 /** Where there is nothing but VS Code's own file system, which writes as it can. */
-export const writeThrough: WriteFile = async (uri, bytes) => workspace.fs.writeFile(uri, bytes);
+export const fileSystem: FileWriter = {
+  write: async (uri, bytes) => workspace.fs.writeFile(uri, bytes),
+  isWritable: async (uri) => {
+    if (workspace.fs.isWritableFileSystem(uri.scheme) === false) return false;
+    try {
+      const { permissions = 0 } = await workspace.fs.stat(uri);
+      return (permissions & FilePermission.Readonly) === 0;
+    } catch {
+      return true; // it is not there yet
+    }
+  },
+};
 
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined || a.length !== b.length) return a === b;

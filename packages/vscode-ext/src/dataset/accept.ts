@@ -6,11 +6,11 @@ import { ExtensionError } from "../errors.ts";
 import { newLabels } from "../image/new-labels.ts";
 import { findLabelsOf, load, pathOf } from "../labels/find.ts";
 import { editable, editPicture, freeClasses, readPicture } from "../labels/formats.ts";
-import { alone, type WriteFile } from "../storage.ts";
+import { alone, type FileWriter } from "../storage.ts";
 import type { Draft } from "./drafts.ts";
 
 export interface AcceptParts {
-  readonly write: WriteFile;
+  readonly files: FileWriter;
   readonly memory: Memento;
   /** The class of drafts that have none, of those that there are; `undefined` where nobody chose. */
   readonly chooseClass: (names: readonly string[], isFree: boolean) => Promise<string | undefined>;
@@ -23,7 +23,7 @@ export interface AcceptParts {
 export async function acceptDrafts(
   picture: Uri,
   drafts: readonly Draft[],
-  { write, memory, chooseClass }: AcceptParts,
+  { files, memory, chooseClass }: AcceptParts,
 ): Promise<Uri | undefined> {
   const bytes = await workspace.fs.readFile(picture);
   const [stored, orientation] = [imageSize(bytes), exifOrientation(bytes)];
@@ -65,7 +65,7 @@ export async function acceptDrafts(
         ...(category !== undefined && { category }),
       }),
     );
-    await write(found.uri, await editPicture(loaded, facts, { replace: new Map(), remove: new Set(), add }));
+    await files.write(found.uri, await editPicture(loaded, facts, { replace: new Map(), remove: new Set(), add }));
     return found.uri;
   });
 }

@@ -160,7 +160,7 @@ class Datasets implements Disposable {
           engine: this.#parts.engine,
           model: () => workspace.getConfiguration("masklet").get("model", "nano"),
           accept: {
-            write: this.#place.write,
+            files: this.#place.files,
             memory: this.#context.workspaceState,
             chooseClass: (names, isFree) => this.#chooseClass(names, isFree),
           },

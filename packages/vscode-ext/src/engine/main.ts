@@ -23,6 +23,8 @@ async function backendOf(
   }
   const threads = Math.max(1, Math.min(8, availableParallelism()));
   const backend = await createWasmBackend({
+    // The build for Node, which starts its threads as Node does.
+    ort: await import("onnxruntime-web"),
     device: "wasm",
     threads,
     wasmPaths: { mjs: beside("ort-wasm-simd-threaded.mjs") },

@@ -12,9 +12,9 @@ import {
   type Orientation,
   turnSize,
 } from "@masklet/labels";
-import { type CustomDocument, type Event, EventEmitter, FilePermission, l10n, Uri, workspace } from "vscode";
+import { type CustomDocument, type Event, EventEmitter, l10n, Uri, workspace } from "vscode";
 import { ExtensionError } from "../errors.ts";
-import { type FoundLabels, findLabelsOf, load, nameOf, pathOf } from "../labels/find.ts";
+import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf } from "../labels/find.ts";
 import {
   editable,
   editPicture,
@@ -25,7 +25,7 @@ import {
 } from "../labels/formats.ts";
 import { conflicts, type Link, type Links, match, plan, relink, type SeenObject, seen } from "../labels/link.ts";
 import { classesOf } from "../protocol.ts";
-import { alone, sameBytes, type WriteFile } from "../storage.ts";
+import { alone, type FileWriter, sameBytes } from "../storage.ts";
 
 /** What a backup and the journal of drafts hold. */
 interface Kept {
@@ -48,7 +48,7 @@ export interface Asker {
 }
 
 export interface DocumentOptions {
-  readonly write: WriteFile;
+  readonly files: FileWriter;
   readonly ask: Asker;
   /** Where drafts that are not written to label files are kept. */
   readonly drafts: Uri | undefined;
@@ -252,16 +252,8 @@ export class ImageDocument implements CustomDocument {
     if (found !== undefined && !editable.has(found.format)) {
       return l10n.t("Labels of the format {0} are shown, and not changed.", found.format);
     }
-    const target = found?.uri ?? this.uri;
-    if (workspace.fs.isWritableFileSystem(target.scheme) === false) return l10n.t("The folder is read-only.");
-    try {
-      const { permissions = 0 } = await workspace.fs.stat(target);
-      if (found !== undefined && (permissions & FilePermission.Readonly) !== 0) {
-        return l10n.t("{0} is read-only.", nameOf(target));
-      }
-    } catch {
-      // It is not there yet.
-    }
+    const target = found?.uri ?? folderOf(this.uri);
+    if (!(await this.#options.files.isWritable(target))) return l10n.t("{0} is read-only.", nameOf(target));
     return undefined;
   }
 
@@ -365,7 +357,7 @@ export class ImageDocument implements CustomDocument {
     }
     if (!hasEdits(edits) && document.objects.length === 0 && loaded.bytes === undefined) return;
     this.#lastSeen = bytes;
-    await this.#options.write(found.uri, bytes);
+    await this.#options.files.write(found.uri, bytes);
     const after = await readPicture({ ...loaded, bytes }, facts);
     this.#links = relink(document, this.#links, seen(after?.objects ?? [], size), size);
   }

@@ -3,6 +3,7 @@
 import type { Step } from "@masklet/editor";
 import { stepText } from "@masklet/editor";
 import {
+  type CancellationToken,
   type CustomDocumentBackup,
   type CustomDocumentBackupContext,
   type CustomDocumentEditEvent,
@@ -28,8 +29,9 @@ import {
 import type { Place } from "../activate.ts";
 import { EngineClient } from "../engine-client.ts";
 import { ExtensionError } from "../errors.ts";
-import { type FoundLabels, folderOf, nameOf } from "../labels/find.ts";
-import type { ShowMessage, ToHost, ToPage } from "../protocol.ts";
+import { folderOf, nameOf } from "../labels/find.ts";
+import type { SegmentAnswer, ShowMessage, ToHost, ToPage } from "../protocol.ts";
+import type { Segmenter, SegmentInput } from "../tools.ts";
 import { type Asker, ImageDocument, messageOf } from "./document.ts";
 import { newLabels } from "./new-labels.ts";
 import { pageHtml } from "./page.ts";
@@ -40,12 +42,17 @@ const pictures = /\.(jpe?g|jpe|jfif|png|webp|avif|bmp|gif|tiff?)$/i;
 /** Encoded pictures that are kept: 16 of a full-size model. */
 const CACHE_BYTES = 256 * 2 ** 20;
 
+/** Milliseconds that a picture may take until its page shows it. */
+const OPENING = 30_000;
+
 const settings = () => workspace.getConfiguration("masklet");
 
 /** What pictures are shown with, for whoever else needs it. */
 export interface ImageParts {
   readonly engine: EngineClient | undefined;
   readonly log: LogOutputChannel;
+  /** Opens a picture and asks its page for an object. */
+  readonly segment: Segmenter;
 }
 
 export function registerImages(context: ExtensionContext, place: Place): ImageParts {
@@ -78,7 +85,7 @@ export function registerImages(context: ExtensionContext, place: Place): ImagePa
         engine?.restart();
     }),
   );
-  return { engine, log };
+  return { engine, log, segment: (image, input, token) => provider.segment(image, input, token) };
 }
 
 function engineOf(spawn: NonNullable<Place["spawn"]>, log: LogOutputChannel): EngineClient {
@@ -164,6 +171,7 @@ interface Page {
   zoom: string;
   pixel: string;
   hidden: readonly string[];
+  isDecoded: boolean;
 }
 
 class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
@@ -176,6 +184,11 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
   readonly #pages = new Set<Page>();
   readonly #status: readonly StatusBarItem[];
   #active: Page | undefined;
+  #nextId = 1;
+  readonly #segmenting = new Map<
+    number,
+    { readonly resolve: (answer: SegmentAnswer) => void; readonly reject: (error: ExtensionError) => void }
+  >();
 
   constructor(context: ExtensionContext, place: Place, engine: EngineClient | undefined, log: LogOutputChannel) {
     this.#context = context;
@@ -204,7 +217,7 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
     const storage = this.#context.storageUri ?? this.#context.globalStorageUri;
     const document = await ImageDocument.open(
       uri,
-      { write: this.#place.write, ask: this.#asker(), drafts: Uri.joinPath(storage, "drafts") },
+      { files: this.#place.files, ask: this.#asker(), drafts: Uri.joinPath(storage, "drafts") },
       backupId === undefined ? undefined : Uri.parse(backupId),
     );
     const watched = this.#watch(document);
@@ -297,6 +310,7 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
       zoom: "",
       pixel: "",
       hidden: [],
+      isDecoded: false,
       post: (message) => void webview.postMessage(message),
     };
     this.#pages.add(page);
@@ -365,6 +379,7 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
         if (page.hidden.length > 0) page.post({ type: "filter", hidden: page.hidden });
         return;
       case "decoded":
+        page.isDecoded = true;
         for (const warning of message.warnings) this.#log.warn(`${nameOf(document.uri)}: ${warning}`);
         await document.decoded(message);
         void this.#prepareNeighbours(page);
@@ -393,6 +408,12 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
       case "predict":
       case "model":
         await this.#askEngine(page, message);
+        return;
+      case "segmented":
+        this.#segmenting.get(message.id)?.resolve(message.answer);
+        return;
+      case "not-segmented":
+        this.#segmenting.get(message.id)?.reject(new ExtensionError("engine-lost", message.message));
         return;
       case "log":
         this.#log.info(message.message);
@@ -476,6 +497,48 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
         preview: true,
       });
     }
+  }
+
+  /** For a language model: the picture is opened beside what a person does, and its page answers. */
+  async segment(image: Uri, input: SegmentInput, token: CancellationToken): Promise<SegmentAnswer> {
+    const opened = (): Page | undefined =>
+      [...this.#pages].find((page) => page.isDecoded && page.document.uri.toString() === image.toString());
+    if (opened() === undefined) {
+      await commands.executeCommand("vscode.openWith", image, viewType, { preserveFocus: true, preview: true });
+    }
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.#segmenting.delete(id);
+        clearTimeout(timer);
+        cancelled.dispose();
+      };
+      const fail = (error: ExtensionError): void => {
+        end();
+        reject(error);
+      };
+      this.#segmenting.set(id, {
+        resolve: (answer) => {
+          end();
+          resolve(answer);
+        },
+        reject: fail,
+      });
+      const cancelled = token.onCancellationRequested(() =>
+        fail(new ExtensionError("cancelled", "the request was cancelled")),
+      );
+      const began = Date.now();
+      let timer: ReturnType<typeof setTimeout>;
+      const ask = (): void => {
+        const page = opened();
+        const draft = input.addDraft === true ? (input.class ?? null) : undefined;
+        if (page !== undefined) page.post({ type: "segment", id, prompt: input, draft });
+        else if (Date.now() - began > OPENING)
+          fail(new ExtensionError("engine-lost", `${nameOf(image)} could not be shown`));
+        else timer = setTimeout(ask, 100);
+      };
+      timer = setTimeout(ask);
+    });
   }
 
   async chooseZoom(): Promise<void> {
@@ -627,5 +690,3 @@ async function siblingsOf(uri: Uri): Promise<{ readonly siblings: readonly Uri[]
     .sort(compare);
   return { siblings: names.map((name) => Uri.joinPath(folder, name)), at: names.indexOf(nameOf(uri)) };
 }
-
-export type { FoundLabels };

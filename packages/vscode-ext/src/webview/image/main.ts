@@ -2,12 +2,23 @@
  * The page of a picture. It has no state that the host does not have too: what a person does goes there as steps, and what comes
  * from there is shown. In view mode it is as VS Code's own preview; in segment mode it is the editor.
  */
-import { type CompressedRle, decodeRleAt, type RawImage } from "@masklet/core";
+import {
+  type CompressedRle,
+  compressRle,
+  decodeRleAt,
+  encodeRle,
+  type Mask,
+  maskArea,
+  overlay,
+  type Prompt,
+  type RawImage,
+  rleBox,
+} from "@masklet/core";
 import { imageFrom } from "@masklet/core/web";
 import "@masklet/editor/element";
 import { type EditorDocument, EditorError, EditorSession, type MaskletEditorElement } from "@masklet/editor/element";
 import type { EngineFacts } from "../../engine/protocol.ts";
-import type { ShowMessage, ToHost, ToPage } from "../../protocol.ts";
+import type { SegmentAnswer, ShowMessage, ToHost, ToPage } from "../../protocol.ts";
 import { Asking, EngineFailure, hostEngine, wirePicture, workerEngine } from "./engine.ts";
 
 interface VsCode {
@@ -219,10 +230,78 @@ function received(message: ToPage): void {
       hiddenClasses = new Set(message.hidden);
       applyFilter();
       return;
+    case "segment":
+      void segment(message).then(
+        (answer) => post({ type: "segmented", id: message.id, answer }),
+        (error: unknown) =>
+          post({
+            type: "not-segmented",
+            id: message.id,
+            message: error instanceof Error ? error.message : String(error),
+          }),
+      );
+      return;
     case "prepare":
       void prepare(message.pictures).catch(fail);
       return;
   }
+}
+
+/** The engine once it knows the picture. */
+async function readyEngine(): Promise<NonNullable<MaskletEditorElement["engine"]>> {
+  await startEngine();
+  while (editor.engineState === "encoding") {
+    await new Promise((resolve) => editor.addEventListener("masklet-engine", resolve, { once: true }));
+  }
+  if (editor.engine === undefined || editor.engineState !== "ready") throw new Error("there is no engine that answers");
+  return editor.engine;
+}
+
+/** What the model finds where somebody else shows, with a picture of it; `draft` is the class of a draft that is made of it. */
+async function segment({ prompt, draft }: Extract<ToPage, { type: "segment" }>): Promise<SegmentAnswer> {
+  const engine = await readyEngine();
+  const image = picture as RawImage;
+  const { points, labels, box } = prompt;
+  const asked: Prompt = {
+    ...(points !== undefined && { points, labels: labels ?? points.map(() => 1 as const) }),
+    ...(box !== undefined && { box }),
+  };
+  const multimaskOutput = points?.length === 1 && box === undefined;
+  const { masks, iouPredictions } = await engine.predict(asked, { multimaskOutput, latest: false });
+  const best = iouPredictions.reduce((top, score, i) => (score > (iouPredictions[top] ?? 0) ? i : top), 0);
+  const [mask, score] = [masks[best] as Mask, iouPredictions[best] ?? 0];
+  const rle = compressRle(encodeRle(mask));
+  if (draft !== undefined) {
+    const session = editor.session;
+    const isClass = session?.document.classes.some(({ name }) => name === draft) ?? false;
+    session?.addObjects([{ mask: rle, state: "draft", score, ...(isClass && draft !== null && { class: draft }) }]);
+  }
+  const canvas = canvasOf(overlay(image, [{ mask }]));
+  const scale = Math.min(1, 1024 / Math.max(image.width, image.height));
+  const small = new OffscreenCanvas(
+    Math.max(1, Math.round(image.width * scale)),
+    Math.max(1, Math.round(image.height * scale)),
+  );
+  small.getContext("2d")?.drawImage(canvas, 0, 0, small.width, small.height);
+  const png = await (await small.convertToBlob()).arrayBuffer();
+  return {
+    score,
+    area: maskArea(mask),
+    box: rleBox(rle),
+    rle: { size: [image.height, image.width], counts: rle.counts },
+    png,
+  };
+}
+
+function canvasOf(image: RawImage): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const pixels = new ImageData(image.width, image.height);
+  for (let i = 0, j = 0; j < pixels.data.length; i += image.channels, j += 4) {
+    for (let c = 0; c < 3; c++) pixels.data[j + c] = image.data[i + c] as number;
+    pixels.data[j + 3] = image.channels === 4 ? (image.data[i + 3] as number) : 255;
+  }
+  canvas.getContext("2d")?.putImageData(pixels, 0, 0);
+  return canvas;
 }
 
 /** Decodes pictures and has them encoded, one after the other. */
@@ -243,15 +322,7 @@ async function copy(): Promise<void> {
     window.focus();
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const canvas = new OffscreenCanvas(image.width, image.height);
-  const context = canvas.getContext("2d");
-  if (context === null) return;
-  const pixels = new ImageData(image.width, image.height);
-  for (let i = 0, j = 0; j < pixels.data.length; i += image.channels, j += 4) {
-    for (let c = 0; c < 3; c++) pixels.data[j + c] = image.data[i + c] as number;
-    pixels.data[j + 3] = image.channels === 4 ? (image.data[i + 3] as number) : 255;
-  }
-  context.putImageData(pixels, 0, 0);
+  const canvas = canvasOf(image);
   await navigator.clipboard.write([new ClipboardItem({ "image/png": canvas.convertToBlob() })]);
 }
 
