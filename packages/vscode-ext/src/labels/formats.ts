@@ -98,7 +98,8 @@ async function readDataset(
   readonly categories: readonly Category[];
   readonly notes: string[];
 }> {
-  const bytes = labels.bytes;
+  // A YOLO file that is not there yet is one without rows.
+  const bytes = labels.bytes ?? (labels.format === "yolo" ? new Uint8Array() : undefined);
   const contents = { ...labels.others, ...(bytes === undefined ? {} : { [labels.path]: bytes }) };
   const files = filesOf(contents);
   const { dataset, findings } = await readLabels(
@@ -137,7 +138,11 @@ export async function readPicture(labels: LabelBytes, picture: PictureFacts): Pr
   }
   const { entry, categories, notes } = await readDataset(labels, picture);
   if (entry === undefined) return undefined;
-  return upright({ objects: entry.objects, categories, labelled: entry.labelled, notes }, entry, picture);
+  return upright(
+    { objects: entry.objects, categories, labelled: entry.labelled && labels.bytes !== undefined, notes },
+    entry,
+    picture,
+  );
 }
 
 /** Labels of stored pixels are shown on the upright picture; those of another size are not shown at all. */

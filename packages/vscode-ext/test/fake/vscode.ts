@@ -24,6 +24,8 @@ export const registered = {
   watchers: [] as FakeWatcher[],
   panels: [] as FakePanel[],
   diagnostics: new Map<string, FakeDiagnostics>(),
+  /** What other extensions export, by their ids. */
+  exports: new Map<string, unknown>(),
 };
 
 /** Everything as it was at first. */
@@ -38,6 +40,7 @@ export function resetFake(): void {
     registered.tools,
     registered.trees,
     registered.diagnostics,
+    registered.exports,
   ]) {
     map.clear();
   }
@@ -620,6 +623,11 @@ export const l10n = {
     const named = typeof first === "object" && first !== null ? (first as Record<string, unknown>) : values;
     return text.replace(/\{(\w+)\}/g, (whole, key: string) => String((named as Record<string, unknown>)[key] ?? whole));
   },
+};
+
+export const extensions = {
+  getExtension: (id: string): Pick<vscode.Extension<unknown>, "activate"> | undefined =>
+    registered.exports.has(id) ? { activate: async () => registered.exports.get(id) } : undefined,
 };
 
 export const env = { uiKind: UIKind.Desktop, language: "en", remoteName: undefined, appName: "Fake" };

@@ -17,6 +17,8 @@ declare function acquireVsCodeApi(): VsCode<FromGallery, State>;
 const cellWidth = 180;
 const rowHeight = 190;
 const thumbnailSide = 160;
+/** Thumbnails that are on their way. */
+const mostWanted = 8;
 /** A thousand thumbnails, or a few pictures. */
 const mostPixels = 32 * 2 ** 20;
 
@@ -158,14 +160,14 @@ function render(): void {
     cells.delete(place);
   }
   for (const place of items.keys()) if (place < from || place >= to) items.delete(place);
-  let missing = false;
+  let [missing, isNew] = [false, false];
   for (let place = from; place < to; place++) {
     let cell = cells.get(place);
     if (cell === undefined) {
       cell = make("div", { class: "cell", role: "option", id: `cell-${place}` });
       cell.style.width = `${grid.cell}px`;
       cells.set(place, cell);
-      spacer.append(cell);
+      isNew = true;
     }
     cell.style.transform = `translate(${(place % grid.columns) * grid.cell}px, ${Math.floor(place / grid.columns) * grid.row}px)`;
     const item = items.get(place);
@@ -173,7 +175,8 @@ function render(): void {
     fillCell(cell, place, item);
   }
   // Screen readers read the option that is the active one in the document's order.
-  spacer.append(...[...cells].sort(([a], [b]) => a - b).map(([, cell]) => cell));
+  if (isNew) spacer.append(...[...cells].sort(([a], [b]) => a - b).map(([, cell]) => cell));
+  wantThumbnails(from, to);
   if (missing) post({ type: "window", query, from, to });
   if (count > 0) list.setAttribute("aria-activedescendant", `cell-${at}`);
   else list.removeAttribute("aria-activedescendant");
@@ -195,8 +198,8 @@ function fillCell(cell: HTMLElement, place: number, item: GalleryItem | undefine
     cell.replaceChildren();
     return;
   }
+  cell.removeAttribute("aria-label");
   const facts = factsOf(item);
-  cell.setAttribute("aria-label", `${item.name}, ${facts}`);
   const problem = item.missing ? word("missing") : problems.get(item.path);
   const shown = thumbnails.get(item.path);
   const thumbnail = make("canvas", { class: "thumbnail", "aria-hidden": "true" });
@@ -206,7 +209,32 @@ function fillCell(cell: HTMLElement, place: number, item: GalleryItem | undefine
     make("div", { class: "name" }, item.name),
     make("div", { class: "facts" }, facts),
   );
-  if (shown === undefined && problem === undefined) want(item.path, thumbnailSide);
+}
+
+/** Those on the screen first, and few at a time: what was scrolled past is never asked for. */
+function wantThumbnails(from: number, to: number): void {
+  const middle = ((list.scrollTop + list.clientHeight / 2) / grid.row) * grid.columns;
+  const lacking = [...items]
+    .filter(
+      ([place, { path, missing }]) =>
+        place >= from && place < to && !missing && !problems.has(path) && thumbnails.get(path) === undefined,
+    )
+    .sort(([a], [b]) => Math.abs(a - middle) - Math.abs(b - middle));
+  for (const [, { path }] of lacking) {
+    if (wanted.size >= mostWanted) return;
+    want(path, thumbnailSide);
+  }
+}
+
+let isScheduled = false;
+/** Renders once for all that has happened until the next frame. */
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    render();
+  });
 }
 
 function factsOf({ states, objects: number, drafts, split: ofSplit }: GalleryItem): string {
@@ -265,7 +293,7 @@ function renderReview(): void {
   previous.disabled = at === 0;
   following.disabled = at >= count - 1;
   if (item === undefined) return;
-  title.textContent = word("position", { name: item.name, at: at + 1, count });
+  title.textContent = word("position", { name: item.name, place: at + 1, count });
   const problem = item.missing ? word("missing") : problems.get(item.path);
   notice.textContent = problem ?? "";
   const shown = pictures.get(item.path);
@@ -423,7 +451,7 @@ async function pictureCame({
   }
   if (reviewing) {
     if (items.get(at)?.path === path) renderReview();
-  } else render();
+  } else schedule();
 }
 
 /** Pixels as a model takes them. */
@@ -464,7 +492,7 @@ for (const select of [split, category, state]) select.addEventListener("change",
 next.addEventListener("click", () => post({ type: "next-unlabelled", after: at, review: reviewing }));
 propose.addEventListener("click", () => post({ type: "propose", places: [...selected] }));
 stop.addEventListener("click", () => post({ type: "stop" }));
-list.addEventListener("scroll", () => requestAnimationFrame(render), { passive: true });
+list.addEventListener("scroll", schedule, { passive: true });
 list.addEventListener("click", (event) => {
   const place = placeOf(event);
   if (place === undefined) return;

@@ -47,15 +47,11 @@ function show({ name, stats, words }: StatisticsMessage): void {
   );
   const mostObjects = stats.categories.reduce((largest, { objects }) => Math.max(largest, objects), 1);
   const head = (...keys: readonly string[]): HTMLElement =>
-    make(
-      "thead",
-      {},
-      make("tr", {}, ...keys.map((key) => make("th", { scope: "col" }, key === "" ? "\u00a0" : word(key)))),
-    );
+    make("thead", {}, make("tr", {}, ...keys.map((key) => make("th", { scope: "col" }, word(key)))));
   const classes = make(
     "table",
     { "aria-labelledby": "classes" },
-    head("class", "objects", "showing", "small", "medium", "large", "median", ""),
+    head("class", "objects", "showing", "small", "medium", "large", "median", "drawn"),
     make(
       "tbody",
       {},
@@ -76,7 +72,7 @@ function show({ name, stats, words }: StatisticsMessage): void {
   const sizes = make(
     "table",
     { "aria-labelledby": "sizes" },
-    head("size", "images", ""),
+    head("size", "images", "drawn"),
     make(
       "tbody",
       {},
