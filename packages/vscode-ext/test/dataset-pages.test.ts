@@ -22,6 +22,7 @@ import {
   registered,
   resetFake,
   shown,
+  trust,
   Uri,
   window,
 } from "./fake/vscode.ts";
@@ -146,6 +147,38 @@ test("the last commit is compared with, through git's extension", async () => {
       counts: { images: 3, different: 1, class: 1, same: 2 },
       images: [{ file: "images/train/000001.png", changed: [{ was: "cat", is: "dog", iou: 1 }] }],
     });
+});
+
+test("a page reads no file that is not in the folder, and nothing is written where nobody trusts", async () => {
+  const root = dataset("secret", 2, () => true);
+  writeFileSync(join(folder, "secret.png"), "secret");
+  const coco = {
+    images: [
+      { id: 1, file_name: "../secret.png", width: 4, height: 4 },
+      { id: 2, file_name: "images/train/000000.png", width: 320, height: 240 },
+    ],
+    annotations: [],
+    categories: [{ id: 1, name: "cat" }],
+  };
+  writeFileSync(join(root, "coco.json"), JSON.stringify(coco));
+  start(root);
+  await run("open", Uri.file(join(root, "coco.json")));
+  const panel = registered.panels.at(-1) as FakePanel;
+  panel.webview.received.fire({ type: "ready" });
+  for (const path of ["../secret.png", "/etc/passwd", "../../x"])
+    panel.webview.received.fire({ type: "picture", path, side: 160 });
+  await expect.poll(() => problems().length).toBe(3);
+  expect(panel.webview.sent.filter((message) => (message as { type: string }).type === "picture")).toEqual([]);
+  trust(false);
+  panel.webview.received.fire({ type: "propose", places: [] });
+  panel.webview.received.fire({ type: "accept", path: "images/train/000000.png", ids: [] });
+  await expect.poll(() => problems().length).toBe(5);
+  expect(
+    problems()
+      .slice(3)
+      .every((message) => /not trusted/.test(message)),
+  ).toBe(true);
+  shown.length = 0;
 });
 
 describe.skipIf(chromium() === undefined)("in Chromium", () => {

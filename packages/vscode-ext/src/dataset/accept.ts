@@ -1,6 +1,6 @@
 /** Drafts as labels: written into the label file of their picture, in place, and into nothing else. */
 import { decompressRle } from "@masklet/core";
-import { exifOrientation, imageSize, type LabelObject, turnSize } from "@masklet/labels";
+import { exifOrientation, imageSize, type LabelObject, type ReadFormat, turnSize } from "@masklet/labels";
 import { type Memento, type Uri, workspace } from "vscode";
 import { ExtensionError } from "../errors.ts";
 import { newLabels } from "../image/new-labels.ts";
@@ -8,6 +8,12 @@ import { findLabelsOf, load, pathOf } from "../labels/find.ts";
 import { editable, editPicture, freeClasses, readPicture } from "../labels/formats.ts";
 import { alone, type FileWriter } from "../storage.ts";
 import type { Draft } from "./drafts.ts";
+
+/** Where the dataset has its labels: a picture may have others beside. */
+export interface Preferred {
+  readonly file: Uri | undefined;
+  readonly format: ReadFormat | undefined;
+}
 
 export interface AcceptParts {
   readonly files: FileWriter;
@@ -23,8 +29,12 @@ export interface AcceptParts {
 export async function acceptDrafts(
   picture: Uri,
   drafts: readonly Draft[],
+  preferred: Preferred,
   { files, memory, chooseClass }: AcceptParts,
 ): Promise<Uri | undefined> {
+  if (!workspace.isTrusted) {
+    throw new ExtensionError("labels-read-only", "nothing is written in a workspace that is not trusted");
+  }
   const bytes = await workspace.fs.readFile(picture);
   const [stored, orientation] = [imageSize(bytes), exifOrientation(bytes)];
   const [first] = drafts;
@@ -40,7 +50,11 @@ export async function acceptDrafts(
   }
   const facts = { size, stored: stored ?? size, orientation, path: pathOf(picture) };
   const root = workspace.getWorkspaceFolder(picture)?.uri;
-  const [known] = await findLabelsOf(picture, facts, root);
+  const all = await findLabelsOf(picture, facts, root);
+  const known =
+    all.find(({ uri }) => uri.toString() === preferred.file?.toString()) ??
+    all.find(({ format }) => format === preferred.format) ??
+    all[0];
   const found = known ?? (await newLabels(picture, memory));
   if (found === undefined) return undefined;
   if (!editable.has(found.format)) {

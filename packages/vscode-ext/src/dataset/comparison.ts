@@ -65,7 +65,9 @@ export async function showComparison(
     let bytes: ArrayBuffer | undefined;
     let problem: string | undefined;
     try {
-      if (one !== undefined) bytes = (await workspace.fs.readFile(dataset.uri(one.file))).slice().buffer as ArrayBuffer;
+      // What labels name may lead out of the folder.
+      if (one !== undefined && dataset.index.entry(one.file)?.missing === false)
+        bytes = (await workspace.fs.readFile(dataset.uri(one.file))).slice().buffer as ArrayBuffer;
     } catch (error) {
       problem = messageOf(error);
     }
@@ -92,7 +94,8 @@ export async function showComparison(
         return;
       case "open": {
         const one = different[message.at];
-        if (one !== undefined) await commands.executeCommand("masklet.open", dataset.uri(one.file));
+        if (one !== undefined && dataset.index.entry(one.file)?.missing === false)
+          await commands.executeCommand("masklet.open", dataset.uri(one.file));
         return;
       }
       case "report": {

@@ -181,10 +181,11 @@ export class Gallery implements Disposable {
     }
   }
 
-  /** Throws for a path that is none of the dataset's: a page asks for nothing else. */
+  /** Throws for a path that is none of a picture in the folder: what labels name may lead out of it. */
   #known(path: string): void {
     const entry = this.#dataset.index.entry(path);
-    if (entry === undefined) throw new ExtensionError("picture-unknown", `${path}: is none of the dataset's pictures`);
+    if (entry === undefined || entry.missing)
+      throw new ExtensionError("picture-unknown", `${path}: is none of the dataset's pictures`);
   }
 
   #items({ query, from, to }: Extract<FromGallery, { type: "window" }>): void {
@@ -235,7 +236,10 @@ export class Gallery implements Disposable {
     this.#known(path);
     const record = await this.#dataset.draftsOf(path);
     const wanted = record?.drafts.filter(({ id }) => ids.includes(id)) ?? [];
-    const written = await acceptDrafts(this.#dataset.uri(path), wanted, this.#parts.accept);
+    const { index } = this.#dataset;
+    const labels = index.entry(path)?.named?.labels;
+    const preferred = { file: labels === undefined ? undefined : this.#dataset.uri(labels), format: index.format };
+    const written = await acceptDrafts(this.#dataset.uri(path), wanted, preferred, this.#parts.accept);
     if (written === undefined) return;
     // Only what is in the file is taken out of the drafts.
     await this.#dataset.drafts.take(path, ids);
@@ -248,12 +252,18 @@ export class Gallery implements Disposable {
   /** Starts automatic masks for pictures. One job runs at a time. */
   async propose(paths: readonly string[]): Promise<void> {
     const there = paths.filter((path) => this.#dataset.index.entry(path)?.missing === false);
-    await this.run({ id: crypto.randomUUID(), kind: "everything", paths: there, done: 0, objects: 0, failed: [] });
+    await this.run({ id: crypto.randomUUID(), paths: there, done: 0, objects: 0, failed: [] });
   }
 
   /** Runs a job from where it is, and says how it ended. */
   async run(job: JobState): Promise<void> {
     const { engine } = this.#parts;
+    if (!workspace.isTrusted) {
+      throw new ExtensionError(
+        "labels-read-only",
+        l10n.t("Masks are not proposed in a workspace that is not trusted."),
+      );
+    }
     if (engine === undefined)
       throw new ExtensionError("engine-lost", l10n.t("There is no engine in the browser for many pictures."));
     if (this.#job !== undefined) {

@@ -1,4 +1,4 @@
-/** Automatic masks or a detector over many pictures, one after the other: stopped, continued, and with the time that is left. */
+/** Automatic masks over many pictures, one after the other: stopped, continued, and with the time that is left. */
 import {
   type CompressedRle,
   decodeUtf8,
@@ -21,8 +21,6 @@ export interface Proposals {
 /** What is asked for, and how far it is: plain data, so that it can be kept. */
 export interface JobState {
   readonly id: string;
-  /** `everything` proposes masks, `detector` what a detector finds. */
-  readonly kind: "everything" | "detector";
   readonly paths: readonly string[];
   /** Pictures that are done, from the first on. */
   readonly done: number;

@@ -70,7 +70,6 @@ describe("a job", () => {
   let store: DraftStore;
   const job = (...paths: readonly string[]): JobState => ({
     id: "1",
-    kind: "everything",
     paths,
     done: 0,
     objects: 0,
