@@ -32,7 +32,7 @@ export default defineConfig({
           items: ["getting-started", "prompts", "masks", "images", "everything", "cutout", "video", "editor"],
         },
         { label: "Command line and datasets", items: ["cli", "labels"] },
-        { label: "Plugins", items: ["figma"] },
+        { label: "Plugins", items: ["figma", "vscode"] },
         { label: "Where it runs", items: ["models", "checkpoints", "precision", "browser", "workers", "backends"] },
         { label: "Reference", items: ["errors", "parity", "architecture"] },
         { label: "Packages", items: [{ autogenerate: { directory: "packages" } }], collapsed: true },

@@ -12,8 +12,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { MaskletEditorElement } from "@masklet/editor/element";
+import axe from "axe-core";
 import type { Frame } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
@@ -221,10 +223,13 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await until(async () => (await objects(frame)).length === 2, "it is removed");
       await until(() => workbench.isDirty(), "it is unsaved");
       const left = await objects(frame);
-      await workbench.page.waitForTimeout(2500); // VS Code makes its backup a second after
+      // VS Code makes a backup a second after each change; a page that is reloaded before has none.
+      await until(
+        () => workbench.backups().some((text) => JSON.parse(text).document.objects.length === 2),
+        "the backup is made",
+      );
       await workbench.reload();
       const again = await workbench.image();
-      await workbench.page.screenshot({ path: "/tmp/s17-reload.png" });
       await until(async () => (await objects(again)).length === 2, "what was done is still done");
       expect(await objects(again)).toEqual(left);
       expect(await workbench.isDirty()).toBe(true);
@@ -247,6 +252,28 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await workbench.command("File: Revert File");
       await until(async () => (await objects(left)).length === 3 && (await objects(right)).length === 3, "and back");
       await workbench.command("View: Close Editor");
+    });
+
+    test("axe finds nothing in the page, in dark, light and high contrast", async () => {
+      const frame = await workbench.file("scene.png");
+      await frame.locator("body").press("s");
+      for (const [kind, theme] of [
+        ["dark", "Default Dark Modern"],
+        ["light", "Default Light Modern"],
+        ["high-contrast", "Default High Contrast"],
+      ] as const) {
+        workbench.configure({ "workbench.colorTheme": theme });
+        await until(
+          () => frame.evaluate((wanted) => document.body.dataset["vscodeThemeKind"] === `vscode-${wanted}`, kind),
+          `the theme is ${kind}`,
+        );
+        const found = await frame.evaluate(`${axe.source}; axe.run(document, { resultTypes: ["violations"] })`);
+        const { violations } = found as axe.AxeResults;
+        expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+        const pictures = process.env["MASKLET_SCREENSHOTS"];
+        if (pictures !== undefined) await workbench.page.screenshot({ path: join(pictures, `${kind}.png`) });
+      }
+      workbench.configure({});
     });
 
     test("a file that is read-only is shown, and nothing can be changed", async () => {
@@ -290,6 +317,44 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         imagePath: "bare.png",
         shapes: [{ label: "rope" }],
       });
+    });
+  },
+);
+
+describe.skipIf(codeServer() === undefined || executable === undefined || !isBuilt)(
+  "with VS Code's own defaults of the browser: auto-save, and workspaces that are not trusted",
+  { timeout: 120_000 },
+  () => {
+    let workbench: Workbench;
+    let folder: string;
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), "masklet-ws-"));
+      const dist = join(folder, "extension");
+      const vsix = await pack(dist, await bundle(dist));
+      mkdirSync(join(folder, "data"));
+      cpSync(join(root, "examples", "scene.png"), join(folder, "data", "scene.png"));
+      writeFileSync(join(folder, "data", "scene.json"), labels);
+      const settings = {
+        "files.autoSave": "afterDelay",
+        "security.workspace.trust.enabled": true,
+        "security.workspace.trust.startupPrompt": "never",
+      };
+      workbench = await Workbench.start({ vsix, executable: executable ?? "", settings });
+      await workbench.open(join(folder, "data"));
+    }, 120_000);
+    afterAll(async () => {
+      await workbench?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    test("shows labels without trust, changes none; with it, saves what was accepted and no draft", async () => {
+      const file = join(folder, "data", "scene.json");
+      const frame = await workbench.file("scene.png");
+      await until(async () => (await objects(frame)).length === 1, "the label is shown");
+      await expect.poll(() => workbench.page.locator(".statusbar").textContent()).toContain("read-only");
+      await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).session?.remove(1));
+      await until(async () => (await objects(frame)).length === 1, "the page takes back what is not allowed");
+      expect(readFileSync(file, "utf8")).toBe(labels);
     });
   },
 );

@@ -3,7 +3,7 @@
  * Chromium. `tools/code-server.mjs` puts it into .cache; without it these tests say that they were skipped.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,17 @@ export interface WorkbenchOptions {
   /** Of the user, over those that tests need. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
+
+/** Settings that tests need: nothing saves by itself, nothing is in the way. */
+const quiet = {
+  "files.autoSave": "off",
+  "security.workspace.trust.enabled": false,
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image" },
+  "chat.disableAIFeatures": true,
+};
 
 const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -67,17 +78,7 @@ export class Workbench {
     const folder = mkdtempSync(join(tmpdir(), "masklet-workbench-"));
     const [data, extensions] = [join(folder, "data"), join(folder, "extensions")];
     mkdirSync(join(data, "User"), { recursive: true });
-    const all = {
-      "files.autoSave": "off",
-      "security.workspace.trust.enabled": false,
-      "workbench.startupEditor": "none",
-      "workbench.tips.enabled": false,
-      "telemetry.telemetryLevel": "off",
-      "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image" },
-      "chat.disableAIFeatures": true,
-      ...settings,
-    };
-    writeFileSync(join(data, "User", "settings.json"), JSON.stringify(all));
+    writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
     const config = join(folder, "config.yaml");
     writeFileSync(config, "");
     const base = [script, "--config", config, "--user-data-dir", data, "--extensions-dir", extensions];
@@ -111,6 +112,19 @@ export class Workbench {
     await this.page.goto(`http://127.0.0.1:${this.#port}/?folder=${encodeURIComponent(folder)}`);
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
     await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor();
+  }
+
+  /** Changes the user's settings; the workbench watches them. */
+  configure(settings: Readonly<Record<string, unknown>>): void {
+    writeFileSync(join(this.folder, "data", "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
+  }
+
+  /** What the extension's backups hold now. */
+  backups(): readonly string[] {
+    const storage = join(this.folder, "data", "User", "workspaceStorage");
+    return readdirSync(storage, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /masklet\.masklet$/.test(entry.parentPath))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"));
   }
 
   async reload(): Promise<void> {

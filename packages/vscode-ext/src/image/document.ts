@@ -14,7 +14,7 @@ import {
 } from "@masklet/labels";
 import { type CustomDocument, type Event, EventEmitter, l10n, Uri, workspace } from "vscode";
 import { ExtensionError } from "../errors.ts";
-import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf } from "../labels/find.ts";
+import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf, readIfThere } from "../labels/find.ts";
 import {
   editable,
   editPicture,
@@ -599,13 +599,13 @@ function isOfSize({ width, height }: Size, size: Size): boolean {
   return width === size.width && height === size.height;
 }
 
+/** `undefined` where there is none; rejects for one that is there and cannot be read, because work would be lost silently. */
 async function readKept(uri: Uri): Promise<Kept | undefined> {
-  try {
-    const kept = JSON.parse(new TextDecoder().decode(await workspace.fs.readFile(uri))) as Kept;
-    return kept.version === 1 ? kept : undefined;
-  } catch {
-    return undefined; // there is none
-  }
+  const bytes = await readIfThere(uri);
+  if (bytes === undefined) return undefined;
+  const kept = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Kept>;
+  if (kept.version === 1 && kept.document !== undefined && Array.isArray(kept.links)) return kept as Kept;
+  throw new ExtensionError("message-malformed", `${uri.fsPath}: is no backup of this version`);
 }
 
 function foundOf(kept: Kept | undefined): FoundLabels | undefined {
