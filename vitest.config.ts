@@ -1,13 +1,19 @@
 import { existsSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { chromium, quiet } from "./tools/host.mjs";
 
 /** Workspace packages are tested from their sources, without a build. */
 const source = (host: "node" | "browser"): string[] => ["@masklet/source", "module", host, "development|production"];
-const node = { resolve: { conditions: source("node") }, ssr: { resolve: { conditions: source("node") } } };
+/** VS Code's API is there inside of VS Code alone. */
+const vscode = fileURLToPath(new URL("packages/vscode-ext/test/fake/vscode.ts", import.meta.url));
+const node = {
+  resolve: { conditions: source("node"), alias: { vscode } },
+  ssr: { resolve: { conditions: source("node") } },
+};
 
 /** The goldens, which lie beside the repository where there are any. */
 const shared = existsSync("../shared") ? [realpathSync("../shared")] : [];

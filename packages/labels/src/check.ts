@@ -1,6 +1,7 @@
 /** What is odd about labels that could be read: traps that cost masks, metrics or trainings without a word. */
-import { type Box, type Rle, rleBox } from "@masklet/core";
+import { type Box, type Rle, rleBox, type Size } from "@masklet/core";
 import { LabelError } from "./errors.ts";
+import { labelPixels, type Orientation } from "./exif.ts";
 import type { Finding } from "./files.ts";
 import { baseName, folderOf, stem } from "./files.ts";
 import { shapeBox, shapeMask } from "./geometry/object.ts";
@@ -17,12 +18,25 @@ const boxTolerance = 1.5;
  * is not their mask's; names that differ in case alone; categories that no object has.
  */
 export function checkLabels(dataset: Dataset): readonly Finding[] {
-  const found: Finding[] = [];
+  const { categories, images } = dataset;
   const used = new Set<string>();
-  const categories = new Map(dataset.categories.map((category) => [category.name, category]));
-  checkNames(dataset, found);
+  for (const { objects } of images) for (const { category } of objects) if (category !== undefined) used.add(category);
+  const names = checkNames(
+    categories.map(({ name }) => name),
+    images.map(({ file }) => file),
+  );
+  return [...names, ...checkObjects(dataset), ...unusedCategories(categories, used)];
+}
+
+/** The part of `checkLabels` that is about objects: of a dataset that is read in pieces, each by itself. */
+export function checkObjects({
+  categories: listed,
+  images,
+}: Pick<Dataset, "categories" | "images">): readonly Finding[] {
+  const found: Finding[] = [];
+  const categories = new Map(listed.map((category) => [category.name, category]));
   const kindOfTrack = new Map<string, string | undefined>();
-  for (const image of dataset.images) {
+  for (const image of images) {
     const say = (severity: Finding["severity"], at: string, message: string): void => {
       found.push({ severity, file: image.file, at, message });
     };
@@ -30,7 +44,6 @@ export function checkLabels(dataset: Dataset): readonly Finding[] {
     const shapes = new Map<string, string>();
     for (const [i, object] of image.objects.entries()) {
       const at = `object ${i}${object.id === undefined ? "" : ` (id ${object.id})`}`;
-      if (object.category !== undefined) used.add(object.category);
       checkObject(object, image, categories, (severity, message) => say(severity, at, message));
       if (object.track !== undefined) {
         if (tracks.has(object.track)) say("error", at, `track ${object.track} is there twice in this frame`);
@@ -48,14 +61,19 @@ export function checkLabels(dataset: Dataset): readonly Finding[] {
       shapes.set(same, twin ?? at);
     }
   }
-  for (const { name } of dataset.categories) {
-    if (!used.has(name))
-      found.push({ severity: "warning", file: "", at: `category ${name}`, message: "no object has it" });
-  }
   return found;
 }
 
-function checkNames({ categories, images }: Dataset, found: Finding[]): void {
+/** The part of `checkLabels` that is about categories that none of a dataset's objects has. */
+export function unusedCategories(categories: readonly Category[], used: ReadonlySet<string>): readonly Finding[] {
+  return categories
+    .filter(({ name }) => !used.has(name))
+    .map(({ name }) => ({ severity: "warning", file: "", at: `category ${name}`, message: "no object has it" }));
+}
+
+/** The part of `checkLabels` that is about names of categories and images. */
+export function checkNames(categories: readonly string[], images: readonly string[]): readonly Finding[] {
+  const found: Finding[] = [];
   const loose = (text: string): string =>
     text
       .normalize("NFC")
@@ -63,14 +81,14 @@ function checkNames({ categories, images }: Dataset, found: Finding[]): void {
       .replaceAll(/[\s_-]+/g, " ")
       .trim();
   const kinds = new Map<string, string>();
-  for (const { name } of categories) {
+  for (const name of categories) {
     const other = kinds.get(loose(name));
     const at = `category ${name}`;
     if (other !== undefined) found.push({ severity: "warning", file: "", at, message: `looks like category ${other}` });
     kinds.set(loose(name), name);
   }
   const [files, folded, stems] = [new Set<string>(), new Map<string, string>(), new Map<string, string>()];
-  for (const { file } of images) {
+  for (const file of images) {
     const say = (severity: Finding["severity"], message: string): void => {
       found.push({ severity, file, at: "image", message });
     };
@@ -90,6 +108,31 @@ function checkNames({ categories, images }: Dataset, found: Finding[]): void {
     stems.set(stem(key), file);
     if (/(^|\/)\.\.(\/|$)/.test(file)) say("warning", "lies outside of the labels' folder");
     else if (folderOf(file).startsWith("/") || /^[a-z]:/i.test(file)) say("warning", "is a path of one machine");
+  }
+  return found;
+}
+
+/**
+ * Whether labels are of a picture's pixels, by the size and orientation that its header says. Labels of YOLO are by the picture's own size,
+ * so that there is nothing to check.
+ */
+export function checkPicture(
+  { file, width, height }: Pick<LabelledImage, "file" | "width" | "height">,
+  { size, orientation }: { readonly size: Size; readonly orientation: Orientation },
+): readonly Finding[] {
+  const say = (severity: Finding["severity"], message: string): readonly Finding[] => [
+    { severity, file, at: "picture", message },
+  ];
+  const turned = `is turned by EXIF orientation ${orientation}`;
+  switch (labelPixels({ width, height }, size, orientation)) {
+    case "neither":
+      return say("error", `is ${size.width}x${size.height}, its labels are of ${width}x${height}`);
+    case "stored":
+      return say("warning", `${turned}, and its labels are of the pixels as stored`);
+    case "unknown":
+      return say("warning", `${turned}, and sizes do not tell of which pixels its labels are`);
+    default:
+      return [];
   }
 }
 

@@ -89,6 +89,27 @@ export class CocoFile {
     return this.#images.count;
   }
 
+  /**
+   * How many annotations of which category each image has, in the order of the images and in the file as it stands. Nothing
+   * is read for it. `undefined` stands for numbers that no category has.
+   */
+  *counts(): Generator<ReadonlyMap<string | undefined, number>, void> {
+    for (let i = 0; i < this.#images.count; i++) {
+      const found = new Map<string | undefined, number>();
+      for (const place of this.#annotationsOf(this.#images.id(i))) {
+        const kind = this.#annotations.kind(place);
+        const name = this.#names.byId(BigInt.asIntN(54, kind) === kind ? Number(kind) : kind);
+        found.set(name, (found.get(name) ?? 0) + 1);
+      }
+      yield found;
+    }
+  }
+
+  /** Where an annotation stands in the file's bytes. */
+  slice(place: number): { readonly start: number; readonly end: number } {
+    return this.#annotations.slice(this.#check(place));
+  }
+
   /** Names of the categories, in the file's order. */
   get categories(): readonly string[] {
     return this.#names.list.map(({ name }) => name);

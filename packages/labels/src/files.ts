@@ -160,6 +160,7 @@ export function normalPath(path: string): string {
   return parts.join("/");
 }
 
+/** Whether a name ends as pictures do. */
 export function isPicture(path: string): boolean {
   return /\.(jpe?g|png|webp|bmp|tiff?|gif|avif|heic|jp2|dng|mpo|pfm)$/i.test(path);
 }

@@ -2,7 +2,7 @@
 import type { Rle } from "@masklet/core";
 import { shapeMask } from "./geometry/object.ts";
 import { runsArea } from "./geometry/rle.ts";
-import type { Dataset, Shape } from "./model.ts";
+import type { Dataset, LabelledImage, Shape } from "./model.ts";
 
 /** Objects by their area in pixels, as COCO counts: small below 32 x 32, large above 96 x 96. */
 export interface AreaCounts {
@@ -43,58 +43,86 @@ export interface LabelStats {
 
 /** Counts a dataset. */
 export function labelStats({ categories, images, videos = [] }: Dataset): LabelStats {
-  const kinds = new Map<string | undefined, { areas: number[]; images: number; crowds: number }>();
-  for (const { name } of categories) kinds.set(name, { areas: [], images: 0, crowds: 0 });
-  const shapes = { mask: 0, polygons: 0, box: 0, points: 0 };
-  const tracks = new Set<string>();
-  const sizes = new Map<string, [number, number, number]>();
-  for (const image of images) {
-    const size = sizes.get(`${image.width}x${image.height}`) ?? [image.width, image.height, 0];
+  const counter = new StatsCounter(categories.map(({ name }) => name));
+  for (const image of images) counter.add(image);
+  return counter.stats(videos.length);
+}
+
+/** Counts a dataset that is read in pieces: `labelStats` of the images that were added, which are not kept. */
+export class StatsCounter {
+  readonly #kinds = new Map<string | undefined, { areas: number[]; images: number; crowds: number }>();
+  readonly #shapes = { mask: 0, polygons: 0, box: 0, points: 0 };
+  readonly #tracks = new Set<string>();
+  readonly #sizes = new Map<string, [number, number, number]>();
+  #images = 0;
+  #unlabelled = 0;
+  #empty = 0;
+  #objects = 0;
+  #least = Number.POSITIVE_INFINITY;
+  #most = 0;
+
+  /** Categories in the dataset's order. */
+  constructor(categories: readonly string[]) {
+    for (const name of categories) this.#kinds.set(name, { areas: [], images: 0, crowds: 0 });
+  }
+
+  add(image: LabelledImage): void {
+    const { width, height, objects, labelled } = image;
+    const size = this.#sizes.get(`${width}x${height}`) ?? [width, height, 0];
     size[2]++;
-    sizes.set(`${image.width}x${image.height}`, size);
+    this.#sizes.set(`${width}x${height}`, size);
     const seen = new Set<string | undefined>();
-    for (const { shape, category, crowd, track } of image.objects) {
-      shapes[shape.kind]++;
-      const kind = kinds.get(category) ?? { areas: [], images: 0, crowds: 0 };
-      kinds.set(category, kind);
+    for (const { shape, category, crowd, track } of objects) {
+      this.#shapes[shape.kind]++;
+      const kind = this.#kinds.get(category) ?? { areas: [], images: 0, crowds: 0 };
+      this.#kinds.set(category, kind);
       kind.areas.push(shape.kind === "points" ? 0 : runsArea(shapeMask(shape, image) as Rle));
       if (crowd === true) kind.crowds++;
       if (!seen.has(category)) kind.images++;
       seen.add(category);
-      if (track !== undefined) tracks.add(`${image.frame?.video ?? ""} ${track}`);
+      if (track !== undefined) this.#tracks.add(`${image.frame?.video ?? ""} ${track}`);
     }
+    this.#images++;
+    this.#objects += objects.length;
+    if (!labelled) this.#unlabelled++;
+    else if (objects.length === 0) this.#empty++;
+    this.#least = Math.min(this.#least, objects.length);
+    this.#most = Math.max(this.#most, objects.length);
   }
-  const counts = images.map(({ objects }) => objects.length);
-  const objects = counts.reduce((sum, one) => sum + one, 0);
-  const none = kinds.get(undefined);
-  kinds.delete(undefined);
-  return {
-    images: images.length,
-    unlabelled: images.filter(({ labelled }) => !labelled).length,
-    empty: images.filter((image) => image.labelled && image.objects.length === 0).length,
-    objects,
-    shapes,
-    objectsPerImage: {
-      least: counts.reduce((least, one) => Math.min(least, one), counts[0] ?? 0),
-      mean: images.length === 0 ? 0 : objects / images.length,
-      most: counts.reduce((most, one) => Math.max(most, one), 0),
-    },
-    sizes: [...sizes.values()].sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]),
-    videos: videos.length,
-    tracks: tracks.size,
-    categories: [...kinds, ...(none === undefined ? [] : ([[undefined, none]] as const))].map(
-      ([name, { areas, images: shown, crowds }]) => ({
-        name,
-        objects: areas.length,
-        images: shown,
-        crowds,
-        areas: {
-          small: areas.filter((area) => area < 32 ** 2).length,
-          medium: areas.filter((area) => area >= 32 ** 2 && area <= 96 ** 2).length,
-          large: areas.filter((area) => area > 96 ** 2).length,
-        },
-        medianArea: areas.sort((a, b) => a - b)[Math.floor(areas.length / 2)] ?? 0,
-      }),
-    ),
-  };
+
+  /** What was counted so far. */
+  stats(videos = 0): LabelStats {
+    const none = this.#kinds.get(undefined);
+    const named = [...this.#kinds].filter(([name]) => name !== undefined);
+    const images = this.#images;
+    return {
+      images,
+      unlabelled: this.#unlabelled,
+      empty: this.#empty,
+      objects: this.#objects,
+      shapes: { ...this.#shapes },
+      objectsPerImage: {
+        least: images === 0 ? 0 : this.#least,
+        mean: images === 0 ? 0 : this.#objects / images,
+        most: this.#most,
+      },
+      sizes: [...this.#sizes.values()].sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]),
+      videos,
+      tracks: this.#tracks.size,
+      categories: [...named, ...(none === undefined ? [] : ([[undefined, none]] as const))].map(
+        ([name, { areas, images: shown, crowds }]) => ({
+          name,
+          objects: areas.length,
+          images: shown,
+          crowds,
+          areas: {
+            small: areas.filter((area) => area < 32 ** 2).length,
+            medium: areas.filter((area) => area >= 32 ** 2 && area <= 96 ** 2).length,
+            large: areas.filter((area) => area > 96 ** 2).length,
+          },
+          medianArea: [...areas].sort((a, b) => a - b)[Math.floor(areas.length / 2)] ?? 0,
+        }),
+      ),
+    };
+  }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ByteSource, bytesSource, encodeRle } from "@masklet/core";
+import { type ByteSource, bytesSource, encodeRle, encodeUtf8 } from "@masklet/core";
 import { CocoFile, filesOf, type LabelObject, readLabels, writeLabels } from "@masklet/labels";
 import { expect, test } from "vitest";
 import { cases, haveCases } from "./cases.ts";
@@ -45,6 +45,23 @@ test.each([undefined, 1, 7, 64])("reads objects by image, in pieces of %s bytes"
   ]);
   expect(objects[0]?.object.extra).toEqual({ odd: { id: 5, s: 'a]}"\\' } });
 });
+
+test.each([undefined, 1])(
+  "counts annotations by image and category without reading them, in pieces of %s bytes",
+  async (chunk) => {
+    const file = await open(odd.replace('"category_id": 1', '"category_id": 99'), chunk);
+    expect([...file.counts()]).toEqual([
+      new Map([
+        ["dög", 1],
+        [undefined, 1],
+      ]),
+    ]);
+    const { start, end } = file.slice(0);
+    expect(new TextDecoder().decode(encodeUtf8(odd).subarray(start, end))).toMatch(
+      /^\{"iscrowd": 0, "id": 9007[\s\S]*\}\}$/,
+    );
+  },
+);
 
 test("nothing changed, no byte changed; nor where an object is given back as it was", async () => {
   const file = await open(odd);

@@ -474,7 +474,7 @@ test("CVAT for videos keeps the video's name and the tracks' numbers", async () 
 });
 
 const instanceMap = (value: number): Uint8Array =>
-  encodePng({ width: 2, height: 1, kind: "grey", channels: 1, depth: 16, samples: Uint32Array.of(value, 0) });
+  encodePng({ width: 2, height: 1, kind: "grey", channels: 1, depth: 16, samples: Uint16Array.of(value, 0) });
 
 test("MOTS: every part of a dataset, pictures in folders, each part's own classes", async () => {
   const { dataset, format } = await read({

@@ -1,7 +1,7 @@
 /** `masklet labels check` and `masklet labels stats`: what is wrong with labels, and what is in them. */
 import { parseArgs } from "node:util";
 import { MaskletError } from "@masklet/core/node";
-import { checkLabels, type Finding, type LabelStats, labelPixels, labelStats } from "@masklet/labels";
+import { checkLabels, checkPicture, type Finding, type LabelStats, labelStats } from "@masklet/labels";
 import { type ExitCode, type Host, print } from "../host.ts";
 import { findingLine } from "../labels/findings.ts";
 import { type LabelsRead, openLabels, readOptions, readSettings } from "../labels/read.ts";
@@ -79,24 +79,15 @@ export async function labels(args: readonly string[], host: Host): Promise<ExitC
 async function checkPictures({ dataset, pictures, format }: LabelsRead): Promise<readonly Finding[]> {
   const found: Finding[] = [];
   let here = 0;
-  for (const { file, width, height } of dataset.images) {
-    const say = (severity: Finding["severity"], message: string): void => {
-      found.push({ severity, file, at: "picture", message });
-    };
-    const path = await pictures.find(file);
-    if (path === undefined) {
-      say("warning", "is not there");
+  for (const image of dataset.images) {
+    if ((await pictures.find(image.file)) === undefined) {
+      found.push({ severity: "warning", file: image.file, at: "picture", message: "is not there" });
       continue;
     }
     here++;
-    const head = await pictures.head(file);
-    if (head === undefined || format === "yolo") continue; // is measured by the picture itself
-    const { size, orientation } = head;
-    const pixels = labelPixels({ width, height }, size, orientation);
-    const turned = `is turned by EXIF orientation ${orientation}`;
-    if (pixels === "neither") say("error", `is ${size.width}x${size.height}, its labels are of ${width}x${height}`);
-    if (pixels === "stored") say("warning", `${turned}, and its labels are of the pixels as stored`);
-    if (pixels === "unknown") say("warning", `${turned}, and sizes do not tell of which pixels its labels are`);
+    const head = await pictures.head(image.file);
+    // YOLO's are measured by the picture itself.
+    if (head !== undefined && format !== "yolo") found.push(...checkPicture(image, head));
   }
   return here === 0 ? [] : found;
 }

@@ -2,7 +2,7 @@
 import { open, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { isImageName, type Size } from "@masklet/core/node";
-import { exifOrientation, imageSize, type Orientation, turnSize } from "@masklet/labels";
+import { exifOrientation, imageSize, type Orientation, PictureNames, turnSize } from "@masklet/labels";
 import { walk } from "./folder-walk.ts";
 
 /** What a picture's header says. */
@@ -38,7 +38,7 @@ export async function pictureHead(path: string): Promise<PictureHead | undefined
 export class Pictures {
   readonly #folders: readonly string[];
   readonly #signal: AbortSignal;
-  readonly #below = new Map<string, Promise<Below>>();
+  readonly #below = new Map<string, Promise<PictureNames>>();
 
   constructor(folders: readonly string[], signal: AbortSignal) {
     this.#folders = [...new Set(folders.map((folder) => resolve(folder)))];
@@ -58,11 +58,9 @@ export class Pictures {
       if (inside.startsWith(`..${sep}`) || isAbsolute(inside)) continue;
       if ((await stat(path).catch(() => undefined))?.isFile() === true) return path;
     }
-    const whole = file.replace(/^(\.*\/)+/, "").normalize("NFC");
     for (const folder of this.#folders) {
-      const { byName, byStem } = await this.#in(folder);
-      const found = single(byName, whole) ?? single(byStem, stemOf(whole));
-      if (found !== undefined) return found;
+      const found = (await this.#in(folder)).find(file);
+      if (found !== undefined) return join(folder, found);
     }
     return undefined;
   }
@@ -73,49 +71,15 @@ export class Pictures {
     return path === undefined ? undefined : pictureHead(path);
   }
 
-  #in(folder: string): Promise<Below> {
+  #in(folder: string): Promise<PictureNames> {
     const below = this.#below.get(folder) ?? index(folder, this.#signal);
     this.#below.set(folder, below);
     return below;
   }
 }
 
-/** The pictures below a folder, by what comes after the last slash. */
-interface Below {
-  readonly byName: Listing;
-  readonly byStem: Listing;
-}
-
-async function index(folder: string, signal: AbortSignal): Promise<Below> {
-  const [byName, byStem] = [new Map<string, Listed[]>(), new Map<string, Listed[]>()];
-  const put = (map: Map<string, Listed[]>, name: string, path: string): void => {
-    const key = name.slice(name.lastIndexOf("/") + 1);
-    const list = map.get(key);
-    if (list === undefined) map.set(key, [{ name, path }]);
-    else list.push({ name, path });
-  };
-  for (const file of await walk(folder, signal)) {
-    if (!isImageName(file)) continue;
-    const name = file.normalize("NFC");
-    put(byName, name, join(folder, file));
-    put(byStem, stemOf(name), join(folder, file));
-  }
-  return { byName, byStem };
-}
-
-interface Listed {
-  /** Relative to the folder. */
-  readonly name: string;
-  readonly path: string;
-}
-
-type Listing = ReadonlyMap<string, readonly Listed[]>;
-
-function single(listing: Listing, name: string): string | undefined {
-  const named = listing.get(name.slice(name.lastIndexOf("/") + 1)) ?? [];
-  if (named.length < 2) return named[0]?.path;
-  const fitting = named.filter((one) => `/${one.name}`.endsWith(`/${name}`));
-  return fitting.length === 1 ? fitting[0]?.path : undefined;
+async function index(folder: string, signal: AbortSignal): Promise<PictureNames> {
+  return new PictureNames((await walk(folder, signal)).filter(isImageName));
 }
 
 export function stemOf(name: string): string {

@@ -55,9 +55,10 @@ export function buildBar(parts: Parts): readonly Node[] {
       (made) => {
         const step = editor.session?.[`${which}Step`];
         const own = step === undefined ? undefined : stepText(step, words.steps);
-        const what = editor.history === undefined ? own : editor.history[`${which}Text`];
+        const what = editor.history ? editor.history[`${which}Text`] : own;
         const isWaiting = which === "undo" && (editor.session?.pending.length ?? 0) > 0;
         setAttribute(made, "disabled", what === undefined && !isWaiting);
+        made.hidden = editor.history === null;
         const text = what === undefined ? words[which] : fillIn(words[`${which}Step`], { step: what });
         setAttribute(made, "aria-label", text);
         setAttribute(made, "title", text);

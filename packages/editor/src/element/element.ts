@@ -63,8 +63,8 @@ const Base: typeof HTMLElement = globalThis.HTMLElement ?? (class {} as typeof H
 
 /**
  * The editor as an element: `open` a picture, set an `engine`, and listen to "masklet-session". Attributes: `tool`,
- * `display`, `backdrop`, `theme` ("light" or "dark"; the system's if not given). Custom properties, `--masklet-accent`
- * and the like, are in apps/docs/editor.md.
+ * `display`, `backdrop`, `theme` ("light" or "dark"; the system's if not given), `bare` (the picture alone). Custom
+ * properties, `--masklet-accent` and the like, are in apps/docs/editor.md.
  */
 export class MaskletEditorElement extends Base {
   static readonly observedAttributes: readonly string[] = ["tool", "display", "backdrop"];
@@ -76,7 +76,8 @@ export class MaskletEditorElement extends Base {
   #encoding = 0;
   #opening = 0;
   #words: EditorWords = editorWords;
-  #history: EditorHistory | undefined;
+  #history: EditorHistory | null | undefined;
+  #filter: ((object: EditorObject) => boolean) | undefined;
   readonly #hidden = new Set<number>();
   readonly #marked = new Set<number>();
   #tool: EditorTool = "point";
@@ -95,6 +96,7 @@ export class MaskletEditorElement extends Base {
     editor: this,
     stage: this.#stage,
     hidden: this.#hidden,
+    isShown: (object) => this.#isShown(object),
     marked: this.#marked,
     attempt: (command) => this.#try(command),
     say: (text) => setText(this.#live, text),
@@ -128,7 +130,7 @@ export class MaskletEditorElement extends Base {
 
   connectedCallback(): void {
     // What a page set before this module had loaded hides the accessors.
-    for (const name of ["engine", "words", "tool", "display", "backdrop"] as const) {
+    for (const name of ["engine", "history", "filter", "words", "tool", "display", "backdrop"] as const) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete (this as Partial<MaskletEditorElement>)[name];
@@ -207,13 +209,26 @@ export class MaskletEditorElement extends Base {
     void this.#encode();
   }
 
-  /** What undo and redo act on: the session, unless it is set. To be set again when its words change. */
-  get history(): EditorHistory | undefined {
+  /**
+   * What undo and redo act on: the session, unless it is set, to be set again when its words change. `null`: they have
+   * neither buttons nor keys here, as the host has its own.
+   */
+  get history(): EditorHistory | null | undefined {
     return this.#history;
   }
 
-  set history(history: EditorHistory | undefined) {
+  set history(history: EditorHistory | null | undefined) {
     this.#history = history;
+    this.#update();
+  }
+
+  /** Which objects are shown in the picture, besides those that a person has hidden; all without it. */
+  get filter(): ((object: EditorObject) => boolean) | undefined {
+    return this.#filter;
+  }
+
+  set filter(filter: ((object: EditorObject) => boolean) | undefined) {
+    this.#filter = filter;
     this.#update();
   }
 
@@ -384,7 +399,7 @@ export class MaskletEditorElement extends Base {
     const { hand, at, cursor, preview, outline } = this.#hands;
     const isPainting = this.#tool === "brush" || this.#tool === "erase";
     return {
-      objects: document.objects.filter(({ id }) => !this.#hidden.has(id)).map((one) => this.#shown(session, one)),
+      objects: document.objects.filter((one) => this.#isShown(one)).map((one) => this.#shown(session, one)),
       display: this.#display,
       backdrop: this.#backdrop,
       ground:
@@ -406,6 +421,10 @@ export class MaskletEditorElement extends Base {
     };
   }
 
+  #isShown(object: EditorObject): boolean {
+    return !this.#hidden.has(object.id) && (this.#filter?.(object) ?? true);
+  }
+
   #shown(session: EditorSession, object: EditorObject): ShownObject {
     const { id, edge, state } = object;
     const isSelected = id === session.selected;
@@ -417,7 +436,8 @@ export class MaskletEditorElement extends Base {
   #shortcut(event: KeyboardEvent): void {
     const [target] = event.composedPath();
     const isTyping = target instanceof HTMLInputElement && target.type === "text";
-    if (event.defaultPrevented || isTyping || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+    if (this.#history === null || event.defaultPrevented || isTyping) return;
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
     const key = event.key.toLowerCase();
     const isRedo = key === "y" || (key === "z" && event.shiftKey);
     if (!isRedo && key !== "z") return;

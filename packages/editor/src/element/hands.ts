@@ -281,13 +281,13 @@ export class Hands {
 
   /** The smallest object there, and with the next click the one around it. */
   #selectAt([x, y]: Point): void {
-    const { hidden, attempt } = this.#parts;
+    const { isShown, attempt } = this.#parts;
     const session = this.#session;
     if (session === undefined) return;
     const { objects } = session.document;
     const pixel = { x: Math.floor(x), y: Math.floor(y), width: 1, height: 1 };
     const there = objects
-      .filter(({ id }) => !hidden.has(id) && decodeRleAt(session.rle(id), pixel).data[0] === 1)
+      .filter((one) => isShown(one) && decodeRleAt(session.rle(one.id), pixel).data[0] === 1)
       .sort((a, b) => areaOf(session, a) - areaOf(session, b))
       .map(({ id }) => id);
     const at = session.selected === null ? -1 : there.indexOf(session.selected);

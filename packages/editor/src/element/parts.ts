@@ -1,3 +1,4 @@
+import type { EditorObject } from "../document.ts";
 import type { EditorSession } from "../session.ts";
 import type { MaskletEditorElement } from "./element.ts";
 import type { Stage } from "./stage.ts";
@@ -8,6 +9,8 @@ export interface Parts {
   readonly stage: Stage;
   /** Objects that a person does not want to see. */
   readonly hidden: Set<number>;
+  /** Whether the picture shows it: neither hidden by a person nor left out by the host. */
+  readonly isShown: (object: EditorObject) => boolean;
   /** Objects that a person has chosen for merging. */
   readonly marked: Set<number>;
   /** Runs a command; what it throws is said. */

@@ -2,6 +2,8 @@
 export const css = `
 :host { container-type: size; min-width: 240px; min-height: 320px; height: 560px; }
 .frame { display: grid; width: 100%; height: 100%; grid: auto minmax(0, 1fr) auto / minmax(0, 1fr) var(--_side); }
+:host([bare]) .frame { grid: minmax(0, 1fr) / minmax(0, 1fr); }
+:host([bare]) :is(.bar, .side, .status) { display: none; }
 .bar { grid-column: 1 / -1; display: flex; gap: 12px; align-items: center; padding: 6px 8px; overflow-x: auto;
   border-bottom: 1px solid var(--_line); }
 .brush { width: 88px; flex: none; }

@@ -39,6 +39,23 @@ export function yoloClassNames(yaml: string, file = "data.yaml"): readonly strin
   return classNames(isObject(root) ? root : {}, file);
 }
 
+/**
+ * The splits of a data.yaml, each with its folders and lists of pictures as the file has them, behind its `path`. Throws a
+ * `LabelError` "yaml-malformed".
+ */
+export function yoloSplits(yaml: string, file = "data.yaml"): ReadonlyMap<string, readonly string[]> {
+  const root = parseYaml(yaml, file);
+  return new Map(isObject(root) ? splitsOf(root) : []);
+}
+
+function splitsOf(root: JsonObject): readonly (readonly [split: string, sources: readonly string[]])[] {
+  return ["train", "val", "validation", "test"].flatMap((split) => {
+    const value = root[split];
+    const sources = isList(value) ? value.map(String) : typeof value === "string" ? [value] : [];
+    return sources.length === 0 ? [] : [[split, sources] as const];
+  });
+}
+
 function classNames({ names }: JsonObject, path: string): readonly string[] {
   const classes = isList(names)
     ? names.map(String)
@@ -66,10 +83,7 @@ async function readLayout(context: ReadContext, given?: string): Promise<Layout>
       context.error(path, "nc", `is ${nc}, but there are ${classes.length} names`);
     }
     const keypoints = isList(shape) ? (shape.map(Number) as unknown as readonly [number, number]) : undefined;
-    const sources = ["train", "val", "validation", "test"].flatMap((split) => {
-      const value = (root as JsonObject)[split];
-      return isList(value) ? value.map(String) : typeof value === "string" ? [value] : [];
-    });
+    const sources = splitsOf(root).flatMap(([, own]) => own);
     return { path, classes, sources, ...(keypoints === undefined ? {} : { keypoints }) };
   }
   const darknet = paths.find((path) => baseName(path) === "obj.data");
@@ -96,8 +110,8 @@ async function readLayout(context: ReadContext, given?: string): Promise<Layout>
   return { path: list, classes: (await context.text(list)).split(/\r?\n/).filter((line) => line !== ""), sources: [] };
 }
 
-/** Label file and picture by the rule of trainers: the last `images` folder becomes `labels`. */
-function labelPath(picture: string): string {
+/** The label file of a picture by the rule of trainers: the last `images` folder becomes `labels`. */
+export function yoloLabelPath(picture: string): string {
   const at = `/${picture}`.lastIndexOf("/images/");
   const swapped = at < 0 ? picture : `${picture.slice(0, at)}labels/${picture.slice(at + "images/".length)}`;
   return `${stem(swapped)}.txt`;
@@ -129,11 +143,13 @@ export async function readYolo(context: ReadContext, yaml?: string): Promise<Dat
       const picture = normalPath(line.trim());
       const candidates = [folderOf(list) + picture, picture, folderOf(list) + picture.replace(/^data\//, "")];
       const found =
-        candidates.map(normalPath).find((one) => context.has(labelPath(one))) ?? normalPath(candidates[0] as string);
-      pictures.set(labelPath(found), found);
+        candidates.map(normalPath).find((one) => context.has(yoloLabelPath(one))) ??
+        normalPath(candidates[0] as string);
+      pictures.set(yoloLabelPath(found), found);
     }
   }
-  for (const path of paths) if (isPicture(path) && !pictures.has(labelPath(path))) pictures.set(labelPath(path), path);
+  for (const path of paths)
+    if (isPicture(path) && !pictures.has(yoloLabelPath(path))) pictures.set(yoloLabelPath(path), path);
   for (const path of labels) if (!pictures.has(path)) pictures.set(path, undefined);
   const images: LabelledImage[] = [];
   for (const [label, picture] of [...pictures].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -266,7 +282,7 @@ export function writeYolo(dataset: Dataset, options: YoloOptions = {}): Written 
   ];
   const taken = new Set<string>();
   for (const image of dataset.images) {
-    const path = labelPath(`/${image.file}`.includes("/images/") ? image.file : `images/${image.file}`);
+    const path = yoloLabelPath(`/${image.file}`.includes("/images/") ? image.file : `images/${image.file}`);
     if (taken.has(path))
       throw new LabelError("cannot-write", `${image.file}: another picture has its labels in ${path} too`);
     taken.add(path);

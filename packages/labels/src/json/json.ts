@@ -281,6 +281,26 @@ export function parseJson(bytes: Uint8Array, file?: string): JsonValue {
   return new JsonReader(bytes, file).document();
 }
 
+/**
+ * Where the value at a path of names and places lies in JSON text, in bytes; `undefined` where nothing is there. Throws a
+ * `LabelError` "json-malformed".
+ */
+export function jsonSlice(
+  bytes: Uint8Array,
+  path: readonly (string | number)[],
+  file?: string,
+): { readonly start: number; readonly end: number } | undefined {
+  const reader = new JsonReader(bytes, file);
+  let at: Slice | undefined = reader.root();
+  for (const step of path) {
+    if (at === undefined || bytes[at.start] !== (typeof step === "number" ? LEFT_BRACKET : LEFT_BRACE))
+      return undefined;
+    at =
+      typeof step === "number" ? reader.elements(at)[step] : reader.members(at).findLast(({ name }) => name === step);
+  }
+  return at && { start: at.start, end: at.end };
+}
+
 /** How JSON text is laid out. */
 export interface JsonStyle {
   /** Blanks of one level; none puts everything on one line. */

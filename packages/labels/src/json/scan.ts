@@ -11,19 +11,22 @@ export class Section {
   #lengths = new Uint32Array(1024);
   #ids = new BigInt64Array(1024);
   #parents = new BigInt64Array(1024);
+  #kinds = new BigInt64Array(1024);
 
-  add(start: number, length: number, id: bigint, parent: bigint): void {
+  add(start: number, length: number, id: bigint, parent: bigint, kind: bigint): void {
     if (this.count === this.#starts.length) {
       const more = Math.ceil(this.count * 1.5);
       this.#starts = grown(this.#starts, new Float64Array(more));
       this.#lengths = grown(this.#lengths, new Uint32Array(more));
       this.#ids = grown(this.#ids, new BigInt64Array(more));
       this.#parents = grown(this.#parents, new BigInt64Array(more));
+      this.#kinds = grown(this.#kinds, new BigInt64Array(more));
     }
     this.#starts[this.count] = start;
     this.#lengths[this.count] = length;
     this.#ids[this.count] = id;
     this.#parents[this.count] = parent;
+    this.#kinds[this.count] = kind;
     this.count++;
   }
 
@@ -41,6 +44,11 @@ export class Section {
     return this.#parents[i] as bigint;
   }
 
+  /** The category of an annotation; of one that does not say it, `noKind`. */
+  kind(i: number): bigint {
+    return this.#kinds[i] as bigint;
+  }
+
   /** Places by id; the first of those that share one. */
   places(): ReadonlyMap<bigint, number> {
     const places = new Map<bigint, number>();
@@ -54,10 +62,14 @@ function grown<T extends { set(values: T): void }>(old: T, larger: T): T {
   return larger;
 }
 
+/** No category has this number. */
+export const noKind: bigint = -(2n ** 63n);
+
 const deepest = 200;
 /** Names of members that are looked at are shorter, numbers too. */
 const longestName = 16;
 const longestNumber = 24;
+const fields = ["id", "image_id", "category_id"] as const;
 const lists = ["images", "annotations", "categories"] as const;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
@@ -82,7 +94,7 @@ export class CocoScanner {
   #top: (typeof lists)[number] | "" = "";
   /** The list of that name, if it is one whose elements are looked at. */
   #current: Section | undefined;
-  #isId = false;
+  #field: (typeof fields)[number] = "id";
   /** Whether the member's value is a number that is looked at. */
   #wanted = false;
   readonly #number = new Uint8Array(longestNumber);
@@ -91,6 +103,7 @@ export class CocoScanner {
   #elementStart = 0;
   #id: bigint | undefined;
   #image: bigint | undefined;
+  #kind: bigint | undefined;
   readonly #seen = new Set<string>();
 
   constructor(file: string) {
@@ -215,8 +228,9 @@ export class CocoScanner {
       this.#top = lists.find((name) => this.#isNamed(name)) ?? "";
       this.#current = this.#top === "images" ? this.images : this.#top === "annotations" ? this.annotations : undefined;
     } else {
-      this.#isId = this.#isNamed("id");
-      this.#wanted = this.#isId || this.#isNamed("image_id");
+      const field = fields.find((name) => this.#isNamed(name));
+      this.#wanted = field !== undefined;
+      if (field !== undefined) this.#field = field;
     }
   }
 
@@ -241,6 +255,7 @@ export class CocoScanner {
       this.#elementStart = at;
       this.#id = undefined;
       this.#image = undefined;
+      this.#kind = undefined;
       this.#wanted = false;
     }
     this.#expectsName = this.#namesHere();
@@ -261,7 +276,7 @@ export class CocoScanner {
           { details: { file: this.#file, at: this.#elementStart } },
         );
       }
-      section.add(this.#elementStart, length, this.#id, this.#image ?? 0n);
+      section.add(this.#elementStart, length, this.#id, this.#image ?? 0n, this.#kind ?? noKind);
     } else if (this.#depth === 2 && byte === 0x5d) {
       const whole = { start: this.#listStart, end: at + 1 };
       if (section !== undefined) section.whole = whole;
@@ -276,10 +291,11 @@ export class CocoScanner {
     if (this.#depth !== 3 || this.#numberLength === 0) return;
     if (this.#wanted) {
       const value = this.#whole();
-      if (value === undefined) {
-        throw this.#fail(`${this.#isId ? "id" : "image_id"} of ${this.#top} is no whole number of 64 bits`, at);
-      }
-      if (this.#isId) this.#id = value;
+      // A category that is no number is said when the annotation is read.
+      if (this.#field === "category_id") this.#kind = value;
+      else if (value === undefined) {
+        throw this.#fail(`${this.#field} of ${this.#top} is no whole number of 64 bits`, at);
+      } else if (this.#field === "id") this.#id = value;
       else this.#image = value;
     }
     this.#numberLength = 0;

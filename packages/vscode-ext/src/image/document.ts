@@ -1,0 +1,628 @@
+/**
+ * A picture that is open, with its labels: the model of truth behind every view of it. Views make steps and show them; here they
+ * are taken, given to VS Code's undo, written to the label file, and held against what others do to that file.
+ */
+import type { Size } from "@masklet/core";
+import { type EditorDocument, EditorError, EditorSession, invertStep, type Step } from "@masklet/editor";
+import {
+  type Category,
+  exifOrientation,
+  imageSize,
+  type ObjectEdits,
+  type Orientation,
+  turnSize,
+} from "@masklet/labels";
+import { type CustomDocument, type Event, EventEmitter, l10n, Uri, workspace } from "vscode";
+import { ExtensionError } from "../errors.ts";
+import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf, readIfThere } from "../labels/find.ts";
+import {
+  editable,
+  editPicture,
+  freeClasses,
+  type PictureFacts,
+  type PictureLabels,
+  readPicture,
+} from "../labels/formats.ts";
+import { conflicts, type Link, type Links, match, plan, relink, type SeenObject, seen } from "../labels/link.ts";
+import { classesOf } from "../protocol.ts";
+import { alone, type FileWriter, sameBytes } from "../storage.ts";
+
+/** What a backup and the journal of drafts hold. */
+interface Kept {
+  readonly version: 1;
+  readonly document: EditorDocument;
+  readonly links: readonly (readonly [number, Link])[];
+  readonly labels:
+    | { readonly format: FoundLabels["format"]; readonly uri: string; readonly others: readonly string[] }
+    | undefined;
+}
+
+/** What the document asks of whoever is at the keyboard. */
+export interface Asker {
+  /** Where labels of a picture without any go; `undefined`: not now. */
+  format(picture: Uri): Promise<FoundLabels | undefined>;
+  /** The class of objects that have none, for a format that needs one. */
+  className(names: readonly string[], count: number, isFree: boolean): Promise<string | undefined>;
+  /** Objects that were changed here and in the file. */
+  conflict(count: number, file: string): Promise<"mine" | "theirs" | undefined>;
+}
+
+export interface DocumentOptions {
+  readonly files: FileWriter;
+  readonly ask: Asker;
+  /** Where drafts that are not written to label files are kept. */
+  readonly drafts: Uri | undefined;
+}
+
+export type DocumentEvent =
+  /** A step that pages have not made themselves; `from` has. */
+  | { readonly type: "step"; readonly step: Step; readonly from: unknown }
+  /** Everything may be another now. */
+  | { readonly type: "reset" }
+  | { readonly type: "state" }
+  /** The picture's own file has changed. */
+  | { readonly type: "picture" }
+  | { readonly type: "trouble"; readonly message: string };
+
+const LFS = "version https://git-lfs.github.com/spec/";
+
+export class ImageDocument implements CustomDocument {
+  readonly uri: Uri;
+  readonly #options: DocumentOptions;
+  readonly #events = new EventEmitter<DocumentEvent>();
+  readonly onDidChange: Event<DocumentEvent> = this.#events.event;
+  readonly #closed = new EventEmitter<void>();
+  readonly onDidDispose: Event<void> = this.#closed.event;
+  #facts: PictureFacts | undefined;
+  #missing: string | undefined;
+  #bytes = 0;
+  #version = "";
+  #session: EditorSession | undefined;
+  #links: Links = new Map();
+  #found: FoundLabels | undefined;
+  #others: readonly FoundLabels[] = [];
+  #categories: readonly Category[] = [];
+  #notes: readonly string[] = [];
+  #readOnly: string | undefined;
+  #lastSeen: Uint8Array | undefined;
+
+  private constructor(uri: Uri, options: DocumentOptions) {
+    this.uri = uri;
+    this.#options = options;
+  }
+
+  /** Opens a picture and what labels it has; with a backup, as it was when that was made. */
+  static async open(uri: Uri, options: DocumentOptions, backup?: Uri): Promise<ImageDocument> {
+    const document = new ImageDocument(uri, options);
+    await document.#readPicture();
+    if (document.#facts !== undefined) await document.#begin(backup);
+    else document.#backup = backup;
+    return document;
+  }
+
+  #backup: Uri | undefined;
+
+  /** The page says what size the picture has, where its header was not understood here. */
+  async decoded(size: Size): Promise<void> {
+    const { width, height } = this.#facts?.size ?? size;
+    if (this.#facts !== undefined) {
+      if (width !== size.width || height !== size.height) {
+        this.#trouble(
+          l10n.t(
+            "The picture is {0}x{1}, and its header says {2}x{3}: labels are not shown.",
+            size.width,
+            size.height,
+            width,
+            height,
+          ),
+        );
+      }
+      return;
+    }
+    this.#facts = { size, stored: size, orientation: 1, path: pathOf(this.uri) };
+    await this.#begin(this.#backup);
+    this.#events.fire({ type: "reset" });
+  }
+
+  /** `undefined` until the picture's size is known. */
+  get document(): EditorDocument | undefined {
+    return this.#session?.document;
+  }
+
+  /** Why the picture cannot be shown: its bytes are not here. */
+  get missing(): string | undefined {
+    return this.#missing;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Names the picture and its version. */
+  get key(): string {
+    return `${this.uri.toString()}@${this.#version}`;
+  }
+
+  /** Why labels cannot be edited. */
+  get readOnly(): string | undefined {
+    return this.#readOnly;
+  }
+
+  get labels(): FoundLabels | undefined {
+    return this.#found;
+  }
+
+  /** Labels of the same picture elsewhere. */
+  get otherLabels(): readonly FoundLabels[] {
+    return this.#others;
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes;
+  }
+
+  /** Classes that the labels have. */
+  get classes(): readonly string[] {
+    return this.#session?.document.classes.map(({ name }) => name) ?? [];
+  }
+
+  /** Whether objects are there that no file holds. */
+  get hasDrafts(): boolean {
+    return this.document?.objects.some(({ id, state }) => state === "draft" && !this.#links.has(id)) ?? false;
+  }
+
+  async #readPicture(): Promise<void> {
+    const [stat, bytes] = await Promise.all([workspace.fs.stat(this.uri), workspace.fs.readFile(this.uri)]);
+    this.#bytes = stat.size;
+    this.#version = `${stat.mtime}:${stat.size}`;
+    this.#missing = undefined;
+    if (bytes.length < 1024 && new TextDecoder().decode(bytes.subarray(0, LFS.length)) === LFS) {
+      this.#missing = l10n.t("This is a pointer of Git LFS: the picture itself was not fetched. Run `git lfs pull`.");
+      return;
+    }
+    const stored = imageSize(bytes);
+    if (stored === undefined) return; // the page decodes it and says
+    const orientation: Orientation = exifOrientation(bytes);
+    this.#facts = { size: turnSize(stored, orientation), stored, orientation, path: pathOf(this.uri) };
+  }
+
+  async #begin(backup: Uri | undefined): Promise<void> {
+    const facts = this.#facts as PictureFacts;
+    const kept = backup === undefined ? await this.#readDrafts() : await readKept(backup);
+    const root = workspace.getWorkspaceFolder(this.uri)?.uri;
+    const found = await findLabelsOf(this.uri, facts, root);
+    const named = kept?.labels?.uri;
+    this.#found = found.find(({ uri }) => uri.toString() === named) ?? found[0] ?? foundOf(kept);
+    this.#others = found.filter((one) => one !== this.#found);
+    await this.#load(kept);
+  }
+
+  /** Reads the labels anew; objects that were `kept` are taken from there. */
+  async #load(kept: Kept | undefined): Promise<void> {
+    const facts = this.#facts as PictureFacts;
+    let labels: PictureLabels | undefined;
+    this.#notes = [];
+    this.#readOnly = undefined;
+    if (this.#found !== undefined) {
+      try {
+        const loaded = await load(this.#found);
+        this.#lastSeen = loaded.bytes;
+        labels = await readPicture(loaded, facts);
+      } catch (error) {
+        this.#readOnly = messageOf(error);
+        this.#notes = [messageOf(error)];
+      }
+    }
+    this.#categories = labels?.categories ?? [];
+    this.#notes = [...this.#notes, ...(labels?.notes ?? [])];
+    this.#session =
+      kept === undefined || !isOfSize(kept.document, facts.size)
+        ? this.#fresh(labels, facts.size)
+        : new EditorSession(kept.document, { historyLimit: 0 });
+    if (kept !== undefined && isOfSize(kept.document, facts.size)) {
+      this.#links = new Map(kept.links);
+      if (labels !== undefined) this.#takeOver(seen(labels.objects, facts.size), "mine");
+    }
+    this.#readOnly ??= await this.#whyReadOnly();
+  }
+
+  #fresh(labels: PictureLabels | undefined, size: Size): EditorSession {
+    const session = new EditorSession(size, { historyLimit: 0 });
+    const colours = new Map(
+      this.#categories.flatMap(({ name, colour }) => (colour === undefined ? [] : [[name, colour] as const])),
+    );
+    const objects = seen(labels?.objects ?? [], size);
+    const names = new Set([
+      ...this.#categories.map(({ name }) => name),
+      ...objects.flatMap(({ class: name }) => name ?? []),
+    ]);
+    session.setClasses(
+      classesOf(
+        [...names].filter((name) => name !== ""),
+        colours,
+      ),
+    );
+    this.#links = addSeen(session, objects, size);
+    return session;
+  }
+
+  async #whyReadOnly(): Promise<string | undefined> {
+    if (!workspace.isTrusted) return l10n.t("This workspace is not trusted: labels are shown, and not changed.");
+    const found = this.#found;
+    if (found !== undefined && !editable.has(found.format)) {
+      return l10n.t("Labels of the format {0} are shown, and not changed.", found.format);
+    }
+    const target = found?.uri ?? folderOf(this.uri);
+    if (!(await this.#options.files.isWritable(target))) return l10n.t("{0} is read-only.", nameOf(target));
+    return undefined;
+  }
+
+  /** Takes a step that a page has made. Throws an `EditorError` where it does not fit, and an `ExtensionError` where nothing may change. */
+  take(step: Step, from: unknown): void {
+    if (this.#readOnly !== undefined) throw new ExtensionError("labels-read-only", this.#readOnly);
+    this.#need().take(step);
+    this.#events.fire({ type: "step", step, from });
+  }
+
+  /** For VS Code's undo and redo of a step. What no longer fits is said, and changes nothing. */
+  apply(step: Step): void {
+    try {
+      this.#need().take(step);
+      this.#events.fire({ type: "step", step, from: undefined });
+    } catch (error) {
+      if (!(error instanceof EditorError)) throw error;
+      this.#trouble(
+        l10n.t("That cannot be undone or redone: the labels were changed elsewhere since ({0}).", error.message),
+      );
+    }
+  }
+
+  undoOf(step: Step): () => void {
+    return () => this.apply(invertStep(step));
+  }
+
+  /** A class that objects may have from now on; the step is a person's, and is undone as others are. */
+  addClass(name: string): Step | undefined {
+    const session = this.#need();
+    if (this.classes.includes(name)) return undefined;
+    if (this.#found !== undefined && !freeClasses.has(this.#found.format)) {
+      throw new ExtensionError(
+        "labels-read-only",
+        l10n.t(
+          "{0} lists its classes, and {1} is none of them: add it there first.",
+          nameOf(this.#found.others[0] ?? this.#found.uri),
+          name,
+        ),
+      );
+    }
+    const step = session.setClasses([...session.document.classes, ...classesOf([name], new Map())]);
+    if (step !== undefined) this.#events.fire({ type: "step", step, from: undefined });
+    return step;
+  }
+
+  /** Shows other labels of the same picture. What was not saved is given up. */
+  async choose(found: FoundLabels): Promise<void> {
+    this.#others = [...this.#others, ...(this.#found === undefined ? [] : [this.#found])].filter(
+      (one) => one !== found,
+    );
+    this.#found = found;
+    await this.#load(undefined);
+    this.#events.fire({ type: "reset" });
+  }
+
+  /**
+   * Writes what was accepted into the label file, and nothing else; drafts stay here. Without labels a person is asked for
+   * their format first. Rejects with an `ExtensionError`: "labels-read-only", "no-class", "labels-conflict" where nobody has
+   * decided; and as the labels' package. Nothing is written then.
+   */
+  async save(): Promise<void> {
+    const facts = this.#facts;
+    const session = this.#session;
+    if (facts === undefined || session === undefined) return;
+    if (this.#readOnly !== undefined) throw new ExtensionError("labels-read-only", this.#readOnly);
+    if (this.#found === undefined) {
+      if (!session.document.objects.some(({ state }) => state === "accepted")) {
+        await this.#writeDrafts();
+        return;
+      }
+      const chosen = await this.#options.ask.format(this.uri);
+      if (chosen === undefined)
+        throw new ExtensionError("labels-read-only", l10n.t("Not saved: no format was chosen for the labels."));
+      this.#found = chosen;
+    }
+    const found = this.#found;
+    await alone(found.uri, () => this.#write(found, facts));
+    await this.#writeDrafts();
+    this.#events.fire({ type: "state" });
+  }
+
+  async #write(found: FoundLabels, facts: PictureFacts): Promise<void> {
+    const { size } = facts;
+    const loaded = await load(found);
+    const now = await readPicture(loaded, facts);
+    if (now === undefined)
+      throw new ExtensionError("labels-read-only", l10n.t("{0} says nothing of this picture.", nameOf(found.uri)));
+    const objects = seen(now.objects, size);
+    await this.#resolve(objects, nameOf(found.uri));
+    await this.#nameAll(
+      found,
+      now.categories.map(({ name }) => name),
+    );
+    const { document } = this.#need();
+    const { edits } = plan(document, this.#links, match(this.#links, objects, size), now.objects);
+    const bytes = await editPicture(loaded, facts, edits);
+    if (!hasEdits(edits) && loaded.bytes !== undefined) {
+      this.#lastSeen = loaded.bytes;
+      return; // the file's time stays too
+    }
+    if (!hasEdits(edits) && document.objects.length === 0 && loaded.bytes === undefined) return;
+    this.#lastSeen = bytes;
+    await this.#options.files.write(found.uri, bytes);
+    const after = await readPicture({ ...loaded, bytes }, facts);
+    this.#links = relink(document, this.#links, seen(after?.objects ?? [], size), size);
+  }
+
+  /** Takes over what others changed in the file; where both changed the same object, a person decides. */
+  async #resolve(objects: readonly SeenObject[], file: string): Promise<void> {
+    const { size } = this.#facts as PictureFacts;
+    const clash = conflicts(this.#need().document, this.#links, match(this.#links, objects, size));
+    const choice = clash.length === 0 ? "mine" : await this.#options.ask.conflict(clash.length, file);
+    if (choice === undefined) {
+      throw new ExtensionError(
+        "labels-conflict",
+        l10n.t("Not saved: {0} objects were changed here and in {1}.", clash.length, file),
+        { details: { objects: clash } },
+      );
+    }
+    this.#takeOver(objects, choice);
+  }
+
+  /** The file's objects that were changed, added or removed there; of those that both sides changed, whose is asked for. */
+  #takeOver(objects: readonly SeenObject[], whose: "mine" | "theirs"): void {
+    const { size } = this.#facts as PictureFacts;
+    const session = this.#need();
+    const found = match(this.#links, objects, size);
+    const clash = new Set(whose === "mine" ? conflicts(session.document, this.#links, found) : []);
+    const links = new Map(this.#links);
+    const gone: number[] = [];
+    const come: SeenObject[] = [...found.added];
+    for (const [id, link] of this.#links) {
+      const there = found.now.get(id);
+      const object = session.document.objects.find((one) => one.id === id);
+      if (there?.key === link.key) continue;
+      if (clash.has(id)) {
+        // Ours stays, and is written over theirs.
+        if (there !== undefined) links.set(id, { key: there.key, mask: there.mask, class: there.class });
+        continue;
+      }
+      links.delete(id);
+      if (object !== undefined) gone.push(id);
+      if (there !== undefined) come.push(there);
+    }
+    this.#links = links;
+    if (gone.length === 0 && come.length === 0) return;
+    const steps: Step[] = [];
+    const stop = session.subscribe((event) => {
+      if (event.type === "step") steps.push(event.step);
+    });
+    const classes = session.document.classes;
+    const unknown = new Set(
+      come.flatMap(({ class: name }) => (name === null || classes.some((one) => one.name === name) ? [] : name)),
+    );
+    if (unknown.size > 0) session.setClasses([...classes, ...classesOf([...unknown], new Map())]);
+    if (gone.length > 0) session.remove(...gone);
+    for (const [id, link] of addSeen(session, come, size)) links.set(id, link);
+    stop();
+    for (const step of steps) this.#events.fire({ type: "step", step, from: undefined });
+  }
+
+  /** Objects without a class, for a format that needs one. */
+  async #nameAll({ format }: FoundLabels, names: readonly string[]): Promise<void> {
+    if (format === "davis") return;
+    const session = this.#need();
+    const nameless = session.document.objects.filter(
+      ({ id, state, class: name }) => state === "accepted" && name === null && !this.#links.has(id),
+    );
+    if (nameless.length === 0) return;
+    const isFree = freeClasses.has(format);
+    const name = await this.#options.ask.className(isFree ? this.classes : names, nameless.length, isFree);
+    if (name === undefined) {
+      throw new ExtensionError("no-class", l10n.t("Not saved: {0} objects have no class.", nameless.length), {
+        details: { objects: nameless.map(({ id }) => id) },
+      });
+    }
+    const steps: Step[] = [];
+    const stop = session.subscribe((event) => {
+      if (event.type === "step") steps.push(event.step);
+    });
+    if (!this.classes.includes(name))
+      session.setClasses([...session.document.classes, ...classesOf([name], new Map())]);
+    const { selected } = session;
+    for (const { id } of nameless) {
+      session.select(id);
+      session.setClass(name);
+    }
+    session.select(selected);
+    stop();
+    for (const step of steps) this.#events.fire({ type: "step", step, from: undefined });
+  }
+
+  /** Forgets everything that is not in the file, drafts too. */
+  async revert(): Promise<void> {
+    if (this.#facts === undefined) return;
+    await this.#load(undefined);
+    await this.#writeDrafts();
+    this.#events.fire({ type: "reset" });
+  }
+
+  /** Writes everything that is not in the file to where VS Code keeps it over a reload. */
+  async backup(destination: Uri): Promise<void> {
+    const kept = this.#kept();
+    if (kept === undefined) return;
+    await workspace.fs.createDirectory(Uri.joinPath(destination, ".."));
+    await workspace.fs.writeFile(destination, new TextEncoder().encode(JSON.stringify(kept)));
+  }
+
+  #kept(): Kept | undefined {
+    const document = this.document;
+    if (document === undefined) return undefined;
+    const found = this.#found;
+    const labels = found && {
+      format: found.format,
+      uri: found.uri.toString(),
+      others: found.others.map((uri) => uri.toString()),
+    };
+    return { version: 1, document, links: [...this.#links], labels };
+  }
+
+  /** The label file, or the picture, may have changed. */
+  async changed(): Promise<void> {
+    const facts = this.#facts;
+    const found = this.#found;
+    if (facts === undefined || found === undefined) return;
+    await alone(found.uri, async () => {
+      const loaded = await load(found);
+      if (sameBytes(loaded.bytes, this.#lastSeen)) return; // our own writing, or none
+      this.#lastSeen = loaded.bytes;
+      try {
+        const labels = await readPicture(loaded, facts);
+        this.#takeOverWithout(seen(labels?.objects ?? [], facts.size));
+      } catch (error) {
+        // Somebody may be in the middle of writing it: what is shown stays, and saving reads it again.
+        this.#trouble(l10n.t("{0} was changed, and cannot be read: {1}", nameOf(found.uri), messageOf(error)));
+      }
+    });
+    this.#events.fire({ type: "state" });
+  }
+
+  /** Takes over what is not in conflict; what is waits for the next save, where it is asked. */
+  #takeOverWithout(objects: readonly SeenObject[]): void {
+    const { size } = this.#facts as PictureFacts;
+    const found = match(this.#links, objects, size);
+    const clash = conflicts(this.#need().document, this.#links, found);
+    const kept = new Map([...this.#links].filter(([id]) => clash.includes(id)));
+    const clashing = new Set(clash.flatMap((id) => found.now.get(id) ?? []));
+    this.#links = new Map([...this.#links].filter(([id]) => !clash.includes(id)));
+    this.#takeOver(
+      objects.filter((one) => !clashing.has(one)),
+      "theirs",
+    );
+    this.#links = new Map([...this.#links, ...kept]);
+    if (clash.length > 0) {
+      this.#trouble(
+        l10n.t("{0} objects were changed here and in the label file. Saving will ask whose to keep.", clash.length),
+      );
+    }
+  }
+
+  /** The picture's file has changed: its pixels are shown anew, its labels stay. */
+  async pictureChanged(): Promise<void> {
+    const before = this.#facts?.size;
+    const version = this.#version;
+    await this.#readPicture();
+    if (version === this.#version) return;
+    const now = this.#facts?.size;
+    if (before !== undefined && now !== undefined && (before.width !== now.width || before.height !== now.height)) {
+      this.#trouble(l10n.t("The picture has another size now; its labels are read again."));
+      await this.#begin(undefined);
+    }
+    this.#events.fire({ type: "picture" });
+  }
+
+  #draftsFile(): Uri | undefined {
+    return this.#options.drafts && Uri.joinPath(this.#options.drafts, `${hash(this.uri.toString())}.json`);
+  }
+
+  async #readDrafts(): Promise<Kept | undefined> {
+    const file = this.#draftsFile();
+    return file && readKept(file);
+  }
+
+  /** Drafts are in no label file, and a document that is saved has no backup: they are kept here. */
+  async #writeDrafts(): Promise<void> {
+    const file = this.#draftsFile();
+    const kept = this.#kept();
+    if (file === undefined || kept === undefined) return;
+    try {
+      if (this.hasDrafts) {
+        await workspace.fs.createDirectory(Uri.joinPath(file, ".."));
+        await workspace.fs.writeFile(file, new TextEncoder().encode(JSON.stringify(kept)));
+      } else await workspace.fs.delete(file);
+    } catch (error) {
+      if (this.hasDrafts) this.#trouble(l10n.t("Drafts could not be kept: {0}", messageOf(error)));
+    }
+  }
+
+  #need(): EditorSession {
+    if (this.#session !== undefined) return this.#session;
+    throw new ExtensionError("labels-read-only", l10n.t("The picture is not open yet."));
+  }
+
+  #trouble(message: string): void {
+    this.#events.fire({ type: "trouble", message });
+  }
+
+  dispose(): void {
+    this.#closed.fire();
+    this.#events.dispose();
+    this.#closed.dispose();
+  }
+}
+
+function addSeen(
+  session: EditorSession,
+  objects: readonly SeenObject[],
+  { width, height }: Size,
+): ReadonlyMap<number, Link> {
+  const first = session.document.nextId;
+  session.addObjects(
+    objects.map(({ mask, class: name, score }) => ({
+      mask: { size: [height, width], counts: mask },
+      ...(name !== null && name !== "" && { class: name }),
+      ...(score !== undefined && { score }),
+      state: "accepted",
+    })),
+  );
+  return new Map(
+    objects.map(({ key, class: name }, i) => {
+      const object = session.object(first + i);
+      return [object.id, { key, mask: object.mask, class: name === "" ? null : name }];
+    }),
+  );
+}
+
+function hasEdits({ replace, remove, add }: Required<ObjectEdits>): boolean {
+  return replace.size > 0 || remove.size > 0 || add.length > 0;
+}
+
+function isOfSize({ width, height }: Size, size: Size): boolean {
+  return width === size.width && height === size.height;
+}
+
+/** `undefined` where there is none; rejects for one that is there and cannot be read, because work would be lost silently. */
+async function readKept(uri: Uri): Promise<Kept | undefined> {
+  const bytes = await readIfThere(uri);
+  if (bytes === undefined) return undefined;
+  const kept = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Kept>;
+  if (kept.version === 1 && kept.document !== undefined && Array.isArray(kept.links)) return kept as Kept;
+  throw new ExtensionError("message-malformed", `${uri.fsPath}: is no backup of this version`);
+}
+
+function foundOf(kept: Kept | undefined): FoundLabels | undefined {
+  const labels = kept?.labels;
+  return (
+    labels && { format: labels.format, uri: Uri.parse(labels.uri), others: labels.others.map((uri) => Uri.parse(uri)) }
+  );
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** FNV-1a, 64 bits, as a name of a file. */
+function hash(text: string): string {
+  let value = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text))
+    value = ((value ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  return value.toString(16).padStart(16, "0");
+}

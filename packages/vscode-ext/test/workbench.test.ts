@@ -1,0 +1,360 @@
+/** The packed extension in a real workbench, as a person has it; label files compared byte for byte after each act. */
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import type { MaskletEditorElement } from "@masklet/editor/element";
+import axe from "axe-core";
+import type { Frame } from "playwright";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chromium } from "../../../tools/host.mjs";
+import { bundle, pack } from "../bundle.mjs";
+import { codeServer, Workbench } from "./workbench.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const isBuilt = existsSync(join(root, "packages", "backend-ort", "dist", "classic-worker.js"));
+const executable = chromium();
+
+/** A square at the scene's top left, as LabelMe writes it, with things of others in it. */
+const labels = `{
+  "version": "5.2.1",
+  "flags": {"checked": true},
+  "shapes": [
+    {
+      "label": "square",
+      "points": [[20.0, 20.0], [80.50, 20.0], [80.5, 80.0], [20.0, 80.0]],
+      "group_id": null,
+      "description": "keep me",
+      "shape_type": "polygon",
+      "flags": {}
+    }
+  ],
+  "imagePath": "scene.png",
+  "imageData": null,
+  "imageHeight": 640,
+  "imageWidth": 640
+}`;
+
+type Editor = MaskletEditorElement;
+/** What the page shows: each object's class, state and area of the run lengths' text. */
+const objects = (frame: Frame): Promise<readonly { id: number; class: string | null; state: string; mask: string }[]> =>
+  frame.evaluate(() => {
+    const editor = document.querySelector("masklet-editor") as Editor;
+    return (editor.session?.document.objects ?? []).map(({ id, class: name, state, mask }) => ({
+      id,
+      class: name,
+      state,
+      mask,
+    }));
+  });
+
+async function clickAt(
+  frame: Frame,
+  point: readonly [number, number],
+  modifiers: ("Shift" | "Control")[] = [],
+): Promise<void> {
+  const position = await frame.evaluate(([x, y]) => {
+    const editor = document.querySelector("masklet-editor") as Editor;
+    const at = editor.pagePoint([x, y]) ?? [0, 0];
+    const { left, top } = editor.getBoundingClientRect();
+    return { x: at[0] - left, y: at[1] - top };
+  }, point);
+  await frame.locator("masklet-editor").click({ position, modifiers });
+}
+
+async function until(check: () => Promise<boolean> | boolean, what: string, seconds = 25): Promise<void> {
+  for (let tries = 0; tries < seconds * 10; tries++) {
+    if (await check()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${what}: not after ${seconds} s`);
+}
+
+const ready = (frame: Frame): Promise<void> =>
+  until(
+    () => frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).engineState === "ready"),
+    "the engine is ready",
+    60,
+  );
+
+describe.skipIf(codeServer() === undefined || executable === undefined || !isBuilt)(
+  "needs code-server (node tools/code-server.mjs), Chromium and the built packages",
+  { timeout: 120_000 },
+  () => {
+    let workbench: Workbench;
+    let folder: string;
+    let file: string;
+    let vsix: string;
+    const bytes = (): string => readFileSync(file, "utf8");
+
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), "masklet-ws-"));
+      const dist = join(folder, "extension");
+      vsix = await pack(dist, await bundle(dist));
+      const data = join(folder, "data");
+      mkdirSync(data);
+      for (const name of ["scene.png", "bare.png", "locked.png"])
+        cpSync(join(root, "examples", "scene.png"), join(data, name));
+      file = join(data, "scene.json");
+      writeFileSync(file, labels);
+      writeFileSync(join(data, "locked.json"), labels.replace("scene.png", "locked.png"));
+      chmodSync(join(data, "locked.json"), 0o444);
+      workbench = await Workbench.start({ vsix, executable: executable ?? "" });
+      await workbench.open(data);
+    }, 120_000);
+    afterAll(async () => {
+      await workbench?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    test("shows labels, and leaves bytes and times when it is closed", async () => {
+      const before = statSync(file);
+      const picture = readFileSync(join(folder, "data", "scene.png"));
+      const frame = await workbench.file("scene.png");
+      await until(async () => (await objects(frame)).length === 1, "the label is shown");
+      expect(await objects(frame)).toMatchObject([{ class: "square", state: "accepted" }]);
+      expect(await workbench.isDirty()).toBe(false);
+      await workbench.page.keyboard.press("Control+S");
+      await workbench.command("View: Close Editor");
+      expect(bytes()).toBe(labels);
+      expect(statSync(file).mtimeMs).toBe(before.mtimeMs);
+      expect(readFileSync(join(folder, "data", "scene.png")).equals(picture)).toBe(true);
+    });
+
+    test("an accepted object is one slice more; undo and redo are VS Code's", async () => {
+      const frame = await workbench.file("scene.png");
+      await frame.locator("body").press("s");
+      await ready(frame);
+      await clickAt(frame, [510, 60]);
+      await until(async () => (await objects(frame)).length === 2, "the click is answered");
+      await until(() => workbench.isDirty(), "the tab says that there is unsaved work");
+      await workbench.page.keyboard.press("1");
+      await until(async () => (await objects(frame))[1]?.class === "square", "its class is the first");
+      await workbench.page.keyboard.press("Enter");
+      await until(async () => (await objects(frame))[1]?.state === "accepted", "it is accepted");
+      expect(bytes()).toBe(labels);
+      await workbench.page.keyboard.press("Control+S");
+      await until(() => bytes() !== labels, "it is saved");
+      await until(async () => !(await workbench.isDirty()), "the dot is gone");
+      const saved = bytes();
+      // All there was is there as it was: one shape comes in behind it.
+      const at = labels.indexOf("\n  ],");
+      expect(saved.startsWith(labels.slice(0, at))).toBe(true);
+      expect(saved.endsWith(labels.slice(at))).toBe(true);
+      expect(JSON.parse(saved).shapes).toHaveLength(2);
+
+      for (const left of [2, 2, 1]) {
+        await workbench.page.keyboard.press("Control+Z");
+        await until(async () => (await objects(frame)).length === left, "undone");
+        await workbench.page.waitForTimeout(300);
+      }
+      await workbench.page.keyboard.press("Control+S");
+      await until(() => bytes() === labels, "without it, the file is what it was");
+      for (let i = 0; i < 3; i++) {
+        await workbench.page.keyboard.press("Control+Shift+Z");
+        await workbench.page.waitForTimeout(300);
+      }
+      await until(async () => (await objects(frame))[1]?.state === "accepted", "redone");
+      await workbench.page.keyboard.press("Control+S");
+      await until(() => bytes() === saved, "and saved again it is the same bytes");
+    });
+
+    test("a change of the file is shown, and is no unsaved work", async () => {
+      const frame = await workbench.file("scene.png");
+      const before = bytes();
+      const root = JSON.parse(before) as { shapes: { label: string; points: number[][] }[] };
+      root.shapes.push({
+        ...(root.shapes[0] as { label: string; points: number[][] }),
+        label: "other",
+        points: [
+          [200, 200],
+          [260, 200],
+          [260, 260],
+        ],
+      });
+      writeFileSync(file, JSON.stringify(root, undefined, 2));
+      await until(async () => (await objects(frame)).length === 3, "the third is shown");
+      expect(await workbench.isDirty()).toBe(false);
+      expect((await objects(frame)).map((one) => one.class)).toContain("other");
+    });
+
+    test("what both have changed is asked for, and nothing is lost silently", async () => {
+      const frame = await workbench.file("scene.png");
+      const square = (await objects(frame)).find((one) => one.class === "square");
+      await frame.evaluate((id) => {
+        const session = (document.querySelector("masklet-editor") as Editor).session;
+        session?.select(id);
+        session?.grow(3);
+      }, square?.id ?? 0);
+      await until(() => workbench.isDirty(), "it is unsaved");
+      const theirs = bytes().replace("80.5", "90.0");
+      expect(theirs).not.toBe(bytes());
+      writeFileSync(file, theirs);
+      await workbench.page.waitForTimeout(1500);
+      await workbench.page.keyboard.press("Control+S");
+      const dialog = workbench.page.locator(".monaco-dialog-box");
+      await dialog.waitFor();
+      expect(bytes()).toBe(theirs);
+      await dialog.getByRole("button", { name: "Keep Mine" }).click();
+      await until(() => bytes() !== theirs, "ours is written over theirs");
+      await until(async () => !(await workbench.isDirty()), "the dot is gone");
+      expect(JSON.parse(bytes()).shapes).toHaveLength(3);
+    });
+
+    test("unsaved work is there after a reload of the window", async () => {
+      const frame = await workbench.file("scene.png");
+      const saved = bytes();
+      await frame.evaluate(() => {
+        const session = (document.querySelector("masklet-editor") as Editor).session;
+        const [first] = session?.document.objects ?? [];
+        if (first !== undefined) session?.remove(first.id);
+      });
+      await until(async () => (await objects(frame)).length === 2, "it is removed");
+      await until(() => workbench.isDirty(), "it is unsaved");
+      const left = await objects(frame);
+      // VS Code makes a backup a second after each change; a page that is reloaded before has none.
+      await until(
+        () => workbench.backups().some((text) => JSON.parse(text).document.objects.length === 2),
+        "the backup is made",
+      );
+      await workbench.reload();
+      const again = await workbench.image();
+      await until(async () => (await objects(again)).length === 2, "what was done is still done");
+      expect(await objects(again)).toEqual(left);
+      expect(await workbench.isDirty()).toBe(true);
+      expect(bytes()).toBe(saved);
+      await workbench.command("File: Revert File");
+      await until(async () => (await objects(again)).length === 3, "the file's objects are back");
+      await until(async () => !(await workbench.isDirty()), "the dot is gone");
+      expect(bytes()).toBe(saved);
+    });
+
+    test("two views of one picture show the same", async () => {
+      await workbench.command("View: Split Editor Right");
+      const [left, right] = [await workbench.image(0), await workbench.image(1)];
+      await left.evaluate(() => {
+        const session = (document.querySelector("masklet-editor") as Editor).session;
+        const [first] = session?.document.objects ?? [];
+        if (first !== undefined) session?.remove(first.id);
+      });
+      await until(async () => (await objects(right)).length === 2, "the other view has it too");
+      await workbench.command("File: Revert File");
+      await until(async () => (await objects(left)).length === 3 && (await objects(right)).length === 3, "and back");
+      await workbench.command("View: Close Editor");
+    });
+
+    test("axe finds nothing in the page, in dark, light and high contrast", async () => {
+      const frame = await workbench.file("scene.png");
+      await frame.locator("body").press("s");
+      for (const [kind, theme] of [
+        ["dark", "Default Dark Modern"],
+        ["light", "Default Light Modern"],
+        ["high-contrast", "Default High Contrast"],
+      ] as const) {
+        workbench.configure({ "workbench.colorTheme": theme });
+        await until(
+          () => frame.evaluate((wanted) => document.body.dataset["vscodeThemeKind"] === `vscode-${wanted}`, kind),
+          `the theme is ${kind}`,
+        );
+        const found = await frame.evaluate(`${axe.source}; axe.run(document, { resultTypes: ["violations"] })`);
+        const { violations } = found as axe.AxeResults;
+        expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+        const pictures = process.env["MASKLET_SCREENSHOTS"];
+        if (pictures !== undefined) await workbench.page.screenshot({ path: join(pictures, `${kind}.png`) });
+      }
+      workbench.configure({});
+    });
+
+    test("a file that is read-only is shown, and nothing can be changed", async () => {
+      const frame = await workbench.file("locked.png");
+      await until(async () => (await objects(frame)).length === 1, "the label is shown");
+      await frame.locator("body").press("s");
+      await workbench.page.waitForTimeout(300);
+      expect(
+        await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).hasAttribute("bare")),
+      ).toBe(true);
+      await expect.poll(() => workbench.page.locator(".statusbar").textContent()).toContain("read-only");
+    });
+
+    test("the first save of a folder without labels asks for the format, once", async () => {
+      const frame = await workbench.file("bare.png");
+      await frame.evaluate(() => {
+        const editor = document.querySelector("masklet-editor") as Editor;
+        editor.session?.paintStroke(
+          [
+            [100, 100],
+            [160, 100],
+          ],
+          10,
+        );
+        const [object] = editor.session?.document.objects ?? [];
+        if (object !== undefined) editor.session?.setState("accepted", [object.id]);
+      });
+      await until(() => workbench.isDirty(), "it is unsaved");
+      await workbench.page.keyboard.press("Control+S");
+      const pick = workbench.page.locator(".quick-input-widget");
+      await pick.locator(".monaco-list-row", { hasText: "LabelMe" }).first().waitFor();
+      await workbench.page.keyboard.press("Enter");
+      await pick.locator(".monaco-list-row", { hasText: "New class" }).first().waitFor();
+      await workbench.page.keyboard.press("Enter");
+      await pick.locator(".quick-input-message", { hasText: "Name of the class" }).waitFor();
+      await workbench.page.keyboard.type("rope");
+      await workbench.page.keyboard.press("Enter");
+      const made = join(folder, "data", "bare.json");
+      await until(() => existsSync(made), "a file is made");
+      expect(JSON.parse(readFileSync(made, "utf8"))).toMatchObject({
+        imagePath: "bare.png",
+        shapes: [{ label: "rope" }],
+      });
+    });
+  },
+);
+
+describe.skipIf(codeServer() === undefined || executable === undefined || !isBuilt)(
+  "with VS Code's own defaults of the browser: auto-save, and workspaces that are not trusted",
+  { timeout: 120_000 },
+  () => {
+    let workbench: Workbench;
+    let folder: string;
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), "masklet-ws-"));
+      const dist = join(folder, "extension");
+      const vsix = await pack(dist, await bundle(dist));
+      mkdirSync(join(folder, "data"));
+      cpSync(join(root, "examples", "scene.png"), join(folder, "data", "scene.png"));
+      writeFileSync(join(folder, "data", "scene.json"), labels);
+      const settings = {
+        "files.autoSave": "afterDelay",
+        "security.workspace.trust.enabled": true,
+        "security.workspace.trust.startupPrompt": "never",
+      };
+      workbench = await Workbench.start({ vsix, executable: executable ?? "", settings });
+      await workbench.open(join(folder, "data"));
+    }, 120_000);
+    afterAll(async () => {
+      await workbench?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    test("shows labels without trust, changes none; with it, saves what was accepted and no draft", async () => {
+      const file = join(folder, "data", "scene.json");
+      const frame = await workbench.file("scene.png");
+      await until(async () => (await objects(frame)).length === 1, "the label is shown");
+      await expect.poll(() => workbench.page.locator(".statusbar").textContent()).toContain("read-only");
+      await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).session?.remove(1));
+      await until(async () => (await objects(frame)).length === 1, "the page takes back what is not allowed");
+      expect(readFileSync(file, "utf8")).toBe(labels);
+    });
+  },
+);

@@ -1,0 +1,194 @@
+/**
+ * A real workbench for tests: code-server, which is VS Code's own workbench and hosts, with the packed extension installed, in
+ * Chromium. `tools/code-server.mjs` puts it into .cache; without it these tests say that they were skipped.
+ */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type Browser, type BrowserContext, chromium, type Frame, type Page } from "playwright";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** The script that starts code-server; `undefined` where it is not installed. */
+export function codeServer(): string | undefined {
+  const folder = process.env["MASKLET_CODE_SERVER"] ?? join(root, ".cache", "code-server");
+  const script = join(folder, "node_modules", "code-server", "out", "node", "entry.js");
+  return existsSync(script) ? script : undefined;
+}
+
+export interface WorkbenchOptions {
+  readonly vsix: string;
+  readonly executable: string;
+  /** Of the user, over those that tests need. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** Settings that tests need: nothing saves by itself, nothing is in the way. */
+const quiet = {
+  "files.autoSave": "off",
+  "security.workspace.trust.enabled": false,
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image" },
+  "chat.disableAIFeatures": true,
+};
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+
+export class Workbench {
+  readonly #server: ChildProcess;
+  readonly #browser: Browser;
+  readonly #port: number;
+  /** A folder of its own, gone with the workbench. */
+  readonly folder: string;
+  context: BrowserContext;
+  page: Page;
+
+  private constructor(
+    server: ChildProcess,
+    browser: Browser,
+    context: BrowserContext,
+    page: Page,
+    port: number,
+    folder: string,
+  ) {
+    this.#server = server;
+    this.#browser = browser;
+    this.#port = port;
+    this.context = context;
+    this.page = page;
+    this.folder = folder;
+  }
+
+  static async start({ vsix, executable, settings = {} }: WorkbenchOptions): Promise<Workbench> {
+    const script = codeServer() ?? "";
+    const folder = mkdtempSync(join(tmpdir(), "masklet-workbench-"));
+    const [data, extensions] = [join(folder, "data"), join(folder, "extensions")];
+    mkdirSync(join(data, "User"), { recursive: true });
+    writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
+    const config = join(folder, "config.yaml");
+    writeFileSync(config, "");
+    const base = [script, "--config", config, "--user-data-dir", data, "--extensions-dir", extensions];
+    execFileSync(process.execPath, [...base, "--install-extension", vsix], { stdio: "ignore" });
+    const port = await freePort();
+    const server = spawn(
+      process.execPath,
+      [...base, "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check"],
+      { stdio: "ignore" },
+    );
+    for (let tries = 0; ; tries++) {
+      const isUp = await fetch(`http://127.0.0.1:${port}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (isUp) break;
+      if (tries > 200) throw new Error("code-server did not start in 40 s");
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    const browser = await chromium.launch({
+      executablePath: executable,
+      args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+    });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    return new Workbench(server, browser, context, page, port, folder);
+  }
+
+  /** Opens a folder, and waits for the workbench. */
+  async open(folder: string): Promise<void> {
+    await this.page.goto(`http://127.0.0.1:${this.#port}/?folder=${encodeURIComponent(folder)}`);
+    await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
+    await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor();
+  }
+
+  /** Changes the user's settings; the workbench watches them. */
+  configure(settings: Readonly<Record<string, unknown>>): void {
+    writeFileSync(join(this.folder, "data", "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
+  }
+
+  /** What the extension's backups hold now. */
+  backups(): readonly string[] {
+    const storage = join(this.folder, "data", "User", "workspaceStorage");
+    return readdirSync(storage, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /masklet\.masklet$/.test(entry.parentPath))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"));
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
+  }
+
+  /** Runs a command of the palette by its title. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press("F1");
+    const input = this.page.locator(".quick-input-widget input[type=text]").first();
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: title.split(": ").at(-1) ?? title });
+    await row.first().waitFor();
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Opens a file by its name, through the quick pick as a person does. */
+  async file(name: string): Promise<Frame> {
+    await this.page.keyboard.press("Control+P");
+    const input = this.page.locator(".quick-input-widget input[type=text]").first();
+    await input.waitFor();
+    await input.fill(name);
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: name });
+    await row.first().waitFor();
+    await this.page.keyboard.press("Enter");
+    return this.image();
+  }
+
+  /** The page of a picture that is shown: the n-th, in the order of the editors. */
+  async image(index = 0): Promise<Frame> {
+    for (let tries = 0; tries < 150; tries++) {
+      const found: Frame[] = [];
+      for (const frame of this.page.frames()) {
+        const isThere = await frame
+          .evaluate(() => document.querySelector("masklet-editor") !== null && document.visibilityState === "visible")
+          .catch(() => false);
+        if (isThere) found.push(frame);
+      }
+      const frame = found[index];
+      if (frame !== undefined) {
+        const isShown = await frame
+          .evaluate(
+            () =>
+              (document.querySelector("masklet-editor") as { readonly image?: unknown } | null)?.image !== undefined,
+          )
+          .catch(() => false);
+        if (isShown) return frame;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error("no picture is shown after 30 s");
+  }
+
+  /** Whether the active tab has unsaved work. */
+  async isDirty(): Promise<boolean> {
+    return (await this.page.locator(".tab.active.dirty").count()) > 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.#server.kill();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
