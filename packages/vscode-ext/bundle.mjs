@@ -18,6 +18,8 @@ const require = createRequire(import.meta.url);
  * @returns {Promise<string[]>} the files, relative to `out`
  */
 export async function bundle(out, target) {
+  if (target !== undefined && !Object.hasOwn(targets, target))
+    throw new Error(`${target}: is no platform of VS Code's, which are ${Object.keys(targets).join(", ")}`);
   /** @type {import("esbuild").BuildOptions} */
   const common = {
     absWorkingDir: here,
@@ -112,14 +114,23 @@ export async function bundle(out, target) {
     .sort();
 }
 
-/** Where onnxruntime-node keeps each platform's libraries; VS Code's other platforms have WebAssembly alone. */
-const native = /** @type {Record<string, string | undefined>} */ ({
+/**
+ * VS Code's platforms, and where onnxruntime-node keeps its libraries for them: those without have WebAssembly alone.
+ *
+ * @type {Record<string, string | undefined>}
+ */
+export const targets = {
+  "alpine-arm64": undefined,
+  "alpine-x64": undefined,
   "darwin-arm64": "darwin/arm64",
+  "darwin-x64": undefined,
   "linux-arm64": "linux/arm64",
+  "linux-armhf": undefined,
   "linux-x64": "linux/x64",
+  web: undefined,
   "win32-arm64": "win32/arm64",
   "win32-x64": "win32/x64",
-});
+};
 
 /**
  * Puts the native runtime beside the engine, which imports it from there.
@@ -128,11 +139,10 @@ const native = /** @type {Record<string, string | undefined>} */ ({
  * @param {string} target
  */
 async function copyNative(out, target) {
-  const platform = native[target];
-  if (platform === undefined)
-    throw new Error(`${target}: onnxruntime-node has no such platform, only ${Object.keys(native).join(", ")}`);
+  const platform = targets[target];
+  if (platform === undefined) return;
   const runtime = dirname(require.resolve("onnxruntime-node/package.json"));
-  const common = dirname(createRequire(join(runtime, "package.json")).resolve("onnxruntime-common/package.json"));
+  const common = dirname(dirname(dirname(createRequire(join(runtime, "package.json")).resolve("onnxruntime-common"))));
   const modules = join(out, "engine", "node_modules");
   const binaries = readdirSync(join(runtime, "bin"))[0] ?? "";
   const wanted = (/** @type {string} */ path) => !/\.(map|d\.ts)$/.test(path);

@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { access, chmod, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { access, chmod, mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ByteSource } from "@masklet/core";
 import type { ExtensionContext, Uri } from "vscode";
@@ -17,22 +17,24 @@ const isLocked = (mode: number): boolean => (mode & 0o200) === 0;
 /** Files of this machine are written beside and renamed, so that no reader sees half of one; they keep their mode, and a link stays one. */
 export const localFiles: FileWriter = {
   write: async (uri, bytes) => {
-    const there = uri.scheme === "file" ? await realpath(uri.fsPath).catch(() => undefined) : undefined;
-    if (there === undefined) return fileSystem.write(uri, bytes); // which makes folders too
-    const { mode } = await stat(there);
+    if (uri.scheme !== "file") return fileSystem.write(uri, bytes);
+    const real = await realpath(uri.fsPath).catch(() => undefined);
+    const there = real ?? uri.fsPath;
+    if (real === undefined) await mkdir(dirname(there), { recursive: true });
+    const mode = real === undefined ? undefined : (await stat(real)).mode;
     // A rename does not ask what the file allows.
-    if (isLocked(mode))
+    if (mode !== undefined && isLocked(mode))
       throw new ExtensionError("labels-read-only", `${there} is read-only`, { details: { path: there } });
     const temporary = `${there}.${randomBytes(6).toString("hex")}.tmp`;
     try {
-      const file = await open(temporary, "wx", mode);
+      const file = await open(temporary, "wx");
       try {
         await file.writeFile(bytes);
         await file.sync();
       } finally {
         await file.close();
       }
-      await chmod(temporary, mode);
+      if (mode !== undefined) await chmod(temporary, mode);
       await rename(temporary, there);
     } catch (error) {
       await rm(temporary, { force: true });

@@ -374,6 +374,12 @@ describe("what others do to the file", () => {
     expect(document.readOnly).toMatch(/not trusted/);
     await expect(document.save()).rejects.toMatchObject({ code: "labels-read-only" });
     expect(snapshot()).toEqual(before);
+    trust(true);
+    await document.trusted();
+    expect(document.readOnly).toBeUndefined();
+    pageOf(document).session.remove(document.document?.objects[0]?.id ?? 0);
+    await document.save();
+    expect((await open("a.png")).document?.objects).toEqual([]);
   });
 
   test("a pointer of Git LFS is said", async () => {

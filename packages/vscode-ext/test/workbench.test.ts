@@ -81,6 +81,17 @@ async function until(check: () => Promise<boolean> | boolean, what: string, seco
   throw new Error(`${what}: not after ${seconds} s`);
 }
 
+/** What axe finds, by rule; with MASKLET_SCREENSHOTS a picture is kept to look at. */
+async function violations(frame: Frame): Promise<readonly unknown[]> {
+  const found = await frame.evaluate(`${axe.source}; axe.run(document, { resultTypes: ["violations"] })`);
+  const folder = process.env["MASKLET_SCREENSHOTS"];
+  if (folder !== undefined) {
+    const kind = await frame.evaluate(() => document.body.dataset["vscodeThemeKind"]);
+    await frame.page().screenshot({ path: join(folder, `${kind}.png`) });
+  }
+  return (found as axe.AxeResults).violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+}
+
 const ready = (frame: Frame): Promise<void> =>
   until(
     () => frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).engineState === "ready"),
@@ -215,27 +226,32 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
     test("unsaved work is there after a reload of the window", async () => {
       const frame = await workbench.file("scene.png");
       const saved = bytes();
-      await frame.evaluate(() => {
-        const session = (document.querySelector("masklet-editor") as Editor).session;
-        const [first] = session?.document.objects ?? [];
-        if (first !== undefined) session?.remove(first.id);
-      });
-      await until(async () => (await objects(frame)).length === 2, "it is removed");
+      const [first, ...rest] = await objects(frame);
+      await frame.evaluate((id) => {
+        (document.querySelector("masklet-editor") as Editor).session?.remove(id);
+      }, first?.id ?? 0);
+      await until(async () => (await objects(frame)).length === rest.length, "it is removed");
       await until(() => workbench.isDirty(), "it is unsaved");
-      const left = await objects(frame);
       // VS Code makes a backup a second after each change; a page that is reloaded before has none.
+      const ids = JSON.stringify(rest.map(({ id }) => id));
       await until(
-        () => workbench.backups().some((text) => JSON.parse(text).document.objects.length === 2),
+        () =>
+          workbench.backups().some((text) => {
+            if (!text.endsWith("}")) return false;
+            const { document } = JSON.parse(text) as { document: { objects: { id: number }[] } };
+            return JSON.stringify(document.objects.map(({ id }) => id)) === ids;
+          }),
         "the backup is made",
       );
+      await workbench.page.waitForTimeout(1000); // and VS Code writes down that it is
       await workbench.reload();
       const again = await workbench.image();
-      await until(async () => (await objects(again)).length === 2, "what was done is still done");
-      expect(await objects(again)).toEqual(left);
+      await until(async () => (await objects(again)).length === rest.length, "what was done is still done");
+      expect(await objects(again)).toEqual(rest);
       expect(await workbench.isDirty()).toBe(true);
       expect(bytes()).toBe(saved);
       await workbench.command("File: Revert File");
-      await until(async () => (await objects(again)).length === 3, "the file's objects are back");
+      await until(async () => (await objects(again)).length === rest.length + 1, "the file's objects are back");
       await until(async () => !(await workbench.isDirty()), "the dot is gone");
       expect(bytes()).toBe(saved);
     });
@@ -243,37 +259,25 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
     test("two views of one picture show the same", async () => {
       await workbench.command("View: Split Editor Right");
       const [left, right] = [await workbench.image(0), await workbench.image(1)];
+      const count = (await objects(left)).length;
       await left.evaluate(() => {
         const session = (document.querySelector("masklet-editor") as Editor).session;
         const [first] = session?.document.objects ?? [];
         if (first !== undefined) session?.remove(first.id);
       });
-      await until(async () => (await objects(right)).length === 2, "the other view has it too");
+      await until(async () => (await objects(right)).length === count - 1, "the other view has it too");
       await workbench.command("File: Revert File");
-      await until(async () => (await objects(left)).length === 3 && (await objects(right)).length === 3, "and back");
+      await until(
+        async () => (await objects(left)).length === count && (await objects(right)).length === count,
+        "and back",
+      );
       await workbench.command("View: Close Editor");
     });
 
-    test("axe finds nothing in the page, in dark, light and high contrast", async () => {
+    test("axe finds nothing in the page", async () => {
       const frame = await workbench.file("scene.png");
       await frame.locator("body").press("s");
-      for (const [kind, theme] of [
-        ["dark", "Default Dark Modern"],
-        ["light", "Default Light Modern"],
-        ["high-contrast", "Default High Contrast"],
-      ] as const) {
-        workbench.configure({ "workbench.colorTheme": theme });
-        await until(
-          () => frame.evaluate((wanted) => document.body.dataset["vscodeThemeKind"] === `vscode-${wanted}`, kind),
-          `the theme is ${kind}`,
-        );
-        const found = await frame.evaluate(`${axe.source}; axe.run(document, { resultTypes: ["violations"] })`);
-        const { violations } = found as axe.AxeResults;
-        expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-        const pictures = process.env["MASKLET_SCREENSHOTS"];
-        if (pictures !== undefined) await workbench.page.screenshot({ path: join(pictures, `${kind}.png`) });
-      }
-      workbench.configure({});
+      expect(await violations(frame)).toEqual([]);
     });
 
     test("a file that is read-only is shown, and nothing can be changed", async () => {
@@ -322,7 +326,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
 );
 
 describe.skipIf(codeServer() === undefined || executable === undefined || !isBuilt)(
-  "with VS Code's own defaults of the browser: auto-save, and workspaces that are not trusted",
+  "in a workspace that is not trusted, with auto-save and a dark theme",
   { timeout: 120_000 },
   () => {
     let workbench: Workbench;
@@ -338,6 +342,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         "files.autoSave": "afterDelay",
         "security.workspace.trust.enabled": true,
         "security.workspace.trust.startupPrompt": "never",
+        "workbench.colorTheme": "Dark 2026",
       };
       workbench = await Workbench.start({ vsix, executable: executable ?? "", settings });
       await workbench.open(join(folder, "data"));
@@ -347,7 +352,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       rmSync(folder, { recursive: true, force: true });
     });
 
-    test("shows labels without trust, changes none; with it, saves what was accepted and no draft", async () => {
+    test("shows labels without trust, and changes none", async () => {
       const file = join(folder, "data", "scene.json");
       const frame = await workbench.file("scene.png");
       await until(async () => (await objects(frame)).length === 1, "the label is shown");
@@ -355,6 +360,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).session?.remove(1));
       await until(async () => (await objects(frame)).length === 1, "the page takes back what is not allowed");
       expect(readFileSync(file, "utf8")).toBe(labels);
+      expect(await violations(frame)).toEqual([]);
     });
   },
 );

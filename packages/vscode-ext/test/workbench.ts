@@ -114,12 +114,7 @@ export class Workbench {
     await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor();
   }
 
-  /** Changes the user's settings; the workbench watches them. */
-  configure(settings: Readonly<Record<string, unknown>>): void {
-    writeFileSync(join(this.folder, "data", "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
-  }
-
-  /** What the extension's backups hold now. */
+  /** What the extension's backups hold now; one that is being written may be a part of itself. */
   backups(): readonly string[] {
     const storage = join(this.folder, "data", "User", "workspaceStorage");
     return readdirSync(storage, { recursive: true, withFileTypes: true })

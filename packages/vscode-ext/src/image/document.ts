@@ -257,6 +257,13 @@ export class ImageDocument implements CustomDocument {
     return undefined;
   }
 
+  /** The workspace is trusted from now on: nothing was changed here before, so that all is read again. */
+  async trusted(): Promise<void> {
+    if (this.#facts === undefined) return;
+    await this.#begin(undefined);
+    this.#events.fire({ type: "reset" });
+  }
+
   /** Takes a step that a page has made. Throws an `EditorError` where it does not fit, and an `ExtensionError` where nothing may change. */
   take(step: Step, from: unknown): void {
     if (this.#readOnly !== undefined) throw new ExtensionError("labels-read-only", this.#readOnly);

@@ -237,7 +237,11 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
       if (event.type === "reset") watched.again();
       this.#showStatus();
     });
+    const trusted = workspace.onDidGrantWorkspaceTrust(() => {
+      void document.trusted().catch((error: unknown) => this.#log.error(messageOf(error)));
+    });
     document.onDidDispose(() => {
+      trusted.dispose();
       heard.dispose();
       watched.dispose();
     });

@@ -1,0 +1,103 @@
+/** What is packed: every file that is named is there, nothing of the workspace is, and it stays small. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { unzipSync } from "fflate";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundle, pack } from "../bundle.mjs";
+import { activate } from "../src/activate.ts";
+import { fileSystem } from "../src/storage.ts";
+import { fakeContext, registered, resetFake } from "./fake/vscode.ts";
+
+const require = createRequire(import.meta.url);
+const worker = join(dirname(require.resolve("@masklet/backend-ort/package.json")), "dist", "classic-worker.js");
+
+interface Manifest {
+  readonly contributes: {
+    readonly commands: readonly { readonly command: string }[];
+    readonly customEditors: readonly { readonly viewType: string }[];
+    readonly languageModelTools: readonly { readonly name: string }[];
+  };
+}
+const manifestText = readFileSync(new URL("../manifest.json", import.meta.url), "utf8");
+const manifest = JSON.parse(manifestText) as Manifest;
+
+test("what the manifest names is registered, and said in words", () => {
+  resetFake();
+  activate(fakeContext("/extension", "/storage"), { kind: "web", files: fileSystem });
+  const { commands, customEditors, languageModelTools } = manifest.contributes;
+  expect(commands.map(({ command }) => command).filter((command) => !registered.commands.has(command))).toEqual([]);
+  expect(customEditors.map(({ viewType }) => viewType).filter((type) => !registered.customEditors.has(type))).toEqual(
+    [],
+  );
+  expect(languageModelTools.map(({ name }) => name).filter((name) => !registered.tools.has(name))).toEqual([]);
+  const words = JSON.parse(readFileSync(new URL("../package.nls.json", import.meta.url), "utf8")) as object;
+  const wanted = new Set(Array.from(manifestText.matchAll(/"%([^"%]+)%"/g), ([, key]) => key));
+  expect([...wanted].sort()).toEqual(Object.keys(words).sort());
+});
+
+describe.skipIf(!existsSync(worker))("needs the built packages", () => {
+  let folder: string;
+  let files: string[];
+  let entries: Record<string, Uint8Array>;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "masklet-package-"));
+    files = await bundle(folder);
+    const vsix = await pack(folder, files);
+    // 14 MB of WebAssembly and 7 of the model, packed; what else there is is small.
+    expect(statSync(vsix).size).toBeLessThan(11_500_000);
+    entries = unzipSync(readFileSync(vsix));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("the VSIX has the manifest, what it names, and the files of the engine and the pages", () => {
+    const names = Object.keys(entries);
+    for (const name of [
+      "extension.vsixmanifest",
+      "[Content_Types].xml",
+      ...[
+        "package.json",
+        "package.nls.json",
+        "extension.cjs",
+        "web/extension.js",
+        "README.md",
+        "LICENSE.txt",
+        "NOTICE",
+      ],
+      ...["media/icon.png", "media/walkthrough/look.md", "webview/image.js", "webview/image.css"],
+      ...["main.mjs", "worker.js", "nano.safetensors", "nano.json", "ort-wasm-simd-threaded.wasm"].map(
+        (name) => `engine/${name}`,
+      ),
+    ].map((name) => (/^\[|vsixmanifest$/.test(name) ? name : `extension/${name}`))) {
+      expect(names).toContain(name);
+    }
+    const packed = new TextDecoder().decode(entries["extension/package.json"]);
+    expect(packed).not.toMatch(/workspace:|"private"/);
+    expect(new TextDecoder().decode(entries["extension.vsixmanifest"])).toContain(
+      'Id="masklet" Version="0.1.0" Publisher="masklet"',
+    );
+  });
+
+  test("scripts are small, name no place of the machine that built them, and the browser's needs vscode alone", () => {
+    const sizes = {
+      "extension.cjs": 450_000,
+      "web/extension.js": 450_000,
+      "engine/main.mjs": 550_000,
+      "webview/image.js": 200_000,
+    };
+    for (const [name, most] of Object.entries(sizes)) {
+      const script = entries[`extension/${name}`] ?? new Uint8Array();
+      expect(script.length, name).toBeLessThan(most);
+      expect(new TextDecoder().decode(script)).not.toContain(dirname(dirname(dirname(worker))));
+    }
+    const web = new TextDecoder().decode(entries["extension/web/extension.js"]);
+    expect(new Set(Array.from(web.matchAll(/\brequire\("([^"]+)"\)/g), ([, name]) => name))).toEqual(
+      new Set(["vscode"]),
+    );
+  });
+
+  test("a platform that is none is said", async () => {
+    await expect(bundle(join(folder, "other"), "linux-x46")).rejects.toThrow(/linux-x46: is no platform of VS Code's/);
+  });
+});
