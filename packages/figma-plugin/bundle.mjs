@@ -75,7 +75,7 @@ export async function bundleEngine() {
       [
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Masklet engine</title>',
         `<meta http-equiv="Content-Security-Policy" content="${enginePolicy}">`,
-        '<script type="module" src="page.js"></script><p>The models of a plugin compute here. There is nothing to see.</p>',
+        "<script type=module src=page.js></script><p>The models of a plugin compute here. There is nothing to see.</p>",
       ].join("\n"),
     ),
     "page.js": Buffer.from(page),

@@ -93,7 +93,8 @@ export class App {
 
   /** Without a window, unless there is a doubt. */
   async #removeAtOnce({ output }: Opening, target: Target): Promise<void> {
-    let said: readonly [string, "error"?] = [words.needsModel];
+    // Where a model is needed, opening the window says it.
+    let said: readonly [string, "error"?] | undefined;
     try {
       const work = await Work.open({ channel: this.#channel, target, edge: this.#settings });
       this.#work = work;
@@ -115,7 +116,7 @@ export class App {
     }
     await this.#channel.call("show", {});
     await this.#open(target, this.#work);
-    this.#say(...said);
+    if (said !== undefined) this.#say(...said);
   }
 
   #say(text: string, kind?: "busy" | "error"): void {

@@ -3,9 +3,10 @@ import type { APIRoute, GetStaticPaths } from "astro";
 
 // Not through Vite: the bundler is a program of Node's.
 const { href } = new URL("../../packages/figma-plugin/bundle.mjs", `file://${process.cwd()}/`);
-const { bundleEngine }: typeof import("../../../../../../packages/figma-plugin/bundle.mjs") = await import(
-  /* @vite-ignore */ href
-);
+interface Bundler {
+  bundleEngine(): Promise<Readonly<Record<string, Uint8Array<ArrayBuffer>>>>;
+}
+const { bundleEngine } = (await import(/* @vite-ignore */ href)) as Bundler;
 
 export const getStaticPaths: GetStaticPaths = async () =>
   Object.entries(await bundleEngine()).map(([file, content]) => ({ params: { file }, props: { content } }));
