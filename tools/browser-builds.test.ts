@@ -213,6 +213,7 @@ describe.skipIf(!built || chromium() === undefined)("needs Chromium, and the bui
         response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
         response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
       }
+      response.setHeader("Access-Control-Allow-Origin", "*"); // as a CDN does
       if (path === undefined) response.writeHead(404);
       else response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
       response.end(path === undefined ? "" : readFileSync(path));
@@ -301,6 +302,48 @@ describe.skipIf(!built || chromium() === undefined)("needs Chromium, and the bui
       served = { folder: out, isolated: true };
       await check(`${origin}/worker-page/`, { threads: true });
     });
+  });
+
+  test("the editor in ten lines, from a folder as a CDN serves it", { timeout: 60_000 }, async () => {
+    const editing = readFileSync(join(root, "apps", "docs", "editor.md"), "utf8").replaceAll("\r\n", "\n");
+    const [, lines] = /```html\n([\s\S]*?)```/.exec(editing) ?? [];
+    if (lines === undefined) throw new Error("apps/docs/editor.md has no page");
+    expect(lines.trimEnd().split("\n").length).toBeLessThanOrEqual(10);
+    const folder = join(project, "out-cdn");
+    mkdirSync(folder);
+    symlinkSync(join(project, "node_modules", "@masklet"), join(folder, "npm"), "junction");
+    // Another origin than the page's.
+    const cdn = origin.replace("127.0.0.1", "localhost");
+    const text = lines.replaceAll("https://cdn.example/", `${cdn}/npm/`).replace("picture.png", "scene.png");
+    expect(text).not.toContain("example");
+    writeFileSync(join(folder, "index.html"), text);
+    served = { folder, isolated: false };
+    const opened = await browser.newPage({ viewport: { width: 1000, height: 700 } });
+    const problems: string[] = [];
+    opened.on("pageerror", (error) => problems.push(String(error)));
+    opened.on("response", (response) => {
+      if (response.status() >= 400 && !response.url().endsWith("favicon.ico")) problems.push(response.url());
+    });
+    try {
+      await opened.goto(`${origin}/`);
+      const editor = opened.locator("masklet-editor");
+      await editor.locator(".status", { hasText: "brush and eraser work" }).waitFor();
+      await editor.getByRole("button", { name: "Brush" }).click();
+      const { x, y, width, height } = (await editor.locator(".stage").boundingBox()) ?? {
+        x: 0,
+        y: 0,
+        width: 0,
+        height: 0,
+      };
+      await opened.mouse.move(x + width / 2, y + height / 2);
+      await opened.mouse.down();
+      await opened.mouse.move(x + width / 2 + 40, y + height / 2);
+      await opened.mouse.up();
+      await editor.locator("li", { hasText: "Object 1" }).waitFor();
+      expect(problems).toEqual([]);
+    } finally {
+      await opened.close();
+    }
   });
 
   test("Vite's development server", { timeout: 120_000 }, async () => {

@@ -29,15 +29,20 @@ const types: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** Measures models, each backend in a page of its own. Throws where there is no Chromium. */
-export async function benchInBrowser(models: readonly string[], threads: number): Promise<readonly BrowserReport[]> {
-  const script = await pageScript();
-  const paths = models.map(modelFiles);
+/**
+ * Serves a page that runs `page.js`, and what else is given by its path, models and the runtimes' wasm; opens Chromium for
+ * it. Throws where there is none.
+ */
+export async function inPage<T>(
+  files: Readonly<Record<string, Uint8Array>>,
+  paths: readonly ModelPaths[],
+  run: (browser: Browser, address: string) => Promise<T>,
+): Promise<T> {
   const server = createServer(({ url = "/" }, response) => {
     // Isolated, so that wasm has threads.
     response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
     response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-    const body = answer(url, script, paths);
+    const body = files[url] ?? answer(url, paths);
     response.setHeader("Content-Type", url === "/" ? "text/html" : (types[extname(url)] ?? "application/octet-stream"));
     if (body === undefined) response.writeHead(404);
     response.end(body);
@@ -48,6 +53,17 @@ export async function benchInBrowser(models: readonly string[], threads: number)
   let browser: Browser | undefined;
   try {
     browser = await launch(address);
+    return await run(browser, address);
+  } finally {
+    await browser?.close();
+    server.close();
+  }
+}
+
+/** Measures models, each backend in a page of its own. Throws where there is no Chromium. */
+export async function benchInBrowser(models: readonly string[], threads: number): Promise<readonly BrowserReport[]> {
+  const paths = models.map(modelFiles);
+  return inPage({ "/page.js": await bundled("page.ts") }, paths, async (browser, address) => {
     const reports: BrowserReport[] = [];
     for (const [i, model] of models.entries()) {
       const found: BrowserColumn[] = [];
@@ -60,17 +76,15 @@ export async function benchInBrowser(models: readonly string[], threads: number)
       reports.push({ model, browser: `Chromium ${browser.version()}`, threads, columns: found });
     }
     return reports;
-  } finally {
-    await browser?.close();
-    server.close();
-  }
+  });
 }
 
-const addressOf = (path: string): string => `/models/${basename(path)}`;
+export const addressOf = (path: string): string => `/models/${basename(path)}`;
 
-async function pageScript(): Promise<Uint8Array> {
+/** A script of this folder with all that it imports. */
+export async function bundled(name: string): Promise<Uint8Array> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("page.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(name, import.meta.url))],
     bundle: true,
     format: "esm",
     conditions: ["@masklet/source", "onnxruntime-web-use-extern-wasm"],
@@ -80,10 +94,9 @@ async function pageScript(): Promise<Uint8Array> {
   return outputFiles[0]?.contents ?? new Uint8Array();
 }
 
-function answer(url: string, script: Uint8Array, models: readonly ModelPaths[]): string | Uint8Array | undefined {
+function answer(url: string, models: readonly ModelPaths[]): string | Uint8Array | undefined {
   if (url === "/")
     return `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`;
-  if (url === "/page.js") return script;
   const files = models.flatMap(({ checkpoint, config }) =>
     config === undefined ? [checkpoint] : [checkpoint, config],
   );

@@ -18,6 +18,9 @@
  * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. With
  * `--reports` that and more is written into the site's page of reports; see reports.ts.
  *
+ * `pnpm bench --editor` walks through the editor in a headless Chromium, and fails where a task of the page is long; see
+ * editor.ts.
+ *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -34,7 +37,9 @@ import { parseArgs } from "node:util";
 import { precisions } from "@masklet/core";
 import { type AgainstOptions, againstPython, besideRow } from "./against.ts";
 import { benchInBrowser, printBrowser } from "./browser.ts";
+import { benchEditor, editorProblems, printEditor } from "./editor.ts";
 import { benchFirstMask } from "./first-mask.ts";
+
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
@@ -57,6 +62,7 @@ const { values: options } = parseArgs({
   options: {
     browser: { type: "boolean", default: false },
     datasets: { type: "boolean", default: false },
+    editor: { type: "boolean", default: false },
     host: { type: "boolean", default: false },
     everything: { type: "boolean", default: false },
     points: { type: "string", default: "32" },
@@ -99,6 +105,11 @@ if (options.browser) {
     console.log(`first mask in ${found.browser}, milliseconds, ${found.rounds} rounds`);
     console.log(columns([head, ...lines]));
   }
+} else if (options.editor) {
+  const reports = await benchEditor();
+  if (!options.json) printEditor(reports);
+  printJson({ reports });
+  if (editorProblems(reports).length > 0) process.exitCode = 1;
 } else if (options.memory) {
   const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
     (what) => child("memory.ts", what) as MemoryUse,

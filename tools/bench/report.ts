@@ -170,3 +170,22 @@ export interface FirstMaskReport {
   readonly rounds: number;
   readonly rows: readonly FirstMaskRow[];
 }
+
+/** The longest task of the page while something was done; 0 where none was over 50 ms, which browsers do not tell. */
+export interface EditorTask {
+  readonly name: string;
+  /** Milliseconds. */
+  readonly longest: number;
+}
+
+/** A walk through the editor. */
+export interface EditorRun {
+  /** Masks in a second under a pointer that moves. */
+  readonly rate: number;
+  readonly tasks: readonly EditorTask[];
+}
+
+export interface EditorReport extends EditorRun {
+  /** How many times as wide and high the picture was made. */
+  readonly scale: number;
+}
