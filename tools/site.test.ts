@@ -393,7 +393,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
         if (navigator.serviceWorker.controller?.state !== "activated") return false;
         for (const name of await caches.keys()) {
           const paths = (await (await caches.open(name)).keys()).map(({ url }) => url);
-          if (name.startsWith("masklet-site") && paths.filter((url) => url.endsWith(".wasm")).length === 2 && paths.some((url) => url.endsWith("/workers/"))) return true;
+          if (name.startsWith("masklet-site") && paths.filter((url) => url.endsWith(".wasm")).length === 3 && paths.some((url) => url.endsWith("/workers/"))) return true;
         }
         return false;
       })()`;

@@ -56,7 +56,9 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): s
 export function reportsPage(data: Reports): string {
   const { machine, firstMask } = data;
   const busy =
-    data.load > machine.threads ? `, which had ${data.load.toFixed(0)} other things to do: read times as ratios` : "";
+    data.load > machine.threads
+      ? `. Others were at work there, a load of ${data.load.toFixed(0)}: read times as ratios`
+      : "";
   return `# Reports
 
 Written by \`pnpm bench --reports\` on ${data.date}, version ${data.version}: ${machine.cpu}, ${machine.threads} threads
@@ -96,21 +98,12 @@ ${
 ${firstMask.rounds} rounds; MB as they were sent, compressed where that helps.
 
 ${table(
-  [
-    "runtime",
-    "connection",
-    "MB",
-    "runtime is there",
-    "model is loaded",
-    "picture is encoded",
-    "first mask",
-    "a click then",
-  ],
+  ["runtime", "connection", "MB", "model is loaded", "first mask", "a click then"],
   firstMask.rows.map((row) => [
-    row.runtime === "ort" ? "ONNX Runtime, wasm" : "TensorFlow.js, wasm",
+    row.runtime === "ort" ? "ONNX Runtime" : "TensorFlow.js",
     row.speed,
     (row.bytes / 1e6).toFixed(1),
-    ...[row.started, row.loaded, row.encoded, row.mask, row.click].map(ms),
+    ...[row.loaded, row.mask, row.click].map(ms),
   ]),
 )}`
 }
