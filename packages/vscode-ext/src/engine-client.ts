@@ -66,17 +66,18 @@ export class EngineClient implements Disposable {
 
   /**
    * Asks the engine. Rejects with an `ExtensionError`: "engine-lost" where its process ended before it answered, or has
-   * done so too often; or with the code that the engine gives.
+   * done so too often; or with the code that the engine gives, "cancelled" where `signal` has ended what can be ended.
    */
   async request<M extends EngineMethod>(
     method: M,
     args: EngineMethods[M]["args"],
     onProgress?: (share: number, text: string) => void,
+    signal?: AbortSignal,
   ): Promise<EngineMethods[M]["result"]> {
     const running = this.#run();
     const needsModel = method === "encode" || method === "predict" || method === "everything";
     if (needsModel) await running.facts;
-    const result = await this.#ask(running, method, args, onProgress);
+    const result = await this.#ask(running, method, args, onProgress, signal);
     if (needsModel) this.#crashes = 0;
     return result;
   }
@@ -136,11 +137,15 @@ export class EngineClient implements Disposable {
     method: M,
     args: EngineMethods[M]["args"],
     onProgress?: (share: number, text: string) => void,
+    signal?: AbortSignal,
   ): Promise<EngineMethods[M]["result"]> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       running.waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, onProgress });
       running.process.send({ id, method, args });
+      const cancel = (): void => void this.#ask(running, "cancel", { id }).catch(() => undefined);
+      if (signal?.aborted === true) cancel();
+      else signal?.addEventListener("abort", () => running.waiting.has(id) && cancel(), { once: true });
     });
   }
 

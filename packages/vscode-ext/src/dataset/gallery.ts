@@ -307,7 +307,7 @@ export class Gallery implements Disposable {
   async #everything(engine: EngineClient, path: string, signal: AbortSignal): Promise<Proposals> {
     const picture = await this.#decode(path, signal);
     const { width, height } = picture;
-    const { masks } = await engine.request("everything", { picture });
+    const { masks } = await engine.request("everything", { picture }, undefined, signal);
     signal.throwIfAborted();
     return {
       size: { width, height },
@@ -318,7 +318,9 @@ export class Gallery implements Disposable {
 
   /** The page decodes pictures, as browsers know all their kinds. */
   async #decode(path: string, signal: AbortSignal): Promise<WirePicture> {
-    const bytes = await this.#read(path);
+    const bytes = await this.#read(path).catch((cause: unknown) => {
+      throw new ExtensionError("picture-unknown", `${path}: ${messageOf(cause)}`, { cause });
+    });
     const id = this.#nextDecode++;
     try {
       const { picture, problem } = await new Promise<Extract<FromGallery, { type: "decoded" }>>((resolve, reject) => {

@@ -173,7 +173,9 @@ export class EngineServer {
     try {
       this.#reply({ id, result: await run() });
     } catch (error) {
-      const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "unknown";
+      const isAbort = error instanceof Error && error.name === "AbortError"; // whose code is a number
+      const known = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "unknown";
+      const code = isAbort ? "cancelled" : known;
       this.#reply({ id, error: { code, message: error instanceof Error ? error.message : String(error) } });
     }
   }
