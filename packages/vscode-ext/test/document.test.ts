@@ -350,6 +350,28 @@ describe("what others do to the file", () => {
     expect(saved.shapes.map((shape: { label: string }) => shape.label)).toEqual(["two", "three"]);
   });
 
+  test("a backup that was opened before the workspace was trusted is there afterwards too", async () => {
+    await picture();
+    put(
+      "a.json",
+      labels([
+        ["one", 2],
+        ["two", 20],
+      ]),
+    );
+    const document = await open("a.png");
+    pageOf(document).session.remove(1);
+    const backup = Uri.file(join(folder, "backup"));
+    await document.backup(backup);
+    trust(false);
+    const again = await open("a.png", {}, backup);
+    expect(again.readOnly).toMatch(/not trusted/);
+    trust(true);
+    await again.trusted();
+    expect(again.readOnly).toBeUndefined();
+    expect(again.document?.objects.map((one) => one.class)).toEqual(["two"]);
+  });
+
   test("drafts are in no label file, and there when the picture is opened again", async () => {
     await picture();
     put("a.json", labels([["one", 2]]));

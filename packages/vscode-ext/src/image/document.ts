@@ -85,22 +85,21 @@ export class ImageDocument implements CustomDocument {
   #notes: readonly string[] = [];
   #readOnly: string | undefined;
   #lastSeen: Uint8Array | undefined;
+  readonly #backup: Uri | undefined;
 
-  private constructor(uri: Uri, options: DocumentOptions) {
+  private constructor(uri: Uri, options: DocumentOptions, backup: Uri | undefined) {
     this.uri = uri;
     this.#options = options;
+    this.#backup = backup;
   }
 
   /** Opens a picture and what labels it has; with a backup, as it was when that was made. */
   static async open(uri: Uri, options: DocumentOptions, backup?: Uri): Promise<ImageDocument> {
-    const document = new ImageDocument(uri, options);
+    const document = new ImageDocument(uri, options, backup);
     await document.#readPicture();
     if (document.#facts !== undefined) await document.#begin(backup);
-    else document.#backup = backup;
     return document;
   }
-
-  #backup: Uri | undefined;
 
   /** The page says what size the picture has, where its header was not understood here. */
   async decoded(size: Size): Promise<void> {
@@ -257,10 +256,10 @@ export class ImageDocument implements CustomDocument {
     return undefined;
   }
 
-  /** The workspace is trusted from now on: nothing was changed here before, so that all is read again. */
+  /** The workspace is trusted from now on: nothing was changed here before, so that all is read again, also the backup. */
   async trusted(): Promise<void> {
     if (this.#facts === undefined) return;
-    await this.#begin(undefined);
+    await this.#begin(this.#backup);
     this.#events.fire({ type: "reset" });
   }
 
