@@ -372,6 +372,30 @@ describe("what others do to the file", () => {
     expect(again.document?.objects.map((one) => one.class)).toEqual(["two"]);
   });
 
+  test("unsaved work is there where VS Code has lost its backup, and gone where it was saved or given up", async () => {
+    await picture();
+    put("a.json", labels([["one", 2]]));
+    const changed = async (): Promise<ImageDocument> => {
+      const document = await open("a.png");
+      pageOf(document).session.remove(1);
+      await document.backup(Uri.file(join(folder, "backup")));
+      return document;
+    };
+    await changed();
+    const again = await open("a.png");
+    expect(again.document?.objects).toEqual([]);
+    expect([again.takeForgotten(), again.takeForgotten()]).toEqual([true, false]);
+    await again.revert();
+    const reverted = await open("a.png");
+    expect(reverted.document?.objects).toHaveLength(1);
+    expect(reverted.takeForgotten()).toBe(false);
+    (await changed()).dispose();
+    await expect.poll(async () => (await open("a.png")).document?.objects.length).toBe(1);
+    await (await changed()).save();
+    expect((await open("a.png")).takeForgotten()).toBe(false);
+    expect(JSON.parse(readFileSync(join(folder, "a.json"), "utf8")).shapes).toEqual([]);
+  });
+
   test("drafts are in no label file, and there when the picture is opened again", async () => {
     await picture();
     put("a.json", labels([["one", 2]]));

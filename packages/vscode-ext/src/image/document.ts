@@ -95,10 +95,23 @@ export class ImageDocument implements CustomDocument {
 
   /** Opens a picture and what labels it has; with a backup, as it was when that was made. */
   static async open(uri: Uri, options: DocumentOptions, backup?: Uri): Promise<ImageDocument> {
-    const document = new ImageDocument(uri, options, backup);
+    const unsaved = keptFile(uri, options, "unsaved");
+    const isForgotten = backup === undefined && unsaved !== undefined && (await readIfThere(unsaved)) !== undefined;
+    const from = isForgotten ? unsaved : backup;
+    const document = new ImageDocument(uri, options, from);
+    document.#isForgotten = isForgotten;
     await document.#readPicture();
-    if (document.#facts !== undefined) await document.#begin(backup);
+    if (document.#facts !== undefined) await document.#begin(from);
     return document;
+  }
+
+  #isForgotten = false;
+
+  /** Whether it was opened with unsaved work that VS Code does not know of, and has to be told of; true once. */
+  takeForgotten(): boolean {
+    const isForgotten = this.#isForgotten && this.#readOnly === undefined;
+    if (isForgotten) this.#isForgotten = false;
+    return isForgotten;
   }
 
   /** The page says what size the picture has, where its header was not understood here. */
@@ -329,6 +342,7 @@ export class ImageDocument implements CustomDocument {
     if (this.#found === undefined) {
       if (!session.document.objects.some(({ state }) => state === "accepted")) {
         await this.#writeDrafts();
+        await this.#forgetUnsaved();
         return;
       }
       const chosen = await this.#options.ask.format(this.uri);
@@ -339,6 +353,7 @@ export class ImageDocument implements CustomDocument {
     const found = this.#found;
     await alone(found.uri, () => this.#write(found, facts));
     await this.#writeDrafts();
+    await this.#forgetUnsaved();
     this.#events.fire({ type: "state" });
   }
 
@@ -458,15 +473,25 @@ export class ImageDocument implements CustomDocument {
     if (this.#facts === undefined) return;
     await this.#load(undefined);
     await this.#writeDrafts();
+    await this.#forgetUnsaved();
     this.#events.fire({ type: "reset" });
   }
 
-  /** Writes everything that is not in the file to where VS Code keeps it over a reload. */
+  /**
+   * Writes everything that is not in the file to where VS Code keeps it over a reload, and to a place of our own: in a browser
+   * VS Code writes down where its backups are once a minute, and a window that is reloaded before opens without them.
+   */
   async backup(destination: Uri): Promise<void> {
     const kept = this.#kept();
     if (kept === undefined) return;
-    await workspace.fs.createDirectory(Uri.joinPath(destination, ".."));
-    await workspace.fs.writeFile(destination, new TextEncoder().encode(JSON.stringify(kept)));
+    await writeKept(destination, kept);
+    const unsaved = keptFile(this.uri, this.#options, "unsaved");
+    if (unsaved !== undefined) await writeKept(unsaved, kept);
+  }
+
+  async #forgetUnsaved(): Promise<void> {
+    const unsaved = keptFile(this.uri, this.#options, "unsaved");
+    if (unsaved !== undefined && (await readIfThere(unsaved)) !== undefined) await workspace.fs.delete(unsaved);
   }
 
   #kept(): Kept | undefined {
@@ -535,25 +560,19 @@ export class ImageDocument implements CustomDocument {
     this.#events.fire({ type: "picture" });
   }
 
-  #draftsFile(): Uri | undefined {
-    return this.#options.drafts && Uri.joinPath(this.#options.drafts, `${hash(this.uri.toString())}.json`);
-  }
-
   async #readDrafts(): Promise<Kept | undefined> {
-    const file = this.#draftsFile();
+    const file = keptFile(this.uri, this.#options, "drafts");
     return file && readKept(file);
   }
 
   /** Drafts are in no label file, and a document that is saved has no backup: they are kept here. */
   async #writeDrafts(): Promise<void> {
-    const file = this.#draftsFile();
+    const file = keptFile(this.uri, this.#options, "drafts");
     const kept = this.#kept();
     if (file === undefined || kept === undefined) return;
     try {
-      if (this.hasDrafts) {
-        await workspace.fs.createDirectory(Uri.joinPath(file, ".."));
-        await workspace.fs.writeFile(file, new TextEncoder().encode(JSON.stringify(kept)));
-      } else await workspace.fs.delete(file);
+      if (this.hasDrafts) await writeKept(file, kept);
+      else await workspace.fs.delete(file);
     } catch (error) {
       if (this.hasDrafts) this.#trouble(l10n.t("Drafts could not be kept: {0}", messageOf(error)));
     }
@@ -568,7 +587,9 @@ export class ImageDocument implements CustomDocument {
     this.#events.fire({ type: "trouble", message });
   }
 
+  /** What is not saved is given up: VS Code asks before. A window that goes away disposes of nothing. */
   dispose(): void {
+    this.#forgetUnsaved().catch(() => {}); // it would come back once
     this.#closed.fire();
     this.#events.dispose();
     this.#closed.dispose();
@@ -603,6 +624,17 @@ function hasEdits({ replace, remove, add }: Required<ObjectEdits>): boolean {
 
 function isOfSize({ width, height }: Size, size: Size): boolean {
   return width === size.width && height === size.height;
+}
+
+/** Where drafts, or work that is not saved, are kept of a picture. */
+function keptFile(uri: Uri, { drafts }: DocumentOptions, what: "drafts" | "unsaved"): Uri | undefined {
+  const name = hash(uri.toString());
+  return drafts && Uri.joinPath(drafts, what === "drafts" ? `${name}.json` : `${name}.unsaved.json`);
+}
+
+async function writeKept(file: Uri, kept: Kept): Promise<void> {
+  await workspace.fs.createDirectory(Uri.joinPath(file, ".."));
+  await workspace.fs.writeFile(file, new TextEncoder().encode(JSON.stringify(kept)));
 }
 
 /** `undefined` where there is none; rejects for one that is there and cannot be read, because work would be lost silently. */

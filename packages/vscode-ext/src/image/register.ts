@@ -6,6 +6,7 @@ import {
   type CancellationToken,
   type CustomDocumentBackup,
   type CustomDocumentBackupContext,
+  type CustomDocumentContentChangeEvent,
   type CustomDocumentEditEvent,
   type CustomDocumentOpenContext,
   type CustomEditorProvider,
@@ -179,7 +180,9 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
   readonly #place: Place;
   readonly #engine: EngineClient | undefined;
   readonly #log: LogOutputChannel;
-  readonly #edits = new EventEmitter<CustomDocumentEditEvent<ImageDocument>>();
+  readonly #edits = new EventEmitter<
+    CustomDocumentEditEvent<ImageDocument> | CustomDocumentContentChangeEvent<ImageDocument>
+  >();
   readonly onDidChangeCustomDocument = this.#edits.event;
   readonly #pages = new Set<Page>();
   readonly #status: readonly StatusBarItem[];
@@ -335,6 +338,10 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
         void document.changed().catch((error: unknown) => this.#log.error(messageOf(error)));
       } else if (this.#active === page) this.#setActive(undefined);
     });
+    if (document.takeForgotten()) {
+      this.#edits.fire({ document });
+      void window.showInformationMessage(l10n.t("What was not saved in {0} is back.", nameOf(document.uri)));
+    }
     webview.html = pageHtml(webview, this.#context.extensionUri, "image", { worker: this.#engine === undefined });
     if (panel.active) this.#setActive(page);
   }

@@ -56,7 +56,11 @@ newClass.type = "button";
 newClass.className = "mode";
 newClass.hidden = true;
 bar.append(newClass);
-document.body.append(notice, editor, bar);
+const heading = document.createElement("h1");
+heading.className = "unseen";
+const main = document.createElement("main");
+main.append(heading, notice, editor, bar);
+document.body.append(main);
 
 let shown: ShowMessage | undefined;
 let picture: RawImage | undefined;
@@ -132,6 +136,7 @@ async function show(message: ShowMessage): Promise<void> {
   const isSamePicture = shown?.src === message.src && picture !== undefined;
   shown = message;
   document.title = message.name;
+  heading.textContent = message.name;
   if (message.missing !== undefined) {
     editor.hidden = true;
     mode.hidden = true;
