@@ -385,6 +385,9 @@ describe("what others do to the file", () => {
     const again = await open("a.png");
     expect(again.document?.objects).toEqual([]);
     expect([again.takeForgotten(), again.takeForgotten()]).toEqual([true, false]);
+    const replaced = await open("a.png", {}, Uri.file(join(folder, "a backup that was replaced")));
+    expect(replaced.document?.objects).toEqual([]);
+    expect(replaced.takeForgotten()).toBe(false);
     await again.revert();
     const reverted = await open("a.png");
     expect(reverted.document?.objects).toHaveLength(1);

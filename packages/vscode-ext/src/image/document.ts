@@ -95,11 +95,12 @@ export class ImageDocument implements CustomDocument {
 
   /** Opens a picture and what labels it has; with a backup, as it was when that was made. */
   static async open(uri: Uri, options: DocumentOptions, backup?: Uri): Promise<ImageDocument> {
+    // Ours is as new as any: VS Code may name one that was replaced since.
     const unsaved = keptFile(uri, options, "unsaved");
-    const isForgotten = backup === undefined && unsaved !== undefined && (await readIfThere(unsaved)) !== undefined;
-    const from = isForgotten ? unsaved : backup;
+    const isThere = unsaved !== undefined && (await readIfThere(unsaved)) !== undefined;
+    const from = isThere ? unsaved : backup;
     const document = new ImageDocument(uri, options, from);
-    document.#isForgotten = isForgotten;
+    document.#isForgotten = isThere && backup === undefined;
     await document.#readPicture();
     if (document.#facts !== undefined) await document.#begin(from);
     return document;
