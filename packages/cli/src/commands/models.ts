@@ -183,7 +183,7 @@ async function pull(call: Call): Promise<0> {
 }
 
 function path(call: Call): Promise<0> {
-  return eachPath(call, (name) => resolveModel(name, call.host));
+  return eachPath(call, (name) => resolveModel(name, { env: call.host.env }));
 }
 
 async function eachPath(
@@ -268,7 +268,7 @@ function figureRow({ what, published, ours, holds }: Figure): readonly Cell[] {
 
 async function remove({ names, json, host }: Call): Promise<0> {
   for (const name of names) {
-    const bytes = await removeModel(name, host);
+    const bytes = await removeModel(name, { env: host.env });
     const { model: chosen } = await readUserSettings(host.env);
     if (chosen === (presetNamed(name) ?? name)) await remember(host, { model: undefined });
     const told = bytes === 0 ? `${name} was not there` : `${name}: ${megabytes(bytes)} freed`;

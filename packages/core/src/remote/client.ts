@@ -91,8 +91,10 @@ export class RemoteClient {
    */
   async openSubjectFinder(
     source: RemoteModelSource,
-    { backend, transfer, signal }: Pick<RemoteLoadOptions, "backend" | "transfer" | "signal"> = {},
+    options: Pick<RemoteLoadOptions, "backend" | "transfer" | "signal"> = {},
   ): Promise<RemoteSubjectFinder> {
+    checkKeys("openSubjectFinder", options, openFinderKeys);
+    const { backend, transfer, signal } = options;
     const caller = this.#caller;
     const opened = caller.call("openFinder", { source, backend }, { signal, transfer });
     return new RemoteSubjectFinder(caller, await abortable(opened, signal, (late) => caller.abandon(late)));
@@ -408,6 +410,11 @@ const loadKeys: Keys<RemoteLoadOptions> = {
   transfer: true,
   signal: true,
   onProgress: true,
+};
+const openFinderKeys: Keys<Pick<RemoteLoadOptions, "backend" | "transfer" | "signal">> = {
+  backend: true,
+  transfer: true,
+  signal: true,
 };
 const workerKeys: Keys<WorkerPredictorOptions> = { ...loadKeys, predictor: true };
 const setImagesKeys: Keys<RemoteSetImageOptions> = { signal: true, transfer: true };

@@ -162,8 +162,10 @@ export interface OutlineOptions {
 export async function outlineSubject(
   predictor: Pick<ImageSegmenter, "predict">,
   soft: FoundSubject,
-  { imageSize, signal }: OutlineOptions,
+  options: OutlineOptions,
 ): Promise<OutlinedSubject> {
+  checkKeys("outlineSubject", options, outlineKeys);
+  const { imageSize, signal } = options;
   const seen = hardMask(soft);
   const unsure = doubtsOf(soft, seen);
   const prompt = subjectPrompt(soft, imageSize);
@@ -250,6 +252,7 @@ function cropped(pixels: RawImage, { crop = false, padding = 0 }: BackgroundOpti
 }
 
 /** For those who add to the options. */
+const outlineKeys: Keys<OutlineOptions> = { imageSize: true, signal: true };
 export const backgroundKeys: Keys<BackgroundOptions> = {
   finder: true,
   sharpen: true,
