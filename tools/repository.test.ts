@@ -68,14 +68,15 @@ function markdown(folder: string): string[] {
     .map((path) => join(folder, path));
 }
 
-test("no package reaches into another's folder", () => {
+test("no package reaches into another's folder, and tests alone into the tools", () => {
   const reached = readdirSync(join(root, "packages"), { recursive: true, encoding: "utf8" })
     .filter((path) => /^[^/\\]+[/\\](src|test)[/\\].*\.ts$/.test(path))
     .flatMap((path) => {
-      const [home = ""] = path.split(sep);
+      const [home = "", kind] = path.split(sep);
+      const own = [join("packages", home) + sep, ...(kind === "test" ? [`tools${sep}`] : [])];
       return [...text(join("packages", path)).matchAll(/\b(?:from|import\(|import) ?"(\.[^"]+)"/g)]
         .map(([, imported = ""]) => imported)
-        .filter((imported) => !join("packages", path, "..", imported).startsWith(join("packages", home) + sep))
+        .filter((imported) => !own.some((folder) => join("packages", path, "..", imported).startsWith(folder)))
         .map((imported) => `packages/${path}: ${imported}`);
     });
   expect(reached).toEqual([]);
