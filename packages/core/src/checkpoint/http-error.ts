@@ -27,7 +27,7 @@ const codes: ReadonlyMap<number, HttpErrorCode> = new Map([
 
 const advice: Readonly<Record<HttpErrorCode, string>> = {
   unauthorized: "it wants a token, or refuses the one it got (Hugging Face also says so of what does not exist)",
-  forbidden: "access is not granted; a gated model must first be accepted on its page",
+  forbidden: "access is not granted; on Hugging Face a gated model must first be accepted on its page",
   "not-on-server": "there is no such file",
   "range-refused": "the server does not have the part that was asked for",
   "rate-limited": "too many requests; try again later",

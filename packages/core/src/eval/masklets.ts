@@ -77,7 +77,8 @@ export function evaluateMasklet(
   const first = frames.findIndex((i) => hasAny(truth[i]) || hasAny(predicted[i]));
   const counted = first < 0 ? [] : frames.slice(first);
   if (counted.length === 0) {
-    throw new MaskError("masklet-empty", `evaluate: no frame of ${truth.length} shows the object`, {
+    const which = skipFirstAndLast ? `${truth.length}, without the first and the last,` : truth.length;
+    throw new MaskError("masklet-empty", `evaluate: no frame of ${which} shows the object`, {
       details: { frames: truth.length },
     });
   }
