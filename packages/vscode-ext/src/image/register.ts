@@ -683,7 +683,8 @@ class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
 function describeLabels(document: ImageDocument): string {
   const count = document.document?.objects.length ?? 0;
   const format = document.labels?.format;
-  const text = format === undefined ? l10n.t("{0} objects", count) : l10n.t("{0} objects, {1}", count, format);
+  const objects = count === 1 ? l10n.t("1 object") : l10n.t("{0} objects", count);
+  const text = format === undefined ? objects : `${objects}, ${format}`;
   return document.readOnly === undefined ? text : l10n.t("{0}, read-only", text);
 }
 
