@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { fetchBytes, fetchToFile } from "./address.ts";
 
@@ -85,6 +86,19 @@ test("a server that has changed the file and does not look at If-Range: it is fe
   const seen = cutting((asked) => ({ etag: `"${asked}"`, ignores: "yes" }));
   expect(Buffer.compare(await fetchBytes(`${address}/cut`, quick), bytes)).toBe(0);
   expect(seen).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/), undefined]);
+});
+
+test("what a server packs without being asked has another length, and begins anew", async () => {
+  const packed = gzipSync(bytes);
+  const ranges: unknown[] = [];
+  answer = ({ headers }, response) => {
+    ranges.push(headers.range);
+    response.writeHead(200, { "content-length": packed.length, "content-encoding": "gzip", etag: '"one"' });
+    if (ranges.length > 1) return void response.end(packed);
+    response.write(packed.subarray(0, packed.length / 2), () => setTimeout(() => response.destroy(), 50));
+  };
+  expect(Buffer.compare(await fetchBytes(`${address}/packed`, quick), bytes)).toBe(0);
+  expect(ranges).toEqual([undefined, undefined]);
 });
 
 test("what is empty by now leaves nothing of what came before", async () => {

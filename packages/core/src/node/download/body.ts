@@ -37,14 +37,16 @@ export async function fetchBody(
         if (range === undefined) position = 0;
         else checkRange(range);
         if (size === undefined) {
-          const now = versionOf(response);
+          // Of what was packed and is unpacked on the way, neither length nor parts are the file's.
+          const packed = isPacked(response);
+          const now = packed ? undefined : versionOf(response);
           // Not every server looks at If-Range.
           if (position > 0 && now !== version) {
             await response.body?.cancel();
             return true;
           }
           version = now;
-          total = range === undefined ? lengthOf(response) : range.total;
+          total = packed ? undefined : range === undefined ? lengthOf(response) : range.total;
           if (total !== undefined) onTotal?.(total);
           if (position === 0) await take(new Uint8Array(), 0, total); // should nothing come
         }
@@ -88,6 +90,11 @@ function rangeOf({ status, headers }: Response): Range | undefined {
   const said = headers.get("content-range");
   const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(said ?? "") ?? [];
   return { start: Number(start), ...(total !== "*" && { total: Number(total) }), said };
+}
+
+/** Some servers pack what they were asked to send as it is. */
+function isPacked({ headers }: Response): boolean {
+  return !/^(identity)?$/i.test(headers.get("content-encoding") ?? "");
 }
 
 function lengthOf({ headers }: Response): number | undefined {

@@ -151,9 +151,9 @@ export function connectionFailed(url: string, cause: unknown): DownloadError {
   });
 }
 
-/** The error for an answer that a hub does not give: a login page of some network, for instance. */
+/** The error for an answer that does not fit the request: a login page of some network, for instance. */
 export function malformed(url: string, what: string): DownloadError {
-  return new DownloadError("response-malformed", `${withoutQuery(url)}: not the answer of a model hub: ${what}`, {
+  return new DownloadError("response-malformed", `${withoutQuery(url)}: not the answer that was asked for: ${what}`, {
     details: { url: withoutQuery(url) },
   });
 }
