@@ -52,7 +52,7 @@ const openFinder: NonNullable<Sam2HostOptions["openFinder"]> = async (source, { 
   const backend = await createBackend(asked);
   try {
     // The kind is checked where it is used.
-    const finder = await openSubjectModel(file, { backend, signal, ...(kind !== undefined && { kind }) });
+    const finder = await openSubjectModel(async () => file, { backend, signal, ...(kind !== undefined && { kind }) });
     return { find: (image, options) => finder.find(image, options), dispose: () => backend.dispose() };
   } catch (error) {
     await backend.dispose();

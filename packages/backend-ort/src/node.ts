@@ -231,7 +231,7 @@ export const removeBackground: RemoveBackground<ImageSource, Uint8Array, Segment
  * of `@masklet/core/node` and `OrtBackend.openModel`.
  */
 export async function openDetector(source: OnnxSource, options: DetectorOptions): Promise<OrtDetector> {
-  return openDetectorModel(await opened(source), options);
+  return openDetectorModel(() => opened(source), options);
 }
 
 /**
@@ -243,7 +243,7 @@ export async function openDetector(source: OnnxSource, options: DetectorOptions)
  * takes no picture or gives no mask.
  */
 export async function openSubjectFinder(source: OnnxSource, options: SubjectFinderOptions): Promise<OnnxSubjectFinder> {
-  return openSubjectModel(await opened(source), options);
+  return openSubjectModel(() => opened(source), options);
 }
 
 /** Where an ONNX file is: its path or a `file:` URL, its bytes, or a `ByteSource`. */

@@ -44,17 +44,18 @@ export interface OnnxSubjectFinder extends SubjectFinder {
 }
 
 /**
- * Opens a model. Rejects as `OrtBackend.openModel`; with a `BackendError` "model-ambiguous" where the file does not say
- * which kind it is of (`details.choices`), "unsupported" for a file that takes no picture or gives no mask.
+ * Opens a model, its file after the options are looked at, because nothing would close it. Rejects as
+ * `OrtBackend.openModel`; with a `BackendError` "model-ambiguous" where the file does not say which kind it is of
+ * (`details.choices`), "unsupported" for a file that takes no picture or gives no mask.
  */
 export async function openSubjectModel(
-  source: ByteSource | Uint8Array,
+  open: () => Promise<ByteSource | Uint8Array>,
   options: SubjectFinderOptions,
 ): Promise<OnnxSubjectFinder> {
   checkKeys("openSubjectFinder", options, finderKeys);
   checkAwaited("openSubjectFinder", "the backend", options.backend);
   const { backend, kind, signal } = options;
-  const model = await backend.openModel(source, signal && { signal });
+  const model = await backend.openModel(await open(), signal && { signal });
   try {
     checkShapes(model);
     return new ModelFinder(model, kind === undefined ? onlyKind(model) : checkKind(model, kind));

@@ -57,7 +57,7 @@ export const removeBackground: RemoveBackground<WebImageSource, Blob, WebModelSo
  * `cachedSource` of `@masklet/core/web` and `OrtBackend.openModel`.
  */
 export async function openDetector(source: OnnxSource, options: DetectorOptions): Promise<OrtDetector> {
-  return openDetectorModel(await opened(source, options), options);
+  return openDetectorModel(() => opened(source, options), options);
 }
 
 /**
@@ -69,7 +69,7 @@ export async function openDetector(source: OnnxSource, options: DetectorOptions)
  * takes no picture or gives no mask.
  */
 export async function openSubjectFinder(source: OnnxSource, options: SubjectFinderOptions): Promise<OnnxSubjectFinder> {
-  return openSubjectModel(await opened(source, options), options);
+  return openSubjectModel(() => opened(source, options), options);
 }
 
 /** Where an ONNX file is: its address, the file itself, its bytes, or a `ByteSource`. */

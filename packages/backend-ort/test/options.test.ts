@@ -1,4 +1,5 @@
 import { called, testOptions, wrong } from "@masklet/core/test/options-suite";
+import { expect, test } from "vitest";
 import {
   availableDevices,
   createOrtBackend,
@@ -7,6 +8,11 @@ import {
   removeBackground,
   segment,
 } from "../src/node.ts";
+
+test.each([openDetector, openSubjectFinder])("no file is opened where options are wrong: %o", async (open) => {
+  // Nothing would close it.
+  await expect(called(open, "none.onnx")).rejects.toMatchObject({ code: "unknown-option" });
+});
 
 testOptions([new URL("../etc/node.api.md", import.meta.url)], {
   availableDevices: () => availableDevices(wrong),

@@ -70,20 +70,21 @@ const detectorKeys: Keys<DetectorOptions> = {
 };
 
 /**
- * Opens a detector. A model whose shapes are not written is run once on black to see them.
+ * Opens a detector. A model whose shapes are not written is run once on black to see them. Its file is opened after the
+ * options are looked at, because nothing would close it.
  *
  * Rejects with a `DetectorError` for a model whose layout is not clear, with a `PromptError` for an option, or as
  * `OrtBackend.openModel`.
  */
 export async function openDetectorModel(
-  source: ByteSource | Uint8Array,
+  open: () => Promise<ByteSource | Uint8Array>,
   options: DetectorOptions,
 ): Promise<OrtDetector> {
   checkKeys("openDetector", options, detectorKeys);
   checkAwaited("openDetector", "the backend", options.backend);
   const settings = settingsOf(options);
   const { backend, signal } = options;
-  const model = await backend.openModel(source, signal && { signal });
+  const model = await backend.openModel(await open(), signal && { signal });
   try {
     return await OnnxDetector.open(model, settings, signal);
   } catch (error) {
@@ -311,14 +312,16 @@ function companion({ name, dtype, dims }: OnnxValue, input: Size, image: Size): 
   if (name === "orig_target_sizes") return whole([image.width, image.height], [1, 2]);
   if (name === "pixel_mask") {
     // All of the input is image.
-    const [height, width] = [dims.at(-2), dims.at(-1)].map((dim, i) =>
-      typeof dim === "number" && dim > 0 ? dim : i === 0 ? input.height : input.width,
-    ) as [number, number];
+    const [height, width] = [sideOr(input.height, dims.at(-2)), sideOr(input.width, dims.at(-1))];
     return whole(new Array<number>(height * width).fill(1), [1, height, width]);
   }
   throw new DetectorError("layout-unknown", `the model takes ${name}, of which nothing is known`, {
     details: { input: name, dtype, dims },
   });
+}
+
+function sideOr(otherwise: number, dim: number | string | undefined): number {
+  return typeof dim === "number" && dim > 0 ? dim : otherwise;
 }
 
 function numbersOf({ dtype, data }: HostTensor): ArrayLike<number> {
