@@ -6,8 +6,10 @@ import {
   abortable,
   BackendError,
   byteSize,
+  checkKeys,
   elementCount,
   type HostTensor,
+  signalKeys,
 } from "@masklet/core/backend";
 import type { InferenceSession, Tensor } from "onnxruntime-common";
 import { messageOf } from "./errors.ts";
@@ -120,8 +122,10 @@ class HostedModel implements OnnxModel {
 
   async run(
     feeds: Readonly<Record<string, HostTensor>>,
-    { signal }: { readonly signal?: AbortSignalLike } = {},
+    options: { readonly signal?: AbortSignalLike } = {},
   ): Promise<Readonly<Record<string, HostTensor>>> {
+    checkKeys("run", options, signalKeys);
+    const { signal } = options;
     const { ort, lock, lost } = this.#host;
     this.#requireAlive();
     signal?.throwIfAborted();

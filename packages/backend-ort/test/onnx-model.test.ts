@@ -75,6 +75,13 @@ test.each([
   await expect(model.run(feeds as never)).rejects.toMatchObject({ code: "bad-feeds", message: `bytes: ${problem}` });
 });
 
+test("an option that a run does not have", async () => {
+  await using model = await backend.openModel(double);
+  await expect(model.run({}, { misspelt: 1 } as object)).rejects.toMatchObject({
+    code: "unknown-option",
+  });
+});
+
 test("weights in a file beside the model are found", async () => {
   const weights = Float32Array.of(3);
   await writeFile(join(folder, "weights.bin"), new Uint8Array(weights.buffer));

@@ -4,7 +4,13 @@ import { toyConfig } from "../test/toy-sam2.ts";
 import { createReferenceBackend } from "./backend/reference.ts";
 import * as core from "./node.ts";
 import { checkAwaited, checkKeys, type Keys } from "./options.ts";
-import { createWorkerPredictor, RemoteClient, RemoteImagePredictor, RemoteSam2 } from "./remote/client.ts";
+import {
+  createWorkerPredictor,
+  RemoteClient,
+  RemoteImagePredictor,
+  RemoteSam2,
+  RemoteSubjectFinder,
+} from "./remote/client.ts";
 import { serveSam2 } from "./remote/host.ts";
 import { RemoteVideoPredictor, RemoteVideoSession } from "./remote/video-client.ts";
 import { conformanceCases } from "./testing/conformance.ts";
@@ -74,6 +80,7 @@ testOptions(
     "AutomaticSubjectFinder.find": () => method(core.AutomaticSubjectFinder.prototype, "find", pixel),
     autoModel: () => called(core.autoModel),
     "new BackgroundRemover": () => new core.BackgroundRemover(model, wrong),
+    "BackgroundRemover.remove": () => method(core.BackgroundRemover.prototype, "remove", pixel),
     boundaryF: () => core.boundaryF(bit, bit, wrong),
     checkpointSha256: () => core.checkpointSha256("none", wrong),
     cocoPolygons: () => core.cocoPolygons(bit, wrong),
@@ -130,6 +137,7 @@ testOptions(
     "RemoteImagePredictor.setImages": () => method(remote, "setImages", [pixel]),
     "RemoteSam2.imagePredictor": () => method(RemoteSam2.prototype, "imagePredictor"),
     "new RemoteVideoPredictor": () => new RemoteVideoPredictor({} as RemoteSam2, wrong),
+    "RemoteSubjectFinder.find": () => method(RemoteSubjectFinder.prototype, "find", pixel),
     "RemoteVideoPredictor.open": () => method(RemoteVideoPredictor.prototype, "open", "none"),
     "RemoteVideoSession.addMask": () => method(remoteVideo, "addMask", {}),
     "RemoteVideoSession.addPrompt": () => method(remoteVideo, "addPrompt", {}),
@@ -165,6 +173,8 @@ testOptions(
   {
     createSegment: "what a backend's package is made with",
     createRemoveBackground: "what a backend's package is made with",
+    encodeChunks: "takes a host's zlib, which has more than is asked of it",
+    "RandomTensors.floats": "numbers for the tests of backends",
     "SegmentResult.cutout": "as cutout",
     "SegmentResult.svg": "as svgDocument",
     serveWorker: "as serveSam2, in a worker",

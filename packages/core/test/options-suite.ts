@@ -50,7 +50,8 @@ function takingOptions(report: string): readonly string[] {
     const [, kind, opened] = /^export (?:abstract )?(class|interface) (\w+)/.exec(line) ?? [];
     if (kind !== undefined) type = kind === "class" && !opened?.endsWith("Error") ? opened : undefined;
     if (line === "}") type = undefined;
-    if (!/\b(options|given)\??: |: [\w<>"', &]*Options?\b/.test(line)) continue;
+    // Parameters that are taken apart have no name, and are called `input`.
+    if (!/\b(options|given)\??: |\binput\?: |: [\w<>"', &]*Options?\b/.test(line)) continue;
     const [, name] = /^export (?:function|const) (\w+)/.exec(line) ?? [];
     if (name !== undefined) names.push(name);
     const [, method] = /^ {4}(?:static )?(\w+)(?:<[^(]*>)?\(/.exec(line) ?? [];

@@ -220,7 +220,9 @@ export class RemoteSubjectFinder implements SubjectFinder {
     this.#finder = finder;
   }
 
-  find(image: RawImage, { signal }: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+  async find(image: RawImage, options: { readonly signal?: AbortSignalLike } = {}): Promise<FoundSubject> {
+    checkKeys("find", options, signalKeys);
+    const { signal } = options;
     const found = this.#caller.call("findSubject", { finder: this.#finder, image }, { signal });
     return abortable(found, signal, () => {});
   }

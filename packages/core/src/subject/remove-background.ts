@@ -3,7 +3,7 @@ import type { AbortSignalLike } from "../abort.ts";
 import { checkImage, defaultMaxPixels, type RawImage } from "../image/image.ts";
 import { type Cutout, type CutoutOptions, cutout } from "../mask/cutout.ts";
 import { type Mask, maskArea, maskIou } from "../mask/mask.ts";
-import { checkAwaited, checkKeys, checkOption, type Keys } from "../options.ts";
+import { checkAwaited, checkKeys, checkOption, type Keys, signalKeys } from "../options.ts";
 import { ImagePredictor } from "../predict/image-predictor.ts";
 import type { ImageSegmenter } from "../predict/image-segmenter.ts";
 import type { Sam2 } from "../sam2.ts";
@@ -87,9 +87,12 @@ export class BackgroundRemover {
   }
 
   /**
-   * Rejects with an `ImageError` for what is no image, with `crop` a `MaskError` "empty-mask" where there is no subject; as the finder and the model do; and with the signal's reason.
+   * Rejects with an `ImageError` for what is no image, with `crop` a `MaskError` "empty-mask" where there is no subject; as
+   * the finder and the model do; and with the signal's reason.
    */
-  async remove(image: RawImage, { signal }: { readonly signal?: AbortSignalLike } = {}): Promise<Foreground> {
+  async remove(image: RawImage, options: { readonly signal?: AbortSignalLike } = {}): Promise<Foreground> {
+    checkKeys("remove", options, signalKeys);
+    const { signal } = options;
     const { flat = true, feather = 1, decontaminate = true } = this.#options;
     checkImage("removeBackground", image, { maxPixels: this.#options.maxPixels ?? defaultMaxPixels });
     signal?.throwIfAborted();
@@ -196,7 +199,11 @@ function everything({ width, height }: RawImage): Mask {
   return { width, height, data: new Uint8Array(width * height).fill(1) };
 }
 
-/** The image with a soft mask as alpha, its own alpha multiplied in; what is partly transparent has the colour of what is opaque beside it. */
+/**
+ * The image with a soft mask as alpha, its own alpha multiplied in; what is partly transparent has the colour of what is
+ * opaque beside it. Throws an `ImageError` for what is no image, a `MaskError` "mask-size-mismatch" or "mask-data-length" for
+ * a soft mask that is not of its size.
+ */
 export function softCutout(image: RawImage, soft: SoftMask): Cutout {
   checkImage("softCutout", image, { maxPixels: Number.POSITIVE_INFINITY });
   checkSoftMask("softCutout", soft, image);
@@ -251,8 +258,8 @@ function cropped(pixels: RawImage, { crop = false, padding = 0 }: BackgroundOpti
   return cutout(pixels, seen, { crop, padding });
 }
 
-/** For those who add to the options. */
 const outlineKeys: Keys<OutlineOptions> = { imageSize: true, signal: true };
+/** For those who add to the options. */
 export const backgroundKeys: Keys<BackgroundOptions> = {
   finder: true,
   sharpen: true,
