@@ -5,7 +5,7 @@ import type { ByteSource } from "../checkpoint/byte-source.ts";
 import { DownloadError } from "../errors.ts";
 import { published } from "../model/published.ts";
 import { type CachedSourceOptions, cachedSource, hubUrl } from "./cache.ts";
-import { autoModel } from "./segment.ts";
+import { autoModel, cachedModels, forgetModel } from "./segment.ts";
 import { openSource, presetFile } from "./source.ts";
 
 const url = "https://models.example/tiny.safetensors?signature=secret";
@@ -186,7 +186,15 @@ test("a model whose hash nobody lists is its file all the same, and what a page 
   expect([(source as ByteSource).name, await autoModel()]).toEqual([url, "efficienttam-ti-512"]);
   const { url: better } = presetFile("sam2.1-hiera-tiny");
   await (await caches.open("masklet")).put(better, new Response(bytes));
-  expect(await autoModel()).toBe("sam2.1-hiera-tiny");
+  expect(await cachedModels()).toEqual(["sam2.1-hiera-tiny", "efficienttam-ti-512"]);
+  expect(await forgetModel("sam2.1-hiera-tiny")).toBe(true);
+  expect([await cachedModels(), await forgetModel("sam2.1-hiera-tiny")]).toEqual([["efficienttam-ti-512"], false]);
+});
+
+test("forgetting where nothing is kept makes no cache, and other names are refused", async () => {
+  await caches.delete("masklet");
+  expect([await forgetModel("edgetam"), await caches.has("masklet")]).toEqual([false, false]);
+  await expect(forgetModel("nano" as "edgetam")).rejects.toMatchObject({ code: "bad-option" });
 });
 
 test("hubUrl", () => {

@@ -3,6 +3,8 @@ import { httpError } from "../checkpoint/http-error.ts";
 import { DownloadError } from "../errors.ts";
 import { type PresetName, parseConfig } from "../model/config.ts";
 import { presetsByQuality } from "../model/preset-rank.ts";
+import { published } from "../model/published.ts";
+import { checkChoice } from "../options.ts";
 import { type Segment, segmentOn } from "../predict/segment.ts";
 import { type RemoveBackground, removeBackgroundOn } from "../subject/one-call.ts";
 import { encodeBlob, imageFrom, type WebImageSource } from "./image.ts";
@@ -58,21 +60,28 @@ export async function autoModel(): Promise<PresetName | undefined> {
 
 /** The published models that this page has in Cache Storage, where `loadSam2` keeps them, the best first. */
 export async function cachedModels(): Promise<readonly PresetName[]> {
-  // A page that is not secure has no Cache Storage, and so no model in it.
-  if (globalThis.caches === undefined || !(await caches.has("masklet").catch(() => false))) return [];
-  const cache = await caches.open("masklet");
+  const cache = await modelCache();
   const found: PresetName[] = [];
+  if (cache === undefined) return found;
   for (const name of presetsByQuality()) {
     if ((await cache.match(presetFile(name).url, { ignoreVary: true })) !== undefined) found.push(name);
   }
   return found;
 }
 
-/** Removes a published model from the page's Cache Storage. Resolves to whether it was there. */
+/**
+ * Removes a published model from the page's Cache Storage. Resolves to whether it was there. Rejects with a `PromptError`
+ * "bad-option" for another name.
+ */
 export async function forgetModel(name: PresetName): Promise<boolean> {
-  if (globalThis.caches === undefined) return false;
-  const cache = await caches.open("masklet");
-  return cache.delete(presetFile(name).url, { ignoreVary: true });
+  checkChoice("forgetModel", { name }, Object.keys(published));
+  return (await (await modelCache())?.delete(presetFile(name).url, { ignoreVary: true })) ?? false;
+}
+
+/** Where `loadSam2` keeps models, if there are any: a page that is not secure has no Cache Storage. */
+async function modelCache(): Promise<Cache | undefined> {
+  const exists = await globalThis.caches?.has("masklet").catch(() => false);
+  return exists ? caches.open("masklet") : undefined;
 }
 
 async function fetched(url: URL): Promise<Uint8Array> {
