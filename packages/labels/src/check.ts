@@ -113,8 +113,8 @@ export function checkNames(categories: readonly string[], images: readonly strin
 }
 
 /**
- * Whether labels are of a picture's pixels, by the size and orientation that its header says. Labels of YOLO are by the picture's own size,
- * so that there is nothing to check.
+ * Whether labels are of a picture's pixels, by the size and orientation that its header says. Labels of YOLO are by the
+ * picture's own size, so that there is nothing to check.
  */
 export function checkPicture(
   { file, width, height }: Pick<LabelledImage, "file" | "width" | "height">,

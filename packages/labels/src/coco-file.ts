@@ -24,9 +24,9 @@ export interface CocoFileOptions {
   readonly minIou?: number;
 }
 
-/** An object of the file. Changes go by its place, because there are files whose ids are not each there once. */
 const fileKeys: Keys<CocoFileOptions> = { chunk: true, minIou: true };
 
+/** An object of the file. Changes go by its place, because there are files whose ids are not each there once. */
 export interface CocoObject {
   /** Among the annotations of the file, from 0; new ones come behind. */
   readonly place: number;
@@ -57,7 +57,7 @@ export class CocoFile {
   }
 
   /**
-   * Indexes a file: about 30 bytes to an annotation or image, whatever its masks weigh. Rejects with a `LabelError`:
+   * Indexes a file: about 40 bytes to an annotation or image, whatever its masks weigh. Rejects with a `LabelError`:
    * "json-malformed", "annotation-invalid" for ids that are no whole numbers of 64 bits.
    */
   static async open(source: ByteSource, options: CocoFileOptions = {}): Promise<CocoFile> {

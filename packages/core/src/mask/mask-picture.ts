@@ -2,8 +2,9 @@
  * Which pixels of a picture are the object, when the picture was made to be a mask. Tools save masks in many ways, and no
  * file says which: white on black, 1 on 0, a palette of labels, 16 bits, an object that is only in alpha. The rules:
  *
- * - transparent pixels (alpha under half, or under half of the largest where none reaches half) are background. Where there are any, all that is opaque is the object, unless
- *   the opaque pixels are mostly black and one other grey, or a palette's labels;
+ * - transparent pixels (alpha under half, or under half of the largest where none reaches half) are background. Where there
+ *   are any, all that is opaque is the object, unless the opaque pixels are mostly black and one other grey, or a palette's
+ *   labels;
  * - a palette with colours in it is a label map by its indices: 0 is background, and 255 beside other labels is VOC's
  *   "void", background too. A palette of greys alone is one, or soft edges: what follows decides;
  * - of two values, the brighter one is the object (of colours, the one that is not black);

@@ -63,7 +63,7 @@ function grown<T extends { set(values: T): void }>(old: T, larger: T): T {
 }
 
 /** No category has this number. */
-export const noKind: bigint = -(2n ** 63n);
+const noKind: bigint = -(2n ** 63n);
 
 const deepest = 200;
 /** Names of members that are looked at are shorter, numbers too. */
