@@ -51,6 +51,11 @@ function prune(folder: string): void {
   }
 }
 
+if (process.argv.length > 2) {
+  fail(
+    `@masklet/backend-ort takes no arguments: it installs onnxruntime-node ${ortVersion} here, for this machine alone`,
+  );
+}
 if (installed() === undefined) install();
 const folder = installed();
 if (folder === undefined) fail(`onnxruntime-node@${ortVersion} is not found from here after it was installed`);

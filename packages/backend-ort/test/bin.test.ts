@@ -38,8 +38,8 @@ function put(machines: readonly string[], version = ortVersion): void {
   writeFileSync(join(modules(), "package.json"), JSON.stringify({ name: "onnxruntime-node", version }));
 }
 
-function run(env: Readonly<Record<string, string>> = {}): ReturnType<typeof spawnSync> {
-  return spawnSync(process.execPath, ["--no-warnings", bin], {
+function run(env: Readonly<Record<string, string>> = {}, ...args: readonly string[]): ReturnType<typeof spawnSync> {
+  return spawnSync(process.execPath, ["--no-warnings", bin, ...args], {
     cwd,
     encoding: "utf8",
     env: { ...process.env, npm_config_user_agent: "", ...env },
@@ -55,6 +55,13 @@ test("of the binaries those of this machine stay", () => {
     expect(readdirSync(join(builds(), platform))).toEqual([arch]);
     expect(existsSync(join(builds(), platform, arch, "onnxruntime_binding.node"))).toBe(true);
   }
+});
+
+test("who asks what it is gets told, and nothing installed or removed", () => {
+  put(["freebsd/x64", `${platform}/${arch}`]);
+  const { status, stderr } = run({}, "--help");
+  expect([status, String(stderr)]).toEqual([1, expect.stringContaining("it installs onnxruntime-node")]);
+  expect(readdirSync(builds()).sort()).toEqual(["freebsd", platform].sort());
 });
 
 test("a machine without a build keeps everything, and is told what helps", () => {
