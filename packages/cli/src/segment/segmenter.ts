@@ -161,13 +161,15 @@ export async function readInput(
   const { signal } = host;
   if (problem !== undefined) throw new ImageError("image-not-found", problem, { details: { source } });
   const settings = { signal, onWarning, ...(maxPixels !== undefined && { maxPixels }) };
-  if (url !== undefined) {
-    const onProgress = showFetching(progress);
-    const bytes = await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress });
-    return readImage(new File([bytes as Uint8Array<ArrayBuffer>], source), settings);
-  }
-  if (source !== "-") return readImage(source, settings);
-  return readImage(new File([(await readStandardInput(host)) as Uint8Array<ArrayBuffer>], "standard input"), settings);
+  const fromStdin = source === "-";
+  if (url === undefined && !fromStdin) return readImage(source, settings);
+  const bytes =
+    url === undefined
+      ? await readStandardInput(host)
+      : await fetchBytes(url, { maxBytes: maxImageBytes, signal, onProgress: showFetching(progress) });
+  // Errors call a file by its name.
+  const name = fromStdin ? "standard input" : source;
+  return readImage(new File([bytes as Uint8Array<ArrayBuffer>], name), settings);
 }
 
 /** An image's results, ready to be written. */
