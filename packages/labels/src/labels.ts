@@ -251,7 +251,8 @@ export interface ReadResult {
 
 /**
  * Reads labels of any format. Rejects with a `LabelError`: "format-unknown", "format-unsupported", "format-ambiguous" where
- * several are there and none was chosen, "annotation-invalid" for a part that makes no sense, and as the file's syntax has it.
+ * several are there and none was chosen, "annotation-invalid" for a part that makes no sense, and as the file's syntax has it;
+ * with a `PromptError` "bad-option" or "unknown-option" for an option that there is not.
  */
 export async function readLabels(files: LabelFiles, options: ReadLabelsOptions = {}): Promise<ReadResult> {
   checkKeys("readLabels", options, readKeys);
@@ -363,7 +364,8 @@ export const writeFormats: readonly WriteFormat[] = Object.keys(writers) as Writ
 
 /**
  * Labels in another format, as files that are not written yet, and what they leave out: look at `losses` first, and take
- * the files' bytes then. Throws a `LabelError` "cannot-write" where the format cannot hold the labels at all.
+ * the files' bytes then. Throws a `LabelError` "cannot-write" where the format cannot hold the labels at all, a
+ * `PromptError` "bad-option" or "unknown-option" for a format or an option that there is not.
  */
 export function writeLabels<F extends WriteFormat>(dataset: Dataset, format: F, options?: WriteOptions[F]): Written {
   checkChoice("writeLabels", { format }, writeFormats);

@@ -34,7 +34,7 @@ const traceKeys: Keys<TraceOptions> = { fill: true, minIou: true };
 /**
  * The regions of a mask, in reading order, whose filling by the rule gives the mask back: exactly, or to `minIou`.
  * `cocoapi` and `centres` have no holes: those of the mask are filled, and `minIou` counts from there.
- * Throws a `LabelError` "label-option".
+ * Throws a `LabelError` "label-option", a `PromptError` "unknown-option".
  */
 export function traceRegions(rle: Rle, options: TraceOptions): readonly Region[] {
   checkKeys("traceRegions", options, traceKeys);
