@@ -31,7 +31,8 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
       checkRange(source, offset, length);
       return bytes.subarray(offset, offset + length);
     },
-    sha256: () => sha256Of(bytes),
+    // Memory that was handed over to a worker since has no bytes, which have a hash too.
+    sha256: async () => (bytes.length === source.size ? sha256Of(bytes) : undefined),
   };
   return source;
 }
