@@ -306,7 +306,8 @@ export interface Sam2HostOptions {
   readonly openVideo?: (video: unknown, options: { readonly signal: AbortSignalLike }) => Promise<ClosableFrames>;
   /**
    * Makes a finder of subjects of what a client gives to `RemoteClient.openSubjectFinder`, which may be any plain data; it
-   * is disposed of when the client lets go of it. By default there are those of loaded models alone.
+   * is disposed of when the client lets go of it. The memory of what its `find` gives is handed over to the client. By
+   * default there are those of loaded models alone.
    */
   readonly openFinder?: (
     source: unknown,
@@ -395,11 +396,11 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
       }),
     imageEmbedding: ({ images, index }, { held }) => held(images, ServedPredictor).predictor.imageEmbedding(index),
     reset: ({ images }, { held }) => held(images, ServedPredictor).predictor.reset(),
-    openFinder: async (by, { signal, hold, held }) => {
+    openFinder: async ({ model, source, backend: asked }, { signal, hold, held }) => {
       const finder: DisposableFinder =
-        "model" in by
-          ? new AutomaticSubjectFinder(held(by.model, LoadedModel).model, { maxPixels: Number.POSITIVE_INFINITY })
-          : await openFinder(by.source, { backend: by.backend, signal });
+        model === undefined
+          ? await openFinder(source, { backend: asked, signal })
+          : new AutomaticSubjectFinder(held(model, LoadedModel).model, { maxPixels: Number.POSITIVE_INFINITY });
       return hold<ServedFinder>(new OpenedFinder(finder), async () => finder.dispose?.());
     },
     findSubject: ({ finder, image }, { signal, held }) => held(finder, OpenedFinder).finder.find(image, { signal }),

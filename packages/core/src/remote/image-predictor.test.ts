@@ -17,6 +17,7 @@ import { TestAbort } from "../testing/fixtures.ts";
 import { createWorkerPredictor, RemoteClient, type RemoteImagePredictor, type RemoteSam2 } from "./client.ts";
 import { type RemoteHost, type Sam2HostOptions, serveSam2 } from "./host.ts";
 import type { PortLike } from "./port.ts";
+import { protocolVersion } from "./protocol.ts";
 
 const picture = noiseImage(50, 40);
 const other = noiseImage(30, 20, { seed: 2, channels: 4 });
@@ -505,6 +506,13 @@ describe("subjects", () => {
     await expect(late).rejects.toBe(abort.signal.reason);
     await finder.dispose();
     await expect(finder.find(picture)).rejects.toMatchObject({ name: "RemoteError", code: "bad-message" });
+  });
+
+  test("are found by no model that is none: it is answered as such", async () => {
+    const answer = new Promise((resolve) => channel.port2.once("message", resolve));
+    const params = { model: null };
+    channel.port2.postMessage({ masklet: protocolVersion, type: "call", id: -1, method: "openFinder", params });
+    expect(await answer).toMatchObject({ type: "error", id: -1, error: { code: "bad-message" } });
   });
 
   test("are found by what the host opens, which goes with its client", async () => {

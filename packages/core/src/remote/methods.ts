@@ -126,6 +126,13 @@ interface StartParams {
   readonly saved?: Uint8Array;
 }
 
+/** A finder by a loaded model alone, or else what the host's `openFinder` makes of a source. */
+interface FinderParams {
+  readonly model?: Handle<ServedModel>;
+  readonly source?: unknown;
+  readonly backend?: unknown;
+}
+
 /** Of predictions: what is not about this one call stays with the client. */
 type Asked<Options> = Omit<Options, "latest" | "signal" | "onStep">;
 /** Images, and which of them. */
@@ -168,12 +175,7 @@ export interface Sam2Methods {
   >;
   imageEmbedding: Method<OneImage, HostTensor, never>;
   reset: Method<{ readonly images: Handle<ServedImages> }, Done, never>;
-  /** A finder by a loaded model alone, or what the host's `openFinder` makes of a source. */
-  openFinder: Method<
-    { readonly model: Handle<ServedModel> } | { readonly source: unknown; readonly backend?: unknown },
-    Handle<ServedFinder>,
-    never
-  >;
+  openFinder: Method<FinderParams, Handle<ServedFinder>, never>;
   findSubject: Method<{ readonly finder: Handle<ServedFinder>; readonly image: RawImage }, FoundSubject, never>;
   /** A session, new or as it was saved. */
   startVideo: Method<StartParams, Started, never>;
@@ -233,7 +235,10 @@ export const sam2Methods: Table<Sam2Methods> = {
   },
   imageEmbedding: { takes: fields({ images: handle(), index: data() }), answers: given() },
   reset: { takes: fields({ images: handle() }), answers: data() },
-  openFinder: { takes: data(isOptions), answers: handle() },
+  openFinder: {
+    takes: fields<FinderParams>({ model: optional(handle()), source: data(), backend: data() }),
+    answers: handle(),
+  },
   findSubject: { takes: fields({ finder: handle(), image }), answers: given() },
   startVideo: {
     takes: fields<StartParams>({
