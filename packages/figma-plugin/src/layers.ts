@@ -54,8 +54,9 @@ export function sizeOf(node: BaseNode): Size | undefined {
   return "width" in node ? { width: node.width, height: node.height } : undefined;
 }
 
-export function sameSize(a: Size, b: Size | undefined): boolean {
-  return b !== undefined && Math.abs(a.width - b.width) < 0.01 && Math.abs(a.height - b.height) < 0.01;
+export function sameSize(a: Size | undefined, b: Size | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Math.abs(a.width - b.width) < 0.01 && Math.abs(a.height - b.height) < 0.01;
 }
 
 export function same(a: Affine, b: Affine): boolean {

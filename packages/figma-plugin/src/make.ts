@@ -142,10 +142,10 @@ function apply(figma: Figma, steps: Steps, { layer, field, hash, stamp, image, o
   const task: Task = { figma, steps, layer, field, paint, image, output, made };
   switch (output.kind) {
     case "mask-group":
-      return makeMaskGroup(task);
+      return unmoved(task, makeMaskGroup);
     case "objects":
     case "shape":
-      return makeLayers(task);
+      return unmoved(task, makeLayers);
     case "fill":
       takeBack(task);
       return makeFill(task, layer);
@@ -268,6 +268,21 @@ function recordOf(
 
 // Groups: the layer stays as it is, with ours beside it.
 
+/** Makes a group that moves nothing in auto layout: one that holds more than the layer's own box takes more room. */
+function unmoved(task: Task, makeGroup: (task: Task) => SceneNode): SceneNode {
+  const { layer, made } = task;
+  const { parent } = made?.home.type === "GROUP" ? made.home : layer;
+  if (parent === null || !isAutoLayout(parent)) return makeGroup(task);
+  const place = layer.absoluteTransform;
+  const [own, around] = [sizeOf(layer), sizeOf(parent)];
+  const group = makeGroup(task);
+  const isSame =
+    same(place, layer.absoluteTransform) && sameSize(own, sizeOf(layer)) && sameSize(around, sizeOf(parent));
+  if (!isSame)
+    throw new PluginError("layout", "A group would move what is around in this auto layout. Use a new fill.");
+  return group;
+}
+
 /** A group around the layer in its place, or the one that is there already. */
 function groupAround(task: Task): { group: SceneNode & ParentNode; isNew: boolean } {
   const { figma, steps, layer, made } = task;
@@ -279,10 +294,7 @@ function groupAround(task: Task): { group: SceneNode & ParentNode; isNew: boolea
   takeBack(task);
   const parent = layer.parent as ParentNode;
   const index = indexOf(layer);
-  const place = layer.absoluteTransform;
-  const { width, height } = layer;
   const own = layoutOf(layer);
-  const size = sizeOf(parent);
   const group = steps.run(
     () => figma.group([layer], parent, index),
     () => {
@@ -291,13 +303,7 @@ function groupAround(task: Task): { group: SceneNode & ParentNode; isNew: boolea
     },
   );
   group.name = layer.name;
-  if (isAutoLayout(parent)) {
-    if (own !== undefined) setLayout(group, own);
-    const moved = !same(place, layer.absoluteTransform) || layer.width !== width || layer.height !== height;
-    const grew = size !== undefined && !sameSize(size, sizeOf(parent));
-    if (moved || grew)
-      throw new PluginError("layout", "A group would move what is around in this auto layout. Use a new fill.");
-  }
+  if (isAutoLayout(parent) && own !== undefined) setLayout(group, own);
   setRole(steps, layer, "content");
   return { group, isNew: true };
 }
