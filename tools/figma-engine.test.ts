@@ -46,6 +46,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   });
   figma.select(photo);
   figma.document.commit();
+  figma.storage.set("finder", { name: "old.onnx", kind: "modnet", bytes: redness });
 
   /** Another day's window, with what was kept. */
   async function day(on: Host = host): Promise<Opened & { says(text: RegExp | string): Promise<void> }> {
@@ -54,6 +55,13 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
       ...opened,
       says: (text) => opened.frame.locator(".status", { hasText: text }).waitFor({ timeout: 60_000 }),
     };
+  }
+
+  /** Names of the files in the engine's storage. */
+  async function kept({ frame, page }: Opened): Promise<unknown> {
+    const engine = page.frames().find((one) => one.parentFrame() === frame);
+    return engine?.evaluate(`caches.open("masklet-kept").then((cache) => cache.keys())
+      .then((all) => all.map(({ url }) => url.slice(url.indexOf("/kept/") + 6)).sort())`);
   }
 
   let begun = false;
@@ -74,11 +82,13 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await first.frame.getByText("SAM 2.1 Tiny").waitFor({ timeout: 30_000 });
     await first.frame.getByText("from huggingface.co a model, once, when you choose it").waitFor();
 
-    // A model of saliency.
-    await first.frame
-      .locator('input[accept=".onnx"]')
-      .setInputFiles({ name: "redness.onnx", mimeType: "", buffer: Buffer.from(redness) });
-    await first.frame.getByRole("button", { name: "Forget the model of saliency" }).waitFor({ timeout: 60_000 });
+    // A model of saliency, and another in its place.
+    for (const name of ["other.onnx", "redness.onnx"]) {
+      await first.frame
+        .locator('input[accept=".onnx"]')
+        .setInputFiles({ name, mimeType: "", buffer: Buffer.from(redness) });
+      await first.frame.getByText(name, { exact: true }).waitFor({ timeout: 60_000 });
+    }
     // A checkpoint that does not say which model it is, with its config.
     const nano = join(root, "packages", "model-nano", "sam2.1_hiera_nano");
     await first.frame
@@ -96,6 +106,13 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
       { timeout: 60_000 },
     );
     expect(first.said.filter(isNews)).toEqual([]);
+    expect(await kept(first)).toEqual([
+      "redness.onnx",
+      "sam2.1_hiera_nano.safetensors",
+      "sam2.1_hiera_nano.safetensors.json",
+    ]);
+    // What another session kept in Figma's storage, without this engine, would come back in its place.
+    expect(figma.storage.has("finder")).toBe(false);
     await first.page.close();
 
     const second = await day();
@@ -148,9 +165,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const { frame, page } = await day();
     await frame.getByRole("button", { name: "Model: built in…" }).click();
     await frame.getByText("SAM 2.1 Tiny").waitFor({ timeout: 30_000 });
-    const engine = page
-      .frames()
-      .find((one) => one.url().includes(":") && one.title !== undefined && one.parentFrame() === frame);
+    const engine = page.frames().find((one) => one.parentFrame() === frame);
     const blocked = await engine?.evaluate(`new Promise((resolve) => {
       addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
       fetch("https://elsewhere.example/").catch(() => undefined);

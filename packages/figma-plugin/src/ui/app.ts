@@ -194,14 +194,16 @@ export class App {
     });
   }
 
-  /** In the hosted engine's storage, where it is already, else in Figma's, which has room for small ones. */
+  /**
+   * In the hosted engine's storage, where it is already, else in Figma's, which has room for small ones; and in one of them
+   * alone, so that another day's window finds the last that was chosen.
+   */
   async #keepFinder(finder: FinderFile | null): Promise<void> {
-    if (this.#engine.hosted !== undefined) {
-      this.#keepSettings({ finder: finder && { name: finder.name, kind: finder.kind } });
-      return;
-    }
-    const { kept } = await this.#channel.call("keepFinder", { finder }).catch(() => ({ kept: false }));
-    if (finder !== null && !kept) this.#say(words.notKept);
+    const isHosted = this.#engine.hosted !== undefined;
+    this.#keepSettings({ finder: isHosted && finder !== null ? { name: finder.name, kind: finder.kind } : null });
+    const own = isHosted ? null : finder;
+    const { kept } = await this.#channel.call("keepFinder", { finder: own }).catch(() => ({ kept: false }));
+    if (own !== null && !kept) this.#say(words.notKept);
   }
 
   async #back(): Promise<void> {

@@ -150,12 +150,14 @@ export class Engine {
   }
 
   /**
-   * Opens a model of saliency from its file, and keeps the file in the hosted engine's storage where there is one. Rejects
-   * with the model's error: "model-ambiguous" where the file does not say what it is.
+   * Opens a model of saliency from its file, and keeps the file in the hosted engine's storage where there is one, in place
+   * of the one before. Rejects with the model's error: "model-ambiguous" where the file does not say what it is.
    */
   async useFinder(finder: FinderFile): Promise<void> {
+    await this.ready; // else the one of another day may come late, and take its place
     const { hosted } = this;
     if (hosted === undefined) return this.openFinder(finder);
+    const before = this.finderName;
     await hosted.keep(finder.name, finder.bytes);
     try {
       await this.#openFinder(finder.name, finder.kind, undefined);
@@ -163,6 +165,7 @@ export class Engine {
       await hosted.forget(finder.name);
       throw error;
     }
+    if (before !== undefined && before !== finder.name) await hosted.forget(before);
   }
 
   /** As `useFinder`, and keeps nothing. */
@@ -179,6 +182,7 @@ export class Engine {
 
   /** Lets go of the finder, and of its file in the hosted engine's storage. */
   async forgetFinder(): Promise<void> {
+    await this.ready;
     const finder = this.#finder;
     this.#finder = undefined;
     this.onChange();
