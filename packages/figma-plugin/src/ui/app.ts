@@ -100,7 +100,7 @@ export class App {
       this.#work = work;
       const flat = work.removeFlatBackground();
       if (flat === undefined) await this.#channel.call("busy", { message: words.looking });
-      const doubts = flat ?? (await work.removeBackground(this.#engine));
+      const doubts = flat ?? (await work.findSubject(this.#engine));
       if (doubts !== "needs-model" && doubts.length === 0) {
         const recipe = recipeFor(target, output ?? this.#settings.result);
         const inFile = recipe.kind === null ? recipeFor(target, "") : recipe;

@@ -37,12 +37,11 @@ export class Work {
   readonly session: EditorSession;
   /** Changes its stamp and what was made when a result is applied. */
   target: Target;
-  /** Whether the built-in model knows such pictures. */
-  readonly isDrawing: boolean;
   /** What the picture's colours are counted in. */
   readonly colours: Colours;
   readonly #edge: EdgeSettings;
   #exact: ExactCut | undefined;
+  #isDrawing: boolean | undefined;
 
   constructor(
     target: Target,
@@ -53,7 +52,6 @@ export class Work {
     this.target = target;
     this.image = image;
     this.session = session;
-    this.isDrawing = isDrawing(image);
     this.#edge = { feather, decontaminate };
     this.colours = colours;
   }
@@ -76,7 +74,14 @@ export class Work {
   in(target: Target): Work {
     const other = new Work(target, this.image, this.session, { ...this.#edge, colours: this.colours });
     other.#exact = this.#exact;
+    other.#isDrawing = this.#isDrawing;
     return other;
+  }
+
+  /** Whether the built-in model knows such pictures. */
+  get isDrawing(): boolean {
+    this.#isDrawing ??= isDrawing(this.image);
+    return this.#isDrawing;
   }
 
   /** Whether there is an object to cut out. */
@@ -100,8 +105,11 @@ export class Work {
    * they know such pictures. Rejects with the models' errors and the signal's reason.
    */
   async removeBackground(engine: Engine, signal?: AbortSignal): Promise<Removal> {
-    const flat = this.removeFlatBackground();
-    if (flat !== undefined) return flat;
+    return this.removeFlatBackground() ?? this.findSubject(engine, signal);
+  }
+
+  /** As `removeBackground`, of a picture whose background is known not to be flat. */
+  async findSubject(engine: Engine, signal?: AbortSignal): Promise<Removal> {
     const method = await engine.subjectMethod(this.isDrawing);
     signal?.throwIfAborted();
     if (method === undefined) return "needs-model";
