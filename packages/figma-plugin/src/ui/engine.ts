@@ -73,6 +73,8 @@ export class Engine {
   #choice: ModelChoice = { from: "built-in" };
   #loaded: Promise<Loaded> | undefined;
   #finder: OpenedFinder | undefined;
+  /** How often a model was asked for: the last wish counts, whichever loads first. */
+  #wishes = 0;
 
   constructor({ hosted }: EngineOptions = {}) {
     const connecting = hosted === undefined ? Promise.resolve(undefined) : HostedEngine.connect({ url: hosted });
@@ -116,29 +118,32 @@ export class Engine {
   }
 
   /**
-   * Takes another model in place of the one before, which stays where the other does not load. A file is kept by the hosted
-   * engine where there is one, which computes faster.
+   * Takes another model in place of the one before, which stays where the other does not load, or is no longer wanted when
+   * it has. A file is kept by the hosted engine where there is one, which computes faster.
    */
   async use(
     choice: ModelChoice,
     onProgress: (fraction: number, stage: string) => void = () => undefined,
   ): Promise<void> {
+    const wish = ++this.#wishes;
     const { hosted } = this;
-    if (choice.from === "file" && hosted !== undefined) {
+    const isKept = choice.from === "file" && hosted !== undefined;
+    if (isKept) {
       await hosted.keep(choice.name, choice.bytes);
       if (choice.config !== undefined) await hosted.keep(configOf(choice.name), choice.config);
-      try {
-        await this.use({ from: "hosted", name: choice.name }, onProgress);
-      } catch (error) {
-        await this.forget(choice.name);
-        throw error;
-      }
-      return;
     }
-    const next = await this.#load(choice, onProgress);
+    const wanted: ModelChoice = isKept ? { from: "hosted", name: choice.name } : choice;
+    let next: Loaded;
+    try {
+      next = await this.#load(wanted, onProgress);
+    } catch (error) {
+      if (isKept) await this.forget(choice.name);
+      throw error;
+    }
+    if (wish !== this.#wishes) return next.close();
     const before = this.#loaded;
     this.#loaded = Promise.resolve(next);
-    this.#choice = choice;
+    this.#choice = wanted;
     this.onChange();
     await (await before?.catch(() => undefined))?.close();
   }
