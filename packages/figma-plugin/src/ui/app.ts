@@ -85,6 +85,11 @@ export class App {
     if (!isThere) return;
     if (!this.#engine.isBuiltIn) return; // chosen in the meantime
     await this.#engine.use({ from: "hosted", name: model }).catch(() => undefined);
+    await this.#startAgain();
+  }
+
+  /** Gives the picture that is shown, if one is, the model that is in use now: the one before is gone. */
+  async #startAgain(): Promise<void> {
     const work = this.#work;
     if (work === undefined || !this.#editor.isConnected || this.#editor.session !== work.session) return;
     this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
@@ -188,7 +193,11 @@ export class App {
   #models(): HTMLElement {
     return modelsView({
       engine: this.#engine,
-      onModel: (model) => this.#keepSettings({ model }),
+      onModel: (model) => {
+        this.#keepSettings({ model });
+        // Who did not wait for it in the settings is at a picture again.
+        this.#startAgain().catch((error: unknown) => this.#say(messageOf(error), "error"));
+      },
       onFinder: (finder) => void this.#keepFinder(finder),
       say: (text, kind) => this.#say(text, kind),
     });
