@@ -1,6 +1,7 @@
 /** The Figma plugin with its hosted engine: a page of the docs site in a frame, where it can be reached. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Frame } from "playwright";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { onnxFile } from "../packages/backend-ort/test/onnx-file.ts";
 import { bundleEngine, bundleUi } from "../packages/figma-plugin/bundle.mjs";
@@ -46,6 +47,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   });
   figma.select(photo);
   figma.document.commit();
+  figma.storage.set("finder", { name: "old.onnx", kind: "modnet", bytes: redness });
 
   /** Another day's window, with what was kept. */
   async function day(on: Host = host): Promise<Opened & { says(text: RegExp | string): Promise<void> }> {
@@ -54,6 +56,19 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
       ...opened,
       says: (text) => opened.frame.locator(".status", { hasText: text }).waitFor({ timeout: 60_000 }),
     };
+  }
+
+  /** The engine's page in a window. */
+  function engineIn({ frame, page }: Opened): Frame {
+    const engine = page.frames().find((one) => one.parentFrame() === frame);
+    if (engine === undefined) throw new Error("the window has no engine");
+    return engine;
+  }
+
+  /** Names of the files in the engine's storage. */
+  function kept(opened: Opened): Promise<unknown> {
+    return engineIn(opened).evaluate(`caches.open("masklet-kept").then((cache) => cache.keys())
+      .then((all) => all.map(({ url }) => url.slice(url.indexOf("/kept/") + 6)).sort())`);
   }
 
   let begun = false;
@@ -74,19 +89,31 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await first.frame.getByText("SAM 2.1 Tiny").waitFor({ timeout: 30_000 });
     await first.frame.getByText("from huggingface.co a model, once, when you choose it").waitFor();
 
-    // A model of saliency.
-    await first.frame
-      .locator('input[accept=".onnx"]')
-      .setInputFiles({ name: "redness.onnx", mimeType: "", buffer: Buffer.from(redness) });
-    await first.frame.getByRole("button", { name: "Forget the model of saliency" }).waitFor({ timeout: 60_000 });
-    // A checkpoint that does not say which model it is, with its config.
+    // A model of saliency, and another in its place.
+    for (const name of ["other.onnx", "redness.onnx"]) {
+      await first.frame
+        .locator('input[accept=".onnx"]')
+        .setInputFiles({ name, mimeType: "", buffer: Buffer.from(redness) });
+      await first.frame.getByText(name, { exact: true }).waitFor({ timeout: 60_000 });
+    }
+    // A checkpoint that does not say which model it is, with its config; the engine takes its time.
+    await engineIn(first).evaluate(`{
+      const open = caches.open.bind(caches);
+      const waited = new Promise((resolve) => { globalThis.goOn = resolve; });
+      caches.open = (name) => waited.then(() => open(name));
+    }`);
     const nano = join(root, "packages", "model-nano", "sam2.1_hiera_nano");
     await first.frame
       .locator('input[accept=".pt,.safetensors,.json"]')
       .setInputFiles([`${nano}.safetensors`, `${nano}.json`]);
+    // Nobody has to wait for it in the settings: the picture gets it when it is there.
+    await first.frame.getByRole("button", { name: "Back to the image" }).click();
+    await first.frame.getByRole("button", { name: "Model: built in…" }).waitFor();
+    await engineIn(first).evaluate("goOn()");
     await first.frame
-      .getByRole("button", { name: "Delete sam2.1_hiera_nano.safetensors" })
+      .getByRole("button", { name: "Model: sam2.1_hiera_nano.safetensors…" })
       .waitFor({ timeout: 60_000 });
+    await first.says(/^Click what/);
     await vi.waitFor(
       () =>
         expect(figma.storage.get("settings")).toMatchObject({
@@ -96,6 +123,13 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
       { timeout: 60_000 },
     );
     expect(first.said.filter(isNews)).toEqual([]);
+    expect(await kept(first)).toEqual([
+      "redness.onnx",
+      "sam2.1_hiera_nano.safetensors",
+      "sam2.1_hiera_nano.safetensors.json",
+    ]);
+    // What another session kept in Figma's storage, without this engine, would come back in its place.
+    expect(figma.storage.has("finder")).toBe(false);
     await first.page.close();
 
     const second = await day();
@@ -145,13 +179,10 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   });
 
   test("the engine's page may fetch from its own site and the models' alone", { timeout: 60_000 }, async () => {
-    const { frame, page } = await day();
+    const { frame, page, said } = await day();
     await frame.getByRole("button", { name: "Model: built in…" }).click();
     await frame.getByText("SAM 2.1 Tiny").waitFor({ timeout: 30_000 });
-    const engine = page
-      .frames()
-      .find((one) => one.url().includes(":") && one.title !== undefined && one.parentFrame() === frame);
-    const blocked = await engine?.evaluate(`new Promise((resolve) => {
+    const blocked = await engineIn({ frame, page, said }).evaluate(`new Promise((resolve) => {
       addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
       fetch("https://elsewhere.example/").catch(() => undefined);
     })`);

@@ -14,6 +14,21 @@ import {
   translation,
 } from "./geometry.ts";
 import {
+  frameOf,
+  indexOf,
+  insert,
+  isAutoLayout,
+  type Layout,
+  lastIndexOf,
+  layoutKeys,
+  layoutOf,
+  pageOf,
+  same,
+  sameSize,
+  setLayout,
+  sizeOf,
+} from "./layers.ts";
+import {
   type Curves,
   type Failure,
   type Job,
@@ -59,7 +74,7 @@ export function applyJobs(
   const failed: Failure[] = [];
   figma.commitUndo();
   for (const job of jobs) {
-    const steps = new Steps();
+    const steps = new Steps(figma);
     try {
       const node = apply(figma, steps, job);
       steps.commit();
@@ -80,7 +95,7 @@ export function restoreAll(figma: Figma, all: readonly Made[]): { restored: numb
   const failed: Failure[] = [];
   figma.commitUndo();
   for (const made of all) {
-    const steps = new Steps();
+    const steps = new Steps(figma);
     try {
       restore(steps, made);
       steps.commit();
@@ -109,11 +124,6 @@ export function asFailure(error: unknown): { code: Failure["code"]; message: str
   };
 }
 
-function pageOf(node: BaseNode): string | undefined {
-  for (let at: BaseNode | null = node; at !== null; at = at.parent) if (at.type === "PAGE") return at.id;
-  return undefined;
-}
-
 function apply(figma: Figma, steps: Steps, { layer, field, hash, stamp, image, output }: ReadyJob): SceneNode {
   const gone = (what: string): PluginError =>
     new PluginError("layer-changed", `${what}, so nothing was changed. Try again.`);
@@ -132,10 +142,10 @@ function apply(figma: Figma, steps: Steps, { layer, field, hash, stamp, image, o
   const task: Task = { figma, steps, layer, field, paint, image, output, made };
   switch (output.kind) {
     case "mask-group":
-      return makeMaskGroup(task);
+      return unmoved(task, makeMaskGroup);
     case "objects":
     case "shape":
-      return makeLayers(task);
+      return unmoved(task, makeLayers);
     case "fill":
       takeBack(task);
       return makeFill(task, layer);
@@ -235,6 +245,18 @@ function setVisible(steps: Steps, node: SceneNode, visible: boolean): void {
   );
 }
 
+function changeLayout(steps: Steps, node: SceneNode, layout: Layout): void {
+  const before = layoutOf(node);
+  if (before === undefined) return;
+  for (const key of layoutKeys) {
+    if (before[key] === layout[key]) continue;
+    steps.run(
+      () => setLayout(node, { [key]: layout[key] }),
+      () => setLayout(node, { [key]: before[key] }),
+    );
+  }
+}
+
 function recordOf(
   { field, paint, output }: Task,
   { effects = false, background = false }: Partial<Pick<MadeRecord, "effects" | "background">> = {},
@@ -246,39 +268,42 @@ function recordOf(
 
 // Groups: the layer stays as it is, with ours beside it.
 
+/** Makes a group that moves nothing in auto layout: one that holds more than the layer's own box takes more room. */
+function unmoved(task: Task, makeGroup: (task: Task) => SceneNode): SceneNode {
+  const { layer, made } = task;
+  const { parent } = made?.home.type === "GROUP" ? made.home : layer;
+  if (parent === null || !isAutoLayout(parent)) return makeGroup(task);
+  const place = layer.absoluteTransform;
+  const [own, around] = [sizeOf(layer), sizeOf(parent)];
+  const group = makeGroup(task);
+  const isSame =
+    same(place, layer.absoluteTransform) && sameSize(own, sizeOf(layer)) && sameSize(around, sizeOf(parent));
+  if (!isSame)
+    throw new PluginError("layout", "A group would move what is around in this auto layout. Use a new fill.");
+  return group;
+}
+
 /** A group around the layer in its place, or the one that is there already. */
 function groupAround(task: Task): { group: SceneNode & ParentNode; isNew: boolean } {
   const { figma, steps, layer, made } = task;
   if (made !== undefined && made.home.type === "GROUP") {
     const group = made.home;
-    for (const child of group.children) {
-      const role = readRole(child);
-      if (role !== undefined && role !== "content") steps.atLast(() => child.remove());
-    }
+    steps.removeAtLast(group.children.filter((child) => ["content", undefined].indexOf(readRole(child)) < 0));
     return { group, isNew: false };
   }
   takeBack(task);
   const parent = layer.parent as ParentNode;
   const index = indexOf(layer);
-  const place = layer.absoluteTransform;
-  const { width, height } = layer;
   const own = layoutOf(layer);
-  const size = sizeOf(parent);
   const group = steps.run(
     () => figma.group([layer], parent, index),
     () => {
       insert(parent, index, layer);
-      setLayout(layer, own);
+      if (own !== undefined) setLayout(layer, own);
     },
   );
   group.name = layer.name;
-  if (isAutoLayout(parent)) {
-    setLayout(group, own);
-    const moved = !same(place, layer.absoluteTransform) || layer.width !== width || layer.height !== height;
-    const grew = size !== undefined && !sameSize(size, sizeOf(parent));
-    if (moved || grew)
-      throw new PluginError("layout", "A group would move what is around in this auto layout. Use a new fill.");
-  }
+  if (isAutoLayout(parent) && own !== undefined) setLayout(group, own);
   setRole(steps, layer, "content");
   return { group, isNew: true };
 }
@@ -478,13 +503,6 @@ function putBeside({ made }: Task, node: SceneNode, transform: Affine, layer: Pa
   (node as { relativeTransform: Affine }).relativeTransform = multiply(shift, toParent, transform);
 }
 
-/** The space that `relativeTransform` of a parent's children is in: groups and boolean operations have none of their own. */
-function frameOf(parent: BaseNode): Affine {
-  let at: BaseNode | null = parent;
-  while (at !== null && (at.type === "GROUP" || at.type === "BOOLEAN_OPERATION")) at = at.parent;
-  return at !== null && "absoluteTransform" in at ? at.absoluteTransform : identity;
-}
-
 // Taking back.
 
 function restore(steps: Steps, { home, content, record }: Made): void {
@@ -495,12 +513,23 @@ function restore(steps: Steps, { home, content, record }: Made): void {
   }
   const parent = home.parent as ParentNode;
   const index = indexOf(home);
+  if (home.children.length === 1) {
+    // Somebody has removed the rest. The group would vanish with its last layer, and could not be made again.
+    const copy = steps.run(
+      () => content.clone(),
+      (node) => node.remove(),
+    );
+    insert(home, 0, copy);
+  }
   const inGroup = indexOf(content);
+  const layout = isAutoLayout(parent) ? layoutOf(home) : undefined;
+  // Auto layout would move the rest of the group away from the layer beside it.
+  if (layout !== undefined) changeLayout(steps, home, { ...layout, layoutPositioning: "ABSOLUTE" });
   steps.run(
     () => insert(parent, index, content),
     () => insert(home, inGroup, content),
   );
-  if (isAutoLayout(parent)) setLayout(content, layoutOf(home));
+  if (layout !== undefined) changeLayout(steps, content, layout);
   if (!content.visible) setVisible(steps, content, true);
   if (record.effects && "effects" in home && "effects" in content) {
     const before = content.effects;
@@ -514,17 +543,14 @@ function restore(steps: Steps, { home, content, record }: Made): void {
     );
   }
   setRole(steps, content, undefined);
-  steps.atLast(() => {
-    const ours = home.children.filter((child) => readRole(child) !== undefined);
-    if (ours.length === home.children.length) {
-      home.remove();
-      return;
-    }
-    // What somebody else put into the group stays in it.
-    for (const child of ours) child.remove();
-    writeRecord(home, undefined);
-    home.setRelaunchData({});
-  });
+  const ours = home.children.filter((child) => readRole(child) !== undefined);
+  const isAll = ours.length === home.children.length;
+  // What somebody else put into the group stays in it.
+  if (!isAll) {
+    keep(steps, home, undefined);
+    if (layout !== undefined) changeLayout(steps, home, layout);
+  }
+  steps.removeAtLast(isAll ? [home] : ours);
 }
 
 // Layers.
@@ -557,52 +583,4 @@ function setPaths(vector: ReturnType<Figma["createVector"]>, data: string, trans
   const y = meant.y - got.y;
   vector.relativeTransform = multiply(transform, translation(x, y));
   return { x, y, width: vector.width, height: vector.height };
-}
-
-function insert(parent: ParentNode, index: number, node: SceneNode): void {
-  (parent as { insertChild(index: number, child: SceneNode): void }).insertChild(index, node);
-}
-
-function indexOf(node: SceneNode): number {
-  return (node.parent as ParentNode).children.findIndex((child) => child.id === node.id);
-}
-
-function isAutoLayout(parent: BaseNode): boolean {
-  return "layoutMode" in parent && parent.layoutMode !== "NONE";
-}
-
-interface Layout {
-  readonly layoutPositioning: "AUTO" | "ABSOLUTE";
-  readonly layoutAlign: "MIN" | "CENTER" | "MAX" | "STRETCH" | "INHERIT";
-  readonly layoutGrow: number;
-}
-
-function layoutOf(node: SceneNode): Layout | undefined {
-  if (!("layoutPositioning" in node)) return undefined;
-  const { layoutPositioning, layoutAlign, layoutGrow } = node;
-  return { layoutPositioning, layoutAlign, layoutGrow };
-}
-
-function setLayout(node: SceneNode, layout: Layout | undefined): void {
-  if (layout === undefined || !("layoutPositioning" in node)) return;
-  for (const key of ["layoutPositioning", "layoutAlign", "layoutGrow"] as const) {
-    if (node[key] !== layout[key]) Object.assign(node, { [key]: layout[key] });
-  }
-}
-
-function sizeOf(node: BaseNode): Size | undefined {
-  return "width" in node ? { width: node.width, height: node.height } : undefined;
-}
-
-function sameSize(a: Size, b: Size | undefined): boolean {
-  return b !== undefined && Math.abs(a.width - b.width) < 0.01 && Math.abs(a.height - b.height) < 0.01;
-}
-
-function same(a: Affine, b: Affine): boolean {
-  return a.every((row, i) => row.every((value, j) => Math.abs(value - (b[i]?.[j] ?? Number.NaN)) < 0.01));
-}
-
-function lastIndexOf<T>(list: readonly T[], holds: (item: T) => boolean): number {
-  for (let i = list.length - 1; i >= 0; i--) if (holds(list[i] as T)) return i;
-  return -1;
 }

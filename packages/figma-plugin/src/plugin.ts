@@ -239,12 +239,10 @@ class Plugin {
     },
     keepFinder: async ({ finder }) => {
       const { clientStorage } = this.figma;
-      if (finder === null) {
-        await clientStorage.deleteAsync("finder");
-        return { kept: false };
-      }
+      // The one before first: it must not come back where there is no room for this one.
+      await clientStorage.deleteAsync("finder");
       // Figma allows 5 MB for all of it.
-      if (finder.bytes.length > mostKept) return { kept: false };
+      if (finder === null || finder.bytes.length > mostKept) return { kept: false };
       return clientStorage.setAsync("finder", finder).then(
         () => ({ kept: true }),
         () => ({ kept: false }),

@@ -260,12 +260,35 @@ describe("what was made can be undone, taken back and made again", () => {
   test("what somebody put into the group stays when the original is restored", async () => {
     const at = await scene();
     const { figma, client } = at;
-    const { made } = await make(at, "mask-group");
+    const { made } = await make(at, "objects");
     const note = figma.add("RECTANGLE", { parent: made[0] ?? "", name: "note" });
-    await client.call("restore", { nodes: made });
+    const tree = figma.document.serialise();
+    for (let n = 0; ; n++) {
+      figma.refusedWrite = figma.writes + n;
+      const { restored } = await client.call("restore", { nodes: made });
+      if (restored === 1) break;
+      expect(figma.document.serialise(), `write ${n}`).toBe(tree);
+    }
+    expect(figma.document.find(made[0] ?? "")?.children).toEqual([note.id]);
     expect(figma.document.find(note.id)?.parent).toBe(made[0]);
     expect(figma.document.find(at.layer.id)?.parent).not.toBe(made[0]);
     expect(figma.document.problems()).toEqual([]);
+  });
+
+  test("the original is restored where somebody has removed the mask, and whichever write Figma refuses, stays", async () => {
+    const at = await scene();
+    const { figma, client, before } = at;
+    const { made } = await make(at, "mask-group");
+    const mask = figma.document.state(made[0] ?? "").children[0] ?? "";
+    figma.document.remove(mask);
+    const tree = figma.document.serialise();
+    for (let n = 0; ; n++) {
+      figma.refusedWrite = figma.writes + n;
+      const { restored } = await client.call("restore", { nodes: made });
+      expect(figma.document.problems(), `write ${n}`).toEqual([]);
+      expect(figma.document.serialise(), `write ${n}`).toBe(restored === 1 ? before : tree);
+      if (restored === 1) break;
+    }
   });
 
   test("an image above Figma's limit comes back smaller, and lies in the same place", async () => {
@@ -357,6 +380,53 @@ describe("nothing is ever half made", () => {
       if (restored === 1) break;
     }
   });
+
+  test("whichever write Figma refuses while a result in auto layout is restored, it stays made", async () => {
+    for (let n = 0; ; n++) {
+      const at = await scene();
+      const { figma, client, layer } = at;
+      const { document } = figma;
+      document.state(layer.parent?.id ?? "").layoutMode = "HORIZONTAL";
+      Object.assign(document.state(layer.id), { layoutGrow: 1, layoutAlign: "STRETCH" });
+      document.layOut();
+      const before = document.serialise();
+      const { made } = await make(at, "mask-group");
+      // Figma's grow and alignment mean nothing in a group.
+      Object.assign(document.state(layer.id), { layoutGrow: 0, layoutAlign: "INHERIT" });
+      const tree = document.serialise();
+      figma.refusedWrite = figma.writes + n;
+      const { restored } = await client.call("restore", { nodes: made });
+      expect(document.serialise(), `write ${n}`).toBe(restored === 1 ? before : tree);
+      if (restored === 1) break;
+    }
+  });
+
+  test.each(
+    replacing.flatMap(([a, first, how]) =>
+      replacing.map(([b, second, then]) => [a, b, first, how, second, then] as const),
+    ),
+  )(
+    "whichever write Figma refuses while %s becomes %s, the one before stays whole",
+    async (_, __, first, how, second, then) => {
+      const at = await scene();
+      const { figma, client, before } = at;
+      await make(at, first, how);
+      const tree = figma.document.serialise();
+      for (let n = 0; ; n++) {
+        figma.refusedWrite = figma.writes + n;
+        const { made } = await make(at, second, { ...then, grey: 160 });
+        expect(figma.document.problems(), `write ${n}`).toEqual([]);
+        if (made.length > 0) {
+          expect(n).toBeGreaterThan(2);
+          break;
+        }
+        expect(figma.document.serialise(), `write ${n}`).toBe(tree);
+      }
+      figma.refusedWrite = undefined;
+      await client.call("restore", { nodes: [at.layer.id] });
+      expect(figma.document.serialise()).toBe(before);
+    },
+  );
 
   test.each(outputKinds)("a file that may only be viewed refuses %s and stays as it is", async (kind) => {
     const at = await scene({}, {}, { readOnly: true });

@@ -181,6 +181,9 @@ test("a model's file is kept where there is room for it, and only then", async (
   ]);
   const large = { ...small, bytes: new Uint8Array(5_100_000) };
   expect(await client.call("keepFinder", { finder: large })).toEqual({ kept: false });
+  // Nor does the one before it come back.
+  expect(await client.call("keptFinder", {})).toEqual({ finder: null });
+  await client.call("keepFinder", { finder: small });
   expect(await client.call("keepFinder", { finder: null })).toEqual({ kept: false });
   expect(await client.call("keptFinder", {})).toEqual({ finder: null });
 });

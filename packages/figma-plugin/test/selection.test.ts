@@ -141,6 +141,24 @@ test("a group takes the layer's slot in auto layout, and nothing around moves", 
   expect(figma.document.serialise()).toBe(before);
 });
 
+test("a group that would take more room in auto layout is not made", async () => {
+  const { figma, photo } = figmaWith();
+  const column = figma.add("FRAME", { layoutMode: "VERTICAL" });
+  // The image is cropped above and below; its object's outline is not.
+  const layer = photo({ parent: column.id, width: 200, height: 60 });
+  figma.add("RECTANGLE", { parent: column.id, name: "last" });
+  const client = await open(figma, layer);
+  const before = figma.document.serialise();
+  const [target] = (await client.call("selection", {})).targets;
+  if (target === undefined) throw new Error("no target");
+  for (const kind of ["mask-group", "shape"] as const) {
+    const job = await jobFor(client, target, kind, { vector: kind === "mask-group" });
+    const { failed } = await client.call("apply", { jobs: [job] });
+    expect(failed, kind).toMatchObject([{ code: "layout" }]);
+    expect(figma.document.serialise(), kind).toBe(before);
+  }
+});
+
 test("a layer of an instance is changed by its fill, or copied out above the outermost instance", async () => {
   const { figma, photo } = figmaWith();
   const outer = figma.add("INSTANCE", {

@@ -85,6 +85,11 @@ export class App {
     if (!isThere) return;
     if (!this.#engine.isBuiltIn) return; // chosen in the meantime
     await this.#engine.use({ from: "hosted", name: model }).catch(() => undefined);
+    await this.#startAgain();
+  }
+
+  /** Gives the picture that is shown, if one is, the model that is in use now: the one before is gone. */
+  async #startAgain(): Promise<void> {
     const work = this.#work;
     if (work === undefined || !this.#editor.isConnected || this.#editor.session !== work.session) return;
     this.#layOut(h("div", { class: "editor" }, this.#editor), this.#actions(work));
@@ -100,7 +105,7 @@ export class App {
       this.#work = work;
       const flat = work.removeFlatBackground();
       if (flat === undefined) await this.#channel.call("busy", { message: words.looking });
-      const doubts = flat ?? (await work.removeBackground(this.#engine));
+      const doubts = flat ?? (await work.findSubject(this.#engine));
       if (doubts !== "needs-model" && doubts.length === 0) {
         const recipe = recipeFor(target, output ?? this.#settings.result);
         const inFile = recipe.kind === null ? recipeFor(target, "") : recipe;
@@ -188,20 +193,26 @@ export class App {
   #models(): HTMLElement {
     return modelsView({
       engine: this.#engine,
-      onModel: (model) => this.#keepSettings({ model }),
+      onModel: (model) => {
+        this.#keepSettings({ model });
+        // Who did not wait for it in the settings is at a picture again.
+        this.#startAgain().catch((error: unknown) => this.#say(messageOf(error), "error"));
+      },
       onFinder: (finder) => void this.#keepFinder(finder),
       say: (text, kind) => this.#say(text, kind),
     });
   }
 
-  /** In the hosted engine's storage, where it is already, else in Figma's, which has room for small ones. */
+  /**
+   * In the hosted engine's storage, where it is already, else in Figma's, which has room for small ones; and in one of them
+   * alone, so that another day's window finds the last that was chosen.
+   */
   async #keepFinder(finder: FinderFile | null): Promise<void> {
-    if (this.#engine.hosted !== undefined) {
-      this.#keepSettings({ finder: finder && { name: finder.name, kind: finder.kind } });
-      return;
-    }
-    const { kept } = await this.#channel.call("keepFinder", { finder }).catch(() => ({ kept: false }));
-    if (finder !== null && !kept) this.#say(words.notKept);
+    const isHosted = this.#engine.hosted !== undefined;
+    this.#keepSettings({ finder: isHosted && finder !== null ? { name: finder.name, kind: finder.kind } : null });
+    const own = isHosted ? null : finder;
+    const { kept } = await this.#channel.call("keepFinder", { finder: own }).catch(() => ({ kept: false }));
+    if (own !== null && !kept) this.#say(words.notKept);
   }
 
   async #back(): Promise<void> {

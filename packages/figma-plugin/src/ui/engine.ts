@@ -73,6 +73,8 @@ export class Engine {
   #choice: ModelChoice = { from: "built-in" };
   #loaded: Promise<Loaded> | undefined;
   #finder: OpenedFinder | undefined;
+  /** How often a model was asked for: the last wish counts, whichever loads first. */
+  #wishes = 0;
 
   constructor({ hosted }: EngineOptions = {}) {
     const connecting = hosted === undefined ? Promise.resolve(undefined) : HostedEngine.connect({ url: hosted });
@@ -116,29 +118,32 @@ export class Engine {
   }
 
   /**
-   * Takes another model in place of the one before, which stays where the other does not load. A file is kept by the hosted
-   * engine where there is one, which computes faster.
+   * Takes another model in place of the one before, which stays where the other does not load, or is no longer wanted when
+   * it has. A file is kept by the hosted engine where there is one, which computes faster.
    */
   async use(
     choice: ModelChoice,
     onProgress: (fraction: number, stage: string) => void = () => undefined,
   ): Promise<void> {
+    const wish = ++this.#wishes;
     const { hosted } = this;
-    if (choice.from === "file" && hosted !== undefined) {
+    const isKept = choice.from === "file" && hosted !== undefined;
+    if (isKept) {
       await hosted.keep(choice.name, choice.bytes);
       if (choice.config !== undefined) await hosted.keep(configOf(choice.name), choice.config);
-      try {
-        await this.use({ from: "hosted", name: choice.name }, onProgress);
-      } catch (error) {
-        await this.forget(choice.name);
-        throw error;
-      }
-      return;
     }
-    const next = await this.#load(choice, onProgress);
+    const wanted: ModelChoice = isKept ? { from: "hosted", name: choice.name } : choice;
+    let next: Loaded;
+    try {
+      next = await this.#load(wanted, onProgress);
+    } catch (error) {
+      if (isKept) await this.forget(choice.name);
+      throw error;
+    }
+    if (wish !== this.#wishes) return next.close();
     const before = this.#loaded;
     this.#loaded = Promise.resolve(next);
-    this.#choice = choice;
+    this.#choice = wanted;
     this.onChange();
     await (await before?.catch(() => undefined))?.close();
   }
@@ -150,12 +155,14 @@ export class Engine {
   }
 
   /**
-   * Opens a model of saliency from its file, and keeps the file in the hosted engine's storage where there is one. Rejects
-   * with the model's error: "model-ambiguous" where the file does not say what it is.
+   * Opens a model of saliency from its file, and keeps the file in the hosted engine's storage where there is one, in place
+   * of the one before. Rejects with the model's error: "model-ambiguous" where the file does not say what it is.
    */
   async useFinder(finder: FinderFile): Promise<void> {
+    await this.ready; // else the one of another day may come late, and take its place
     const { hosted } = this;
     if (hosted === undefined) return this.openFinder(finder);
+    const before = this.finderName;
     await hosted.keep(finder.name, finder.bytes);
     try {
       await this.#openFinder(finder.name, finder.kind, undefined);
@@ -163,6 +170,7 @@ export class Engine {
       await hosted.forget(finder.name);
       throw error;
     }
+    if (before !== undefined && before !== finder.name) await hosted.forget(before);
   }
 
   /** As `useFinder`, and keeps nothing. */
@@ -179,6 +187,7 @@ export class Engine {
 
   /** Lets go of the finder, and of its file in the hosted engine's storage. */
   async forgetFinder(): Promise<void> {
+    await this.ready;
     const finder = this.#finder;
     this.#finder = undefined;
     this.onChange();

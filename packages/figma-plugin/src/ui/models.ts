@@ -45,7 +45,7 @@ export function modelsView(options: ModelsOptions): HTMLElement {
     say(what, "busy");
     try {
       await work();
-      say("");
+      if (view.isConnected) say("");
     } catch (error) {
       say(messageOf(error), "error");
     }

@@ -64,7 +64,7 @@ describe("what Figma gets", () => {
     const rest = without(image, half);
     for (let i = 3; i < 24; i += 4) {
       const [given, object, left] = [image.data[i] ?? 0, half.data[i] ?? 0, rest.data[i] ?? 0];
-      expect(left).toBe(Math.round((given * (255 - object)) / 255));
+      expect(left + object).toBe(given);
     }
     expect(alphaBox(half)).toEqual({ x: 0, y: 1, width: 3, height: 1 });
     expect([...cropTo(image, { x: 1, y: 1, width: 2, height: 1 }).data]).toEqual([...image.data.slice(16, 24)]);
@@ -144,6 +144,28 @@ test("each result asks the main thread for what its kind needs", async () => {
     expect(object?.region, recipe.id).toEqual(recipe.kind === "trimmed" ? { x: 8, y: 8, width: 22, height: 22 } : null);
     expect(output.outline === null, recipe.id).toBe(!recipe.outline);
     if (recipe.kind === "mask-group" && !recipe.vector) expect(stored.at(-1), recipe.id).toBe(4);
+  }
+});
+
+test("a mask does not fade a second time what is partly transparent in the picture", async () => {
+  const size = 24;
+  const image: RawImage = { width: size, height: size, channels: 4, data: new Uint8Array(4 * size * size).fill(100) };
+  const session = new EditorSession(image);
+  session.addObjects([{ mask: rasterise([[4, 4, 20, 4, 20, 20, 4, 20]], image) }]);
+  const objects = cutObjects(session, image, { feather: 0, decontaminate: 0 }, undefined);
+  expect(objects[0]?.image.data[4 * (12 * size + 12) + 3]).toBe(100);
+  for (const [id, within, around] of [
+    ["mask-group", 255, 0],
+    ["background", 0, 255],
+    ["sticker", 255, 0],
+  ] as const) {
+    const stored: Uint8Array[] = [];
+    const store = async (png: Uint8Array) => ({ hash: String(stored.push(png)), width: size, height: size });
+    const recipe = recipes.find((one) => one.id === id) as (typeof recipes)[number];
+    const output = await makeOutput({ recipe, image, objects, name: "glass", edit: "{}", weight: 2, store });
+    const { data } = samplesOf(stored[0] as Uint8Array);
+    expect([data[2 * (12 * size + 12) + 1], data[2 * (size + 1) + 1]], id).toEqual([within, around]);
+    if (id === "sticker") expect(output.objects[0]?.curves).toHaveLength(1);
   }
 });
 

@@ -100,12 +100,23 @@ export function without(image: RawImage, { width, height, data: object }: RawIma
   const data = new Uint8Array(4 * width * height);
   for (let i = 0; i < width * height; i++) {
     const given = channels === 4 ? (source[4 * i + 3] as number) : 255;
-    const alpha = Math.round((given * (255 - (object[4 * i + 3] as number))) / 255);
-    if (alpha === 0) continue;
+    const alpha = given - (object[4 * i + 3] as number);
+    if (alpha <= 0) continue;
     for (let c = 0; c < 3; c++) data[4 * i + c] = source[channels * i + c] as number;
     data[4 * i + 3] = alpha;
   }
   return { width, height, channels: 4, data };
+}
+
+/** A cut whose alpha is the share of the picture's own that it keeps: what is laid over the picture must not fade it twice. */
+export function shareOf(cut: RawImage, image: RawImage): RawImage {
+  if (image.channels !== 4) return cut;
+  const data = Uint8Array.from(cut.data);
+  for (let i = 3; i < data.length; i += 4) {
+    const given = image.data[i] as number;
+    data[i] = given === 0 ? 0 : Math.min(255, Math.round((255 * (data[i] as number)) / given));
+  }
+  return { ...cut, data };
 }
 
 export function maskOfAlpha({ width, height, data: source }: RawImage): Mask {
@@ -157,13 +168,19 @@ export async function makeOutput(options: OutputOptions): Promise<Output> {
   const shown = recipe.inverted ? without(image, whole) : whole;
   const one = async ({ name: called, image: cut }: CutObject): Promise<ResultObject> => {
     const traces = recipe.vector || recipe.outline;
-    const curves = traces ? traceMask(maskOfAlpha(cut)) : null;
+    const share = shareOf(cut, image);
+    const curves = traces ? traceMask(maskOfAlpha(share)) : null;
     if (kind === "trimmed") {
       const region = alphaBox(cut);
       return { name: called, image: await store(await encodePng(cropTo(cut, region), colours)), region, curves };
     }
     if (kind === "mask-group") {
-      return { name: called, image: recipe.vector ? null : await store(await encodeAlpha(cut)), region: null, curves };
+      return {
+        name: called,
+        image: recipe.vector ? null : await store(await encodeAlpha(share)),
+        region: null,
+        curves,
+      };
     }
     // A shape shows the picture itself: its curves are the edge.
     const pixels = kind === "shape" ? image : cut;

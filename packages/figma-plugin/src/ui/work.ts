@@ -13,7 +13,7 @@ import type { Job, Target } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { type Engine, pictureKeys } from "./engine.ts";
 import { type Colours, decodePicture, isDrawing } from "./pictures.ts";
-import { type CutObject, cutObjects, type ExactCut, makeOutput, type Recipe } from "./results.ts";
+import { type CutObject, cutObjects, type ExactCut, makeOutput, type Recipe, shareOf } from "./results.ts";
 
 export interface WorkOptions {
   readonly channel: Channel;
@@ -37,12 +37,11 @@ export class Work {
   readonly session: EditorSession;
   /** Changes its stamp and what was made when a result is applied. */
   target: Target;
-  /** Whether the built-in model knows such pictures. */
-  readonly isDrawing: boolean;
   /** What the picture's colours are counted in. */
   readonly colours: Colours;
   readonly #edge: EdgeSettings;
   #exact: ExactCut | undefined;
+  #isDrawing: boolean | undefined;
 
   constructor(
     target: Target,
@@ -53,7 +52,6 @@ export class Work {
     this.target = target;
     this.image = image;
     this.session = session;
-    this.isDrawing = isDrawing(image);
     this.#edge = { feather, decontaminate };
     this.colours = colours;
   }
@@ -76,7 +74,14 @@ export class Work {
   in(target: Target): Work {
     const other = new Work(target, this.image, this.session, { ...this.#edge, colours: this.colours });
     other.#exact = this.#exact;
+    other.#isDrawing = this.#isDrawing;
     return other;
+  }
+
+  /** Whether the built-in model knows such pictures. */
+  get isDrawing(): boolean {
+    this.#isDrawing ??= isDrawing(this.image);
+    return this.#isDrawing;
   }
 
   /** Whether there is an object to cut out. */
@@ -100,8 +105,11 @@ export class Work {
    * they know such pictures. Rejects with the models' errors and the signal's reason.
    */
   async removeBackground(engine: Engine, signal?: AbortSignal): Promise<Removal> {
-    const flat = this.removeFlatBackground();
-    if (flat !== undefined) return flat;
+    return this.removeFlatBackground() ?? this.findSubject(engine, signal);
+  }
+
+  /** As `removeBackground`, of a picture whose background is known not to be flat. */
+  async findSubject(engine: Engine, signal?: AbortSignal): Promise<Removal> {
     const method = await engine.subjectMethod(this.isDrawing);
     signal?.throwIfAborted();
     if (method === undefined) return "needs-model";
@@ -167,13 +175,15 @@ export class Work {
       if (cut !== undefined) this.#exact = { mask, method, image: cut.image };
       return;
     }
-    const [hash] = this.target.made?.results ?? [];
+    const { kind, results } = this.target.made ?? { kind: undefined, results: [] };
+    const [hash] = results;
     if (hash === undefined) return;
     // Where the result's image is gone the mask is left, which is what others see too.
     const stored = await channel.call("picture", { hash }).catch(() => undefined);
     if (stored?.width !== this.image.width || stored.height !== this.image.height) return;
-    const { width, height, channels, data } = await decodePicture(stored.bytes, stored);
-    if (channels !== 4) return;
+    const alpha = await decodePicture(stored.bytes, stored);
+    if (alpha.channels !== 4) return;
+    const { width, height, data } = kind === "mask-group" ? alpha : shareOf(alpha, this.image);
     const soft: FoundSubject = { width, height, data: new Float32Array(width * height) };
     for (let i = 0; i < soft.data.length; i++) soft.data[i] = (data[4 * i + 3] as number) / 255;
     this.#exact = { mask, method, image: softCutout(this.image, soft) };
@@ -183,8 +193,9 @@ export class Work {
     const exact = this.#exact;
     const { document } = this.session;
     const object = document.objects.find(({ mask }) => mask === exact?.mask);
-    // Only results of the picture's size that hold the object's own alpha can give it back.
-    const isThere = !inverted && !vector && ["mask-group", "fill", "copy"].includes(kind ?? "");
+    // Only results of the picture's size that hold the object's own alpha, and no other's, can give it back.
+    const isAlone = document.objects.length === 1;
+    const isThere = isAlone && !inverted && !vector && ["mask-group", "fill", "copy"].includes(kind ?? "");
     const isKept = exact !== undefined && object !== undefined && (exact.method === "flat" || isThere);
     return JSON.stringify({
       version: 1,
