@@ -122,7 +122,7 @@ export async function findAuto(asking: ModelHost): Promise<FoundModel> {
   }
   const today = new Date().toISOString().slice(0, 10);
   if (roughNoted === today) {
-    say("the model is nano, whose masks of photographs are rough");
+    say("the model is nano");
   } else {
     say(
       "the model is nano, made for drawings and tests: its masks of photographs are rough. " +

@@ -52,7 +52,9 @@ export async function offerModel({ env, stderr, stdin, signal }: Host): Promise<
       }
       const answer = value.trim().toLowerCase();
       if (/^(n|no|none|nano)$/.test(answer)) return undefined;
-      const name = answer === "" ? offered[0] : (offered[Number(answer) - 1] ?? offered.find((one) => one === answer));
+      const name = /^(|y|yes)$/.test(answer)
+        ? offered[0]
+        : (offered[Number(answer) - 1] ?? offered.find((one) => one === answer));
       if (name !== undefined) return name;
       stderr.write(`Which? 1 to ${offered.length}, or n [1] `);
     }

@@ -78,6 +78,8 @@ describe("all formats", () => {
     expect([sa1b?.file, sa1b?.id, sa1b?.objects.length]).toEqual(["scene.png", 1, all.length]);
     expect(sa1b?.objects[0]?.score).toBe(all[0]?.predicted_iou);
     const coco = await read("scene.coco.json");
+    const { info } = JSON.parse(readFileSync(join(out, "scene.coco.json"), "utf8"));
+    expect(info.model).toEqual({ name: "sam2.1-hiera-nano", sha256: expect.stringMatching(/^[\da-f]{64}$/) });
     expect(coco?.objects.map(({ category }) => category)).toEqual(all.map(() => "object"));
   });
 });

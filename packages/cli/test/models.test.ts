@@ -157,6 +157,12 @@ describe("the offer to fetch a model", () => {
     expect(second.stderr).toContain("the model is sam2.1-hiera-small");
   });
 
+  test.each(["y\n", "Yes\n", "\n"])("typing %j takes the first", async (typed) => {
+    serveNano("sam2.1-hiera-tiny");
+    const { code } = await ask(typed);
+    expect([code, settings()]).toEqual([0, { model: "sam2.1-hiera-tiny" }]);
+  });
+
   test.each(["n\n", "", "none\n"])("typing %j goes on with nano, and it is not asked again", async (typed) => {
     const first = await ask(typed);
     expect([first.code, records(first)[0]?.model.name]).toEqual([0, "sam2.1-hiera-nano"]);

@@ -401,7 +401,7 @@ describe("which model", () => {
     expect(first.stderr).toMatch(/^masklet: the model is nano.*rough.*masklet models pull sam2\.1-hiera-tiny\n$/);
     expect(only(records(first)).model.name).toBe("sam2.1-hiera-nano");
     const second = await look(env);
-    expect(second.stderr).toBe("masklet: the model is nano, whose masks of photographs are rough\n");
+    expect(second.stderr).toBe("masklet: the model is nano\n");
     const settings = join(at("fresh"), "masklet", "settings.json");
     expect(JSON.parse(readFileSync(settings, "utf8"))).toEqual({
       roughNoted: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),

@@ -75,7 +75,8 @@ describe("track", () => {
     expect(lines.map(({ image }) => image)).toEqual(
       [0, 1].map((frame) => ({ video: "clip", frame, width: 480, height: 288 })),
     );
-    for (const { annotations } of lines) {
+    for (const { annotations, model } of lines) {
+      expect(model).toEqual({ name: "sam2.1-hiera-nano", sha256: expect.stringMatching(/^[\da-f]{64}$/) });
       expect(annotations.map(({ id }: { id: number }) => id)).toEqual([1, 7]);
       for (const { segmentation, area } of annotations) expect(maskArea(decodeRle(segmentation))).toBe(area);
     }

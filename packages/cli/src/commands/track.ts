@@ -24,7 +24,7 @@ import {
   modelSettings,
   otherOptions,
 } from "../model-options.ts";
-import { withModel } from "../models.ts";
+import { type ModelFacts, withModel } from "../models.ts";
 import { megabytes, Progress } from "../progress.ts";
 import {
   type BoxFormat,
@@ -356,7 +356,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
       const frames = await run.frames(passes);
       const written = await makeResults(run, frames, { ...results, model: modelFacts });
       progress.clear();
-      if (job.json) await printFrames(run, frames, clip, host);
+      if (job.json) await printFrames(run, frames, clip, modelFacts, host);
       else if (!quiet) for (const path of [join(folder, "masks"), ...written]) await print(host, `${path}\n`);
       for (const line of await summaries(run, frames)) progress.note(`${clip.shown}: ${line}`);
       if (stopped === undefined) return 0;
@@ -394,6 +394,7 @@ async function printFrames(
   run: RunFolder,
   frames: readonly number[],
   { name, frames: { size } }: Clip,
+  model: ModelFacts,
   host: Host,
 ): Promise<void> {
   for (const frame of frames) {
@@ -404,7 +405,7 @@ async function printFrames(
       return { id, segmentation, bbox: [x, y, width, height], area: rleArea(rle) };
     });
     const image = { video: name, frame, width: size.width, height: size.height };
-    await print(host, `${JSON.stringify({ image, annotations, version })}\n`);
+    await print(host, `${JSON.stringify({ image, annotations, model, version })}\n`);
   }
 }
 

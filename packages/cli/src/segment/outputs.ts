@@ -291,7 +291,7 @@ function seen(image: RawImage, found: readonly FoundMask[], settings: OutputSett
 function cocoOf({ image, annotations, categories, model }: ImageRecord<Segmentation>): object {
   const { image_id: id = 1, ...picture } = image;
   return {
-    info: { description: `masklet ${version}, ${model.name}` },
+    info: { description: `masklet ${version}, ${model.name}`, model },
     images: [{ id, ...picture }],
     categories: categories ?? [{ id: 1, name: "object" }],
     annotations: annotations.map((annotation) => ({

@@ -3,7 +3,7 @@
  * its kin do not read. Source: Microsoft's "Bitmap Header Types" and "Bitmap Compression".
  */
 import { ImageError } from "../errors.ts";
-import { checkSize, type RawImage } from "./image.ts";
+import { checkSize, type IndexedPixels, type RawImage } from "./image.ts";
 
 /** Whether the bytes begin as a bitmap's. */
 export function isBmp(file: Uint8Array): boolean {
@@ -34,17 +34,16 @@ interface Header {
  */
 export function decodeBmp(file: Uint8Array, name: string, maxPixels?: number): RawImage {
   const header = readHeader(file, name, maxPixels);
-  const { width, height, bits, compression, masks } = header;
+  const { width, height, bits, masks } = header;
   const indexed = bits <= 8;
-  const pixels = compression === 1 || compression === 2 ? runLengths(file, header) : packed(file, header, name);
+  const pixels = readPixels(file, header, name);
   const alpha = !indexed && masks[3] !== 0 && pixels.some((pixel) => (pixel & (masks[3] as number)) !== 0);
   const channels = alpha ? 4 : 3;
   const scales = masks.map(scaleOf);
   const data = new Uint8Array(width * height * channels);
   for (let y = 0; y < height; y++) {
-    const row = (header.bottomUp ? height - 1 - y : y) * width;
     for (let x = 0; x < width; x++) {
-      const pixel = pixels[row + x] as number;
+      const pixel = pixels[y * width + x] as number;
       const at = (y * width + x) * channels;
       for (let c = 0; c < channels; c++) {
         data[at + c] = indexed ? (header.palette[3 * pixel + c] ?? 0) : (scales[c] as Scale)(pixel);
@@ -52,6 +51,13 @@ export function decodeBmp(file: Uint8Array, name: string, maxPixels?: number): R
     }
   }
   return { width, height, channels, data };
+}
+
+/** The indices of a bitmap that has a palette, `undefined` for one that has none. Throws as `decodeBmp`. */
+export function decodeBmpIndices(file: Uint8Array, name: string, maxPixels?: number): IndexedPixels | undefined {
+  const header = readHeader(file, name, maxPixels);
+  const { width, height, bits, palette } = header;
+  return bits > 8 ? undefined : { width, height, data: Uint8Array.from(readPixels(file, header, name)), palette };
 }
 
 type Scale = (pixel: number) => number;
@@ -125,6 +131,16 @@ function readHeader(file: Uint8Array, name: string, maxPixels: number | undefine
     masks,
     palette,
   };
+}
+
+/** Each pixel's index or bits, row by row from the top. */
+function readPixels(file: Uint8Array, header: Header, name: string): Int32Array {
+  const { width, height, compression, bottomUp } = header;
+  const stored = compression === 1 || compression === 2 ? runLengths(file, header) : packed(file, header, name);
+  if (!bottomUp) return stored;
+  const pixels = new Int32Array(stored.length);
+  for (let y = 0; y < height; y++) pixels.set(stored.subarray(y * width, (y + 1) * width), (height - 1 - y) * width);
+  return pixels;
 }
 
 /** Each pixel's index or bits, row by row as they are stored: rows end at multiples of four bytes. */

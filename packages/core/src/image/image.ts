@@ -19,6 +19,16 @@ export interface RawImage extends Size {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
+/** A picture of palette indices. */
+export interface IndexedPixels extends Size {
+  /** [height, width] */
+  readonly data: Uint8Array;
+  /** Red, green and blue of each index, one after another. */
+  readonly palette: Uint8Array;
+  /** 0 where a pixel is transparent; left out where none is. */
+  readonly opaque?: Uint8Array;
+}
+
 /** Red, green and blue, 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -29,9 +39,11 @@ export const defaultMaxPixels: number = 2 ** 27;
 export interface ImageWarning {
   /**
    * "range-scaled": its samples were brought to 8 bits by the range that was found in them, not by their type's;
-   * "unfinished": a JPEG without its end marker, all of whose pixels are there all the same.
+   * "unfinished": a JPEG without its end marker, all of whose pixels are there all the same;
+   * "palette-order": a mask's palette whose index 0 is not black while another one is, so that the picture's edge told
+   * which of them is the background.
    */
-  readonly code: "range-scaled" | "unfinished";
+  readonly code: "range-scaled" | "unfinished" | "palette-order";
   /** For people. */
   readonly message: string;
   /** The facts of the message as fields. */

@@ -88,7 +88,7 @@ function chunk(type: ChunkType, data: Uint8Array, crc32: (data: Uint8Array) => n
   return out;
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

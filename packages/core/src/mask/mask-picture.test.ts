@@ -1,7 +1,9 @@
 import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { bmpFile, gifFile } from "../../test/indexed-files.ts";
 import { pngFile, tiffFile } from "../../test/picture-files.ts";
+import type { ImageWarning } from "../image/image.ts";
 import { encodeLabelPng, readMask, readMaskPicture } from "../node.ts";
 import { davisPalette } from "./label-png.ts";
 
@@ -18,9 +20,12 @@ const pixels = (off: readonly number[], on: readonly number[]): number[] =>
 const voc = [...davisPalette()];
 const grey = (depth: number, off: number, on: number) =>
   pngFile({ ...size, colourType: 0, depth, samples: values(off, on) });
-const palette = (depth: number, on: number, colours = voc.slice(0, 3 * 2 ** depth)) =>
-  pngFile({ ...size, colourType: 3, depth, samples: values(0, on), palette: colours });
-const rgb = sharp(Buffer.from(pixels([0, 0, 0], [200, 0, 0])), { raw: { ...size, channels: 3 } });
+const palette = (depth: number, on: number, colours = voc.slice(0, 3 * 2 ** depth), off = 0) =>
+  pngFile({ ...size, colourType: 3, depth, samples: values(off, on), palette: colours });
+const greys = Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
+const rgbOf = (off: readonly number[], on: readonly number[]) =>
+  sharp(Buffer.from(pixels(off, on)), { raw: { ...size, channels: 3 } });
+const rgb = rgbOf([0, 0, 0], [200, 0, 0]);
 
 describe("one disc, however it was saved", () => {
   test.each([
@@ -38,6 +43,18 @@ describe("one disc, however it was saved", () => {
     ["a palette of 2 bits", () => palette(2, 3), 3],
     ["a palette of 4 bits", () => palette(4, 9), 9],
     ["a palette whose index 0 is the brighter one", () => palette(1, 1, [255, 255, 255, 0, 0, 0]), 1],
+    [
+      "a palette as pngquant orders it, white first",
+      () => rgbOf([0, 0, 0], [255, 255, 255]).png({ palette: true }).toBuffer(),
+      0,
+    ],
+    ["a palette of colours as pngquant orders it", () => palette(1, 0, [200, 0, 0, 0, 0, 0], 1), 0],
+    ["GIF, VOC's palette, index 3", () => gifFile({ ...size, samples: values(0, 3), palette: voc }), 3],
+    ["GIF, interlaced", () => gifFile({ ...size, samples: values(0, 3), palette: voc, interlaced: true }), 3],
+    ["GIF, a transparent index", () => gifFile({ ...size, samples: values(5, 2), palette: voc, transparent: 5 }), 2],
+    ["GIF, as sharp writes it", () => rgbOf([0, 0, 0], [255, 255, 255]).gif().toBuffer(), undefined],
+    ["BMP, VOC's palette, index 3", () => bmpFile({ ...size, samples: values(0, 3), palette: voc }), 3],
+    ["BMP, 0 and 1 of greys", () => bmpFile({ ...size, samples: values(0, 1), palette: greys }), 1],
     ["grey with alpha, the object in alpha alone", () => sample(4, 8, [0, 0], [0, 255]), 1],
     ["grey with alpha, all opaque", () => sample(4, 8, [0, 255], [1, 255]), 1],
     ["RGBA, the object in alpha alone", () => sample(6, 8, [0, 0, 0, 0], [0, 0, 0, 255]), 1],
@@ -64,7 +81,7 @@ describe("one disc, however it was saved", () => {
     ],
   ])("%s", async (_, file, label) => {
     const picture = await readMaskPicture(await file());
-    expect(picture.labels).toEqual([label]);
+    expect(picture.labels).toEqual([label ?? expect.any(Number)]);
     expect(
       Buffer.compare(picture.mask().data, disc) === 0 || `${picture.mask().data.reduce((a, b) => a + b)} pixels`,
     ).toBe(true);
@@ -119,6 +136,14 @@ describe("a label map", () => {
     ["a palette of 8 bits", (label) => label, { colourType: 3, depth: 8, palette: voc }],
     ["a palette of 2 bits", (label) => label, { colourType: 3, depth: 2, palette: voc.slice(0, 12) }],
   ];
+  test.each([
+    ["GIF", gifFile],
+    ["BMP", bmpFile],
+  ] as const)("%s: the labels are the palette's indices", async (_, file) => {
+    const picture = await readMaskPicture(file({ ...size, samples: map, palette: voc }));
+    expect(picture.labels).toEqual([1, 2, 3]);
+    expect(picture.labels.map((label) => picture.mask(label).data.reduce((a, b) => a + b))).toEqual(areas);
+  });
   test.each(table)("%s", async (_, toLabel, content) => {
     const file = pngFile({ ...size, ...content, samples: Array.from(map, toLabel) });
     const picture = await readMaskPicture(file);
@@ -142,6 +167,22 @@ describe("a label map", () => {
   });
 });
 
+test("a palette in no order of labels is said, with what is taken for the background", async () => {
+  const warnings: ImageWarning[] = [];
+  const onWarning = (warning: ImageWarning) => void warnings.push(warning);
+  await readMaskPicture(palette(1, 0, [200, 0, 0, 0, 0, 0], 1), { onWarning });
+  // The same palette with the object in black: its edge is index 0.
+  expect((await readMaskPicture(palette(1, 1, [200, 0, 0, 0, 0, 0]), { onWarning })).labels).toEqual([1]);
+  await readMaskPicture(palette(8, 2), { onWarning });
+  expect(warnings).toMatchObject([
+    { code: "palette-order", details: { source: "bytes", black: 1, background: 1 } },
+    { code: "palette-order", details: { source: "bytes", black: 1, background: 0 } },
+  ]);
+  expect(warnings[0]?.message).toBe(
+    "bytes: index 0 of its palette is not black, and index 1 is; index 1, which has more of the picture's edge, is taken for the background",
+  );
+});
+
 test("an empty picture has no label and an empty mask, a full one is all object", async () => {
   const empty = await readMaskPicture(grey(8, 0, 0));
   expect([empty.labels, empty.mask().data.some((value) => value !== 0)]).toEqual([[], false]);
@@ -161,6 +202,10 @@ test("interlaced pictures are read as others are", async () => {
 test("what is broken is corrupt, and a bomb is not inflated", async () => {
   const file = grey(8, 0, 1);
   await expect(readMask(file.subarray(0, -20))).rejects.toMatchObject({ code: "image-corrupt" });
+  const gif = gifFile({ ...size, samples: disc, palette: voc });
+  for (let length = 12; length < gif.length - 2; length += 7) {
+    await expect(readMask(gif.subarray(0, length))).rejects.toMatchObject({ name: "ImageError" });
+  }
   const tiff = tiffFile({ ...size, format: "uint", bits: 8, samples: disc });
   await expect(readMask(tiff.subarray(0, -20))).rejects.toMatchObject({ code: "image-corrupt" });
   const bomb = Buffer.from(tiffFile({ ...size, format: "uint", bits: 8, samples: disc, deflate: true }));

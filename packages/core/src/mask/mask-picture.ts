@@ -6,7 +6,9 @@
  *   are any, all that is opaque is the object, unless the opaque pixels are mostly black and one other grey, or a palette's
  *   labels;
  * - a palette with colours in it is a label map by its indices: 0 is background, and 255 beside other labels is VOC's
- *   "void", background too. A palette of greys alone is one, or soft edges: what follows decides;
+ *   "void", background too. A palette of greys alone is one, or soft edges: what follows decides. Programs that make
+ *   pictures smaller put colours in an order of their own: where index 0 is not black and another one is, the one of
+ *   these two that has more of the picture's edge is the background, and that is said;
  * - of two values, the brighter one is the object (of colours, the one that is not black);
  * - of more values, a picture of flat areas is a label map: whole numbers, 0 or less is background; the label of a
  *   colour is red + 256 green + 65536 blue, as COCO's panoptic pictures have it;
@@ -14,7 +16,7 @@
  *   brightest value. Fractions from 0 to 1 are probabilities and halved at 0.5, fractions on both sides of 0 are logits.
  */
 import { MaskError } from "../errors.ts";
-import type { RawImage, Size } from "../image/image.ts";
+import type { ImageWarning, IndexedPixels, RawImage, Size } from "../image/image.ts";
 import type { PngSamples } from "../image/png.ts";
 import type { TiffSamples } from "../image/tiff.ts";
 import type { Mask } from "./mask.ts";
@@ -51,10 +53,19 @@ export interface MaskValues extends Size {
 
 const VOID = 255;
 
-/** The masks in a picture, by the rules above. `name` is how errors call it. */
-export function maskPicture(picture: MaskValues, name: string): MaskPicture {
+/** The masks in a picture, by the rules above. `name` is how errors and warnings call it. */
+export function maskPicture(
+  picture: MaskValues,
+  name: string,
+  onWarning?: (warning: ImageWarning) => void,
+): MaskPicture {
   const { width, height } = picture;
-  const found = findObjects(picture);
+  const found = findObjects(picture, (black, background) => {
+    const message =
+      `${name}: index 0 of its palette is not black, and index ${black} is; index ${background}, which has more of ` +
+      "the picture's edge, is taken for the background";
+    onWarning?.({ code: "palette-order", message, details: { source: name, black, background } });
+  });
   const labels = [...found.keys()].sort((a, b) => a - b);
   const list = labels.slice(0, 20).join(", ") + (labels.length > 20 ? ", ..." : "");
   const details = { source: name, labels };
@@ -83,7 +94,10 @@ export function maskPicture(picture: MaskValues, name: string): MaskPicture {
 /** Whether a pixel, by its index, is the object's. */
 type IsObject = (pixel: number) => boolean;
 
-function findObjects(picture: MaskValues): ReadonlyMap<number, IsObject> {
+function findObjects(
+  picture: MaskValues,
+  onOrder: (black: number, background: number) => void,
+): ReadonlyMap<number, IsObject> {
   const { values, opaque } = picture;
   const stats = statistics(picture);
   const used = [...stats.keys()];
@@ -106,10 +120,12 @@ function findObjects(picture: MaskValues): ReadonlyMap<number, IsObject> {
     return used.length === 2 ? labelled([bright]) : softMask(picture, used, isOpaque);
   }
   if (opaque !== undefined && used.length === 1) return new Map([[Math.max(1, first), isOpaque]]);
-  if (coloured) return labelled(used.filter((label) => label !== 0 && !(label === VOID && used.some(isLabel))));
+  if (coloured || (picture.kind === "palette" && used.length === 2 && used.includes(0))) {
+    const background = paletteBackground(picture, used, onOrder);
+    const isLabel = (label: number): boolean => label !== background && label !== VOID;
+    return labelled(used.filter((label) => label !== background && !(label === VOID && used.some(isLabel))));
+  }
   if (used.length <= 2) {
-    const others = used.filter((index) => index !== 0);
-    if (picture.kind === "palette" && others.length === 1) return labelled(others);
     // Where there are values under 0, only those above it are an object's: logits, or labels with -1 for none.
     const bright = light(first) > light(used.at(-1) as number) ? first : (used.at(-1) as number);
     return light(bright) > 0 ? labelled([bright]) : new Map();
@@ -118,8 +134,27 @@ function findObjects(picture: MaskValues): ReadonlyMap<number, IsObject> {
   return softMask(picture, used, isOpaque);
 }
 
-/** Whether a palette's index is a label that keeps 255 from being one. */
-const isLabel = (label: number): boolean => label !== 0 && label !== VOID;
+/** Which of a palette's indices is the background. */
+function paletteBackground(
+  { values, width, height, opaque, palette }: MaskValues,
+  used: readonly number[],
+  onOrder: (black: number, background: number) => void,
+): number {
+  const isBlack = (index: number): boolean =>
+    palette?.subarray(3 * index, 3 * index + 3).every((level) => level === 0) === true;
+  const black = isBlack(0) || !used.includes(0) ? undefined : used.find(isBlack);
+  if (black === undefined) return 0;
+  let [zeros, blacks] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    if ((x > 0 && y > 0 && x < width - 1 && y < height - 1) || opaque?.[i] === 0) continue;
+    if (values[i] === 0) zeros++;
+    else if (values[i] === black) blacks++;
+  }
+  const background = blacks > zeros ? black : 0;
+  onOrder(black, background);
+  return background;
+}
 
 /** How often each value occurs among the opaque pixels, and how often with the same value right, below and across. */
 function statistics({ values, width, height, opaque }: MaskValues): ReadonlyMap<number, Occurrence> {
@@ -218,6 +253,11 @@ export function pngMaskValues(png: PngSamples): MaskValues {
     return { width, height, kind, white: 255, values: data, ...(palette && { palette }), ...seen(opaque) };
   }
   return samplesAsValues({ width, height, channels, colours: channels >= 3 ? 3 : 1, data }, white, opaque);
+}
+
+/** The indices of a picture that has a palette. */
+export function indexedMaskValues({ width, height, data, palette, opaque }: IndexedPixels): MaskValues {
+  return { width, height, kind: "palette", white: 255, values: data, palette, ...seen(opaque) };
 }
 
 /** Decoded 8-bit pixels as one number each. */

@@ -15,8 +15,9 @@ import type { Sharp, SharpConstructor, SharpOptions } from "sharp";
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { withoutQuery } from "../checkpoint/http-error.ts";
 import { DownloadError, ImageError } from "../errors.ts";
-import { decodeBmp, isBmp } from "../image/bmp.ts";
+import { decodeBmp, decodeBmpIndices, isBmp } from "../image/bmp.ts";
 import { type DeepSamples, depthRange, rangeWarning, toBytes } from "../image/depth.ts";
+import { decodeGif, isGif } from "../image/gif.ts";
 import {
   checkImage,
   checkSize,
@@ -31,6 +32,7 @@ import { decodeTiff, isTiff, type TiffHeader, type TiffSamples, tiffHeader } fro
 import { checkMask, type Mask } from "../mask/mask.ts";
 import {
   imageMaskValues,
+  indexedMaskValues,
   type MaskPicture,
   type MaskValues,
   maskPicture,
@@ -179,7 +181,7 @@ async function readPicture(
   options: Omit<ReadMaskOptions, "label">,
 ): Promise<MaskPicture> {
   const opened = await openImage(where, source, options);
-  return maskPicture(await maskValues(opened, options), opened.name);
+  return maskPicture(await maskValues(opened, options), opened.name, options.onWarning);
 }
 
 async function maskValues(opened: Opened, options: Omit<ReadMaskOptions, "label">): Promise<MaskValues> {
@@ -195,6 +197,12 @@ async function maskValues(opened: Opened, options: Omit<ReadMaskOptions, "label"
     const png = await abortable(decodePng(file, zlib, { name, maxPixels }), signal);
     return pngMaskValues(oriented(png, await pngOrientation(where, file)));
   }
+  const indexed = isGif(file)
+    ? decodeGif(file, name, maxPixels)
+    : isBmp(file)
+      ? decodeBmpIndices(file, name, maxPixels)
+      : undefined;
+  if (indexed !== undefined) return indexedMaskValues(indexed);
   const { format, data, info } = await decode(opened, options, (image) => image.ensureAlpha().toColourspace("srgb"));
   const { width, height, channels } = info;
   if (channels !== 4) throw tooManyChannels(name, channels);

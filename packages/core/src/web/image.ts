@@ -8,7 +8,9 @@
 import { type AbortSignalLike, abortable } from "../abort.ts";
 import { withoutQuery } from "../checkpoint/http-error.ts";
 import { ImageError } from "../errors.ts";
+import { decodeBmpIndices, isBmp } from "../image/bmp.ts";
 import { depthRange, rangeWarning, toBytes } from "../image/depth.ts";
+import { decodeGif, isGif } from "../image/gif.ts";
 import {
   checkImage,
   checkSize,
@@ -20,7 +22,14 @@ import {
 } from "../image/image.ts";
 import { decodePng, isPng, pngColours, pngDepth } from "../image/png.ts";
 import { type Mask, maskImage } from "../mask/mask.ts";
-import { imageMaskValues, type MaskPicture, maskPicture, pngMaskValues } from "../mask/mask-picture.ts";
+import {
+  imageMaskValues,
+  indexedMaskValues,
+  type MaskPicture,
+  type MaskValues,
+  maskPicture,
+  pngMaskValues,
+} from "../mask/mask-picture.ts";
 import { checkAwaited, checkKeys, type Keys } from "../options.ts";
 import { zlib } from "./label-png.ts";
 
@@ -49,6 +58,8 @@ export interface MaskFromOptions extends ImageLimits {
   /** Which label is the object, where the picture is a label map: `labels` of `maskPictureFrom` are there. */
   readonly label?: number;
   readonly signal?: AbortSignalLike;
+  /** Hears of what was done to a picture that its reader may not expect: called once for each warning. */
+  readonly onWarning?: (warning: ImageWarning) => void;
 }
 
 /**
@@ -184,15 +195,22 @@ export async function maskPictureFrom(
 ): Promise<MaskPicture> {
   checkKeys("maskPictureFrom", options, maskPictureKeys);
   checkAwaited("maskPictureFrom", "the picture", source);
-  const { maxPixels = defaultMaxPixels, signal } = options;
+  const { signal, onWarning } = options;
   signal?.throwIfAborted();
+  return maskPicture(await maskValues(source, options), nameOf(source), onWarning);
+}
+
+async function maskValues(source: Blob, options: Omit<MaskFromOptions, "label">): Promise<MaskValues> {
+  const { maxPixels = defaultMaxPixels, signal } = options;
   const name = nameOf(source);
-  if (isPng(new Uint8Array(await source.slice(0, pngHead).arrayBuffer()))) {
+  const head = new Uint8Array(await source.slice(0, pngHead).arrayBuffer());
+  if (isPng(head) || isGif(head) || isBmp(head)) {
     const file = new Uint8Array(await source.arrayBuffer());
-    return maskPicture(pngMaskValues(await abortable(decodePng(file, zlib, { name, maxPixels }), signal)), name);
+    if (isPng(head)) return pngMaskValues(await abortable(decodePng(file, zlib, { name, maxPixels }), signal));
+    const indexed = isGif(head) ? decodeGif(file, name, maxPixels) : decodeBmpIndices(file, name, maxPixels);
+    if (indexed !== undefined) return indexedMaskValues(indexed);
   }
-  const image = await imageFrom(source, { maxPixels, ...(signal && { signal }) });
-  return maskPicture({ ...imageMaskValues(image), lossy: /jpe?g|avif/.test(source.type) }, name);
+  return { ...imageMaskValues(await imageFrom(source, options)), lossy: /jpe?g|avif/.test(source.type) };
 }
 
 /** File types that `encodeBlob` writes. */
@@ -368,9 +386,9 @@ export function pixelsOf(context: OffscreenCanvasRenderingContext2D, { width, he
   }
 }
 
-const maskFromKeys: Keys<MaskFromOptions> = { maxPixels: true, signal: true, label: true };
+const maskFromKeys: Keys<MaskFromOptions> = { maxPixels: true, signal: true, label: true, onWarning: true };
 
-const maskPictureKeys: Keys<Omit<MaskFromOptions, "label">> = { maxPixels: true, signal: true };
+const maskPictureKeys: Keys<Omit<MaskFromOptions, "label">> = { maxPixels: true, signal: true, onWarning: true };
 
 const encodeKeys: Keys<EncodeOptions> = { type: true, quality: true };
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { bmpFile, gifFile } from "../../test/indexed-files.ts";
 import { encodeChunks } from "../image/png.ts";
 import { encodeLabelPng, framesFromFiles, type ImageWarning, imageFrom, maskFrom, maskPictureFrom } from "../web.ts";
 import { zlib } from "./label-png.ts";
@@ -45,6 +46,11 @@ test("a palette is read by its indices, and 16 bits as they are", async () => {
   await expect(maskFrom(blob(await encodeLabelPng({ ...size, data: two })), { label: 3 })).rejects.toMatchObject({
     code: "no-such-label",
   });
+  const palette = Array.from({ length: 768 }, (_, i) => (i < 3 ? 0 : (i * 37) % 256));
+  for (const file of [gifFile, bmpFile]) {
+    const bytes = file({ ...size, samples: two, palette });
+    expect((await maskPictureFrom(blob(bytes, "a"))).labels).toEqual([1, 2]);
+  }
 });
 
 test("an object that is in alpha alone, and another format", async () => {

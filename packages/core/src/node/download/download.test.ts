@@ -412,6 +412,10 @@ describe("an answer that is no success", () => {
     expect(error.message).toMatch(
       /^sam2\.1-hiera-tiny \(about 156 MB\) could not be fetched: .*ECONNREFUSED.*; a mirror of Hugging Face is named with HF_ENDPOINT; .*masklet models pull sam2\.1-hiera-tiny --from meta$/,
     );
+    const offline = await failure(downloadModel("sam2.1-hiera-tiny", { env: { ...env, HF_HUB_OFFLINE: "1" } }));
+    expect(offline.message).toMatch(
+      /^sam2\.1-hiera-tiny \(about 156 MB\) could not be fetched: .*nothing is downloaded$/,
+    );
     const own = await failure(downloadModel("me/mine", { env, retries: 0 }));
     expect(own.message).toMatch(/^me\/mine could not be fetched: .*HF_ENDPOINT$/);
   });

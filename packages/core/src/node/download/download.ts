@@ -89,8 +89,9 @@ function withWaysOut(error: unknown, name: string, from: "hub" | "meta", preset:
   const meta = `Meta's own server is asked with from: "meta", masklet models pull ${preset} --from meta`;
   const hub = `Hugging Face is asked without --from meta`;
   const hasDirect = preset !== undefined && directFile(published[preset]) !== undefined;
-  const ways = from === "meta" ? [hub] : hasDirect ? [mirror, meta] : [mirror];
-  return new DownloadError(error.code, `${name}${size} could not be fetched: ${error.message}; ${ways.join("; ")}`, {
+  // Nobody is asked, wherever they are.
+  const ways = error.code === "offline" ? [] : from === "meta" ? [hub] : hasDirect ? [mirror, meta] : [mirror];
+  return new DownloadError(error.code, `${name}${size} could not be fetched: ${[error.message, ...ways].join("; ")}`, {
     cause: error,
     details: { ...error.details, model: name, ...(preset !== undefined && { modelBytes: modelBytes(preset) }) },
   });
@@ -137,9 +138,13 @@ async function withHub<T>(repository: string, options: DownloadOptions, use: (hu
   const cache = options.cacheDir ?? cacheFolder(env);
   const { endpoint, token, offline, timeoutMs } = await hubSettings(env);
   if (offline) {
-    throw new DownloadError("offline", `${repository} is not in ${cache}, and HF_HUB_OFFLINE forbids to download it`, {
-      details: { repository, cache },
-    });
+    throw new DownloadError(
+      "offline",
+      `${repository} is not in ${cache}, and offline (HF_HUB_OFFLINE) nothing is downloaded`,
+      {
+        details: { repository, cache },
+      },
+    );
   }
   return withSignal(options.signal, async (signal) => {
     const connection: Connection = {
