@@ -550,6 +550,26 @@ describe("a host", () => {
 });
 
 describe("the engine", () => {
+  test("answers for no picture but the one it was told last, when a session is gone back to", async () => {
+    const first = session();
+    await editor.open(drawing(width, height));
+    expect(first.engine).toBeUndefined();
+    await until(() => editor.engineState === "ready");
+    const pictures: unknown[] = [];
+    const setImage = engine.setImage.bind(engine);
+    engine.setImage = async (image) => {
+      pictures.push(image);
+      await setImage(image);
+    };
+    const again = drawing(width, height);
+    await editor.open(again, { session: first });
+    await until(() => first.engine === engine);
+    const next = drawing(width, height);
+    await editor.open(next, { session: first });
+    await until(() => first.engine === engine);
+    expect(pictures).toEqual([again, next]);
+  });
+
   test("a slow one queues nothing, and what waits is shown and taken back", async () => {
     let go = (): void => {};
     engine.hold = new Promise((resolve) => {
