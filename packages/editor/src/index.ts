@@ -11,11 +11,11 @@ export type {
 } from "./document.ts";
 export { EditorError, type EditorErrorCode } from "./errors.ts";
 export type { ObjectEngine, PromptEngine } from "./prompt.ts";
+export type { PendingPrompt } from "./queue.ts";
 export {
   EditorSession,
   type NewObject,
   type PaintMode,
-  type PendingPrompt,
   type SavedSession,
   type SessionEvent,
   type SessionOptions,

@@ -64,6 +64,7 @@ import {
   type Scored,
   withPoints,
 } from "./prompt.ts";
+import { type PendingPrompt, PromptQueue, type Waiting } from "./queue.ts";
 import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
 
 export interface SessionOptions {
@@ -71,13 +72,6 @@ export interface SessionOptions {
   readonly engine?: PromptEngine | ObjectEngine;
   /** Steps that undo remembers. Default 1000; 0 where the host has an undo of its own and calls `take`. */
   readonly historyLimit?: number;
-}
-
-/** A prompt that waits for the model. */
-export interface PendingPrompt {
-  /** The object it is for; `null` for one that is not there yet. */
-  readonly object: number | null;
-  readonly prompt: EditorPrompt;
 }
 
 /** Where a step came from. Those of `undo` and `take` are for a host that shows them, not for its undo stack. */
@@ -117,21 +111,6 @@ export interface NewObject {
 /** Whether a stroke or ring belongs to the object or is taken from it. */
 export type PaintMode = "add" | "erase";
 
-interface Pending {
-  object: number | null;
-  prompt: EditorPrompt;
-  count: number;
-  /** The request whose answer counts; those before it are out of date. */
-  request: number;
-  readonly answer: PromiseWithResolvers<Step | undefined>;
-}
-
-interface PromiseWithResolvers<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
 /**
  * Edits the objects of one picture. Commands work on the selected object; where none is, prompts and the brush begin a
  * new one. A command that changes nothing is no step.
@@ -147,10 +126,20 @@ export class EditorSession {
   #activeClass: string | null = null;
   #history: History<Step>;
   readonly #historyLimit: number;
-  /** The first is at the engine. */
-  #pending: readonly Pending[] = [];
-  /** The new object that further prompts are for. */
-  #open: Pending | undefined;
+  readonly #queue = new PromptQueue({
+    ask: ({ object: id, prompt }) => {
+      const object = id === null ? undefined : this.#object("predict", id);
+      return askEngine(this.#engineFor("predict"), this.#document, object, prompt);
+    },
+    commit: (waiting, prediction, isOpen) => {
+      const step = this.#commit(waiting, prediction);
+      // A new object is selected unless the person has turned to something else.
+      if (isOpen && this.#selected === null && step?.object) this.#setSelected(step.object);
+      return step;
+    },
+    changed: () => this.#emit({ type: "pending", pending: this.pending }),
+    failed: (error) => this.#emit({ type: "error", error }),
+  });
   readonly #listeners = new Set<(event: SessionEvent) => void>();
 
   /**
@@ -227,7 +216,7 @@ export class EditorSession {
   }
 
   set engine(engine: PromptEngine | ObjectEngine | undefined) {
-    this.#giveUp(this.#pending);
+    this.#queue.giveUp();
     this.#engine = engine;
   }
 
@@ -243,7 +232,7 @@ export class EditorSession {
 
   /** Prompts that wait for the model, the one it works on first. */
   get pending(): readonly PendingPrompt[] {
-    return this.#pending.map(({ object, prompt }) => ({ object, prompt }));
+    return this.#queue.waiting;
   }
 
   /** The step that `undo` takes back. */
@@ -279,7 +268,7 @@ export class EditorSession {
   /** Selects an object, or none: the next prompt then begins a new one. Throws as `object`. */
   select(id: number | null): void {
     if (id !== null) this.#object("select", id);
-    this.#open = undefined;
+    this.#queue.close();
     this.#setSelected(id);
   }
 
@@ -316,7 +305,7 @@ export class EditorSession {
   async removePoint(index: number): Promise<Step | undefined> {
     const object = this.#target("removePoint");
     const { id } = object;
-    const { prompt } = this.#pending.find((one) => one.object === id) ?? object;
+    const { prompt } = this.pending.find((one) => one.object === id) ?? object;
     checkNumber("removePoint", { index }, 0, prompt.points.length - 1);
     const points = prompt.points.toSpliced(index, 1);
     const rest: EditorPrompt = { ...prompt, points, labels: prompt.labels.toSpliced(index, 1) };
@@ -334,11 +323,11 @@ export class EditorSession {
     this.#checkPoints("preview", [point]);
     const object = this.#selected === null ? undefined : this.#object("preview", this.#selected);
     const engine = this.#engineFor("preview");
-    if (this.#pending.length > 0 || "predictObject" in engine) return undefined;
+    if (this.pending.length > 0 || "predictObject" in engine) return undefined;
     try {
       const prediction = await askEngine(engine, this.#document, object, withPoints(promptOf(object), [point], label));
       const { masks, best } = prediction;
-      return this.#pending.length > 0 ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
+      return this.pending.length > 0 ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
     } catch (error) {
       if (isSuperseded(error)) return undefined;
       throw error;
@@ -347,7 +336,7 @@ export class EditorSession {
 
   /** Gives up the prompts that wait. */
   cancelPrompts(): void {
-    this.#giveUp(this.#pending);
+    this.#queue.giveUp();
   }
 
   /** Takes another of the selected object's candidates. Throws an `EditorError` "nothing-selected" or "editor-option". */
@@ -561,7 +550,7 @@ export class EditorSession {
    * Throws an `EditorError` "conflict" where a step that was taken from elsewhere stands in its way.
    */
   undo(): Step | undefined {
-    if (this.#pending.length > 0) {
+    if (this.pending.length > 0) {
       this.cancelPrompts();
       return undefined;
     }
@@ -608,7 +597,7 @@ export class EditorSession {
         details: { option: "document", expected: [width, height], got: [document.width, document.height] },
       });
     }
-    this.#giveUp(this.#pending);
+    this.#queue.giveUp();
     this.#document = document;
     this.#history = new History(this.#historyLimit);
     this.#keepReferences();
@@ -719,7 +708,7 @@ export class EditorSession {
         "id" in change ? [change.id] : change.kind === "object" ? [change.before?.id ?? change.after?.id] : [],
       ),
     );
-    this.#giveUp(this.#pending.filter(({ object }) => object !== null && touched.has(object)));
+    this.#queue.giveUp((object) => object !== null && touched.has(object));
     this.#keepReferences();
   }
 
@@ -750,55 +739,12 @@ export class EditorSession {
     extend: (prompt: EditorPrompt) => EditorPrompt,
   ): Promise<Step | undefined> {
     this.#checkPoints(where, points);
-    const engine = this.#engineFor(where);
+    this.#engineFor(where);
     const object = this.#selected;
-    let pending = object === null ? this.#open : this.#pending.find((one) => one.object === object);
-    if (pending === undefined) {
-      const prompt = promptOf(object === null ? undefined : this.#object(where, object));
-      pending = { object, prompt: extend(prompt), count: 1, request: 0, answer: withResolvers() };
-      this.#pending = [...this.#pending, pending];
-      if (object === null) this.#open = pending;
-    } else {
-      pending.prompt = extend(pending.prompt);
-      pending.count++;
-    }
-    if (this.#pending[0] === pending) this.#request(engine, pending);
-    this.#emit({ type: "pending", pending: this.pending });
-    return pending.answer.promise;
+    return this.#queue.add(object, extend, () => promptOf(object === null ? undefined : this.#object(where, object)));
   }
 
-  /** Asks the engine; an answer to an older request of this prompt no longer counts. */
-  #request(engine: PromptEngine | ObjectEngine, pending: Pending): void {
-    const request = ++pending.request;
-    const isCurrent = (): boolean => pending.request === request && this.#pending.includes(pending);
-    const object = pending.object === null ? undefined : this.#object("predict", pending.object);
-    askEngine(engine, this.#document, object, pending.prompt).then(
-      (prediction) => isCurrent() && this.#answer(pending, () => this.#commit(pending, prediction)),
-      (error) =>
-        isCurrent() &&
-        this.#answer(pending, () => {
-          throw error;
-        }),
-    );
-  }
-
-  /** Ends a prompt with what `commit` makes of it, and goes on with the next. */
-  #answer(pending: Pending, commit: () => Step | undefined): void {
-    const isOpen = this.#open === pending;
-    this.#drop([pending]);
-    try {
-      const step = commit();
-      // A new object is selected unless the person has turned to something else.
-      if (isOpen && this.#selected === null && step?.object) this.#setSelected(step.object);
-      pending.answer.resolve(step);
-    } catch (error) {
-      this.#emit({ type: "error", error });
-      pending.answer.reject(error);
-    }
-    this.#next();
-  }
-
-  #commit({ object: id, prompt, count }: Pending, { masks, scores, best }: Scored): Step | undefined {
+  #commit({ object: id, prompt, count }: Waiting, { masks, scores, best }: Scored): Step | undefined {
     const offered = masks.map((mask, i) => ({ mask: encodeMask(mask), score: scores[i] as number }));
     const { mask, score } = offered[best] as (typeof offered)[number];
     if (isEmpty(mask, this.#document)) {
@@ -812,24 +758,6 @@ export class EditorSession {
     const added: Change = { kind: "object", index: objects.length, before: null, after };
     return this.#do("prompt", nextId, [added, nextIdChange(nextId, 1)], count);
   }
-
-  #giveUp(given: readonly Pending[]): void {
-    if (given.length === 0) return;
-    this.#drop(given);
-    for (const { answer } of given) answer.resolve(undefined);
-    this.#next();
-  }
-
-  #drop(dropped: readonly Pending[]): void {
-    this.#pending = this.#pending.filter((one) => !dropped.includes(one));
-    if (this.#open !== undefined && dropped.includes(this.#open)) this.#open = undefined;
-    this.#emit({ type: "pending", pending: this.pending });
-  }
-
-  #next(): void {
-    const [first] = this.#pending;
-    if (first !== undefined && first.request === 0) this.#request(this.#engineFor("predict"), first);
-  }
 }
 
 function nextIdChange(nextId: number, count: number): Change {
@@ -838,16 +766,6 @@ function nextIdChange(nextId: number, count: number): Change {
 
 function isSuperseded(error: unknown): boolean {
   return typeof error === "object" && error !== null && "code" in error && error.code === "superseded";
-}
-
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 const sessionKeys: Keys<SessionOptions> = { engine: true, historyLimit: true };

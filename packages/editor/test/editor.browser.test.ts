@@ -496,7 +496,80 @@ describe("the list and its fields", () => {
   });
 });
 
+describe("a host", () => {
+  beforeEach(async () => {
+    await session().setBox([390, 200, 530, 330]);
+  });
+
+  test("has an undo of its own, by buttons and keys, or leaves none here", async () => {
+    const done: string[] = [];
+    const history = { undo: () => done.push("undo"), redo: () => done.push("redo") };
+    editor.history = { ...history, undoText: "Track", redoText: undefined };
+    const [undo, redo] = all("button").filter((one) => /^(Undo|Redo)/.test(one.getAttribute("aria-label") ?? "")) as [
+      HTMLButtonElement,
+      HTMLButtonElement,
+    ];
+    expect(undo.getAttribute("aria-label")).toContain("Track");
+    expect([undo.disabled, redo.disabled]).toEqual([false, true]);
+    undo.click();
+    within<HTMLElement>(".stage").focus();
+    await userEvent.keyboard("{Control>}z{/Control}{Control>}y{/Control}");
+    expect(done).toEqual(["undo", "undo", "redo"]);
+
+    editor.history = null;
+    expect([undo.hidden, redo.hidden]).toEqual([true, true]);
+    await userEvent.keyboard("{Control>}z{/Control}");
+    expect(done).toHaveLength(3);
+    expect(objects()).toHaveLength(1);
+
+    editor.history = undefined;
+    expect(undo.hidden).toBe(false);
+    await userEvent.keyboard("{Control>}z{/Control}");
+    expect(objects()).toEqual([]);
+  });
+
+  test("says which objects are shown, and what is not is not selected by a click", async () => {
+    session().select(null);
+    editor.tool = "select";
+    editor.filter = ({ id }) => id !== 1;
+    await click(editor, square);
+    await frames(2);
+    expect(session().selected).toBeNull();
+    editor.filter = undefined;
+    await click(editor, square);
+    expect(session().selected).toBe(1);
+  });
+
+  test("shows the picture alone, over all of the element", async () => {
+    editor.toggleAttribute("bare", true);
+    await frames(2);
+    for (const part of [".bar", ".side", ".status"]) expect(getComputedStyle(within(part)).display).toBe("none");
+    const { width: shown, height: high } = canvas().getBoundingClientRect();
+    expect([Math.round(shown), Math.round(high)]).toEqual([editor.clientWidth, editor.clientHeight]);
+  });
+});
+
 describe("the engine", () => {
+  test("answers for no picture but the one it was told last, when a session is gone back to", async () => {
+    const first = session();
+    await editor.open(drawing(width, height));
+    expect(first.engine).toBeUndefined();
+    await until(() => editor.engineState === "ready");
+    const pictures: unknown[] = [];
+    const setImage = engine.setImage.bind(engine);
+    engine.setImage = async (image) => {
+      pictures.push(image);
+      await setImage(image);
+    };
+    const again = drawing(width, height);
+    await editor.open(again, { session: first });
+    await until(() => first.engine === engine);
+    const next = drawing(width, height);
+    await editor.open(next, { session: first });
+    await until(() => first.engine === engine);
+    expect(pictures).toEqual([again, next]);
+  });
+
   test("a slow one queues nothing, and what waits is shown and taken back", async () => {
     let go = (): void => {};
     engine.hold = new Promise((resolve) => {

@@ -8,7 +8,8 @@ import { imageFrom, type WebImageSource } from "@masklet/core/web";
 import type { EditorObject } from "../document.ts";
 import { EditorError } from "../errors.ts";
 import type { PromptEngine } from "../prompt.ts";
-import { EditorSession, type PendingPrompt, type SessionEvent } from "../session.ts";
+import type { PendingPrompt } from "../queue.ts";
+import { EditorSession, type SessionEvent } from "../session.ts";
 import { stepText } from "../step.ts";
 import { toPicture } from "../view.ts";
 import { type EditorWords, editorWords, fillIn } from "../words.ts";
@@ -177,6 +178,9 @@ export class MaskletEditorElement extends Base {
       return;
     }
     this.#unsubscribe();
+    // The engine is about to leave that session's picture.
+    const left = this.#session;
+    if (left?.engine !== undefined && left.engine === this.#engine) left.engine = undefined;
     this.#session = session;
     this.#unsubscribe = session.subscribe((event) => this.#changed(event));
     this.#hidden.clear();
@@ -331,8 +335,10 @@ export class MaskletEditorElement extends Base {
     const encoding = ++this.#encoding;
     const [engine, session, image] = [this.#engine, this.#session, this.#stage.image];
     if (session === undefined || image === undefined) return;
-    if (session.engine !== undefined) return this.#setEngineState("ready");
+    if (session.engine !== undefined && session.engine !== engine) return this.#setEngineState("ready");
     if (engine === undefined) return this.#setEngineState("none");
+    // Until it knows this picture, it would answer for the one before.
+    session.engine = undefined;
     this.#setEngineState("encoding");
     try {
       await engine.setImage(image);

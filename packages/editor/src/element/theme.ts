@@ -1,8 +1,21 @@
+/** By the attribute and by the system: CSS has no rule for both. */
+const dark = `
+  --_bg: var(--masklet-background, #1e1e20);
+  --_fg: var(--masklet-foreground, #ececf0);
+  --_soft: var(--masklet-soft, #b2b2bc);
+  --_line: var(--masklet-border, #74747e);
+  --_stage: var(--masklet-stage, #111113);
+  --_accent: var(--masklet-accent, #8ab8ff);
+  --_on: var(--masklet-on-accent, #0c1524);
+  --_hover: var(--masklet-hover, #2d2d31);
+  color-scheme: dark;
+`;
+
 /**
  * What the elements have in common: sizes and colours follow custom properties that a page may set; without them the
  * system's light or dark theme, and its own colours where it forces them.
  */
-export const theme = `
+export const theme: string = `
 :host {
   --_bg: var(--masklet-background, #ffffff);
   --_fg: var(--masklet-foreground, #1c1c1e);
@@ -22,29 +35,9 @@ export const theme = `
   font: var(--masklet-font, 13px/1.4 system-ui, sans-serif);
 }
 :host([hidden]) { display: none; }
-:host([theme="dark"]) {
-  --_bg: var(--masklet-background, #1e1e20);
-  --_fg: var(--masklet-foreground, #ececf0);
-  --_soft: var(--masklet-soft, #b2b2bc);
-  --_line: var(--masklet-border, #74747e);
-  --_stage: var(--masklet-stage, #111113);
-  --_accent: var(--masklet-accent, #8ab8ff);
-  --_on: var(--masklet-on-accent, #0c1524);
-  --_hover: var(--masklet-hover, #2d2d31);
-  color-scheme: dark;
-}
+:host([theme="dark"]) {${dark}}
 @media (prefers-color-scheme: dark) {
-  :host(:not([theme="light"])) {
-    --_bg: var(--masklet-background, #1e1e20);
-    --_fg: var(--masklet-foreground, #ececf0);
-    --_soft: var(--masklet-soft, #b2b2bc);
-    --_line: var(--masklet-border, #74747e);
-    --_stage: var(--masklet-stage, #111113);
-    --_accent: var(--masklet-accent, #8ab8ff);
-    --_on: var(--masklet-on-accent, #0c1524);
-    --_hover: var(--masklet-hover, #2d2d31);
-    color-scheme: dark;
-  }
+  :host(:not([theme="light"])) {${dark}}
 }
 @media (prefers-contrast: more) {
   :host { --_line: var(--_fg); --_soft: var(--_fg); }
