@@ -14,10 +14,10 @@ import { dirname, join } from "node:path";
 import { compressRle, encodePng, encodeRle, type Mask } from "@masklet/core/node";
 import { EditorSession, type Step } from "@masklet/editor";
 import { type Dataset, type LabelObject, type WriteFormat, writeLabels } from "@masklet/labels";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { localFiles } from "../src/desktop.ts";
 import { type Asker, ImageDocument } from "../src/image/document.ts";
-import { openFolders, resetFake, trust, Uri } from "./fake/vscode.ts";
+import { openFolders, resetFake, trust, Uri, workspace } from "./fake/vscode.ts";
 
 const width = 40;
 const height = 30;
@@ -394,7 +394,17 @@ describe("what others do to the file", () => {
     expect(reverted.takeForgotten()).toBe(false);
     (await changed()).dispose();
     await expect.poll(async () => (await open("a.png")).document?.objects.length).toBe(1);
-    await (await changed()).save();
+    const saving = await changed();
+    // VS Code may ask for a backup just before it saves.
+    let goOn = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    vi.spyOn(workspace.fs, "writeFile").mockImplementationOnce(() => held);
+    const backup = saving.backup(Uri.file(join(folder, "backup")));
+    await saving.save();
+    goOn();
+    await backup;
     expect((await open("a.png")).takeForgotten()).toBe(false);
     expect(JSON.parse(readFileSync(join(folder, "a.json"), "utf8")).shapes).toEqual([]);
   });

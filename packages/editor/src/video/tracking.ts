@@ -14,6 +14,7 @@ import {
   type VideoObject,
 } from "@masklet/core";
 import { type EditorPrompt, ringBox } from "../document.ts";
+import { EditorError } from "../errors.ts";
 import { encodeMask, isEmpty } from "../masks.ts";
 import { rleOf } from "../step.ts";
 import type { ObjectFrame, VideoEditorDocument, VideoEditorObject } from "./document.ts";
@@ -172,7 +173,11 @@ const UNKNOWN = -1024;
 
 function objectOf({ objects }: FrameResult, id: number): VideoObject {
   const object = objects.find((one) => one.id === id);
-  if (object === undefined) throw new Error(`the tracker left out object ${id}, which it was asked for`);
+  if (object === undefined) {
+    throw new EditorError("no-object", `the tracker left out object ${id}, which it was asked for`, {
+      details: { object: id },
+    });
+  }
   return object;
 }
 

@@ -352,13 +352,15 @@ export class ImageDocument implements CustomDocument {
       this.#found = chosen;
     }
     const found = this.#found;
-    await alone(found.uri, () => this.#write(found, facts));
+    const written = await alone(found.uri, () => this.#write(found, facts));
     await this.#writeDrafts();
-    await this.#forgetUnsaved();
+    // What was done meanwhile is not saved.
+    if (this.document === written) await this.#forgetUnsaved();
     this.#events.fire({ type: "state" });
   }
 
-  async #write(found: FoundLabels, facts: PictureFacts): Promise<void> {
+  /** -> the document that the file has now */
+  async #write(found: FoundLabels, facts: PictureFacts): Promise<EditorDocument> {
     const { size } = facts;
     const loaded = await load(found);
     const now = await readPicture(loaded, facts);
@@ -375,13 +377,14 @@ export class ImageDocument implements CustomDocument {
     const bytes = await editPicture(loaded, facts, edits);
     if (!hasEdits(edits) && loaded.bytes !== undefined) {
       this.#lastSeen = loaded.bytes;
-      return; // the file's time stays too
+      return document; // the file's time stays too
     }
-    if (!hasEdits(edits) && document.objects.length === 0 && loaded.bytes === undefined) return;
+    if (!hasEdits(edits) && document.objects.length === 0 && loaded.bytes === undefined) return document;
     this.#lastSeen = bytes;
     await this.#options.files.write(found.uri, bytes);
     const after = await readPicture({ ...loaded, bytes }, facts);
     this.#links = relink(document, this.#links, seen(after?.objects ?? [], size), size);
+    return document;
   }
 
   /** Takes over what others changed in the file; where both changed the same object, a person decides. */
@@ -485,14 +488,26 @@ export class ImageDocument implements CustomDocument {
   async backup(destination: Uri): Promise<void> {
     const kept = this.#kept();
     if (kept === undefined) return;
-    await writeKept(destination, kept);
     const unsaved = keptFile(this.uri, this.#options, "unsaved");
-    if (unsaved !== undefined) await writeKept(unsaved, kept);
+    const forgotten = this.#forgotten;
+    await writeKept(destination, kept);
+    if (unsaved === undefined) return;
+    await alone(unsaved, async () => {
+      // A copy of what was saved or given up meanwhile would come back.
+      if (this.#forgotten === forgotten) await writeKept(unsaved, kept);
+    });
   }
+
+  /** How often what was not saved has been saved or given up. */
+  #forgotten = 0;
 
   async #forgetUnsaved(): Promise<void> {
     const unsaved = keptFile(this.uri, this.#options, "unsaved");
-    if (unsaved !== undefined && (await readIfThere(unsaved)) !== undefined) await workspace.fs.delete(unsaved);
+    this.#forgotten++;
+    if (unsaved === undefined) return;
+    await alone(unsaved, async () => {
+      if ((await readIfThere(unsaved)) !== undefined) await workspace.fs.delete(unsaved);
+    });
   }
 
   #kept(): Kept | undefined {
