@@ -94,6 +94,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     site = await preview(folder, base);
     // Chromium's sandbox does not start as root, as in a container.
     const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+    args.push("--use-fake-device-for-media-stream");
     browser = await playwright.launch({ executablePath: chromium() ?? "", args });
   }, 60_000);
   afterAll(async () => {
@@ -279,6 +280,46 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.waitForFunction(`${editor}.session.document.objects.length > 1`);
     await page.locator("[value=cli]").check();
     expect(await page.locator("[data-play=code]").textContent()).toContain("--everything --points-per-side 4");
+    expect(problems).toEqual([]);
+    await page.close();
+  }, 120_000);
+
+  test("pictures come by drop, by paste and from the camera", async () => {
+    const { page, problems } = await watched({ permissions: ["camera", "clipboard-read", "clipboard-write"] });
+    await page.goto(`${site.origin}${base}/playground/`);
+    await page.waitForFunction(isReady);
+    /** A drawing of so many pixels across, as a file. */
+    const drawn = (width: number): string => `(async () => {
+      const canvas = new OffscreenCanvas(${width}, 30);
+      const context = canvas.getContext("2d");
+      context.fillRect(0, 0, ${width}, 30);
+      return new File([await canvas.convertToBlob()], "drawn.png", { type: "image/png" });
+    })()`;
+    const hasWidth = (width: number): string => `${editor}.image?.width === ${width}`;
+    await page.evaluate(`(async () => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(await ${drawn(41)});
+      const init = { dataTransfer, bubbles: true, cancelable: true, composed: true };
+      document.querySelector("masklet-editor").dispatchEvent(new DragEvent("drop", init));
+    })()`);
+    await page.waitForFunction(hasWidth(41));
+    await page.evaluate(`(async () => {
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(await ${drawn(42)});
+      document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+    })()`);
+    await page.waitForFunction(hasWidth(42));
+    await page.evaluate(`(async () => {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": await ${drawn(43)} })]);
+    })()`);
+    await page.locator("[data-play=paste]").click();
+    await page.waitForFunction(hasWidth(43));
+    await page.locator("[data-play=camera]").click();
+    await page.waitForFunction("document.querySelector('[data-play=camera-view]').videoWidth > 0");
+    const width = (await page.evaluate("document.querySelector('[data-play=camera-view]').videoWidth")) as number;
+    await page.locator("[data-play=shoot]").click();
+    await page.waitForFunction(hasWidth(width));
+    expect(await page.locator("[data-play=camera-box]").isVisible()).toBe(false);
     expect(problems).toEqual([]);
     await page.close();
   }, 120_000);
