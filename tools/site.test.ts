@@ -22,6 +22,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { type Browser, type BrowserContextOptions, type Download, type Page, chromium as playwright } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -179,6 +180,24 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
 
   const pixelsOf = async (download: Download): Promise<RawImage> => readImage(await download.path());
   const isReady = `${editor}?.engineState === "ready"`;
+
+  test("the first page's own JavaScript is under 100 kB as it is sent", async () => {
+    const { page } = await watched();
+    await page.goto(`${site.origin}${base}/`);
+    await page.waitForFunction(isReady);
+    // The worker's is the model's; what it imports is not among these.
+    const urls = (await page.evaluate(
+      "performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => /(?<!worker-[^/]*)[.]js$/.test(name))",
+    )) as readonly string[];
+    await page.close();
+    const sizes = urls.map((url) => {
+      const path = new URL(url).pathname.slice(base.length);
+      return [path, gzipSync(readFileSync(join(folder, path))).length] as const;
+    });
+    expect(sizes.length).toBeGreaterThan(2);
+    const bytes = sizes.reduce((sum, [, size]) => sum + size, 0);
+    expect(bytes, sizes.map(([path, size]) => `${path} ${size}`).join("\n")).toBeLessThan(100_000);
+  });
 
   test("keys alone lead from the first page to a cutout", async () => {
     const { page, problems } = await watched();
