@@ -51,6 +51,7 @@ import {
   type DatasetRow,
   type EverythingRow,
   everythingMark,
+  type FirstMaskReport,
   type HostRow,
   type MemoryUse,
   type Report,
@@ -89,67 +90,72 @@ const here = machine();
 const threads = options.threads === undefined ? here.threads : Number(options.threads);
 if (!options.json) console.log(`${here.cpu}: ${here.instructions.join(" ")}`);
 
-if (options.browser) {
-  const reports = await benchInBrowser(models, threads);
-  if (!options.json) for (const report of reports) printBrowser(report);
-  printJson({ reports });
-} else if (options.editor) {
-  const reports = await benchEditor();
-  if (!options.json) printEditor(reports);
-  printJson({ reports });
-  if (editorProblems(reports).length > 0) process.exitCode = 1;
-} else if (options.reports) {
-  await writeReports(Number(options.rounds));
-} else if (options["first-mask"]) {
-  const found = await benchFirstMask(Number(options.rounds));
-  if (options.json) console.log(JSON.stringify(found, null, 2));
-  else {
-    const head = ["", "MB", "runtime", "model", "picture", "mask", "a click"];
-    const lines = found.rows.map((row) => [
-      `${row.runtime}, ${row.speed}`,
-      (row.bytes / 1e6).toFixed(1),
-      ...[row.started, row.loaded, row.encoded, row.mask, row.click].map((value) => value.toFixed(0)),
-    ]);
-    console.log(`first mask in ${found.browser}, milliseconds, ${found.rounds} rounds`);
-    console.log(columns([head, ...lines]));
-  }
-} else if (options.figma) {
-  const rows = await benchFigma();
-  if (!options.json) {
-    for (const { name, value, unit, budget } of rows) {
-      console.log(`${name.padEnd(36)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
+/** What each option but the default measures: prints it, unless JSON is asked for, and gives what the JSON has. */
+const modes: Readonly<Record<string, () => Promise<object>>> = {
+  async browser() {
+    const reports = await benchInBrowser(models, threads);
+    if (!options.json) for (const report of reports) printBrowser(report);
+    return { reports };
+  },
+  async editor() {
+    const reports = await benchEditor();
+    if (!options.json) printEditor(reports);
+    if (editorProblems(reports).length > 0) process.exitCode = 1;
+    return { reports };
+  },
+  async reports() {
+    await writeReports(Number(options.rounds));
+    return {};
+  },
+  async "first-mask"() {
+    const found = await benchFirstMask(Number(options.rounds));
+    if (!options.json) printFirstMask(found);
+    return found;
+  },
+  async figma() {
+    const rows = await benchFigma();
+    if (!options.json) {
+      for (const { name, value, unit, budget } of rows) {
+        console.log(`${name.padEnd(36)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
+      }
     }
-  }
-  printJson({ rows });
-} else if (options.memory) {
-  // By default glibc keeps what was freed in blocks below 32 MB.
-  const givenBack = { MALLOC_MMAP_THRESHOLD_: "1000000" };
-  const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
-    (what) => childWith(what === "edgetam stream" ? givenBack : {}, "memory.ts", what) as MemoryUse,
-  );
-  if (!options.json) for (const use of uses) printMemory(use);
-  printJson({ uses });
-} else if (options.datasets) {
-  const rows = child("datasets.ts") as readonly DatasetRow[];
-  if (!options.json) printDatasets(rows);
-  printJson({ rows });
-} else if (options.everything) {
-  const model = models.find((name) => name !== "nano") ?? "tiny";
-  const row = child("everything.ts", model, "--threads", String(threads), "--points", options.points) as EverythingRow;
-  if (!options.json) printEverything(model, row);
-  let python: Against | undefined;
-  if (options.against !== undefined) {
+    return { rows };
+  },
+  async memory() {
+    // By default glibc keeps what was freed in blocks below 32 MB.
+    const givenBack = { MALLOC_MMAP_THRESHOLD_: "1000000" };
+    const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
+      (what) => childWith(what === "edgetam stream" ? givenBack : {}, "memory.ts", what) as MemoryUse,
+    );
+    if (!options.json) for (const use of uses) printMemory(use);
+    return { uses };
+  },
+  async datasets() {
+    const rows = child("datasets.ts") as readonly DatasetRow[];
+    if (!options.json) printDatasets(rows);
+    return { rows };
+  },
+  async everything() {
+    const model = models.find((name) => name !== "nano") ?? "tiny";
+    const sizes = ["--threads", String(threads), "--points", options.points];
+    const row = child("everything.ts", model, ...sizes) as EverythingRow;
+    if (!options.json) printEverything(model, row);
+    if (options.against === undefined) return { model, threads, row };
     const image = fileURLToPath(new URL("../../examples/scene.png", import.meta.url));
     const everything = { points: Number(options.points), checkpoint: modelFiles(model).checkpoint, image };
-    python = await inPython(model, { threads }, new AbortController(), everything);
+    const python = await inPython(model, { threads }, new AbortController(), everything);
     if (!options.json) printEverythingBeside(row, python);
-  }
-  printJson({ model, threads, row, python });
-} else if (options.host) {
-  const rows = child("host.ts") as readonly HostRow[];
-  if (!options.json) printHost(rows);
-  printJson({ rows });
-} else {
+    return { model, threads, row, python };
+  },
+  async host() {
+    const rows = child("host.ts") as readonly HostRow[];
+    if (!options.json) printHost(rows);
+    return { rows };
+  },
+};
+
+/** The models' rows. */
+async function rowsOfModels(): Promise<object> {
   const reports: Report[] = [];
   const interruption = new AbortController();
   for (const model of models) {
@@ -159,11 +165,24 @@ if (options.browser) {
     if (!options.json) print(report);
     if (interruption.signal.aborted) break;
   }
-  printJson({ reports });
+  return { reports };
 }
 
-function printJson(found: object): void {
-  if (options.json) console.log(JSON.stringify({ machine: here, ...found }, null, 2));
+const [measure = rowsOfModels] = Object.entries(modes).flatMap(([name, mode]) =>
+  (options as Readonly<Record<string, unknown>>)[name] === true ? [mode] : [],
+);
+const found = await measure();
+if (options.json) console.log(JSON.stringify({ machine: here, ...found }, null, 2));
+
+function printFirstMask({ browser, rounds, rows }: FirstMaskReport): void {
+  const head = ["", "MB", "runtime", "model", "picture", "mask", "a click"];
+  const lines = rows.map((row) => [
+    `${row.runtime}, ${row.speed}`,
+    (row.bytes / 1e6).toFixed(1),
+    ...[row.started, row.loaded, row.encoded, row.mask, row.click].map((value) => value.toFixed(0)),
+  ]);
+  console.log(`first mask in ${browser}, milliseconds, ${rounds} rounds`);
+  console.log(columns([head, ...lines]));
 }
 
 /** Each row and comparison in a process of its own. */
