@@ -43,7 +43,7 @@ export default defineConfig({
         { label: "Command line and datasets", items: ["cli", "labels", "annotating"] },
         { label: "In an app", items: ["browser", "workers", "frameworks", "runtimes", "self-hosting"] },
         { label: "Plugins", items: ["figma", "vscode"] },
-        { label: "Models and backends", items: ["models", "checkpoints", "precision", "backends"] },
+        { label: "Models and backends", items: ["models", "checkpoints", "precision", "backends", "write-a-backend"] },
         { label: "Reference", items: ["reports", "errors", "parity", "architecture"] },
         { label: "Packages", items: [{ autogenerate: { directory: "packages" } }], collapsed: true },
         { label: "API", items: [{ autogenerate: { directory: "api" } }], collapsed: true },
