@@ -199,6 +199,31 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     expect(bytes, sizes.map(([path, size]) => `${path} ${size}`).join("\n")).toBeLessThan(100_000);
   });
 
+  test("the model's weights and its runtime are asked for at once: neither waits for the other", async () => {
+    const asked: string[] = [];
+    let both = (): void => {};
+    const areAsked = new Promise<void>((resolve) => {
+      both = resolve;
+    });
+    const own = await preview(folder, base, async (path) => {
+      const kind = /[.](wasm|safetensors)$/.exec(path)?.[1];
+      if (kind === undefined) return;
+      asked.push(kind);
+      if (new Set(asked).size === 2) both();
+      await areAsked;
+    });
+    const page = await browser.newPage({ serviceWorkers: "block" });
+    try {
+      await page.goto(`${own.origin}${base}/`);
+      await page.waitForFunction(isReady, undefined, { timeout: 60_000 });
+      expect(asked.toSorted()).toEqual(["safetensors", "wasm"]);
+    } finally {
+      both();
+      await page.close();
+      await own.close();
+    }
+  }, 120_000);
+
   test("keys alone lead from the first page to a cutout", async () => {
     const { page, problems } = await watched();
     await page.goto(`${site.origin}${base}/`);
