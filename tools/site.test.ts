@@ -199,6 +199,36 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     expect(bytes, sizes.map(([path, size]) => `${path} ${size}`).join("\n")).toBeLessThan(100_000);
   });
 
+  test("what a page's script imports is asked for before the script has come", async () => {
+    const html = readFileSync(join(folder, "index.html"), "utf8");
+    const [entry = ""] = /_astro\/index\.astro[^"]+\.js/.exec(html) ?? [];
+    const imports = Array.from(
+      readFileSync(join(folder, entry), "utf8").matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g),
+      ([, name]) => `/_astro/${name}`,
+    );
+    expect(imports.length).toBeGreaterThan(0);
+    const missing = new Set(imports);
+    let all = (): void => {};
+    const areAsked = new Promise<void>((resolve) => {
+      all = resolve;
+    });
+    const own = await preview(folder, base, async (path) => {
+      missing.delete(path);
+      if (missing.size === 0) all();
+      if (path === `/${entry}`) await areAsked;
+    });
+    const page = await browser.newPage({ serviceWorkers: "block" });
+    try {
+      await page.goto(`${own.origin}${base}/`, { waitUntil: "commit" });
+      await expect.poll(() => [...missing], { timeout: 30_000 }).toEqual([]);
+      await page.waitForFunction(`${editor}?.session !== undefined`);
+    } finally {
+      all();
+      await page.close();
+      await own.close();
+    }
+  }, 120_000);
+
   test("the model's weights and its runtime are asked for at once: neither waits for the other", async () => {
     const asked: string[] = [];
     let both = (): void => {};

@@ -2,6 +2,7 @@ import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
 import { defaultClientConditions, defaultServerConditions } from "vite";
 import { offline } from "./src/offline/offline.ts";
+import { preload } from "./src/offline/preload.ts";
 
 /** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
 const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
@@ -23,6 +24,7 @@ export default defineConfig({
   // For threads, in `npm run docs`. `public/_headers` says the same to hosts that read it.
   server: { headers: isolation },
   integrations: [
+    preload(),
     offline(),
     starlight({
       title: "Masklet",
