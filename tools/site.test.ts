@@ -398,6 +398,30 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.close();
   }, 120_000);
 
+  test("a file that is no picture is said to be none, for as long as nothing else is opened, and what was open stays", async () => {
+    const { page, problems } = await watched();
+    await page.goto(`${site.origin}${base}/playground/`);
+    await page.waitForFunction(isReady);
+    const problem = page.getByRole("alert");
+    const buffer = Buffer.from("no picture");
+    for (const [name, mimeType] of [
+      ["notes.txt", "text/plain"],
+      ["broken.png", "image/png"],
+      ["broken.mp4", "video/mp4"],
+    ] as const) {
+      await page.locator("[data-play=file]").setInputFiles({ name, mimeType, buffer });
+      await problem.getByText(`${name} could not be opened: `).waitFor();
+      await page.waitForFunction(isReady);
+      expect(await problem.textContent()).toContain(name);
+      expect(await page.evaluate(`${editor}.image.width`)).toBe(640);
+    }
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "The drawing" }).click();
+    await page.waitForFunction("document.querySelector('[role=alert]').textContent === ''");
+    expect(problems).toEqual([]);
+    await page.close();
+  }, 120_000);
+
   test("a photograph is met with the offer of a real model, which is fetched when it is asked for, and kept", async () => {
     const bytes = readFileSync(join(root, "packages", "model-nano", "sam2.1_hiera_nano.safetensors"));
     const config = JSON.parse(readFileSync(join(root, "packages", "model-nano", "sam2.1_hiera_nano.json"), "utf8"));

@@ -8,15 +8,21 @@ import { editor, part, say, state } from "./page.ts";
 import { showCode } from "./results.ts";
 
 export async function open(source: Blob, file: string, isOwn: boolean): Promise<void> {
+  say("", "problem");
   try {
     detach();
     await editor.open(source);
     await setVideo(undefined);
     await opened(file, isOwn);
   } catch (error) {
-    say(`${file} could not be opened: ${messageOf(error)}`);
-    attach();
+    fail(file, error);
   }
+}
+
+/** What was open stays, and its model with it, whose messages are not to hide what went wrong. */
+function fail(file: string, error: unknown): void {
+  say(`${file} could not be opened: ${messageOf(error)}`, "problem");
+  attach();
 }
 
 /** A video file, or several pictures as its frames. */
@@ -25,6 +31,7 @@ async function openFrames(files: readonly File[]): Promise<void> {
   if (first === undefined) return;
   const folder = first.webkitRelativePath.split("/")[0] || "frames";
   const file = files.length === 1 ? first.name : folder;
+  say("", "problem");
   try {
     say(`Opening ${file}.`);
     detach();
@@ -44,8 +51,7 @@ async function openFrames(files: readonly File[]): Promise<void> {
     await setVideo(next);
     await opened(file, true);
   } catch (error) {
-    say(`${file} could not be opened: ${messageOf(error)}`);
-    attach();
+    fail(file, error);
   }
 }
 
