@@ -18,8 +18,8 @@
  * `pnpm bench --editor` walks through the editor in a headless Chromium, and fails where a task of the page is long; see
  * editor.ts.
  *
- * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. With
- * `--reports` that and more is written into the site's page of reports; see reports.ts.
+ * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. Where the
+ * site is built, its first page too, and fails where that takes too long; see first-mask-site.ts. With `--reports` that and more is written into the site's page of reports; see reports.ts.
  *
  * `pnpm bench --figma` measures the Figma plugin against its budgets; see figma.ts.
  *
@@ -42,6 +42,7 @@ import { benchInBrowser, printBrowser } from "./browser.ts";
 import { benchEditor, editorProblems, printEditor } from "./editor.ts";
 import { benchFigma } from "./figma.ts";
 import { benchFirstMask } from "./first-mask.ts";
+import { benchSite, printSite, siteProblems } from "./first-mask-site.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
@@ -111,7 +112,10 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
   async "first-mask"() {
     const found = await benchFirstMask(Number(options.rounds));
     if (!options.json) printFirstMask(found);
-    return found;
+    const site = await benchSite(Number(options.rounds));
+    if (!options.json) printSite(site);
+    if (site !== undefined && siteProblems(site).length > 0) process.exitCode = 1;
+    return { ...found, ...(site && { site }) };
   },
   async figma() {
     const rows = await benchFigma();

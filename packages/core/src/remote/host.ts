@@ -342,6 +342,31 @@ function isOpened(opened: ByteSource | Uint8Array | OpenedModel): opened is Open
   return "source" in opened;
 }
 
+/**
+ * A backend and a checkpoint, which on a network take their time, at once. Where one of them fails the other is given up:
+ * the checkpoint is told to stop, the backend is disposed of.
+ */
+async function bothOf<T>(
+  make: () => Promise<Backend | undefined>,
+  open: (stop: AbortSignalLike) => Promise<T>,
+  signal: AbortSignalLike,
+): Promise<[Backend | undefined, T]> {
+  const stop = new Abort();
+  const onAbort = (): void => stop.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const making = make();
+    making.catch((reason) => stop.abort(reason));
+    const [made, opened] = await Promise.allSettled([making, open(stop.signal)]);
+    if (made.status === "rejected") throw made.reason;
+    if (opened.status === "fulfilled") return [made.value, opened.value];
+    await made.value?.dispose();
+    throw opened.reason;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models, image and video predictors. */
 export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost {
   checkKeys("serveSam2", options, hostKeys);
@@ -354,10 +379,13 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
   };
   const host = serve(port, sam2Methods, {
     load: async ({ source, backend: asked, ...loading }, { signal, emit, hold }) => {
-      const made = typeof backend === "function" ? await backend(asked) : undefined;
+      const steps = loadingSteps(emit);
+      const [made, opened] = await bothOf(
+        async () => (typeof backend === "function" ? backend(asked) : undefined),
+        async (stop) => open(source, { signal: stop, onProgress: steps.fetching }),
+        signal,
+      );
       try {
-        const steps = loadingSteps(emit);
-        const opened = await open(source, { signal, onProgress: steps.fetching });
         const found: OpenedModel = isOpened(opened) ? opened : { source: opened };
         const model = await loadSam2(found.source, {
           backend: made ?? (backend as Backend),

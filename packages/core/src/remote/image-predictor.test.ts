@@ -3,6 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { ObservedBackend } from "../../test/observed-backend.ts";
 import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
+import type { Backend } from "../backend/backend.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { BackendError, CheckpointError, MaskletError } from "../errors.ts";
 import type { RawImage } from "../image/image.ts";
@@ -446,6 +447,55 @@ describe("loading", () => {
     expect(asked).toEqual([undefined, { wasm: Uint8Array.of(1) }]);
     await loaded.dispose();
     expect(disposed).toBe(2);
+  });
+
+  describe("a backend that the host makes, and a checkpoint, are got at once", () => {
+    /** A host whose backend comes when `give` is called; what it was asked. */
+    async function waiting(open: Sam2HostOptions["open"]): Promise<{ give(made: Promise<Backend>): void }> {
+      await client.dispose();
+      await host.dispose();
+      let give = (_: Promise<Backend>): void => {};
+      const made = new Promise<Backend>((resolve) => {
+        give = resolve;
+      });
+      start({ backend: () => made, ...(open && { open }) });
+      return { give };
+    }
+
+    test("the checkpoint is asked for before the backend is there", async () => {
+      const { give } = await waiting(async () => {
+        give(Promise.resolve(backend));
+        return file;
+      });
+      await (await client.load("toy", { config: toyConfig })).dispose();
+    });
+
+    test("where the backend fails, the checkpoint is told to stop", async () => {
+      const failure = new BackendError("device-unavailable", "no such device");
+      let told: unknown;
+      const { give } = await waiting(async (_, { signal }) => {
+        give(Promise.reject(failure));
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        told = signal.reason;
+        throw signal.reason;
+      });
+      await expect(client.load("toy", { config: toyConfig })).rejects.toEqual(failure);
+      expect(told).toBe(failure);
+    });
+
+    test("where it is aborted, both are given up", async () => {
+      const abort = new TestAbort();
+      let disposed = 0;
+      const { give } = await waiting(async (_, { signal }) => {
+        abort.abort();
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        const dispose = async (): Promise<void> => void disposed++;
+        give(Promise.resolve(Object.assign(backend, { dispose })));
+        throw signal.reason;
+      });
+      await expect(client.load("toy", { config: toyConfig, signal: abort.signal })).rejects.toBe(abort.reason);
+      await vi.waitFor(() => expect(disposed).toBe(1));
+    });
   });
 });
 

@@ -8,7 +8,7 @@ import {
   videoStepText,
 } from "@masklet/editor";
 import { commands } from "@masklet/editor/test/commands";
-import { drawn } from "@masklet/editor/test/engine";
+import { drawn, reported } from "@masklet/editor/test/engine";
 import { DrawingTracker, moved } from "@masklet/editor/test/tracker";
 import { beforeEach, describe, expect, test } from "vitest";
 
@@ -225,6 +225,23 @@ describe("stopping", () => {
     tracker.failure = undefined;
     tracker.onFrame = () => {};
     expect((await session.track())?.count).toBe(10);
+  });
+
+  test("a listener that throws stops nothing: all frames are tracked, and one step", async () => {
+    session.subscribe(({ type }) => {
+      throw new Error(`no place for ${type}`);
+    });
+    const errors = await reported(async () => {
+      await session.frameEditor.addPoint([10, 15]);
+      events.length = 0;
+      expect((await session.track())?.count).toBe(11);
+      session.undo();
+    });
+    expect(errors.slice(-events.length)).toEqual(events.map(({ type }) => new Error(`no place for ${type}`)));
+    expect(events.map(({ type }) => type)).toEqual([...Array(14).fill("tracking"), "step", "step"]);
+    expect(session.trackingState).toBeNull();
+    expect(frames(1)).toEqual([0]);
+    expect(texts()).toEqual(["Prompt"]);
   });
 
   test("nothing to track, no tracker, and no such frame are refused by name", async () => {
