@@ -344,7 +344,7 @@ class Run {
     if (todo.length > 0) {
       const { quiet } = this.#job;
       await withModel(this.#job, { host: this.#host, progress: this.#progress, quiet }, async (model, facts) => {
-        await state.checkModel(facts);
+        await state.checkModel(await facts);
         await this.#annotate(todo, boxes, model, state);
       });
     }
