@@ -243,9 +243,10 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
     );
   }
   if (tooDeep !== undefined) throw tooDeep;
-  throw new LabelError("format-unknown", `no labels are among the ${paths.length} files`, {
-    details: { files: paths.length },
-  });
+  const [first] = paths;
+  const where =
+    first === undefined ? "there are no files" : `${first}${paths.length > 1 ? ` and ${paths.length - 1} more` : ""}`;
+  throw new LabelError("format-unknown", `no labels of a known format: ${where}`, { details: { files: paths.length } });
 }
 
 /** Tables: exports of Label Studio, by their columns, and those that are known and not read. */

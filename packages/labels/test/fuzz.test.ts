@@ -95,6 +95,7 @@ test.each(formats.map((one) => ({ ...one, name: one.as?.[0] ?? one.format })))(
   async ({ format, video = false, as, name }) => {
     const next = random(name.length * 1000 + name.charCodeAt(name.length - 1));
     let [read, refused] = [0, 0];
+    const most = process.resourceUsage().maxRSS;
     for (let i = 0; i < tries; i++) {
       const dataset = randomDataset(i % 20, {
         shapes: video ? ["mask"] : ["mask", "polygons"],
@@ -125,6 +126,8 @@ test.each(formats.map((one) => ({ ...one, name: one.as?.[0] ?? one.format })))(
       const grown = process.memoryUsage().arrayBuffers - before;
       expect(grown, `bytes taken for ${size} by mutation ${i} of ${victim}`).toBeLessThan(4 * size + small);
     }
+    // In KiB, and what is not collected yet besides.
+    expect(process.resourceUsage().maxRSS - most).toBeLessThan(400 * 1024);
     if (tries > 120) process.stderr.write(`${name}: ${tries} mutations, ${read} read, ${refused} refused\n`);
     expect([read > 0, refused > 0 || read === tries]).toEqual([true, true]);
   },
