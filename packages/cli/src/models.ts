@@ -148,13 +148,14 @@ export interface ModelFacts {
 }
 
 /**
- * Loads a model, hands it to `use`, and disposes of it and its backend when that is over. Rejects as `obtainModel`,
- * `autoModel`, `createBackend`, `loadSam2` and `use` do.
+ * Loads a model, hands it to `use`, and disposes of it and its backend when that is over. What model it is takes longer to
+ * know, because the whole file is hashed beside the loading: `use` waits for it where it needs it. Rejects as
+ * `obtainModel`, `autoModel`, `createBackend`, `loadSam2` and `use` do.
  */
 export async function withModel<T>(
   { model: name, offline, config: given, dtype, backend: settings }: ModelSettings,
   { host, progress, quiet }: ModelHost,
-  use: (model: Sam2, facts: ModelFacts) => Promise<T>,
+  use: (model: Sam2, facts: Promise<ModelFacts>) => Promise<T>,
 ): Promise<T> {
   const env = offline ? { ...host.env, HF_HUB_OFFLINE: "1" } : host.env;
   const { signal, stderr } = host;
@@ -173,10 +174,9 @@ export async function withModel<T>(
       ...(config !== undefined && { config }),
     });
     try {
-      return await use(model, {
-        name: model.config.name,
-        sha256: await checkpointSha256(found.checkpoint, { signal }),
-      });
+      const facts = hashed.then((sha256) => ({ name: model.config.name, sha256 }));
+      facts.catch(() => {}); // is told where it is waited for
+      return await use(model, facts);
     } finally {
       await model.dispose();
     }

@@ -264,6 +264,31 @@ test("everything, of a list, as SA-1B with scores and without classes; a page to
   expect(page).not.toMatch(/https?:|<script/);
 });
 
+test.each([
+  [[at("nowhere")], "nowhere: there is no such file or folder"],
+  [[at("others", "a.jpg"), at("others", "b.jpg")], "b.jpg: there is no such file or folder"],
+  [[at("others")], "none of 1 image of the labels (zz.jpg first) is among SOURCE's pictures (a.jpg first)"],
+])(
+  "what is not there, and labels of other pictures, are told before anything is written: %j",
+  async (sources, told) => {
+    put("others/a.jpg", readFileSync(join(clip, frames[0])));
+    const images = [{ id: 1, file_name: "zz.jpg", width: 480, height: 288 }];
+    const annotations = [{ id: 1, image_id: 1, category_id: 1, bbox: [1, 1, 9, 9], iscrowd: 0 }];
+    const labels = put("others.json", JSON.stringify({ images, annotations, categories: [{ id: 1, name: "a" }] }));
+    const { code, stderr } = await cli([
+      "annotate",
+      ...sources,
+      "--boxes-from",
+      labels,
+      "-o",
+      at("others-out"),
+      ...nano,
+    ]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(told)]);
+    expect(existsSync(at("others-out"))).toBe(false);
+  },
+);
+
 test("names in a page are text", async () => {
   put("names/<b>&.jpg", readFileSync(join(clip, frames[0])));
   const line = [
@@ -281,6 +306,8 @@ test("names in a page are text", async () => {
   const page = readFileSync(at("names-out", "contact-sheet.html"), "utf8");
   expect(page).toContain("&lt;b&gt;&amp;.jpg");
   expect(page).not.toMatch(/<i>x|<b>&\.jpg/);
+  // Objects of one class have a colour each, which is not the class's.
+  expect(page).not.toContain("<li>");
 });
 
 describe.skipIf(!hasFfmpeg)("a video (needs ffmpeg)", () => {

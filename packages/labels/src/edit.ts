@@ -8,6 +8,7 @@ import { LabelError } from "./errors.ts";
 import { normalPath } from "./files.ts";
 import { type CvatOptions, writeCvatImages } from "./formats/cvat.ts";
 import { chosenAnnotation, writeLabelStudio } from "./formats/label-studio.ts";
+import { isFlat } from "./formats/label-studio-flat.ts";
 import { type LabelMeOptions, writeLabelMe } from "./formats/labelme.ts";
 import { writeYolo, type YoloOptions } from "./formats/yolo.ts";
 import { topology } from "./geometry/object.ts";
@@ -294,6 +295,13 @@ export async function editLabelStudio(
   const { task, replace = new Map(), remove = new Set(), add = [] } = edits;
   const { file = "tasks.json", minIou = 1 } = options;
   const tasks = parseJson(bytes, file);
+  const [head] = Array.isArray(tasks) ? (tasks as readonly JsonValue[]) : [];
+  if (isObject(head) && isFlat(Object.keys(head))) {
+    throw new LabelError(
+      "cannot-write",
+      `${file}: is JSON-MIN, whose regions have no ids to edit them by: export JSON`,
+    );
+  }
   const found = new Fields((Array.isArray(tasks) ? (tasks as readonly JsonValue[]) : [])[task], `${file}: [${task}]`);
   const annotation = chosenAnnotation(found.list("annotations"));
   if (annotation < 0) {

@@ -1,7 +1,8 @@
 /** All formats under one roof: told apart, read, written, converted. */
+import { decodeUtf8 } from "@masklet/core";
 import { checkChoice, checkKeys, type Keys } from "@masklet/core/backend";
 import { LabelError } from "./errors.ts";
-import { type Finding, type LabelFiles, ReadContext, type ReadOptions } from "./files.ts";
+import { type Finding, isPicture, type LabelFiles, ReadContext, type ReadOptions } from "./files.ts";
 import { readCityscapes, readMots, writeCityscapes, writeMots } from "./formats/class-instances.ts";
 import { type CocoOptions, readCoco, readCocoResults, writeCoco, writeCocoResults } from "./formats/coco.ts";
 import { type PanopticOptions, readCocoPanoptic, writeCocoPanoptic } from "./formats/coco-panoptic.ts";
@@ -9,6 +10,7 @@ import { type CvatOptions, readCvat, writeCvatImages, writeCvatVideo } from "./f
 import { davisPath, readDavis, writeDavis } from "./formats/davis.ts";
 import type { Written } from "./formats/format.ts";
 import { type LabelStudioOptions, readLabelStudio, writeLabelStudio } from "./formats/label-studio.ts";
+import { isFlat } from "./formats/label-studio-flat.ts";
 import { type LabelMeOptions, readLabelMe, writeLabelMe } from "./formats/labelme.ts";
 import { readLabelMeXml } from "./formats/labelme-xml.ts";
 import { readSa1b, readSav, writeSa1b, writeSav } from "./formats/sa.ts";
@@ -16,6 +18,7 @@ import { readVoc, writeVoc } from "./formats/voc.ts";
 import { readYolo, writeYolo, type YoloOptions } from "./formats/yolo.ts";
 import { JsonReader } from "./json/json.ts";
 import type { Dataset } from "./model.ts";
+import { csvHeader } from "./text/csv.ts";
 
 /** Formats by name. `cvat` and `yolo` are read whatever their kind; what is written says which. */
 export const readFormats = [
@@ -99,6 +102,7 @@ function jsonFormat(names: ReadonlySet<string>): ReadFormat | undefined {
   if (has("masklet", "masklet_id")) return "sav";
   if (has("images", "annotations", "categories")) return "coco";
   if (has("[].image_id", "[].category_id")) return "coco-results";
+  if (isFlat(Array.from(names, (name) => name.replace("[].", "")))) return "label-studio";
   if (has("[].data") && (has("[].annotations") || has("[].predictions"))) return "label-studio";
   return undefined;
 }
@@ -116,8 +120,13 @@ async function isPanoptic(path: string, files: LabelFiles): Promise<boolean> {
   );
 }
 
-/** What is known and not read, so that it can be said by name. */
-const unsupported: readonly { readonly name: string; readonly path: RegExp }[] = [
+/** What Datumaro's command makes of a format that is not read. */
+const byDatumaro = (format: string): string =>
+  `Datumaro makes COCO of it: datum convert -if ${format} -i DIR -f coco_instances -o OUT`;
+const noShapes = "it says what a picture shows, not where: annotate the pictures, and no labels are needed for it";
+
+/** What is known and not read, so that it can be said by name, and what to do instead. */
+const unsupported: readonly { readonly name: string; readonly path: RegExp; readonly instead?: string }[] = [
   {
     name: "Open Images (CSV and masks)",
     path: /(^|\/)(\w+-)?annotations-object-segmentation\.csv$|-annotations-bbox\.csv$/,
@@ -134,6 +143,22 @@ const unsupported: readonly { readonly name: string; readonly path: RegExp }[] =
     name: "Label Studio's brush export (PNG or NumPy; its JSON is read)",
     path: /(^|\/)task-\d+-annotation-\d+-by-.*\.(png|npy)$/,
   },
+  {
+    name: "MVTec AD (ground_truth, a mask to a picture)",
+    path: /(^|\/)ground_truth\/[^/]+\/[^/]+\.png$/i,
+    instead: byDatumaro("mvtec"),
+  },
+  {
+    name: "ICDAR (text localization)",
+    path: /(^|\/)gt_[^/]*\.txt$/i,
+    instead: byDatumaro("icdar_text_localization"),
+  },
+  {
+    name: "ICDAR (text segmentation)",
+    path: /(^|\/)[^/]+_GT\.(txt|bmp)$/,
+    instead: byDatumaro("icdar_text_segmentation"),
+  },
+  { name: "ICDAR (word recognition)", path: /(^|\/)word_\d+\.(png|jpe?g)$/i, instead: noShapes },
   { name: "TensorFlow records", path: /\.tfrecords?$/i },
   { name: "Datumaro's binary or Arrow files", path: /\.(datum|arrow)$/i },
 ];
@@ -141,7 +166,6 @@ const unsupported: readonly { readonly name: string; readonly path: RegExp }[] =
 /** The same of JSON files, by their members. */
 const unsupportedJson: readonly { readonly name: string; readonly members: readonly string[] }[] = [
   { name: "Datumaro's JSON", members: ["infos", "categories", "items"] },
-  { name: "Label Studio's JSON-MIN (its JSON is read)", members: ["[].annotation_id", "[].annotator"] },
   { name: "VGG Image Annotator's JSON", members: ["_via_settings"] },
   { name: "CreateML's JSON", members: ["[].image", "[].annotations"] },
   { name: "FiftyOne's samples.json", members: ["samples"] },
@@ -165,7 +189,8 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
   if (davis.length > 0) found.push({ format: "davis", paths: davis });
   const single = new Map<ReadFormat, string[]>();
   let tooDeep: LabelError | undefined;
-  const known = new Set<string>();
+  /** Names, with what to do instead. */
+  const known = new Map<string, string | undefined>();
   for (const path of matching(/\.json$/i)) {
     if (cityscapes.includes(path)) continue;
     let names: ReadonlySet<string> | undefined;
@@ -180,7 +205,7 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
     let format = jsonFormat(names);
     if (format === undefined) {
       const other = unsupportedJson.find(({ members }) => members.every((name) => names.has(name)));
-      if (other !== undefined) known.add(other.name);
+      if (other !== undefined) known.set(other.name, undefined);
       continue;
     }
     if (format === "coco" && (await isPanoptic(path, files))) format = "coco-panoptic";
@@ -201,17 +226,61 @@ export async function findLabels(files: LabelFiles): Promise<readonly FoundLabel
     found.push({ format: "yolo", paths: classes });
   }
   if (found.length > 0) return found;
-  for (const { name, path } of unsupported) if (paths.some((one) => path.test(one))) known.add(name);
+  for (const { name, path, instead } of unsupported) if (paths.some((one) => path.test(one))) known.set(name, instead);
+  if (known.size === 0) {
+    const tables = await tableFormats(files);
+    if (tables.exports.length > 0) return tables.exports.map((path) => ({ format: "label-studio", paths: [path] }));
+    for (const [name, instead] of tables.known) known.set(name, instead);
+    if (isClassified(paths)) known.set("a classification set (a folder to each class)", noShapes);
+  }
   if (known.size > 0) {
-    const names = [...known];
-    throw new LabelError("format-unsupported", `these labels are ${names.join(", ")}, which is not read`, {
-      details: { found: names },
-    });
+    const names = [...known.keys()];
+    const instead = [...new Set(known.values())].filter((one) => one !== undefined);
+    throw new LabelError(
+      "format-unsupported",
+      `these labels are ${names.join(", ")}, which is not read${instead.map((one) => `; ${one}`).join("")}`,
+      { details: { found: names } },
+    );
   }
   if (tooDeep !== undefined) throw tooDeep;
-  throw new LabelError("format-unknown", `no labels are among the ${paths.length} files`, {
-    details: { files: paths.length },
-  });
+  const [first] = paths;
+  const where =
+    first === undefined ? "there are no files" : `${first}${paths.length > 1 ? ` and ${paths.length - 1} more` : ""}`;
+  throw new LabelError("format-unknown", `no labels of a known format: ${where}`, { details: { files: paths.length } });
+}
+
+/** Tables: exports of Label Studio, by their columns, and those that are known and not read. */
+async function tableFormats(files: LabelFiles): Promise<{
+  readonly exports: readonly string[];
+  readonly known: ReadonlyMap<string, string | undefined>;
+}> {
+  const exports: string[] = [];
+  const known = new Map<string, string | undefined>();
+  for (const path of files.paths.filter((one) => /\.[ct]sv$/i.test(one)).sort()) {
+    const bytes = await files.read(path);
+    const end = bytes.indexOf(0x0a);
+    const head = decodeUtf8(end < 0 ? bytes : bytes.subarray(0, end));
+    if (head === undefined) continue;
+    const columns = csvHeader(head).map((name) => name.trim().toLowerCase());
+    const has = (pattern: RegExp): boolean => columns.some((name) => pattern.test(name));
+    if (isFlat(columns)) exports.push(path);
+    else if (has(/^x_?min$|^xmin$|^left$|^bbox$|^x1$/) && has(/^(filename|file|file_name|image|image_id|path)$/)) {
+      known.set("a table of boxes (CSV)", "write a COCO file or YOLO's rows of it");
+    } else if (
+      has(/^(filename|file|file_name|image|image_id|path|id)$/) &&
+      has(/^(label|class|category)(_id|_name|es|s)?$/)
+    ) {
+      known.set("a classification set (a table of classes)", noShapes);
+    }
+  }
+  return { exports, known };
+}
+
+/** Whether pictures lie by their classes in the parts of a set, and nothing else does: `train/cat/1.jpg`, `val/dog/2.jpg`. */
+function isClassified(paths: readonly string[]): boolean {
+  const place = /(?:^|\/)(?:train|training|val|valid|validation|test)\/([^/]+)\/[^/]+$/i;
+  const classes = paths.map((path) => (isPicture(path) ? place.exec(path)?.[1] : undefined));
+  return !classes.includes(undefined) && new Set(classes).size > 1;
 }
 
 async function xmlFormats(files: LabelFiles): Promise<{ cvat: string[]; voc: string[]; labelmeXml: string[] }> {

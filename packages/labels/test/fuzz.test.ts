@@ -4,10 +4,14 @@ import { bytesSource, MaskletError } from "@masklet/core";
 import { CocoFile, filesOf, readLabels, type WriteFormat, writeLabels } from "@masklet/labels";
 import { expect, test } from "vitest";
 import { randomDataset } from "./datasets.ts";
+import { csvOf, jsonMin } from "./flat.ts";
 import { random } from "./random.ts";
 
-/** Mutations of each format; MASKLET_FUZZ=10 tries ten times as many. */
-const tries = 120 * Number(process.env["MASKLET_FUZZ"] ?? 1);
+/** Mutations of each format: of all inputs, as `core/test/fuzz.ts` counts them; MASKLET_SLOW=1 is 10^5 over all formats. */
+const share = 0.0012;
+const tries = Math.ceil(
+  share * Number(process.env["MASKLET_FUZZ"] ?? (process.env["MASKLET_SLOW"] === "1" ? 6e6 : 1e5)),
+);
 
 const pieces = [
   "0",
@@ -59,51 +63,75 @@ function mutated(bytes: Uint8Array, next: () => number): Uint8Array {
   return next() < 0.05 ? out.subarray(0, Math.floor(next() * out.length)) : out;
 }
 
-const formats: readonly (readonly [WriteFormat, boolean])[] = [
-  ["coco", false],
-  ["coco-results", false],
-  ["coco-panoptic", false],
-  ["yolo", false],
-  ["labelme", false],
-  ["label-studio", false],
-  ["cvat-images", false],
-  ["cvat-video", true],
-  ["voc", false],
-  ["cityscapes", false],
-  ["mots", false],
-  ["davis", true],
-  ["sa1b", false],
-  ["sav", true],
+interface Fuzzed {
+  readonly format: WriteFormat;
+  readonly video?: boolean;
+  /** What it is called, and made of the format's file, where that is another's. */
+  readonly as?: readonly [name: string, made: (bytes: Uint8Array) => Uint8Array];
+}
+
+const formats: readonly Fuzzed[] = [
+  { format: "coco" },
+  { format: "coco-results" },
+  { format: "coco-panoptic" },
+  { format: "yolo" },
+  { format: "labelme" },
+  { format: "label-studio" },
+  { format: "cvat-images" },
+  { format: "cvat-video", video: true },
+  { format: "voc" },
+  { format: "cityscapes" },
+  { format: "mots" },
+  { format: "davis", video: true },
+  { format: "sa1b" },
+  { format: "sav", video: true },
+  { format: "label-studio", as: ["min.json", jsonMin] },
+  { format: "label-studio", as: ["export.csv", csvOf] },
 ];
 
-test.each(formats)("%s", { timeout: 60_000 * Math.max(1, tries / 120) }, async (format, video) => {
-  const next = random(format.length * 1000 + format.charCodeAt(format.length - 1));
-  let [read, refused] = [0, 0];
-  for (let i = 0; i < tries; i++) {
-    const dataset = randomDataset(i % 20, { shapes: video ? ["mask"] : ["mask", "polygons"], video, details: !video });
-    const { files } = writeLabels(dataset, format);
-    const contents: Record<string, Uint8Array> = {};
-    for (const file of files) contents[file.path] = await file.bytes();
-    const paths = Object.keys(contents);
-    const victim = paths[Math.floor(next() * paths.length)] as string;
-    contents[victim] = mutated(contents[victim] as Uint8Array, next);
-    const size = Object.values(contents).reduce((sum, { length }) => sum + length, 0);
-    const before = process.memoryUsage().arrayBuffers;
-    const began = performance.now();
-    try {
-      const imageSize = (): { width: number; height: number } => ({ width: 20, height: 20 });
-      await readLabels(filesOf(contents), { problems: "collect", imageSize });
-      read++;
-    } catch (error) {
-      if (!(error instanceof MaskletError)) throw new Error(`mutation ${i} of ${victim}`, { cause: error });
-      refused++;
+test.each(formats.map((one) => ({ ...one, name: one.as?.[0] ?? one.format })))(
+  "$name",
+  { timeout: 60_000 * Math.max(1, tries / 120) },
+  async ({ format, video = false, as, name }) => {
+    const next = random(name.length * 1000 + name.charCodeAt(name.length - 1));
+    let [read, refused] = [0, 0];
+    const most = process.resourceUsage().maxRSS;
+    for (let i = 0; i < tries; i++) {
+      const dataset = randomDataset(i % 20, {
+        shapes: video ? ["mask"] : ["mask", "polygons"],
+        video,
+        details: !video,
+      });
+      const { files } = writeLabels(dataset, format);
+      const contents: Record<string, Uint8Array> = {};
+      for (const file of files) {
+        const bytes = await file.bytes();
+        contents[as?.[0] ?? file.path] = as === undefined ? bytes : as[1](bytes);
+      }
+      const paths = Object.keys(contents);
+      const victim = paths[Math.floor(next() * paths.length)] as string;
+      contents[victim] = mutated(contents[victim] as Uint8Array, next);
+      const size = Object.values(contents).reduce((sum, { length }) => sum + length, 0);
+      const before = process.memoryUsage().arrayBuffers;
+      const began = performance.now();
+      try {
+        const imageSize = (): { width: number; height: number } => ({ width: 20, height: 20 });
+        await readLabels(filesOf(contents), { problems: "collect", imageSize });
+        read++;
+      } catch (error) {
+        if (!(error instanceof MaskletError)) throw new Error(`mutation ${i} of ${victim}`, { cause: error });
+        refused++;
+      }
+      expect(performance.now() - began, `mutation ${i} of ${victim}`).toBeLessThan(5000);
+      const grown = process.memoryUsage().arrayBuffers - before;
+      expect(grown, `bytes taken for ${size} by mutation ${i} of ${victim}`).toBeLessThan(4 * size + small);
     }
-    expect(performance.now() - began, `mutation ${i} of ${victim}`).toBeLessThan(5000);
-    const grown = process.memoryUsage().arrayBuffers - before;
-    expect(grown, `bytes taken for ${size} by mutation ${i} of ${victim}`).toBeLessThan(4 * size + small);
-  }
-  expect([read > 0, refused > 0 || read === tries]).toEqual([true, true]);
-});
+    // In KiB, and what is not collected yet besides.
+    expect(process.resourceUsage().maxRSS - most).toBeLessThan(400 * 1024);
+    if (tries > 120) process.stderr.write(`${name}: ${tries} mutations, ${read} read, ${refused} refused\n`);
+    expect([read > 0, refused > 0 || read === tries]).toEqual([true, true]);
+  },
+);
 
 test("a COCO file that is indexed as bytes", { timeout: 60_000 * Math.max(1, tries / 120) }, async () => {
   const next = random(11);

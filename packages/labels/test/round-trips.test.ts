@@ -1,6 +1,7 @@
 import { compressRle, type Size } from "@masklet/core";
 import {
   type Dataset,
+  editLabelStudio,
   filesOf,
   type LabelFile,
   type LabelObject,
@@ -14,6 +15,7 @@ import {
 } from "@masklet/labels";
 import { expect, test } from "vitest";
 import { type RandomOptions, randomDataset } from "./datasets.ts";
+import { csvOf, jsonMin } from "./flat.ts";
 
 async function contents(files: readonly LabelFile[]): Promise<Record<string, Uint8Array>> {
   const found: Record<string, Uint8Array> = {};
@@ -119,6 +121,73 @@ test("COCO keeps ids above 2^53, scores, crowds, attributes and unknown fields",
       dataset.categories.map(({ id, name }) => [id, name]),
     );
   }
+});
+
+test.each([
+  ["JSON-MIN", "min.json", jsonMin],
+  ["CSV", "export.csv", csvOf],
+  ["CSV of lines by CRLF, by semicolons", "export.csv", (tasks: Uint8Array) => csvOf(tasks, ";", "\r\n")],
+  [
+    "TSV with a byte order mark",
+    "export.tsv",
+    (tasks: Uint8Array) => Buffer.concat([Buffer.from("\ufeff"), csvOf(tasks, "\t")]),
+  ],
+])("Label Studio's %s holds the masks of its JSON", async (_, path, exported) => {
+  let objects = 0;
+  for (const seed of seeds) {
+    const dataset = randomDataset(seed, { shapes: mixed });
+    const [tasks] = await Promise.all(writeLabels(dataset, "label-studio").files.map((file) => file.bytes()));
+    const {
+      dataset: back,
+      findings,
+      format,
+    } = await readLabels(filesOf({ [path]: exported(tasks as Uint8Array) }), {
+      imageSize: sizes(dataset),
+    });
+    expect([format, findings]).toEqual(["label-studio", []]);
+    // Objects stand by their kinds there.
+    const sorted = (one: Dataset): string[][] => all(one).map((image) => image.sort());
+    expect(sorted(back), `seed ${seed}`).toEqual(sorted(dataset));
+    objects += back.images.reduce((sum, image) => sum + image.objects.length, 0);
+  }
+  expect(objects).toBeGreaterThan(50);
+});
+
+test("Label Studio's flat exports: a shape and its label of two control tags, broken cells, several annotations", async () => {
+  const shape = { x: 10, y: 10, width: 20, height: 20, rotation: 0, original_width: 100, original_height: 50 };
+  const record = { id: 7, image: "/data/upload/1/0a1b2c3d-a.png", annotator: 1, annotation_id: 1, choice: "good" };
+  const read = (records: unknown) =>
+    readLabels(filesOf({ "min.json": Buffer.from(JSON.stringify(records)) }), { problems: "collect" });
+  const apart = await read([
+    {
+      ...record,
+      box: [shape, shape],
+      tag: [
+        { ...shape, labels: ["cat"] },
+        { ...shape, labels: ["dog"] },
+      ],
+    },
+  ]);
+  expect(apart.dataset.images).toMatchObject([
+    { file: "a.png", id: 7, objects: [{ category: "cat", shape: { box: { x: 10, y: 5 } } }, { category: "dog" }] },
+  ]);
+  expect(apart.dataset.images[0]?.objects.map((object) => "id" in object)).toEqual([false, false]);
+  const box = [{ ...shape, rectanglelabels: ["cat"] }];
+  const twice = await read([
+    { ...record, box },
+    { ...record, annotation_id: 2, box: [...box, ...box] },
+  ]);
+  expect(twice.dataset.images.map(({ objects }) => objects.length)).toEqual([1]);
+  expect(twice.findings).toMatchObject([{ severity: "warning", message: expect.stringContaining("2 annotations") }]);
+  await expect(
+    editLabelStudio(Buffer.from(JSON.stringify([record])), { task: 0, remove: new Set(["a"]) }),
+  ).rejects.toMatchObject({ code: "cannot-write", message: expect.stringContaining("JSON-MIN") });
+  const csv = `annotation_id,annotator,box,id,image\n1,1,"[{""x"":",7,a.png\n`;
+  const broken = await readLabels(filesOf({ "a.csv": Buffer.from(csv) }), {
+    problems: "collect",
+    imageSize: () => ({ width: 4, height: 4 }),
+  });
+  expect(broken.findings).toMatchObject([{ severity: "error", file: "a.csv", at: "[0].box" }]);
 });
 
 test("YOLO gives each object of one part back exactly, holes by bridges; of several parts no pixel is lost", async () => {

@@ -499,17 +499,30 @@ test.each([
   [{ "annotations/train.json": '{"infos": {}, "categories": {}, "items": []}' }, "Datumaro's JSON"],
   [{ "via.json": '{"_via_settings": {}, "_via_img_metadata": {}}' }, "VGG Image Annotator's JSON"],
   [{ "createml.json": '[{"image": "a.png", "annotations": []}]' }, "CreateML's JSON"],
-  [{ "result.json": '[{"image": "a.png", "id": 1, "tag": [], "annotator": 1, "annotation_id": 2}]' }, "JSON-MIN"],
   [{ "task-1-annotation-10-by-1-tag-cat-0.png": "" }, "Label Studio's brush export"],
   [{ "train/label_2/a.txt": "Car 0 0 0 1 1 2 2" }, "KITTI (label_2)"],
   [{ "seq/gt/gt.txt": "1,1,2,3,4,5,1,1,1" }, "MOT sequences"],
   [{ "SegmentationClass/a.png": "" }, "SegmentationClass without SegmentationObject"],
   [{ "labelTxt/a.txt": "" }, "DOTA"],
+  [{ "bottle/ground_truth/broken/000_mask.png": "", "bottle/test/broken/000.png": "" }, "datum convert -if mvtec"],
+  [{ "gt_img_1.txt": "1,2,3,4,5,6,7,8,word" }, "ICDAR (text localization)"],
+  [{ "img_1_GT.txt": "", "img_1_GT.bmp": "" }, "ICDAR (text segmentation)"],
+  [{ "word_1.png": "", "gt.txt": 'word_1.png, "text"' }, "ICDAR (word recognition)"],
+  [{ "train/cat/1.jpg": "", "train/dog/2.JPG": "" }, "a classification set (a folder to each class)"],
+  [{ "labels.csv": "filename,label\na.png,cat\n", "a.png": "" }, "a classification set (a table of classes)"],
+  [{ "boxes.csv": "filename;class;xmin;ymin;xmax;ymax\na.png;cat;1;2;3;4\n" }, "a table of boxes"],
 ] as const)("what is known and not read is refused by name: %j", async (files, name) => {
   await expect(read(files as Record<string, string>)).rejects.toMatchObject({
     code: "format-unsupported",
     message: expect.stringContaining(name),
   });
+});
+
+test.each([
+  [{ "a.jpg": "", "holidays/b.jpg": "" }],
+  [{ "train/images/a.jpg": "", "notes.csv": "day,weather\n1,rain\n" }],
+])("what says nothing of labels is not taken for any: %j", async (files) => {
+  await expect(read(files as Record<string, string>)).rejects.toMatchObject({ code: "format-unknown" });
 });
 
 test("Cityscapes: ids of its own classes, groups without an instance", async () => {

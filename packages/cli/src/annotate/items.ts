@@ -71,6 +71,9 @@ export async function findItems(sources: readonly string[], options: ItemOptions
         const inputs = await findInputs([source]);
         const problem = inputs.find((input) => input.problem !== undefined)?.problem;
         if (problem !== undefined) throw new UsageError(problem);
+        if (there === undefined && inputs.some((input) => input.source === source)) {
+          throw new UsageError(`${source}: there is no such file or folder`);
+        }
         files.push(...inputs.map((input) => input.source));
       }
     }

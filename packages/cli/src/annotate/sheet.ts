@@ -8,6 +8,7 @@ import {
   paletteColour,
   type RawImage,
   type Rgb,
+  rleArea,
   type Size,
 } from "@masklet/core/node";
 import { type Dataset, hasMask, type LabelledImage, labelPixels, shapeMask, turnObject } from "@masklet/labels";
@@ -95,10 +96,10 @@ export class Sheet {
           `<figcaption><b>${escaped(image.file)}</b> ${escaped(names)}</figcaption></figure>`,
       );
     }
-    const legend = Array.from(
-      this.#colours,
-      ([name, colour]) => `<li><i style="background:rgb(${colour.join(",")})"></i>${escaped(name)}</li>`,
-    );
+    // Objects of one class have a colour each.
+    const legend = Array.from(this.#colours.size > 1 ? this.#colours : [], ([name, colour]) => {
+      return `<li><i style="background:rgb(${colour.join(",")})"></i>${escaped(name)}</li>`;
+    });
     const shown = this.#cells.length === this.#all ? "" : ` of ${this.#all}`;
     return `<!doctype html>
 <html lang="en">
@@ -149,8 +150,10 @@ async function thumbnailOf(image: LabelledImage, item: Item, colours: ReadonlyMa
     const rle = shapeMask(object.shape, picture);
     if (rle === undefined) return [];
     const colour = colours.size > 1 ? colours.get(object.category ?? "") : undefined;
-    return [{ mask: smallMask(decodeRle(rle), size), ...(colour && { colour }) }];
+    return [{ mask: smallMask(decodeRle(rle), size), area: rleArea(rle), ...(colour && { colour }) }];
   });
+  // The parts of a thing lie above it, whatever the order that they were found in.
+  objects.sort((a, b) => b.area - a.area);
   return overlay(smallImage(picture, size), objects, { outline: 2 });
 }
 

@@ -344,7 +344,7 @@ class Run {
     if (todo.length > 0) {
       const { quiet } = this.#job;
       await withModel(this.#job, { host: this.#host, progress: this.#progress, quiet }, async (model, facts) => {
-        await state.checkModel(facts);
+        await state.checkModel(await facts);
         await this.#annotate(todo, boxes, model, state);
       });
     }
@@ -376,7 +376,15 @@ class Run {
     const labels = await openLabels(what.labels, read, this.#host.signal);
     this.#base = labels.dataset;
     this.#readFiles.push(...labels.read);
-    return matchItems(items, labels.dataset.images);
+    const matched = matchItems(items, labels.dataset.images);
+    const { images } = labels.dataset;
+    if (matched.size === 0 && images.length > 0) {
+      const none = `none of ${count(images.length, "image")} of the labels (${images[0]?.file} first)`;
+      throw new UsageError(
+        `${what.labels}: ${none} is among SOURCE's pictures (${items[0]?.file} first): are they other pictures' labels?`,
+      );
+    }
+    return matched;
   }
 
   /** What must be the same when a run goes on, by the options' names. */

@@ -270,11 +270,11 @@ class Models {
   readonly #host: Host;
   readonly #progress: Progress;
   #subject: Promise<{ readonly backend: OrtBackend; readonly finder: OnnxSubjectFinder }> | undefined;
-  #sam2: Promise<{ readonly model: Sam2; readonly facts: ModelFacts }> | undefined;
+  #sam2: Promise<{ readonly model: Sam2; readonly facts: Promise<ModelFacts> }> | undefined;
   #release: () => void = () => {};
   #released: Promise<void> = Promise.resolve();
   /** Of SAM 2, once it was asked. */
-  facts: ModelFacts | undefined;
+  facts: Promise<ModelFacts> | undefined;
   /** Why it could not be loaded. */
   loadError: unknown;
 
@@ -361,7 +361,7 @@ async function cutAll(job: Job, host: Host, models: Models, progress: Progress):
         next = read(inputs[i + 1]); // while this one is computed
       });
       const found = await remover.remove(image, { signal });
-      await writeResults(job, host, { input, image, found, finder, facts: models.facts });
+      await writeResults(job, host, { input, image, found, finder, facts: await models.facts });
       if (!found.sure) unsure++;
       progress.note(`${input.source}: ${summary(found)}`);
     } catch (error) {

@@ -240,7 +240,7 @@ async function verifyFigures(
       { model: name, offline: false, config: undefined, dtype: "fp32", backend },
       { host, progress, quiet: true },
       async (model, facts) => {
-        sha256 = facts.sha256;
+        ({ sha256 } = await facts);
         for await (const compared of compareFigures(model, expected, settings)) {
           progress.clear();
           figures.push(...compared);

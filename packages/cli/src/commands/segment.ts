@@ -442,7 +442,7 @@ async function numberedNames(input: Input, outputs: OutputSettings, folder: stri
 async function segmentAll(
   job: Job,
   host: Host,
-  { model, facts }: { readonly model: Sam2; readonly facts: ModelFacts },
+  { model, facts }: { readonly model: Sam2; readonly facts: Promise<ModelFacts> },
   progress: Progress,
 ): Promise<ExitCode> {
   const { inputs, folder, json, outputs, quiet, task } = job;
@@ -462,7 +462,7 @@ async function segmentAll(
       if ("error" in finding) throw finding.error;
       const { record, files } = await resultsOf(finding, {
         outputs,
-        model: facts,
+        model: await facts,
         signal,
         ...(outputs.unprompted && { imageId: job.numbers.get(input) ?? 0 }),
       });

@@ -338,7 +338,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
   };
   let begun = false;
   try {
-    return await withModel(job, { host, progress, quiet }, async (model, modelFacts) => {
+    return await withModel(job, { host, progress, quiet }, async (model, known) => {
       const { resume, overwrite, settings, saveEvery } = job;
       const facts = await factsOf(job, clip, shown, model);
       const run = await RunFolder.open(folder, facts, { resume, overwrite, files: resultFiles });
@@ -354,6 +354,7 @@ async function perform(job: Job, clip: Clip, host: Host): Promise<ExitCode> {
         },
       });
       const frames = await run.frames(passes);
+      const modelFacts = await known;
       const written = await makeResults(run, frames, { ...results, model: modelFacts });
       progress.clear();
       if (job.json) await printFrames(run, frames, clip, modelFacts, host);

@@ -291,6 +291,21 @@ describe("writeFileAtomic", () => {
     expect(await readdir(inside)).toEqual(["out.json"]);
   });
 
+  test("bytes in pieces may come from the file that they replace; where they break off, it stays", async () => {
+    const inside = await mkdtemp(join(folder, "pieces-"));
+    const path = join(inside, "out.json");
+    await writeFileAtomic(path, "one");
+    const pieces = async function* (breaks: boolean): AsyncGenerator<Uint8Array, void> {
+      yield await readFile(path);
+      if (breaks) throw new Error("broken");
+      yield await readFile(path);
+    };
+    await writeFileAtomic(path, pieces(false));
+    await expect(writeFileAtomic(path, pieces(true))).rejects.toThrow();
+    expect(await readFile(path, "utf8")).toBe("oneone");
+    expect(await readdir(inside)).toEqual(["out.json"]);
+  });
+
   test("a failure leaves the old file and no other", async () => {
     const inside = await mkdtemp(join(folder, "fail-"));
     await writeFile(join(inside, "old"), "old");

@@ -249,14 +249,15 @@ export interface WriteOptions {
 
 /**
  * Writes a file wholly or not at all: into a new file beside it, synced, then renamed over it. When that fails or is
- * aborted, the new file is removed and an older one at `path` is as it was. A folder that is not there is made.
+ * aborted, the new file is removed and an older one at `path` is as it was. A folder that is not there is made. Bytes that
+ * come in pieces may be made of the older file, which stays until the last of them.
  *
  * Rejects with a `MaskletError` `write-failed` (unwritable folder, full disk; the system's error is the cause), or with
  * the signal's reason.
  */
 export async function writeFileAtomic(
   path: string,
-  bytes: Uint8Array | string,
+  bytes: Uint8Array | string | AsyncIterable<Uint8Array>,
   options: WriteOptions = {},
 ): Promise<void> {
   checkKeys("writeFileAtomic", options, writeKeys);

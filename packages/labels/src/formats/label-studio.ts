@@ -1,4 +1,4 @@
-/** Label Studio's JSON: tasks with annotations, whose regions are in percent of the picture, and brushes. */
+/** Label Studio's JSON (and its flat exports): tasks with annotations, whose regions are in percent of the picture, and brushes. */
 import { encodeUtf8, type Rle, type Size } from "@masklet/core";
 import { LabelError } from "../errors.ts";
 import { baseName, normalPath, type ReadContext } from "../files.ts";
@@ -12,14 +12,18 @@ import { countUnkept, Losses } from "../loss.ts";
 import type { Dataset, JsonObject, JsonValue, LabelledImage, LabelObject, Shape } from "../model.ts";
 import { CategoryNames, objectName, type Written } from "./format.ts";
 import { decodeBrush, encodeBrush } from "./label-studio-brush.ts";
+import { flatRows, isFlat, tasksOfFlat } from "./label-studio-flat.ts";
 
 /** Where the names of labels stand in a region's value. */
 const labelKeys = ["brushlabels", "rectanglelabels", "polygonlabels", "ellipselabels", "keypointlabels", "labels"];
 
 /** Reads an export of Label Studio. Of several annotations of a task one is read: the ground truth, or the first not cancelled. */
 export async function readLabelStudio(path: string, context: ReadContext): Promise<Dataset> {
-  const tasks = parseJson(await context.read(path), path);
-  if (!isList(tasks)) throw invalid(path, "a list of tasks", tasks);
+  const records = /\.[ct]sv$/i.test(path) ? await flatRows(path, context) : parseJson(await context.read(path), path);
+  if (!isList(records)) throw invalid(path, "a list of tasks", records);
+  const [head] = records;
+  const flat = isObject(head) && isFlat(Object.keys(head));
+  const tasks = flat ? tasksOfFlat(records) : records;
   const names = new CategoryNames();
   const images: LabelledImage[] = [];
   for (const [i, value] of tasks.entries()) {
@@ -65,7 +69,9 @@ export async function readLabelStudio(path: string, context: ReadContext): Promi
           );
         }
         const object = readRegion(group, own, names, (message) => context.warn(path, first.where, message));
-        if (object !== undefined) regions.push(object);
+        if (object === undefined) return;
+        const { id: _, ...nameless } = object;
+        regions.push(flat ? nameless : object);
       });
     }
     size ??= await context.size(file);
