@@ -151,6 +151,39 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await page.close();
   });
 
+  test("a batch is stopped in the middle, goes on one by one, and closing the plugin leaves the document whole", {
+    timeout: 120_000,
+  }, async () => {
+    const pictures = Array.from({ length: 20 }, (_, i) => productPng(60 + i, 50));
+    const { figma, before, open } = await run("remove-background-all", pictures);
+    const send = figma.send.bind(figma);
+    let held: unknown;
+    let asked = 0;
+    figma.send = (message) => {
+      const { method } = message as { method: unknown };
+      if (method === "picture" && ++asked === 6) held = message;
+      else send(message);
+      if (method === "apply") figma.close();
+    };
+    const { page, frame, said } = await open("srcdoc-in-data");
+    await waitFor(() => held !== undefined);
+    await frame.getByRole("button", { name: "Stop" }).click();
+    await frame.locator(".status", { hasText: "Stopped. 5 of 20 are ready" }).waitFor();
+    expect(await frame.locator(".card", { hasText: "Not looked at" }).count()).toBe(15);
+    // The picture that was on its way is late, and no result any more.
+    send(held);
+    await frame.getByRole("button", { name: "Look at it" }).nth(3).click();
+    await frame.locator(".status", { hasText: "6 of 20 are ready" }).waitFor();
+    await frame.getByRole("button", { name: "Apply to 6" }).click();
+    await waitFor(() => figma.closed !== undefined);
+    await settle();
+    expect(figma.document.problems()).toEqual([]);
+    if (figma.document.serialise() !== before) figma.undo();
+    expect(figma.document.serialise()).toBe(before);
+    expect(said).toEqual([]);
+    await page.close();
+  });
+
   test("with nano alone a photograph is not cut out: the window opens and offers a model", {
     timeout: 60_000,
   }, async () => {
@@ -221,7 +254,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     expect((await downloading).suggestedFilename()).toBe("photo 0.png");
     await says(/keeps the clipboard from plugins/);
     await frame.getByLabel("Result").selectOption("sticker");
-    await frame.getByLabel("Outline").selectOption("wide");
+    await frame.locator(".actions").getByLabel("Outline").selectOption("wide");
     await frame.getByRole("button", { name: "Cut out" }).click();
     await says(/^Done/);
     const [group = ""] = figma.selected;
