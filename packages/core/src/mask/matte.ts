@@ -129,6 +129,7 @@ function mixTile({ image, mask, area, prior, reach, out }: Matting, tileX: numbe
       const pixel = (area.y + top + y) * mask.width + area.x + left + x;
       const from = mask.data[pixel] === 0 ? 5 : 0;
       const at = pixel * channels;
+      if (channels === 4 && source[at + 3] === 0) continue; // it has no colour
       (planes[from] as Float32Array)[i] = 1;
       let squares = 0;
       for (let c = 0; c < 3; c++) {

@@ -13,7 +13,7 @@ import {
 import { Batch, draw, messageOf } from "./batch.ts";
 import { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
-import type { Engine, FinderFile } from "./engine.ts";
+import { bytesOf, type Engine, type FinderFile } from "./engine.ts";
 import { filePicker, modelsView, titleOf } from "./models.ts";
 import { encodePng } from "./pictures.ts";
 import { givePng } from "./png.ts";
@@ -405,10 +405,14 @@ export class App {
         "div",
         { class: "row" },
         pictures.length > 1 ? image : null,
-        h("button", { on: { click: () => void this.#removeBackground() } }, "Remove background"),
-        this.#maskLayer(target),
-        h("button", { title: words.maskFile, on: { click: maskFile.click } }, "Mask…"),
-        maskFile.input,
+        ...(isPreview
+          ? []
+          : [
+              h("button", { on: { click: () => void this.#removeBackground() } }, "Remove background"),
+              this.#maskLayer(target),
+              h("button", { title: words.maskFile, on: { click: maskFile.click } }, "Mask…"),
+              maskFile.input,
+            ]),
         h(
           "button",
           { class: "plain", title: "Models and settings", on: { click: () => this.#showSettings() } },
@@ -489,13 +493,15 @@ export class App {
   }
 
   /** A mask that was made elsewhere: a file, or another layer. */
-  async #importMask(add: (work: Work) => Promise<number>): Promise<void> {
+  async #importMask(add: (work: Work) => ReturnType<Work["importMask"]>): Promise<void> {
     const work = this.#work;
-    if (work === undefined || !this.#editor.isConnected) return;
+    if (work === undefined) return this.#say(words.nothing, "error");
     this.#say(words.loadingMask, "busy");
     try {
-      const count = await add(work);
-      if (this.#work === work) this.#say(words.maskAdded(count));
+      const { count, warnings } = await add(work);
+      if (this.#work !== work) return;
+      if (!this.#editor.isConnected) await this.#back();
+      this.#say([words.maskAdded(count), ...warnings].join(" "));
     } catch (error) {
       if (this.#work === work) this.#say(messageOf(error), "error");
     }
@@ -551,8 +557,4 @@ export class App {
     if (target === undefined) this.#showNothing();
     else void this.#open(target);
   }
-}
-
-async function bytesOf(file: Blob): Promise<Uint8Array> {
-  return new Uint8Array(await file.arrayBuffer());
 }

@@ -319,7 +319,7 @@ async function startWorker(): Promise<Started> {
   return { client, backend: { wasm }, close };
 }
 
-async function bytesOf(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
+export async function bytesOf(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await file.arrayBuffer());
 }
 

@@ -45,7 +45,8 @@ test("as text they come back, and what is none is left", () => {
   expect(text.length).toBeLessThan(1200);
   const again = new ObjectLogits(session);
   expect(again.write(1)).toBe("");
-  for (const other of [undefined, 5, "", "32 32 AAAA", "1e9 1e9 AAAA", "-1 -1 AAAA"]) again.read(1, other);
+  for (const other of [undefined, 5, "", "32 32 AAAA", "32 32 a-b", "32 32 AA=A", "1e9 1e9 AAAA", "-1 -1 AAAA"])
+    again.read(1, other);
   expect(again.of(1)).toBeUndefined();
   again.read(1, text);
   expect(again.of(1)).toEqual(known.of(1));

@@ -113,6 +113,7 @@ function runs(data: Int8Array): string {
 function unpackRuns(text: string, length: number): Int8Array | undefined {
   const most = 1024 ** 2;
   if (text === "" || !(length > 0 && length <= most)) return undefined;
+  if (!/^[A-Za-z0-9+/]+=*$/.test(text) || text.length % 4 !== 0) return undefined;
   const letters = atob(text);
   const data = new Int8Array(length);
   let at = 0;

@@ -172,7 +172,7 @@ test("a mask from elsewhere becomes an object: of any size, of several labels, o
   const target = targetOf(images.add(await encodePng(picture(3))));
   const work = await Work.open({ channel: images.channel, target, settings });
   const left = await maskFile((i) => (i % 12 < 6 ? 255 : 0));
-  expect(await work.importMask(left)).toBe(1);
+  expect(await work.importMask(left)).toEqual({ count: 1, warnings: [] });
   const columns = (id: number): number[] => [...work.session.mask(id).data.slice(0, width)];
   expect(columns(1)).toEqual(Array.from({ length: width }, (_, x) => Number(x < width / 2)));
   // A layer over the right half of the picture.
@@ -180,9 +180,9 @@ test("a mask from elsewhere becomes an object: of any size, of several labels, o
     [2 / width, 0, -1],
     [0, 1 / height, 0],
   ] as const;
-  expect(await work.importMask(left, map as never)).toBe(1);
+  expect(await work.importMask(left, map as never)).toMatchObject({ count: 1 });
   expect(columns(2)).toEqual(Array.from({ length: width }, (_, x) => Number(x >= 24 && x < 36)));
-  expect(await work.importMask(await maskFile((i) => Math.floor((i % 12) / 4)))).toBe(2);
+  expect(await work.importMask(await maskFile((i) => Math.floor((i % 12) / 4)))).toMatchObject({ count: 2 });
   expect(work.session.document.objects).toHaveLength(4);
   const empty = await maskFile(() => 0);
   await expect(work.importMask(empty)).rejects.toMatchObject({ code: "no-mask" });

@@ -2,10 +2,12 @@
 import {
   BackgroundRemover,
   cutFromFlatBackground,
+  encodeRle,
   type FoundSubject,
   type Mask,
   outlineSubject,
   type RawImage,
+  rleArea,
   type SubjectDoubt,
   softCutout,
 } from "@masklet/core";
@@ -165,24 +167,32 @@ export class Work {
 
   /**
    * Adds the objects of a mask's picture, which covers the whole image, or lies where `map` says: from the image's pixels
-   * to the picture's unit square; how many they are. Rejects with core's errors for what is no picture, and with a
-   * `PluginError` "no-mask" for one that shows none, or of another shape than the image.
+   * to the picture's unit square; how many they are, and what may be wrong with them. Rejects with core's errors for what is
+   * no picture, and with a `PluginError` "no-mask" for one that shows none, or of another shape than the image.
    */
-  async importMask(file: Blob, map?: Affine): Promise<number> {
+  async importMask(
+    file: Blob,
+    map?: Affine,
+  ): Promise<{ readonly count: number; readonly warnings: readonly string[] }> {
     const { image, session } = this;
-    const picture = await maskPictureFrom(file, { maxPixels: Number.POSITIVE_INFINITY });
+    const warnings: string[] = [];
+    const picture = await maskPictureFrom(file, {
+      maxPixels: Number.POSITIVE_INFINITY,
+      onWarning: ({ message }) => warnings.push(message),
+    });
     const { width, height } = picture;
     if (map === undefined && Math.abs((width * image.height) / (height * image.width) - 1) > 0.02) {
       const sizes = `${width} x ${height}, the image ${image.width} x ${image.height}`;
       throw new PluginError("no-mask", `The mask's shape is not the image's: it is ${sizes}.`);
     }
     const toUnit = map ?? scaling(1 / image.width, 1 / image.height);
-    const masks = picture.labels.map((label) => maskUnder(picture.mask(label), toUnit, image));
-    const added = masks.filter(({ data }) => data.includes(1)).map((mask) => ({ mask }));
+    // Packed one by one: maps of many labels would fill the memory.
+    const masks = picture.labels.map((label) => encodeRle(maskUnder(picture.mask(label), toUnit, image)));
+    const added = masks.filter((mask) => rleArea(mask) > 0).map((mask) => ({ mask }));
     if (added.length === 0) throw new PluginError("no-mask", "There is no object in that mask, or none on the image.");
     session.addObjects(added);
     session.select(session.document.objects.at(-1)?.id ?? null);
-    return added.length;
+    return { count: added.length, warnings };
   }
 
   cut(): readonly CutObject[] {
