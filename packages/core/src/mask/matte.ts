@@ -41,7 +41,7 @@ const LEAST_VARIANCE = 0.05;
 const UNSEEN = 0.03;
 
 /** Side of the squares that are computed at a time. */
-const TILE = 64;
+const TILE = 128;
 
 /**
  * The object of `mask` cut out of `image` with soft alpha along its edge, and with its own colours there, without the
