@@ -226,7 +226,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   });
 
   test("a mask from a file is cut out with hair, and the clipboard that a plugin has not is said", {
-    timeout: 90_000,
+    timeout: 120_000,
   }, async () => {
     const { figma, open } = await run("cut-out", [photoPng(120, 90)]);
     const { page, frame, said } = await open("srcdoc-in-data");
