@@ -317,6 +317,8 @@ export interface Sam2HostOptions {
 
 /** A finder that holds a model. */
 export interface DisposableFinder extends SubjectFinder {
+  /** What the model is, where there are several kinds; the client is told. */
+  readonly kind?: string;
   dispose?(): Promise<void>;
 }
 
@@ -429,7 +431,8 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
         model === undefined
           ? await openFinder(source, { backend: asked, signal })
           : new AutomaticSubjectFinder(held(model, LoadedModel).model, { maxPixels: Number.POSITIVE_INFINITY });
-      return hold<ServedFinder>(new OpenedFinder(finder), async () => finder.dispose?.());
+      const handle = hold<ServedFinder>(new OpenedFinder(finder), async () => finder.dispose?.());
+      return { ...handle, ...(finder.kind !== undefined && { kind: finder.kind }) };
     },
     findSubject: ({ finder, image }, { signal, held }) => held(finder, OpenedFinder).finder.find(image, { signal }),
     startVideo: async ({ model, options, frames, saved }, { signal, hold, held }) => {

@@ -580,11 +580,12 @@ describe("subjects", () => {
     start({
       openFinder: async (source, { backend }) => {
         asked.push(source, backend);
-        return { find, dispose };
+        return { kind: "u2net", find, dispose };
       },
     });
     const finder = await client.openSubjectFinder({ kept: "u2net" }, { backend: { wasm: 1 } });
     expect(asked).toEqual([{ kept: "u2net" }, { wasm: 1 }]);
+    expect(finder.kind).toBe("u2net");
     expect((await finder.find(picture)).data).toHaveLength(2000);
     await client.dispose();
     expect(dispose).toHaveBeenCalledOnce();
