@@ -3,7 +3,7 @@ import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compressRle, encodeRle } from "@masklet/core";
-import type { Browser, Page } from "playwright";
+import type { Browser } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
 import { registerDatasets } from "../src/dataset/activate.ts";
@@ -314,7 +314,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await expect
       .poll(() => statistics.locator("tbody tr").first().locator("th, td").allTextContents())
       .toEqual(["cat", "15", "15", "0", "0", "15", "15609", ""]);
-    await inAllThemes(statistics, "statistics");
+    await inAllThemes(statistics, violations, "statistics");
     await statistics.close();
     answers.push([Uri.file(other)]);
     await run("compare");

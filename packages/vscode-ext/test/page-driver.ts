@@ -12,6 +12,7 @@ import { build } from "esbuild";
 import { type Browser, type Page, chromium as playwright } from "playwright";
 import { expect } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
+import { readingVideos } from "../bundle.mjs";
 import type { FakePanel } from "./fake/vscode.ts";
 
 export type Theme = "dark" | "light" | "hc";
@@ -86,6 +87,7 @@ export async function buildPages(out: string, pages: readonly string[]): Promise
     format: "iife",
     conditions: ["@masklet/source"],
     logLevel: "warning",
+    plugins: [readingVideos],
   });
 }
 

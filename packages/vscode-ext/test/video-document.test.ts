@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compressRle, encodeRle, type Mask } from "@masklet/core";
 import { type VideoEditorDocument, VideoEditorSession, type VideoStep } from "@masklet/editor";
-import { filesOf, type LabelFile, type LabelObject, readLabels } from "@masklet/labels";
+import { filesOf, type LabelFile, type LabelObject, type ReadFormat, readLabels } from "@masklet/labels";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { localFiles } from "../src/desktop.ts";
 import { VideoDocument, type VideoDocumentOptions } from "../src/video/document.ts";
@@ -292,7 +292,7 @@ describe("exported", () => {
     ],
   } as unknown as VideoEditorDocument;
 
-  async function read(files: readonly LabelFile[], format: TrackFormat): Promise<readonly (readonly LabelObject[])[]> {
+  async function read(files: readonly LabelFile[], format: ReadFormat): Promise<readonly (readonly LabelObject[])[]> {
     const contents = Object.fromEntries(await Promise.all(files.map(async ({ path, bytes }) => [path, await bytes()])));
     const { dataset } = await readLabels(filesOf(contents), { format });
     return dataset.images
@@ -311,7 +311,9 @@ describe("exported", () => {
   ])("as %s, each object is the same one on all frames", async (format, names) => {
     const { files } = exportTracks(document, format, options);
     expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...names]));
-    const tracks = (await read(files, format)).map((objects) => objects.map(({ track }) => Number(track)));
+    const tracks = (await read(files, format === "cvat-video" ? "cvat" : format)).map((objects) =>
+      objects.map(({ track }) => Number(track)),
+    );
     expect(tracks.filter((ids) => ids.length > 0)).toEqual([[1], [1, 2]]);
   });
 

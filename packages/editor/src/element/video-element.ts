@@ -106,6 +106,7 @@ export class MaskletVideoEditorElement extends Base {
 
   attributeChangedCallback(name: string, _: string | null, value: string | null): void {
     setAttribute(this.editor, name, value ?? undefined);
+    this.#update(); // the timeline is drawn in its colours
   }
 
   /**
@@ -514,7 +515,8 @@ export class MaskletVideoEditorElement extends Base {
         name,
         () => words[name],
         () => this.#jump(which, by),
-        (session) => !this.#landmarks(session, which).some((at) => (by === 1 ? at > session.frame : at < session.frame)),
+        (session) =>
+          !this.#landmarks(session, which).some((at) => (by === 1 ? at > session.frame : at < session.frame)),
       );
     };
     this.#bar.replaceChildren(
