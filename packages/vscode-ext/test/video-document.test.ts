@@ -161,6 +161,17 @@ test("undo and redo are VS Code's; a step that no longer fits is said and change
   expect(document.document).toEqual(whole);
 });
 
+test("a class that is added is of no frame, and is undone as one step", async () => {
+  const document = await open();
+  const { session } = viewOf(document);
+  session.seek(2);
+  const step = document.addClass("cat") as VideoStep;
+  expect([step.frame, session.frame, session.document.classes.map(({ name }) => name)]).toEqual([null, 2, ["cat"]]);
+  expect(document.addClass("cat")).toBeUndefined();
+  document.undoOf(step)();
+  expect(session.document.classes).toEqual([]);
+});
+
 test("one object more is one line more for each of its frames", async () => {
   const document = await open();
   const { session } = viewOf(document);

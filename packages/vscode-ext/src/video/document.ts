@@ -189,7 +189,7 @@ export class VideoDocument implements CustomDocument {
     if (classes.some((one) => one.name === name)) return undefined;
     let made: VideoStep | undefined;
     const stop = session.subscribe((event) => {
-      if (event.type === "step") made = event.step;
+      if (event.type === "step") made = { ...event.step, frame: null }; // classes are of no frame
     });
     session.frameEditor.setClasses([...classes, ...classesOf([name], new Map())]);
     stop();

@@ -27,8 +27,8 @@ export type ToVideoPage =
       readonly document: VideoEditorDocument | undefined;
       readonly readOnly: string | undefined;
     }
-  /** A step that was made elsewhere: by undo, redo or another view. */
-  | { readonly type: "step"; readonly step: VideoStep }
+  /** A step that was made elsewhere: by another view, or by undo and redo, whose frame is to be `shown`. */
+  | { readonly type: "step"; readonly step: VideoStep; readonly shown: boolean }
   /** The port to the engine is open; its messages; it is closed, because the process has ended or did not start. */
   | { readonly type: "connected" }
   | { readonly type: "port"; readonly message: Packed }
@@ -39,7 +39,7 @@ export type ToVideoPage =
 
 export type ToVideoHost =
   | { readonly type: "ready" }
-  /** The frames can be read. */
+  /** The frames can be read; said again, the objects are wanted anew. */
   | {
       readonly type: "opened";
       readonly width: number;

@@ -119,7 +119,9 @@ class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
       }
       for (const page of this.#pagesOf(document)) {
         if (event.type === "reset") this.#showDocument(page);
-        else if (event.from !== page) page.post({ type: "step", step: event.step });
+        else if (event.from !== page) {
+          page.post({ type: "step", step: event.step, shown: event.from === undefined });
+        }
       }
     });
     const { labels } = document;

@@ -2,7 +2,6 @@
  * The page of a video. It has no state that the host does not have too: what a person does, and what is tracked, goes there as
  * steps. Frames are read here, the model is the engine's: core's remote protocol goes between the two through the host.
  */
-import type { VideoTracker } from "@masklet/core";
 import { RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
 import "@masklet/editor/video-element";
 import { EditorError, type MaskletVideoEditorElement, VideoEditorSession } from "@masklet/editor/video-element";
@@ -71,8 +70,12 @@ async function show(message: ShowVideo): Promise<void> {
     post({ type: "unopened", message: text });
     return;
   }
-  const { frames, rate, decoder } = opened;
-  video.rate = rate ?? 24;
+  video.rate = opened.rate ?? 24;
+  tellOpened(opened);
+}
+
+/** The host answers with the objects. */
+function tellOpened({ frames, rate, decoder }: OpenedFrames): void {
   post({ type: "opened", ...frames.size, count: frames.count, rate, decoder });
 }
 
@@ -104,21 +107,33 @@ async function connect(): Promise<void> {
   const { engine, worker } = shown;
   if (engine === "process") post({ type: "connect" });
   else if (worker !== undefined) {
-    const { worker: started, weights, options } = await startWorker(worker);
-    setTracker(new RemoteVideoPredictor(await new RemoteClient(started).load(weights, options)));
+    const {
+      worker: started,
+      weights,
+      options,
+    } = await startWorker(worker).catch((error: unknown) => {
+      connection = "none";
+      throw error;
+    });
+    await load(new RemoteClient(started), weights, options);
   }
 }
 
 async function connected(): Promise<void> {
-  const own = new Channel((message) => post({ type: "port", message }));
-  channel = own;
-  const model = await new RemoteClient(own).load("the engine's own");
-  if (channel === own) setTracker(new RemoteVideoPredictor(model));
+  channel = new Channel((message) => post({ type: "port", message }));
+  await load(new RemoteClient(channel), "the engine's own");
 }
 
-function setTracker(tracker: VideoTracker): void {
-  connection = "open";
-  video.tracker = tracker;
+/** From then on objects are followed; what went wrong is tried again with the next thing that a person does. */
+async function load(client: RemoteClient, ...model: Parameters<RemoteClient["load"]>): Promise<void> {
+  try {
+    const loaded = await client.load(...model);
+    connection = "open";
+    video.tracker = new RemoteVideoPredictor(loaded);
+  } catch (error) {
+    connection = "none";
+    throw error;
+  }
 }
 
 /** The engine's process has ended: what runs rejects, what was tracked stays. Another one is started where this one had worked. */
@@ -150,11 +165,11 @@ function received(message: ToVideoPage): void {
       try {
         video.session?.take(message.step);
         // A person who takes a step back sees what it was about.
-        if (message.step.frame !== null) video.frame = message.step.frame;
+        if (message.shown && message.step.frame !== null) video.frame = message.step.frame;
       } catch (error) {
         if (!(error instanceof EditorError)) throw error;
         post({ type: "log", message: `a step does not fit this page: ${error.message}` });
-        post({ type: "ready" }); // and gets all of it anew
+        if (opened !== undefined) tellOpened(opened); // and gets all of it anew
       }
       return;
     case "connected":
