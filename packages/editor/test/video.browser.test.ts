@@ -117,6 +117,17 @@ describe("a video", () => {
     expect(steps()).toEqual(["prompt", "track", "track"]);
   });
 
+  test("keys go on where the button that was pressed is off then", async () => {
+    await point(100, 100);
+    named("Track on").focus();
+    await userEvent.keyboard("{Enter}");
+    await until(() => session().trackingState === null && editor.frame === count - 1);
+    await userEvent.keyboard(",");
+    await until(() => editor.frame === count - 2);
+    await userEvent.keyboard("{Control>}z{/Control}");
+    expect(steps()).toEqual(["prompt"]);
+  });
+
   test("played: frames in order, to the end, and again from the start; a click pauses", async () => {
     editor.rate = 400;
     editor.play();

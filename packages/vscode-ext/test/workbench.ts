@@ -159,8 +159,16 @@ export class Workbench {
   /** Chooses from the menu of a file or folder in the explorer. */
   async explorerMenu(name: string, title: string): Promise<void> {
     const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name });
-    await row.first().click({ button: "right" });
-    await this.page.locator(".monaco-menu .action-item", { hasText: title }).first().click();
+    const item = this.page.getByRole("menuitem", { name: title });
+    // What extensions have for it comes some seconds after the workbench.
+    for (let tries = 0; tries < 30; tries++) {
+      await row.first().click({ button: "right" });
+      await this.page.getByRole("menuitem").first().waitFor();
+      if (await item.isVisible()) return item.click();
+      await this.page.keyboard.press("Escape");
+      await this.page.waitForTimeout(1000);
+    }
+    throw new Error(`the menu of ${name} has no ${title}`);
   }
 
   /** The page of the video that is shown, once a tracker is there. */

@@ -448,7 +448,10 @@ export class MaskletVideoEditorElement extends Base {
       this.#updates.push(() => {
         setAttribute(made, "aria-label", label());
         setAttribute(made, "title", label());
-        setAttribute(made, "disabled", this.#session === undefined || isOff(this.#session));
+        const isDisabled = this.#session === undefined || isOff(this.#session);
+        // A button that is off hears no keys, and those of the editor, undo among them, would go nowhere.
+        if (isDisabled && this.shadowRoot?.activeElement === made) this.#timeline.slider.focus();
+        setAttribute(made, "disabled", isDisabled);
       });
       return made;
     };
