@@ -25,7 +25,7 @@ video.hidden = true;
 const heading = make("h1", { class: "unseen" });
 const notice = make("p", { class: "notice", role: "status" });
 const newClass = make("button", { type: "button", class: "mode", hidden: true });
-document.body.append(make("main", {}, heading, notice, video, make("div", { class: "float" }, newClass)));
+document.body.append(make("main", {}, heading, make("div", { class: "top" }, notice, newClass), video));
 
 let shown: ShowVideo | undefined;
 let opened: OpenedFrames | undefined;
