@@ -1,7 +1,17 @@
 /** Videos as people meet them: the page in Chromium, the real host before it, nano behind both. */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import { fileSource, loadSam2, openVideo, readConfig } from "@masklet/core/node";
@@ -30,6 +40,8 @@ import {
 } from "./fake/vscode.ts";
 import { buildPages, inAllThemes, launch, openPage } from "./page-driver.ts";
 
+const require = createRequire(import.meta.url);
+const worker = join(dirname(require.resolve("@masklet/backend-ort/package.json")), "dist", "classic-worker.js");
 const folder = mkdtempSync(join(tmpdir(), "masklet-video-page-"));
 const extension = join(folder, "extension");
 const data = join(folder, "data");
@@ -125,13 +137,12 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
   }
 
   /** As VS Code opens an editor. */
-  async function open(name: string): Promise<Opened> {
-    const client = engine();
+  async function open(name: string, client: EngineClient | null = engine()): Promise<Opened> {
     registerVideos(
       fakeContext(extension, join(folder, "storage")),
       { kind: "node", files: localFiles },
       {
-        engine: client,
+        engine: client ?? undefined,
         log: window.createOutputChannel("Masklet") as never,
         segment: () => Promise.reject(new Error("not here")),
       },
@@ -149,7 +160,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
       await page.close();
       panel.dispose();
       document.dispose();
-      client.dispose();
+      client?.dispose();
     };
     return { page, document: document as VideoDocument, edits, provider, close };
   }
@@ -235,4 +246,27 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await broken.close();
     expect(readdirSync(data).sort()).toEqual(["broken.mp4", "clip", "hidden.webm"]);
   }, 60_000);
+
+  test.skipIf(!existsSync(worker))(
+    "without processes the model follows objects in a worker of the page",
+    async () => {
+      mkdirSync(join(extension, "engine"), { recursive: true });
+      const files = {
+        "worker.js": worker,
+        "ort-wasm-simd-threaded.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
+        "nano.safetensors": fileURLToPath(nanoModel.checkpoint),
+        "nano.json": fileURLToPath(nanoModel.config),
+      };
+      for (const [name, from] of Object.entries(files)) copyFileSync(from, join(extension, "engine", name));
+      for (const i of [2, 3]) rmSync(join(data, "clip", `0000${i}.jpg`));
+      const { page, edits, close } = await open("clip", null);
+      await expect.poll(() => isReady(page), { timeout: 30_000 }).toBe(true);
+      await click(page, [57, 143]);
+      await expect.poll(() => edits.length, { timeout: 30_000 }).toBe(1);
+      await page.keyboard.press("t");
+      await expect.poll(() => edits.map(({ label }) => label), { timeout: 30_000 }).toEqual(["Prompt", "Track"]);
+      await close();
+    },
+    90_000,
+  );
 });
