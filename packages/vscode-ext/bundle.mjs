@@ -11,6 +11,19 @@ const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
 /**
+ * Pages read videos, and write none: of mediabunny they get what that takes, which is half of it.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+export const readingVideos = {
+  name: "reading videos",
+  setup: (build) =>
+    build.onResolve({ filter: /^mediabunny$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: join(here, "src", "webview", "video", "mediabunny.ts") } : undefined,
+    ),
+};
+
+/**
  * Writes the extension's folder.
  *
  * @param {string} out
@@ -68,6 +81,7 @@ export async function bundle(out, target) {
         format: "iife",
         platform: "browser",
         target: "es2022",
+        plugins: [readingVideos],
       }),
       ...(existsSync(join(webview, page, "style.css"))
         ? [

@@ -206,6 +206,7 @@ export {
 export { subjectPrompt } from "./subject/subject-prompt.ts";
 export type { DType, TensorData } from "./tensor/dtype.ts";
 export type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
+export { compareFrameNames } from "./video/frame-names.ts";
 export type { FrameResult, VideoObject } from "./video/frame-result.ts";
 export {
   type FrameOptions,

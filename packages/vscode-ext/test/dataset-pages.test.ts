@@ -1,11 +1,9 @@
 /** Datasets as people meet them: commands, tree and problems in the host, and its pages in Chromium by keys alone. */
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { compressRle, encodeRle } from "@masklet/core";
-import type { Browser, Page } from "playwright";
+import type { Browser } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
 import { registerDatasets } from "../src/dataset/activate.ts";
@@ -27,11 +25,10 @@ import {
   window,
 } from "./fake/vscode.ts";
 import { greyPng } from "./folder.ts";
-import { buildPages, launch, openPage, setTheme, type Theme } from "./page-driver.ts";
+import { buildPages, inAllThemes, launch, openPage } from "./page-driver.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "masklet-dataset-"));
 const extension = join(folder, "extension");
-const shots = process.env["MASKLET_SHOTS"];
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A YOLO dataset whose pictures are links to one. */
@@ -191,32 +188,6 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
   afterAll(() => browser?.close());
   afterEach(() => expect(violations.splice(0)).toEqual([]));
 
-  const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  async function accessible(page: Page): Promise<void> {
-    const before = violations.length;
-    await page.evaluate(axe);
-    const found = await page.evaluate(async () => {
-      const { violations: all } = await (
-        globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
-        }
-      ).axe.run();
-      return all.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-    });
-    // axe itself tries inline styles.
-    violations.splice(before);
-    expect(found).toEqual([]);
-  }
-  /** In each theme axe finds nothing; a person who asks for pictures looks at them. */
-  async function inAllThemes(page: Page, name: string): Promise<void> {
-    for (const theme of ["dark", "light", "hc"] satisfies readonly Theme[]) {
-      await setTheme(page, theme);
-      if (shots !== undefined) await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
-      await accessible(page);
-    }
-    await setTheme(page, "dark");
-  }
-
   test("20,000 pictures are scrolled from end to end with few cells, filtered, and paged by a key", async () => {
     const root = dataset("many", 20_000, (i) => i % 100 === 0);
     start(root);
@@ -302,7 +273,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     expect(asked).toEqual([[320, 240, 4 * 320 * 240]]);
     await page.locator("#state").selectOption({ label: "With drafts" });
     await expect.poll(() => page.locator("output.summary").textContent()).toBe("1 of 12 pictures");
-    await inAllThemes(page, "gallery");
+    await inAllThemes(page, violations, "gallery");
     await page.getByRole("listbox", { name: "Pictures" }).focus();
     await page.keyboard.press("Enter");
     await expect
@@ -310,7 +281,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
       .toEqual(["Draft: no class, 0.91", "Draft: no class, 0.42"]);
     await page.keyboard.press("ArrowDown");
     await expect.poll(() => page.locator(".objects li[aria-current]").textContent()).toBe("Draft: no class, 0.91");
-    await inAllThemes(page, "review");
+    await inAllThemes(page, violations, "review");
     answers.push("dog");
     await page.keyboard.press("a");
     const label = join(root, "labels", "train", "000001.txt");
@@ -343,7 +314,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await expect
       .poll(() => statistics.locator("tbody tr").first().locator("th, td").allTextContents())
       .toEqual(["cat", "15", "15", "0", "0", "15", "15609", ""]);
-    await inAllThemes(statistics, "statistics");
+    await inAllThemes(statistics, violations, "statistics");
     await statistics.close();
     answers.push([Uri.file(other)]);
     await run("compare");
@@ -355,7 +326,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await page.keyboard.press("ArrowDown");
     await expect.poll(() => list.getAttribute("aria-activedescendant")).toBe("image-1");
     await page.getByRole("slider").fill("30");
-    await inAllThemes(page, "comparison");
+    await inAllThemes(page, violations, "comparison");
     await page.close();
   });
 });

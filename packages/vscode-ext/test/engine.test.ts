@@ -4,15 +4,23 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type Mask, maskBox } from "@masklet/core";
+import { framesFromFolder } from "@masklet/core/node";
+import { RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
+import { hasFfmpeg } from "@masklet/core/test/videos";
+import { VideoEditorSession } from "@masklet/editor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundle } from "../bundle.mjs";
 import { spawnEngine } from "../src/desktop.ts";
+import { Channel, pack, unpack } from "../src/engine/channel.ts";
 import type { EngineReply, EngineRequest, EngineSettings } from "../src/engine/protocol.ts";
 import { EngineClient, type EngineProcess } from "../src/engine-client.ts";
 import type { WirePicture } from "../src/protocol.ts";
 
 const require = createRequire(import.meta.url);
 const worker = join(dirname(require.resolve("@masklet/backend-ort/package.json")), "dist", "classic-worker.js");
+const clip = fileURLToPath(new URL("../../../examples/clip", import.meta.url));
 /** As many as issue 17 asks for take half a minute. */
 const kills = process.env["MASKLET_SLOW"] === "1" ? 20 : 4;
 
@@ -89,6 +97,58 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
     client.dispose();
   });
 
+  test("tracks a video through a port; killed in the middle, it costs the frames that were to come", {
+    timeout: 40_000,
+  }, async () => {
+    const { client, current } = start();
+    const video = await framesFromFolder(clip);
+    const session = new VideoEditorSession({ ...video.size, count: video.count });
+    const connect = async (): Promise<void> => {
+      const port = await client.openPort({
+        message: (message) => channel.deliver(message),
+        lost: () => channel.close(),
+      });
+      const channel: Channel = new Channel((message) => port.post(message));
+      const model = await new RemoteClient(channel).load("the engine's own");
+      session.tracking = new RemoteVideoPredictor(model).start(video);
+    };
+    await connect();
+    await session.frameEditor.addPoint([57, 143]);
+    const stop = session.subscribe((event) => {
+      if (event.type === "tracking" && event.tracking?.frame === 2) current().kill();
+    });
+    await expect(session.track()).rejects.toMatchObject({ code: "lost" });
+    stop();
+    const tracked = Object.keys(session.object(1).frames);
+    expect(tracked).toEqual(["0", "1", "2"]);
+    expect(session.undoStep).toMatchObject({ name: "track", count: 2 });
+    await connect();
+    session.seek(2);
+    await session.track();
+    expect(Object.keys(session.object(1).frames)).toHaveLength(video.count);
+    const middle = (frame: number): number => {
+      const { x, width } = maskBox(session.mask(1, frame) as Mask);
+      return x + width / 2;
+    };
+    expect(middle(7) - middle(0)).toBeGreaterThan(60);
+    client.dispose();
+  });
+
+  test.skipIf(!hasFfmpeg)("reads a video file with ffmpeg, frame by frame", async () => {
+    const { client } = start();
+    const path = fileURLToPath(new URL("../../core/test/hidden-frames.webm", import.meta.url));
+    await expect(client.request("video-frame", { video: 1, index: 0 })).rejects.toMatchObject({
+      code: "picture-unknown",
+    });
+    const facts = await client.request("open-video", { video: 1, path });
+    const picture = await client.request("video-frame", { video: 1, index: facts.count - 1 });
+    expect(picture?.data.byteLength).toBe(facts.width * facts.height * 3);
+    expect(await client.request("video-frame", { video: 1, index: facts.count })).toBeNull();
+    await client.request("close-video", { video: 1 });
+    await expect(client.request("open-video", { video: 1, path: clip })).rejects.toThrow();
+    client.dispose();
+  });
+
   test("says why a model does not load, and is no crash", async () => {
     const { client } = start({ model: "no-such-model" });
     await expect(client.request("predict", click)).rejects.toMatchObject({ code: "not-found" });
@@ -151,4 +211,36 @@ test("the process ends when nobody has asked for a while, and not while somebody
   fake.client.start().catch(() => undefined);
   expect(fake.spawns).toBe(2);
   fake.client.dispose();
+});
+
+test("a port that is open keeps the process, and hears of its end once", async () => {
+  const fake = fakeProcess();
+  const lost: string[] = [];
+  const opening = fake.client.openPort({ message: () => undefined, lost: ({ code }) => lost.push(code) });
+  const [{ id } = { id: 0 }] = fake.sent;
+  fake.reply({ id, result: { model: "nano", runtime: "native", imageSize: 256 } });
+  const port = await opening;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  port.post(pack("hello"));
+  expect(fake.spawns).toBe(1);
+  fake.lose();
+  expect(lost).toEqual(["engine-lost"]);
+  port.close();
+  expect(fake.client.isRunning).toBe(false);
+  fake.client.dispose();
+});
+
+test("what is packed comes out as it was, of a view no more than it shows", () => {
+  const whole = Float32Array.of(1, 2, 3, Number.NaN);
+  const message = {
+    a: [whole.subarray(1, 3), Uint8Array.of(7)],
+    b: Number.NEGATIVE_INFINITY,
+    c: null,
+    d: "text",
+    e: { f: true },
+  };
+  const packed = pack(message);
+  expect(unpack(structuredClone(packed))).toEqual(message);
+  expect(packed.buffers.map(({ byteLength }) => byteLength)).toEqual([8, 1]);
+  expect(() => pack(new DataView(whole.buffer))).toThrow(TypeError);
 });

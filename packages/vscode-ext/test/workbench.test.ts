@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -15,6 +16,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { MaskletEditorElement } from "@masklet/editor/element";
+import type { MaskletVideoEditorElement } from "@masklet/editor/video-element";
 import axe from "axe-core";
 import type { Frame } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -121,6 +123,11 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       writeFileSync(file, labels);
       writeFileSync(join(data, "locked.json"), labels.replace("scene.png", "locked.png"));
       chmodSync(join(data, "locked.json"), 0o444);
+      cpSync(join(root, "examples", "clip"), join(data, "clip"), {
+        recursive: true,
+        filter: (path) => !/0000[4-7]\.jpg$/.test(path),
+      });
+      cpSync(join(root, "packages", "core", "test", "hidden-frames.webm"), join(data, "hidden.webm"));
       workbench = await Workbench.start({ vsix, executable: executable ?? "" });
       await workbench.open(data);
     }, 120_000);
@@ -289,6 +296,62 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).hasAttribute("bare")),
       ).toBe(true);
       await expect.poll(() => workbench.page.locator(".statusbar").textContent()).toContain("read-only");
+    });
+
+    test("a folder of frames is tracked, undone, reloaded and saved as a video, and its frames keep their bytes", async () => {
+      const clip = join(folder, "data", "clip");
+      const frameBytes = (): readonly string[] =>
+        readdirSync(clip).map((name) => readFileSync(join(clip, name), "base64"));
+      const before = frameBytes();
+      const tracked = (frame: Frame): Promise<readonly number[]> =>
+        frame.evaluate(() => {
+          const { session } = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement;
+          return session?.document.objects.map(({ frames }) => Object.keys(frames).length) ?? [];
+        });
+      const is = (frame: Frame, wanted: readonly number[], what: string): Promise<void> =>
+        until(async () => JSON.stringify(await tracked(frame)) === JSON.stringify(wanted), what);
+      await workbench.explorerMenu("clip", "Open Frame Folder as Video");
+      const frame = await workbench.video();
+      const position = await frame.evaluate(() => {
+        const video = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement;
+        const [x, y] = video.editor.pagePoint([57, 143]) ?? [0, 0];
+        return { x, y };
+      });
+      await frame.locator("body").click({ position });
+      await is(frame, [1], "it is prompted");
+      await frame.getByRole("button", { name: "Track on" }).click();
+      await is(frame, [4], "it is tracked");
+      expect(await workbench.isDirty()).toBe(true);
+      await workbench.page.keyboard.press("Control+Z");
+      await is(frame, [1], "tracking is undone");
+      await workbench.page.keyboard.press("Control+Shift+Z");
+      await is(frame, [4], "and done again");
+      await until(
+        () => workbench.backups().some((text) => text.startsWith('{"masklet":"video"') && text.includes('\n"3":')),
+        "the backup is made",
+      );
+      await workbench.page.waitForTimeout(1000); // and VS Code writes down that it is
+      await workbench.reload();
+      const again = await workbench.video();
+      await is(again, [4], "what was done is still done");
+      expect(await workbench.isDirty()).toBe(true);
+      expect(existsSync(`${clip}.masklet.json`)).toBe(false);
+      expect(await violations(again)).toEqual([]);
+      await again.locator("body").click({ position: { x: 5, y: 5 } });
+      await workbench.page.keyboard.press("Control+S");
+      await until(async () => !(await workbench.isDirty()), "it is saved");
+      expect(readFileSync(`${clip}.masklet.json`, "utf8")).toMatch(/^\{"masklet":"video"/);
+      expect(frameBytes()).toEqual(before);
+      await workbench.command("View: Close Editor");
+
+      // A file, by the browser's own decoders, whose bytes come in parts.
+      const video = readFileSync(join(folder, "data", "hidden.webm"));
+      await workbench.quickOpen("hidden.webm");
+      await workbench.video();
+      expect(await workbench.isDirty()).toBe(false);
+      await workbench.command("View: Close Editor");
+      expect(readFileSync(join(folder, "data", "hidden.webm"))).toEqual(video);
+      expect(existsSync(join(folder, "data", "hidden.webm.masklet.json"))).toBe(false);
     });
 
     test("the first save of a folder without labels asks for the format, once", async () => {

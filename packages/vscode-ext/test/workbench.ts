@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import type { MaskletVideoEditorElement } from "@masklet/editor/video-element";
 import { type Browser, type BrowserContext, chromium, type Frame, type Page } from "playwright";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -34,7 +35,7 @@ const quiet = {
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
   "telemetry.telemetryLevel": "off",
-  "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image" },
+  "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image", "*.webm": "masklet.video" },
   "chat.disableAIFeatures": true,
 };
 
@@ -139,7 +140,7 @@ export class Workbench {
   }
 
   /** Opens a file by its name, through the quick pick as a person does. */
-  async file(name: string): Promise<Frame> {
+  async quickOpen(name: string): Promise<void> {
     await this.page.keyboard.press("Control+P");
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
     await input.waitFor();
@@ -147,7 +148,44 @@ export class Workbench {
     const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: name });
     await row.first().waitFor();
     await this.page.keyboard.press("Enter");
+  }
+
+  /** Opens a picture by its name. */
+  async file(name: string): Promise<Frame> {
+    await this.quickOpen(name);
     return this.image();
+  }
+
+  /** Chooses from the menu of a file or folder in the explorer. */
+  async explorerMenu(name: string, title: string): Promise<void> {
+    const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name });
+    const item = this.page.getByRole("menuitem", { name: title });
+    // What extensions have for it comes some seconds after the workbench.
+    for (let tries = 0; tries < 30; tries++) {
+      await row.first().click({ button: "right" });
+      await this.page.getByRole("menuitem").first().waitFor();
+      if (await item.isVisible()) return item.click();
+      await this.page.keyboard.press("Escape");
+      await this.page.waitForTimeout(1000);
+    }
+    throw new Error(`the menu of ${name} has no ${title}`);
+  }
+
+  /** The page of the video that is shown, once a tracker is there. */
+  async video(): Promise<Frame> {
+    for (let tries = 0; tries < 300; tries++) {
+      for (const frame of this.page.frames()) {
+        const isReady = await frame
+          .evaluate(() => {
+            const video = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement | null;
+            return document.visibilityState === "visible" && video?.session?.tracking !== undefined;
+          })
+          .catch(() => false);
+        if (isReady) return frame;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error("no video is shown after 60 s");
   }
 
   /** The page of a picture that is shown: the n-th, in the order of the editors. */

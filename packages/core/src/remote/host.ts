@@ -7,7 +7,7 @@ import { checkKeys, type Keys } from "../options.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
 import { type DownloadStage, loadingSteps, type OnProgress } from "../progress.ts";
 import { Queue } from "../queue.ts";
-import { loadSam2, type Sam2 } from "../sam2.ts";
+import { loadSam2, Sam2 } from "../sam2.ts";
 import { AutomaticSubjectFinder } from "../subject/automatic-subject.ts";
 import type { SubjectFinder } from "../subject/subject.ts";
 import type { FrameSource } from "../video/frame-source.ts";
@@ -297,8 +297,11 @@ export interface Sam2HostOptions {
    * backend is disposed of with the model.
    */
   readonly backend: Backend | ((options: unknown) => Promise<Backend>);
-  /** Makes a checkpoint's bytes of a client's `source`, which may be any plain data. By default it has to be the bytes. */
-  readonly open?: (source: unknown, options: OpenOptions) => Promise<ByteSource | Uint8Array | OpenedModel>;
+  /**
+   * Makes a checkpoint's bytes of a client's `source`, which may be any plain data; or gives a model that is loaded already,
+   * which several clients may share and which stays the host's own. By default it has to be the bytes.
+   */
+  readonly open?: (source: unknown, options: OpenOptions) => Promise<ByteSource | Uint8Array | OpenedModel | Sam2>;
   /**
    * Makes frames of what a client gives to `RemoteVideoPredictor.open`, which may be any plain data. They are closed with
    * their session. By default only videos whose frames the client reads can be tracked.
@@ -387,17 +390,19 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
         async (stop) => open(source, { signal: stop, onProgress: steps.fetching }),
         signal,
       );
-      try {
-        const found: OpenedModel = isOpened(opened) ? opened : { source: opened };
-        const model = await loadSam2(found.source, {
+      const loadOpened = ({ source: bytes, config }: OpenedModel): Promise<Sam2> =>
+        loadSam2(bytes, {
           backend: made ?? (backend as Backend),
-          ...(found.config !== undefined && { config: found.config }),
+          ...(config !== undefined && { config }),
           ...loading,
           signal,
           onProgress: steps.compiling,
         });
+      try {
+        const isShared = opened instanceof Sam2;
+        const model = isShared ? opened : await loadOpened(isOpened(opened) ? opened : { source: opened });
         const handle = hold<ServedModel>(new LoadedModel(model), async () => {
-          await model.dispose().finally(() => made?.dispose());
+          await (isShared ? made?.dispose() : model.dispose().finally(() => made?.dispose()));
         });
         const { config, dtype, source: name, backendName } = model;
         return { ...handle, config, dtype, source: name, backendName };

@@ -412,6 +412,21 @@ describe("loading", () => {
     await expect(client.load("a name")).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });
   });
 
+  test("a model that the host has is shared, and stays when its clients let go of it", async () => {
+    await client.dispose();
+    start({ open: async () => near });
+    model = await client.load("the one you have");
+    const other = await client.load("the same");
+    await other.dispose();
+    const predictor = await remotePredictor();
+    const here = new ImagePredictor(near);
+    await here.setImage(picture);
+    expect(await predictor.predict(click)).toEqual(await here.predict(click));
+    await client.dispose();
+    await here.setImage(picture); // would reject if it had been disposed of
+    await here.dispose();
+  });
+
   test("aborted, rejects at once and leaves nothing", async () => {
     for (const step of ["compile imageEncoder", "compile maskDecoder"]) {
       const held = hold(step);
@@ -442,6 +457,8 @@ describe("loading", () => {
         source === "toy" ? file : Promise.reject(new CheckpointError("not-found", "no such file")),
     });
     await expect(client.load("other")).rejects.toEqual(new CheckpointError("not-found", "no such file"));
+    expect(asked).toEqual([]);
+    await expect(client.load("toy", { config: { ...toyConfig, imageSize: 1 } })).rejects.toThrow();
     expect(disposed).toBe(1);
     const loaded = await client.load("toy", { config: toyConfig, backend: { wasm: Uint8Array.of(1) } });
     expect(asked).toEqual([undefined, { wasm: Uint8Array.of(1) }]);

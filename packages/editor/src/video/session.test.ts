@@ -1,4 +1,4 @@
-import { encodeRle, type Mask, MaskletError, maskArea } from "@masklet/core";
+import { compressRle, encodeRle, type Mask, MaskletError, maskArea } from "@masklet/core";
 import { random } from "@masklet/core/test/checkpoint-files";
 import {
   invertVideoStep,
@@ -30,6 +30,7 @@ beforeEach(() => {
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
 const texts = (one: VideoEditorSession = session): readonly string[] => one.save().past.map((s) => videoStepText(s));
 const bytes = (one: VideoEditorSession): string => JSON.stringify(one.document);
+const noPrompt = { points: [], labels: [], box: null, lasso: null, isRefinement: false };
 const frames = (id: number): readonly number[] => Object.keys(session.object(id).frames).map(Number);
 const disc = (x: number, y: number): Mask => drawn({ points: [[x, y]] }, size.width, size.height)[1] as Mask;
 
@@ -41,6 +42,34 @@ function held(): () => void {
   });
   return go;
 }
+
+describe("drift", () => {
+  /** Tracked without an event; then one frame is made another. */
+  async function tracked(frame: number, change: object): Promise<readonly number[]> {
+    await session.frameEditor.addPoint([10, 15]);
+    await session.track();
+    const [object] = session.document.objects;
+    const frames = { ...object?.frames, [frame]: { ...object?.frames[frame], ...change } };
+    const document = { ...session.document, objects: [{ ...object, frames }] } as typeof session.document;
+    return new VideoEditorSession(document).driftFrames(1);
+  }
+  const counts = (mask: Mask): string => compressRle(encodeRle(mask)).counts;
+
+  test.each([
+    ["a score that falls and comes back", { score: 0.55 }, [5]],
+    ["a score that falls a little", { score: 0.65 }, []],
+    ["a score below half", { score: 0.49 }, [5]],
+    ["an object that goes and comes", { mask: counts(drawn({ points: [] }, 40, 30)[1] as Mask) }, [5, 6]],
+    ["a mask elsewhere, and back again", { mask: counts(disc(32, 15)) }, [5, 6]],
+    ["what a person made of a frame", { score: 0.1, prompt: { ...noPrompt, isRefinement: true } }, []],
+  ])("%s", async (_, change, expected) => {
+    expect(await tracked(5, change)).toEqual(expected);
+  });
+
+  test("is of an object that is there", () => {
+    expect(() => session.driftFrames(2)).toThrow(code("no-object"));
+  });
+});
 
 describe("prompts and tracking", () => {
   test("an object that is clicked is followed to the end, as one step; the clicked frame stays as it was", async () => {

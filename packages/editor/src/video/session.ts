@@ -32,6 +32,7 @@ import {
   type VideoSize,
   withFrame,
 } from "./document.ts";
+import { driftFrames } from "./drift.ts";
 import { TrackingRun, type TrackingState } from "./run.ts";
 import {
   applyVideoStep,
@@ -217,6 +218,15 @@ export class VideoEditorSession {
   /** The frames where a person prompted or edited an object, or any of them, ascending. Throws as `object`. */
   promptedFrames(id?: number): readonly number[] {
     return promptedFrames(id === undefined ? this.#document.objects : [this.object(id)]);
+  }
+
+  /**
+   * The tracked frames of an object, or of any of them, that are worth a look, ascending: against the frame before, the score
+   * has fallen by more than 0.15 or below 0.5, the area has changed by more than two fifths, nothing of the object is where it
+   * was, or it has come or gone. Throws as `object`.
+   */
+  driftFrames(id?: number): readonly number[] {
+    return driftFrames(this.#document, id === undefined ? undefined : this.object(id).id);
   }
 
   /**

@@ -5,7 +5,15 @@ import { fileURLToPath } from "node:url";
 import { createOrtBackend as createNativeBackend } from "@masklet/backend-ort/node";
 import { createOrtBackend as createWasmBackend } from "@masklet/backend-ort/web";
 import { type Backend, presetParameters, presetsByQuality, type Sam2 } from "@masklet/core";
-import { downloadModel, fileSource, listCachedModels, loadSam2, readConfig, resolveModel } from "@masklet/core/node";
+import {
+  downloadModel,
+  fileSource,
+  listCachedModels,
+  loadSam2,
+  openVideo,
+  readConfig,
+  resolveModel,
+} from "@masklet/core/node";
 import type { EngineRequest, EngineSettings } from "./protocol.ts";
 import { EngineServer } from "./serve.ts";
 
@@ -58,6 +66,7 @@ const server = new EngineServer(
       const here = new Set((await listCachedModels(process.env)).map(({ name }) => name));
       return presetsByQuality().map((name) => ({ name, bytes: 4 * presetParameters(name), isHere: here.has(name) }));
     },
+    openVideo: (path) => openVideo(path),
     download: async (model, signal, onProgress) => {
       await downloadModel(model, {
         env: process.env,

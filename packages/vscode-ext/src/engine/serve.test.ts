@@ -2,11 +2,11 @@
 import { fileURLToPath } from "node:url";
 import { createOrtBackend } from "@masklet/backend-ort/node";
 import { decompressRle, encodeRle } from "@masklet/core";
-import { fileSource, loadSam2, readConfig } from "@masklet/core/node";
+import { fileSource, loadSam2, openVideo, readConfig } from "@masklet/core/node";
 import { rleIou } from "@masklet/labels";
 import { nanoModel } from "@masklet/model-nano";
 import { expect, test } from "vitest";
-import type { EngineReply } from "./protocol.ts";
+import type { EngineMethod, EngineReply } from "./protocol.ts";
 import { EngineServer } from "./serve.ts";
 
 test("finds what is in a picture without a click, and stops when it is told to", async () => {
@@ -29,11 +29,12 @@ test("finds what is in a picture without a click, and stops when it is told to",
         facts: { model: "nano", runtime: "native", imageSize: 256 },
       }),
       models: async () => [],
+      openVideo,
       download: async () => undefined,
     },
-    (reply) => replies.get(reply.id)?.(reply),
+    (reply) => "id" in reply && replies.get(reply.id)?.(reply),
   );
-  const ask = (id: number, method: "start" | "everything" | "cancel", args: unknown): Promise<EngineReply> =>
+  const ask = (id: number, method: EngineMethod, args: unknown): Promise<EngineReply> =>
     new Promise((resolve) => {
       replies.set(id, resolve);
       server.handle({ id, method, args } as never);

@@ -12,14 +12,19 @@ import {
   type Sam2,
   StateError,
 } from "@masklet/core";
+import type { VideoFrames } from "@masklet/core/node";
+import { serveSam2 } from "@masklet/core/remote";
 import { ExtensionError } from "../errors.ts";
+import { wirePicture } from "../picture.ts";
 import type { WirePicture } from "../protocol.ts";
+import { Channel, type Packed } from "./channel.ts";
 import type { EngineFacts, EngineMethods, EngineReply, EngineRequest, EngineSettings } from "./protocol.ts";
 
 /** What the engine computes with. */
 export interface EngineParts {
   load(settings: EngineSettings): Promise<{ readonly model: Sam2; readonly facts: EngineFacts }>;
   models(): Promise<EngineMethods["models"]["result"]>;
+  openVideo(path: string): Promise<VideoFrames>;
   download(model: string, signal: AbortSignal, onProgress: (share: number, text: string) => void): Promise<void>;
 }
 
@@ -48,6 +53,8 @@ export class EngineServer {
   #queue: Work[] = [];
   #isRunning = false;
   readonly #cancels = new Map<number, AbortController>();
+  readonly #ports = new Map<number, Channel>();
+  readonly #videos = new Map<number, Promise<VideoFrames>>();
 
   constructor(parts: EngineParts, reply: (reply: EngineReply) => void) {
     this.#parts = parts;
@@ -102,6 +109,38 @@ export class EngineServer {
           }
         };
         this.#enqueue({ request, run, rank: 2 });
+        return;
+      }
+      case "port": {
+        const { port, message } = request.args as EngineMethods["port"]["args"];
+        void this.#answer(request, async () => this.#deliver(port, message));
+        return;
+      }
+      case "close-port": {
+        const { port } = request.args as EngineMethods["close-port"]["args"];
+        this.#ports.get(port)?.close();
+        this.#ports.delete(port);
+        void this.#answer(request, async () => null);
+        return;
+      }
+      case "open-video": {
+        const args = request.args as EngineMethods["open-video"]["args"];
+        void this.#answer(request, () => this.#openVideo(args));
+        return;
+      }
+      case "video-frame": {
+        const args = request.args as EngineMethods["video-frame"]["args"];
+        void this.#answer(request, () => this.#videoFrame(args));
+        return;
+      }
+      case "close-video": {
+        const { video } = request.args as EngineMethods["close-video"]["args"];
+        const open = this.#videos.get(video);
+        this.#videos.delete(video);
+        void this.#answer(request, async () => {
+          await (await open)?.close();
+          return null;
+        });
         return;
       }
       case "predict": {
@@ -190,6 +229,47 @@ export class EngineServer {
     if (ahead) await predictor.reset();
     else this.#current = key;
     return { wasThere };
+  }
+
+  /** Videos are tracked beside the queue: each frame of theirs is a request of its own to whatever computes. */
+  #deliver(port: number, message: Packed): null {
+    let channel = this.#ports.get(port);
+    if (channel === undefined) {
+      channel = new Channel((answer) => this.#reply({ port, message: answer }));
+      this.#ports.set(port, channel);
+      serveSam2(channel, {
+        // There is one model, the engine's own, whatever is asked for.
+        open: async () => (await this.#need()).model,
+        backend: () => Promise.reject(new ExtensionError("message-malformed", "the engine opens no other model")),
+      });
+    }
+    channel.deliver(message);
+    return null;
+  }
+
+  async #openVideo({
+    video,
+    path,
+  }: EngineMethods["open-video"]["args"]): Promise<EngineMethods["open-video"]["result"]> {
+    const opening = this.#parts.openVideo(path);
+    this.#videos.set(video, opening);
+    try {
+      const { size, info } = await opening;
+      return { width: size.width, height: size.height, count: info.frames, rate: info.fps };
+    } catch (error) {
+      this.#videos.delete(video);
+      throw error;
+    }
+  }
+
+  async #videoFrame({
+    video,
+    index,
+  }: EngineMethods["video-frame"]["args"]): Promise<EngineMethods["video-frame"]["result"]> {
+    const open = this.#videos.get(video);
+    if (open === undefined) throw new ExtensionError("picture-unknown", "the video has to be opened again");
+    const image = await (await open).frame(index);
+    return image === undefined ? null : wirePicture(image);
   }
 
   async #everything(
