@@ -14,7 +14,7 @@ import {
   workspace,
 } from "vscode";
 import type { Place } from "../activate.ts";
-import { messageOf } from "../image/document.ts";
+import { messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import type { ImageParts } from "../image/register.ts";
 import { showComparison } from "./comparison.ts";

@@ -12,8 +12,7 @@ import {
   workspace,
 } from "vscode";
 import type { EngineClient } from "../engine-client.ts";
-import { ExtensionError } from "../errors.ts";
-import { messageOf } from "../image/document.ts";
+import { ExtensionError, messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import { colourOf, type WirePicture } from "../protocol.ts";
 import { type AcceptParts, acceptDrafts } from "./accept.ts";

@@ -13,7 +13,7 @@ import {
   turnSize,
 } from "@masklet/labels";
 import { type CustomDocument, type Event, EventEmitter, l10n, Uri, workspace } from "vscode";
-import { ExtensionError } from "../errors.ts";
+import { ExtensionError, messageOf } from "../errors.ts";
 import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf, readIfThere } from "../labels/find.ts";
 import {
   editable,
@@ -667,10 +667,6 @@ function foundOf(kept: Kept | undefined): FoundLabels | undefined {
   return (
     labels && { format: labels.format, uri: Uri.parse(labels.uri), others: labels.others.map((uri) => Uri.parse(uri)) }
   );
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** FNV-1a, 64 bits, as a name of a file. */
