@@ -117,6 +117,46 @@ test("problems are listed at their lines", async () => {
   expect(ran.map(({ command }) => command)).toContain("workbench.actions.view.problems");
 });
 
+test("problems follow the files: what is mended goes, what is new comes, and what is gone has none", async () => {
+  const root = dataset("renewed", 4, () => true);
+  const file = (i: number): string => join(root, "labels", "train", `00000${i}.txt`);
+  const wrong = "7 0.5 0.5 0.2 0.2\n";
+  writeFileSync(file(1), wrong);
+  writeFileSync(file(2), wrong);
+  start(root);
+  answers.push(undefined);
+  await run("open", Uri.file(root));
+  await run("check");
+  const entries = registered.diagnostics.get("masklet")?.entries as ReadonlyMap<
+    string,
+    readonly { readonly range: { readonly start: { readonly line: number } } }[]
+  >;
+  const lines = (): readonly (readonly [number, number | undefined])[] =>
+    [1, 2, 3].flatMap((i) => {
+      const found = entries.get(Uri.file(file(i)).toString());
+      return found === undefined ? [] : [[i, found[0]?.range.start.line] as const];
+    });
+  expect(lines()).toEqual([
+    [1, 0],
+    [2, 0],
+  ]);
+  const [watcher] = registered.watchers;
+  // The same words at another line; one comes; one goes with its file.
+  writeFileSync(file(1), `0 0.5 0.5 0.2 0.2\n${wrong}`);
+  writeFileSync(file(3), wrong);
+  rmSync(file(2));
+  watcher?.changed.fire(Uri.file(file(1)));
+  watcher?.changed.fire(Uri.file(file(3)));
+  watcher?.deleted.fire(Uri.file(file(2)));
+  await expect.poll(lines).toEqual([
+    [1, 1],
+    [3, 0],
+  ]);
+  writeFileSync(file(1), "");
+  watcher?.changed.fire(Uri.file(file(1)));
+  await expect.poll(lines).toEqual([[3, 0]]);
+});
+
 test("the last commit is compared with, through git's extension", async () => {
   const root = dataset("git", 3, () => true);
   const file = join(root, "labels", "train", "000001.txt");
