@@ -96,7 +96,7 @@ export class EngineClient implements Disposable {
     signal?: AbortSignal,
   ): Promise<EngineMethods[M]["result"]> {
     const running = this.#run();
-    const needsModel = method === "encode" || method === "predict" || method === "everything";
+    const needsModel = method === "encode" || method === "predict" || method === "everything" || method === "detect";
     if (needsModel) await running.facts;
     const result = await this.#ask(running, method, args, onProgress, signal);
     if (needsModel) this.#crashes = 0;

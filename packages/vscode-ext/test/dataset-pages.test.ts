@@ -114,6 +114,46 @@ test("problems are listed at their lines", async () => {
   expect(ran.map(({ command }) => command)).toContain("workbench.actions.view.problems");
 });
 
+test("problems follow the files: what is mended goes, what is new comes, and what is gone has none", async () => {
+  const root = dataset("renewed", 4, () => true);
+  const file = (i: number): string => join(root, "labels", "train", `00000${i}.txt`);
+  const wrong = "7 0.5 0.5 0.2 0.2\n";
+  writeFileSync(file(1), wrong);
+  writeFileSync(file(2), wrong);
+  start(root);
+  answers.push(undefined);
+  await run("open", Uri.file(root));
+  await run("check");
+  const entries = registered.diagnostics.get("masklet")?.entries as ReadonlyMap<
+    string,
+    readonly { readonly range: { readonly start: { readonly line: number } } }[]
+  >;
+  const lines = (): readonly (readonly [number, number | undefined])[] =>
+    [1, 2, 3].flatMap((i) => {
+      const found = entries.get(Uri.file(file(i)).toString());
+      return found === undefined ? [] : [[i, found[0]?.range.start.line] as const];
+    });
+  expect(lines()).toEqual([
+    [1, 0],
+    [2, 0],
+  ]);
+  const [watcher] = registered.watchers;
+  // The same words at another line; one comes; one goes with its file.
+  writeFileSync(file(1), `0 0.5 0.5 0.2 0.2\n${wrong}`);
+  writeFileSync(file(3), wrong);
+  rmSync(file(2));
+  watcher?.changed.fire(Uri.file(file(1)));
+  watcher?.changed.fire(Uri.file(file(3)));
+  watcher?.deleted.fire(Uri.file(file(2)));
+  await expect.poll(lines).toEqual([
+    [1, 1],
+    [3, 0],
+  ]);
+  writeFileSync(file(1), "");
+  watcher?.changed.fire(Uri.file(file(1)));
+  await expect.poll(lines).toEqual([[3, 0]]);
+});
+
 test("the last commit is compared with, through git's extension", async () => {
   const root = dataset("git", 3, () => true);
   const file = join(root, "labels", "train", "000001.txt");
@@ -176,6 +216,47 @@ test("a page reads no file that is not in the folder, and nothing is written whe
       .every((message) => /not trusted/.test(message)),
   ).toBe(true);
   shown.length = 0;
+});
+
+test("a detector is asked for once, and what it finds are drafts with class and score, until they are accepted", async () => {
+  const root = dataset("detected", 3, () => false);
+  const data = new Uint8Array(320 * 240);
+  for (let y = 60; y < 120; y++) data.fill(1, y * 320 + 180, y * 320 + 280);
+  const { counts } = compressRle(encodeRle({ width: 320, height: 240, data }));
+  const asked: unknown[] = [];
+  const engine = engineOf((async (method: string, { detector }: { detector: string }) => {
+    asked.push([method, detector]);
+    return {
+      masks: [
+        { counts, score: 0.8, category: "dog" },
+        { counts, score: 0.3, category: "cat" },
+      ],
+    };
+  }) as never);
+  start(root, engine);
+  await run("open", Uri.file(root));
+  const { webview } = registered.panels.at(-1) as FakePanel;
+  const said: string[] = [];
+  webview.page = (message) => {
+    const { type, id, text } = message as { readonly type: string; readonly id: number; readonly text: string };
+    if (type === "status") said.push(text);
+    const pixels = { width: 320, height: 240, channels: 3, data: new ArrayBuffer(320 * 240 * 3) };
+    if (type === "decode") webview.received.fire({ type: "decoded", id, picture: pixels, problem: undefined });
+  };
+  webview.received.fire({ type: "ready" });
+  webview.received.fire({ type: "detect", places: [1] }); // nobody chooses one: nothing happens
+  answers.push([Uri.file("/detectors/pets.onnx")]);
+  webview.received.fire({ type: "detect", places: [1] });
+  await expect.poll(() => said.at(-1)).toBe("Done: 2 drafts in 1 pictures");
+  webview.received.fire({ type: "detect", places: [0, 2] });
+  await expect.poll(() => said.at(-1)).toBe("Done: 4 drafts in 2 pictures");
+  expect(asked).toEqual(Array(3).fill(["detect", "/detectors/pets.onnx"]));
+  answers.push("0.5");
+  await run("acceptAbove");
+  for (const i of [0, 1, 2]) {
+    const label = readFileSync(join(root, "labels", "train", `00000${i}.txt`), "utf8");
+    expect(label).toMatch(/^1 0\.5625 0\.25 [\d. ]+\n$/);
+  }
 });
 
 describe.skipIf(chromium() === undefined)("in Chromium", () => {

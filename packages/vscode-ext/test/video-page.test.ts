@@ -61,6 +61,7 @@ function engine(): EngineClient {
       let isAlive = true;
       const server = new EngineServer(
         {
+          detector: () => Promise.reject(new Error("no detector is looked for here")),
           load: async () => ({ model: await loaded, facts: { model: "nano", runtime: "native", imageSize: 256 } }),
           models: async () => [],
           openVideo,

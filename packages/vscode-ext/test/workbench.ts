@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { MaskletVideoEditorElement } from "@masklet/editor/video-element";
 import { type Browser, type BrowserContext, chromium, type Frame, type Page } from "playwright";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -53,6 +52,7 @@ export class Workbench {
   readonly #server: ChildProcess;
   readonly #browser: Browser;
   readonly #port: number;
+  readonly #settings: Readonly<Record<string, unknown>>;
   /** A folder of its own, gone with the workbench. */
   readonly folder: string;
   context: BrowserContext;
@@ -65,7 +65,9 @@ export class Workbench {
     page: Page,
     port: number,
     folder: string,
+    settings: Readonly<Record<string, unknown>>,
   ) {
+    this.#settings = settings;
     this.#server = server;
     this.#browser = browser;
     this.#port = port;
@@ -79,7 +81,8 @@ export class Workbench {
     const folder = mkdtempSync(join(tmpdir(), "masklet-workbench-"));
     const [data, extensions] = [join(folder, "data"), join(folder, "extensions")];
     mkdirSync(join(data, "User"), { recursive: true });
-    writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
+    const all = { ...quiet, ...settings };
+    writeFileSync(join(data, "User", "settings.json"), JSON.stringify(all));
     const config = join(folder, "config.yaml");
     writeFileSync(config, "");
     const base = [script, "--config", config, "--user-data-dir", data, "--extensions-dir", extensions];
@@ -105,7 +108,14 @@ export class Workbench {
     });
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
-    return new Workbench(server, browser, context, page, port, folder);
+    return new Workbench(server, browser, context, page, port, folder, all);
+  }
+
+  /** Settings of the user over those that it began with, in a window that is loaded anew: it does not watch their file. */
+  async set(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = join(this.folder, "data", "User", "settings.json");
+    writeFileSync(file, JSON.stringify({ ...this.#settings, ...settings }));
+    await this.reload();
   }
 
   /** Opens a folder, and waits for the workbench. */
@@ -134,8 +144,16 @@ export class Workbench {
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
     await input.waitFor();
     await input.fill(`>${title}`);
-    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: title.split(": ").at(-1) ?? title });
-    await row.first().waitFor();
+    // The best match is not always the one that is meant.
+    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
+  }
+
+  /** Takes another colour theme, through the quick pick as a person does. */
+  async theme(label: string): Promise<void> {
+    await this.command("Preferences: Color Theme");
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: "Dark 2026" }).first().waitFor();
+    await this.page.keyboard.type(label);
+    await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: label }).waitFor();
     await this.page.keyboard.press("Enter");
   }
 
@@ -172,45 +190,59 @@ export class Workbench {
   }
 
   /** The page of the video that is shown, once a tracker is there. */
-  async video(): Promise<Frame> {
-    for (let tries = 0; tries < 300; tries++) {
+  video(): Promise<Frame> {
+    const tracking = `document.querySelector("masklet-video-editor")?.session?.tracking`;
+    return this.frame(`(${tracking} ?? null) !== null`, 0, 60);
+  }
+
+  /** The visible page of which `condition`, an expression, is true: the n-th, in the order of the editors. */
+  async frame(condition: string, index = 0, seconds = 30): Promise<Frame> {
+    const isIt = `document.visibilityState === "visible" && (${condition})`;
+    for (let tries = 0; tries < 5 * seconds; tries++) {
+      const found: Frame[] = [];
       for (const frame of this.page.frames()) {
-        const isReady = await frame
-          .evaluate(() => {
-            const video = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement | null;
-            return document.visibilityState === "visible" && video?.session?.tracking !== undefined;
-          })
-          .catch(() => false);
-        if (isReady) return frame;
+        if (await frame.evaluate<boolean>(isIt).catch(() => false)) found.push(frame);
       }
+      const frame = found[index];
+      if (frame !== undefined) return frame;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
-    throw new Error("no video is shown after 60 s");
+    throw new Error(`no page after ${seconds} s: ${condition}`);
   }
 
   /** The page of a picture that is shown: the n-th, in the order of the editors. */
-  async image(index = 0): Promise<Frame> {
-    for (let tries = 0; tries < 150; tries++) {
-      const found: Frame[] = [];
-      for (const frame of this.page.frames()) {
-        const isThere = await frame
-          .evaluate(() => document.querySelector("masklet-editor") !== null && document.visibilityState === "visible")
-          .catch(() => false);
-        if (isThere) found.push(frame);
+  image(index = 0): Promise<Frame> {
+    return this.frame(`(document.querySelector("masklet-editor")?.image ?? null) !== null`, index);
+  }
+
+  /** The most that the extension's host has had in memory, in bytes (Linux). */
+  hostPeak(): number {
+    const parents = new Map<number, number>();
+    let host: number | undefined;
+    for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
+      try {
+        const pid = Number(name);
+        parents.set(pid, Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]));
+        if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=extensionHost")) {
+          let above: number | undefined = pid;
+          while (above !== undefined && above !== this.#server.pid) above = parents.get(above);
+          if (above !== undefined) host = pid;
+        }
+      } catch {
+        // It has ended meanwhile.
       }
-      const frame = found[index];
-      if (frame !== undefined) {
-        const isShown = await frame
-          .evaluate(
-            () =>
-              (document.querySelector("masklet-editor") as { readonly image?: unknown } | null)?.image !== undefined,
-          )
-          .catch(() => false);
-        if (isShown) return frame;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 200));
     }
-    throw new Error("no picture is shown after 30 s");
+    if (host === undefined) throw new Error("the extension's host does not run");
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${host}/status`, "utf8")) ?? [];
+    return 1024 * Number(kilobytes);
+  }
+
+  /** Opens a file or folder of the explorer as a dataset, by its context menu; resolves with the gallery. */
+  async dataset(name: string): Promise<Frame> {
+    const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).first();
+    await row.click({ button: "right" });
+    await this.page.getByRole("menuitem", { name: "Open Dataset" }).click();
+    return this.frame(`document.querySelector("output.summary")?.textContent?.includes("pictures") === true`);
   }
 
   /** Whether the active tab has unsaved work. */

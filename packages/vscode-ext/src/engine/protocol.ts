@@ -1,5 +1,5 @@
 /** What the host and the engine's process say to each other. Plain data for structured clones; ids belong to requests. */
-import type { WirePicture, WirePrediction } from "../protocol.ts";
+import type { WireMask, WirePicture, WirePrediction } from "../protocol.ts";
 import type { Packed } from "./channel.ts";
 
 /** What the process is started with. */
@@ -47,6 +47,15 @@ export interface EngineMethods {
   };
   /** Masks of everything in a picture, when there is nothing else to do. `cancel` ends it. */
   readonly everything: { readonly args: { readonly picture: WirePicture }; readonly result: WirePrediction };
+  /** A mask of each box that a detector finds, with its class and score, the best first. `cancel` ends it. */
+  readonly detect: {
+    readonly args: {
+      readonly picture: WirePicture;
+      /** The path of its ONNX file. */
+      readonly detector: string;
+    };
+    readonly result: { readonly masks: readonly (WireMask & { readonly category: string })[] };
+  };
   /** Published models, the best first, what fetching each takes, and whether it is on this machine. */
   readonly models: {
     readonly args: null;

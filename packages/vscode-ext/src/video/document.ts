@@ -11,8 +11,7 @@ import {
   type VideoStep,
 } from "@masklet/editor";
 import { type CustomDocument, type Event, EventEmitter, l10n, Uri, workspace } from "vscode";
-import { ExtensionError } from "../errors.ts";
-import { messageOf } from "../image/document.ts";
+import { ExtensionError, messageOf } from "../errors.ts";
 import { nameOf, readIfThere } from "../labels/find.ts";
 import { classesOf } from "../protocol.ts";
 import { alone, type FileWriter, sameBytes } from "../storage.ts";

@@ -22,8 +22,7 @@ import {
 } from "vscode";
 import type { Place } from "../activate.ts";
 import type { EnginePort } from "../engine-client.ts";
-import { ExtensionError } from "../errors.ts";
-import { messageOf } from "../image/document.ts";
+import { ExtensionError, messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import type { ImageParts } from "../image/register.ts";
 import { folderOf, nameOf } from "../labels/find.ts";
