@@ -1,7 +1,7 @@
 /** Folders of pictures that are the frames of a video. */
 import { compareFrameNames } from "@masklet/core";
 import { FileType, l10n, type Uri, workspace } from "vscode";
-import { ExtensionError, messageOf } from "../errors.ts";
+import { ExtensionError } from "../errors.ts";
 import { nameOf } from "../labels/find.ts";
 
 /** Those that the page decodes. */

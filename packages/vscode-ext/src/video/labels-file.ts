@@ -15,7 +15,7 @@
  */
 import { type VideoEditorDocument, VideoEditorSession } from "@masklet/editor";
 import type { Uri } from "vscode";
-import { ExtensionError, messageOf } from "../errors.ts";
+import { ExtensionError } from "../errors.ts";
 
 /** Where the objects of a video lie, a file's or a folder's. */
 export function labelsUri(video: Uri): Uri {
