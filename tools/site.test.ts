@@ -412,7 +412,8 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
       await page.locator("[data-play=file]").setInputFiles({ name, mimeType, buffer });
       await problem.getByText(`${name} could not be opened: `).waitFor();
       await page.waitForFunction(isReady);
-      expect(await problem.textContent()).toContain(name);
+      expect(await problem.textContent()).toContain(`${name} could not be opened: `);
+      expect(await problem.textContent()).not.toMatch(/imageFrom|openVideo/);
       expect(await page.evaluate(`${editor}.image.width`)).toBe(640);
     }
     expect(await violations(page)).toEqual([]);
