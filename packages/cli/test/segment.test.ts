@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -121,6 +121,18 @@ describe("one object, all formats", () => {
     expect(rasterise(ringsOf(path), { width: 640, height: 640 })).toEqual(only(masksOf(await record)));
   });
 });
+
+test.skipIf(!existsSync("/proc/self/io"))(
+  "a checkpoint is read for its weights and for its hash, and not once more (Linux: /proc)",
+  async () => {
+    const read = (): number => Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
+    const line = [scene, "--box", square, "--json", "-q"];
+    await segment(...line); // modules and the backend's own files are read by the first
+    const before = read();
+    expect((await segment(...line)).code).toBe(0);
+    expect(read() - before).toBeLessThan(2.5 * statSync(nanoModel.checkpoint).size);
+  },
+);
 
 /** The rings of a path of M, h, v, l and z. */
 function ringsOf(path: string): readonly (readonly number[])[] {
