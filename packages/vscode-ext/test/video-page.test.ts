@@ -191,6 +191,15 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await expect.poll(() => isReady(page), { timeout: 20_000 }).toBe(true);
     await click(page, [57, 143]);
     await expect.poll(labels, { timeout: 10_000 }).toEqual(["Prompt"]);
+    // Undo while it is tracked ends that, and goes no further: VS Code would take back the prompt.
+    const ended = await page.locator("masklet-video-editor").evaluate((element) => {
+      const video = element as MaskletVideoEditorElement;
+      void video.track();
+      const began = video.session?.trackingState?.start;
+      const keys = { key: "z", ctrlKey: true, bubbles: true, composed: true, cancelable: true };
+      return [began, video.dispatchEvent(new KeyboardEvent("keydown", keys)), video.session?.trackingState];
+    });
+    expect(ended).toEqual([0, false, null]);
     await page.getByRole("button", { name: "Track on" }).click();
     await expect.poll(labels, { timeout: 20_000 }).toEqual(["Prompt", "Track (3)"]);
     expect(frames(1)).toEqual(["0", "1", "2", "3"]);

@@ -371,10 +371,12 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       const frameBytes = (): readonly string[] =>
         readdirSync(clip).map((name) => readFileSync(join(clip, name), "base64"));
       const before = frameBytes();
+      /** On how many frames each object is known, once nothing is under way. */
       const tracked = (frame: Frame): Promise<readonly number[]> =>
         frame.evaluate(() => {
           const { session } = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement;
-          return session?.document.objects.map(({ frames }) => Object.keys(frames).length) ?? [];
+          if (session === undefined || session.trackingState !== null) return [];
+          return session.document.objects.map(({ frames }) => Object.keys(frames).length);
         });
       const is = (frame: Frame, wanted: readonly number[], what: string): Promise<void> =>
         until(async () => JSON.stringify(await tracked(frame)) === JSON.stringify(wanted), what);
@@ -389,6 +391,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await is(frame, [1], "it is prompted");
       await frame.getByRole("button", { name: "Track on" }).click();
       await is(frame, [4], "it is tracked");
+      await workbench.page.waitForTimeout(500); // until VS Code has heard of it
       expect(await workbench.isDirty()).toBe(true);
       await workbench.page.keyboard.press("Control+Z");
       await is(frame, [1], "tracking is undone");

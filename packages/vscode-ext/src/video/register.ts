@@ -265,10 +265,13 @@ class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
     try {
       document.take(step, page);
     } catch (error) {
-      // Two views at once, or nothing may change: the page takes the document as it is.
+      // Two views at once, an undo while it was tracked, or nothing may change: the page takes the document as it is.
       this.#parts.log.warn(messageOf(error));
       this.#showDocument(page);
-      if (error instanceof ExtensionError) void window.showWarningMessage(error.message);
+      const text = videoStepText(step);
+      void window.showWarningMessage(
+        error instanceof ExtensionError ? error.message : l10n.t("{0} was given up: {1}", text, messageOf(error)),
+      );
       return;
     }
     this.#fire(document, step);

@@ -217,9 +217,12 @@ addEventListener(
   (event) => {
     const { session } = video;
     const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
-    if (!isUndo || session === undefined || session.frameEditor.pending.length === 0) return;
-    // A click that still waits is what is taken back, and nothing else.
-    session.frameEditor.cancelPrompts();
+    if (!isUndo || session === undefined) return;
+    const { frameEditor, trackingState } = session;
+    if (frameEditor.pending.length === 0 && trackingState === null) return;
+    // What is under way ends, and nothing else is taken back: VS Code does not know of it yet.
+    frameEditor.cancelPrompts();
+    session.stop();
     event.stopImmediatePropagation();
     event.preventDefault();
   },
