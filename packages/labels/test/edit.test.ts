@@ -8,11 +8,14 @@ import {
   editYolo,
   filesOf,
   type LabelObject,
+  type ObjectEdits,
   readLabels,
   shapeMask,
+  writeLabels,
 } from "@masklet/labels";
 import { expect, test } from "vitest";
 import { cases, haveCases, imageSize } from "./cases.ts";
+import { randomDataset } from "./datasets.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (data: Uint8Array): string => Buffer.from(data).toString("utf8");
@@ -280,3 +283,44 @@ test("Label Studio: a region keeps its kind and its other fields, or takes the t
     code: "no-such-annotation",
   });
 });
+
+/** What differs between two texts: one slice of each, as short as it can be. */
+function difference(before: string, after: string): readonly [cut: string, put: string] {
+  let [start, end] = [0, 0];
+  while (start < before.length && start < after.length && before[start] === after[start]) start++;
+  const most = Math.min(before.length, after.length) - start;
+  while (end < most && before.at(-1 - end) === after.at(-1 - end)) end++;
+  return [before.slice(start, before.length - end), after.slice(start, after.length - end)];
+}
+
+test.each(["yolo", "labelme", "cvat-images"] as const)(
+  "%s: random files keep their bytes, and an object taken away is one slice, with CRLF and a byte order mark",
+  async (format) => {
+    let removed = 0;
+    for (let seed = 0; seed < 60; seed++) {
+      const dataset = randomDataset(seed, { shapes: ["polygons"] });
+      for (const [i, image] of dataset.images.entries()) {
+        const files = writeLabels({ ...dataset, images: [image] }, format).files;
+        const file = files[format === "yolo" ? 1 : 0];
+        const plain = text((await file?.bytes()) ?? new Uint8Array(0));
+        const odd = `${seed % 2 === 0 ? "\ufeff" : ""}${seed % 3 === 0 ? plain.replaceAll("\n", "\r\n") : plain}`;
+        const classes = dataset.categories.map(({ name }) => name);
+        const edit = async (edits: ObjectEdits): Promise<string> =>
+          text(
+            format === "yolo"
+              ? await editYolo(bytes(odd), edits, { size: image, classes })
+              : format === "labelme"
+                ? await editLabelMe(bytes(odd), edits)
+                : await editCvat(bytes(odd), edits, { image: image.file }),
+          );
+        expect(await edit({}), `seed ${seed}, image ${i}`).toBe(odd);
+        if (image.objects.length === 0) continue;
+        const gone = await edit({ remove: new Set([seed % image.objects.length]) });
+        const [, put] = difference(odd, gone);
+        expect([gone.length < odd.length, put.trim()], `seed ${seed}, image ${i}`).toEqual([true, ""]);
+        removed++;
+      }
+    }
+    expect(removed).toBeGreaterThan(50);
+  },
+);
