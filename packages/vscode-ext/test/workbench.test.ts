@@ -352,6 +352,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       expect(JSON.parse(bytes()).shapes).toHaveLength(count + 1);
       await undoAll(frame, count);
       await until(() => bytes() === before, "what is undone is saved too");
+      await until(async () => !(await workbench.isDirty()), "nothing is unsaved at the end");
       await workbench.set({});
     });
 
@@ -458,6 +459,10 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
     });
 
     test("in the browser's own host the page answers clicks, and saves the same bytes", async () => {
+      // Unsaved work lies where the other host cannot read.
+      await workbench.file("scene.png");
+      await workbench.command("File: Revert File");
+      await until(async () => !(await workbench.isDirty()), "nothing is unsaved");
       writeFileSync(file, labels);
       await workbench.command("View: Close All Editors");
       await workbench.set({ "remote.extensionKind": { "masklet.masklet": ["web"] } });

@@ -48,6 +48,9 @@ const freePort = (): Promise<number> =>
     });
   });
 
+/** Of a picture's page: whether it shows one. */
+const hasImage = `(document.querySelector("masklet-editor")?.image ?? null) !== null`;
+
 export class Workbench {
   readonly #server: ChildProcess;
   readonly #browser: Browser;
@@ -140,9 +143,12 @@ export class Workbench {
 
   /** Runs a command of the palette by its title. */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press("F1");
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
-    await input.waitFor();
+    for (let tries = 0; !(await input.isVisible()) && tries < 10; tries++) {
+      // A page that goes away takes keys with it.
+      await this.page.keyboard.press("F1");
+      await input.waitFor({ timeout: 3000 }).catch(() => undefined);
+    }
     await input.fill(`>${title}`);
     // The best match is not always the one that is meant.
     await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
@@ -171,7 +177,7 @@ export class Workbench {
   /** Opens a picture by its name. */
   async file(name: string): Promise<Frame> {
     await this.quickOpen(name);
-    return this.image();
+    return this.frame(`document.title === ${JSON.stringify(name)} && ${hasImage}`); // not the one that was there before
   }
 
   /** Chooses from the menu of a file or folder in the explorer. */
@@ -198,21 +204,21 @@ export class Workbench {
   /** The visible page of which `condition`, an expression, is true: the n-th, in the order of the editors. */
   async frame(condition: string, index = 0, seconds = 30): Promise<Frame> {
     const isIt = `document.visibilityState === "visible" && (${condition})`;
-    for (let tries = 0; tries < 5 * seconds; tries++) {
+    for (const end = Date.now() + 1000 * seconds; Date.now() < end; ) {
       const found: Frame[] = [];
       for (const frame of this.page.frames()) {
         if (await frame.evaluate<boolean>(isIt).catch(() => false)) found.push(frame);
       }
       const frame = found[index];
       if (frame !== undefined) return frame;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`no page after ${seconds} s: ${condition}`);
   }
 
   /** The page of a picture that is shown: the n-th, in the order of the editors. */
   image(index = 0): Promise<Frame> {
-    return this.frame(`(document.querySelector("masklet-editor")?.image ?? null) !== null`, index);
+    return this.frame(hasImage, index);
   }
 
   /** The most that the extension's host has had in memory, in bytes (Linux). */
