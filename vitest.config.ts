@@ -41,8 +41,8 @@ export default defineConfig({
           name: "goldens",
           include: ["packages/*/src/**/*.golden.test.ts", "packages/*/test/**/*.golden.test.ts"],
           env: quiet,
-          // One at a time: each of these fills all cores and a good part of the memory.
-          fileParallelism: false,
+          // More would fill the memory; one would leave a core idle while it reads, compares and starts processes.
+          maxWorkers: 2,
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },

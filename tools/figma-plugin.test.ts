@@ -6,6 +6,7 @@ import { bundleUi } from "../packages/figma-plugin/bundle.mjs";
 import { start } from "../packages/figma-plugin/src/plugin.ts";
 import { settle } from "../packages/figma-plugin/test/client.ts";
 import { FakeFigma, type FakeOptions } from "../packages/figma-plugin/test/fake/figma.ts";
+import { pngFrom } from "../packages/figma-plugin/test/fake/images.ts";
 import { drawingPng, photoPng, productPng } from "../packages/figma-plugin/test/scenes.ts";
 import { createHost, type Host, type Opened, type Shape, shapes } from "../packages/figma-plugin/test/window.ts";
 import { chromium, root } from "./host.mjs";
@@ -150,6 +151,39 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await page.close();
   });
 
+  test("a batch is stopped in the middle, goes on one by one, and closing the plugin leaves the document whole", {
+    timeout: 120_000,
+  }, async () => {
+    const pictures = Array.from({ length: 20 }, (_, i) => productPng(60 + i, 50));
+    const { figma, before, open } = await run("remove-background-all", pictures);
+    const send = figma.send.bind(figma);
+    let held: unknown;
+    let asked = 0;
+    figma.send = (message) => {
+      const { method } = message as { method: unknown };
+      if (method === "picture" && ++asked === 6) held = message;
+      else send(message);
+      if (method === "apply") figma.close();
+    };
+    const { page, frame, said } = await open("srcdoc-in-data");
+    await waitFor(() => held !== undefined);
+    await frame.getByRole("button", { name: "Stop" }).click();
+    await frame.locator(".status", { hasText: "Stopped. 5 of 20 are ready" }).waitFor();
+    expect(await frame.locator(".card", { hasText: "Not looked at" }).count()).toBe(15);
+    // The picture that was on its way is late, and no result any more.
+    send(held);
+    await frame.getByRole("button", { name: "Look at it" }).nth(3).click();
+    await frame.locator(".status", { hasText: "6 of 20 are ready" }).waitFor();
+    await frame.getByRole("button", { name: "Apply to 6" }).click();
+    await waitFor(() => figma.closed !== undefined);
+    await settle();
+    expect(figma.document.problems()).toEqual([]);
+    if (figma.document.serialise() !== before) figma.undo();
+    expect(figma.document.serialise()).toBe(before);
+    expect(said).toEqual([]);
+    await page.close();
+  });
+
   test("with nano alone a photograph is not cut out: the window opens and offers a model", {
     timeout: 60_000,
   }, async () => {
@@ -189,6 +223,51 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
       expect(figma.document.serialise()).toBe(before);
     } else expect(figma.document.serialise()).not.toBe(before);
     await page.close();
+  });
+
+  test("a mask from a file is cut out with hair, and the clipboard that a plugin has not is said", {
+    timeout: 120_000,
+  }, async () => {
+    const { figma, open } = await run("cut-out", [photoPng(120, 90)]);
+    const { page, frame, said } = await open("srcdoc-in-data");
+    const says = (text: RegExp): Promise<void> =>
+      frame.locator(".status", { hasText: text }).waitFor({ timeout: 60_000 });
+    await says(/knows drawings/);
+    await frame.locator('.actions input[type="file"]').setInputFiles({
+      name: "mask.png",
+      mimeType: "image/png",
+      buffer: Buffer.from(
+        pngFrom(
+          40,
+          30,
+          0,
+          1,
+          new Uint8Array(1200).map((_, i) => (i % 40 < 20 ? 255 : 0)),
+        ),
+      ),
+    });
+    await says(/^The mask is an object now/);
+    await frame.getByLabel("Hair and fur").check();
+    await frame.getByLabel("Result").selectOption("clipboard");
+    const downloading = page.waitForEvent("download");
+    await frame.getByRole("button", { name: "Cut out" }).click();
+    expect((await downloading).suggestedFilename()).toBe("photo 0.png");
+    await says(/keeps the clipboard from plugins/);
+    await frame.getByLabel("Result").selectOption("sticker");
+    await frame.locator(".actions").getByLabel("Outline").selectOption("wide");
+    await frame.getByRole("button", { name: "Cut out" }).click();
+    await says(/^Done/);
+    const [group = ""] = figma.selected;
+    const [line = ""] = figma.document.state(group).children;
+    // Four of a hundred of 90, twice, because half of the line is under the object.
+    expect(figma.document.state(line)).toMatchObject({ name: "Outline", strokeWeight: 8 });
+    expect(said).toEqual([]);
+    await page.close();
+
+    const again = await host.open(figma, "srcdoc-in-data");
+    await again.frame.getByRole("button", { name: "Update" }).waitFor({ timeout: 60_000 });
+    expect(await again.frame.getByLabel("Hair and fur").isChecked()).toBe(true);
+    await again.page.close();
   });
 
   test("the self-test tells a Figma that turns paints the other way", { timeout: 60_000 }, async () => {

@@ -19,8 +19,13 @@ export interface Preview {
   close(): Promise<void>;
 }
 
-export async function preview(folder: string, base: string): Promise<Preview> {
-  const server = createServer(({ url = "/" }, response) => {
+/** `before` is awaited before a file is sent, and told its path in the site. */
+export async function preview(
+  folder: string,
+  base: string,
+  before: (path: string) => Promise<void> = async () => {},
+): Promise<Preview> {
+  const server = createServer(async ({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://localhost");
     const asked = join(folder, pathname.startsWith(`${base}/`) ? decodeURIComponent(pathname.slice(base.length)) : "?");
     const path = existsSync(asked) && statSync(asked).isDirectory() ? join(asked, "index.html") : asked;
@@ -28,6 +33,7 @@ export async function preview(folder: string, base: string): Promise<Preview> {
       response.writeHead(404).end();
       return;
     }
+    await before(pathname.slice(base.length));
     response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
     response.end(readFileSync(path));
   });

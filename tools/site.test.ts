@@ -199,6 +199,61 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     expect(bytes, sizes.map(([path, size]) => `${path} ${size}`).join("\n")).toBeLessThan(100_000);
   });
 
+  test("what a page's script imports is asked for before the script has come", async () => {
+    const html = readFileSync(join(folder, "index.html"), "utf8");
+    const [entry = ""] = /_astro\/index\.astro[^"]+\.js/.exec(html) ?? [];
+    const imports = Array.from(
+      readFileSync(join(folder, entry), "utf8").matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g),
+      ([, name]) => `/_astro/${name}`,
+    );
+    expect(imports.length).toBeGreaterThan(0);
+    const missing = new Set(imports);
+    let all = (): void => {};
+    const areAsked = new Promise<void>((resolve) => {
+      all = resolve;
+    });
+    const own = await preview(folder, base, async (path) => {
+      missing.delete(path);
+      if (missing.size === 0) all();
+      if (path === `/${entry}`) await areAsked;
+    });
+    const page = await browser.newPage({ serviceWorkers: "block" });
+    try {
+      await page.goto(`${own.origin}${base}/`, { waitUntil: "commit" });
+      await expect.poll(() => [...missing], { timeout: 30_000 }).toEqual([]);
+      await page.waitForFunction(`${editor}?.session !== undefined`);
+    } finally {
+      all();
+      await page.close();
+      await own.close();
+    }
+  }, 120_000);
+
+  test("the model's weights and its runtime are asked for at once: neither waits for the other", async () => {
+    const asked: string[] = [];
+    let both = (): void => {};
+    const areAsked = new Promise<void>((resolve) => {
+      both = resolve;
+    });
+    const own = await preview(folder, base, async (path) => {
+      const kind = /[.](wasm|safetensors)$/.exec(path)?.[1];
+      if (kind === undefined) return;
+      asked.push(kind);
+      if (new Set(asked).size === 2) both();
+      await areAsked;
+    });
+    const page = await browser.newPage({ serviceWorkers: "block" });
+    try {
+      await page.goto(`${own.origin}${base}/`);
+      await page.waitForFunction(isReady, undefined, { timeout: 60_000 });
+      expect(asked.toSorted()).toEqual(["safetensors", "wasm"]);
+    } finally {
+      both();
+      await page.close();
+      await own.close();
+    }
+  }, 120_000);
+
   test("keys alone lead from the first page to a cutout", async () => {
     const { page, problems } = await watched();
     await page.goto(`${site.origin}${base}/`);
@@ -339,6 +394,31 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.locator("[data-play=shoot]").click();
     await page.waitForFunction(hasWidth(width));
     expect(await page.locator("[data-play=camera-box]").isVisible()).toBe(false);
+    expect(problems).toEqual([]);
+    await page.close();
+  }, 120_000);
+
+  test("a file that is no picture is said to be none, for as long as nothing else is opened, and what was open stays", async () => {
+    const { page, problems } = await watched();
+    await page.goto(`${site.origin}${base}/playground/`);
+    await page.waitForFunction(isReady);
+    const problem = page.getByRole("alert");
+    const buffer = Buffer.from("no picture");
+    for (const [name, mimeType] of [
+      ["notes.txt", "text/plain"],
+      ["broken.png", "image/png"],
+      ["broken.mp4", "video/mp4"],
+    ] as const) {
+      await page.locator("[data-play=file]").setInputFiles({ name, mimeType, buffer });
+      await problem.getByText(`${name} could not be opened: `).waitFor();
+      await page.waitForFunction(isReady);
+      expect(await problem.textContent()).toContain(`${name} could not be opened: `);
+      expect(await problem.textContent()).not.toMatch(/imageFrom|openVideo/);
+      expect(await page.evaluate(`${editor}.image.width`)).toBe(640);
+    }
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "The drawing" }).click();
+    await page.waitForFunction("document.querySelector('[role=alert]').textContent === ''");
     expect(problems).toEqual([]);
     await page.close();
   }, 120_000);

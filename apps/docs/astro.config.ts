@@ -2,6 +2,7 @@ import starlight from "@astrojs/starlight";
 import { defineConfig, passthroughImageService } from "astro/config";
 import { defaultClientConditions, defaultServerConditions } from "vite";
 import { offline } from "./src/offline/offline.ts";
+import { preload } from "./src/offline/preload.ts";
 
 /** Where the site lies (GitHub Pages has it under the repository's name), and the repository. */
 const { SITE_URL: site = "http://localhost:4321", BASE_PATH: base = "/", REPOSITORY_URL: repository } = process.env;
@@ -23,6 +24,7 @@ export default defineConfig({
   // For threads, in `npm run docs`. `public/_headers` says the same to hosts that read it.
   server: { headers: isolation },
   integrations: [
+    preload(),
     offline(),
     starlight({
       title: "Masklet",
@@ -43,7 +45,7 @@ export default defineConfig({
         { label: "Command line and datasets", items: ["cli", "labels", "annotating"] },
         { label: "In an app", items: ["browser", "workers", "frameworks", "runtimes", "self-hosting"] },
         { label: "Plugins", items: ["figma", "vscode"] },
-        { label: "Models and backends", items: ["models", "checkpoints", "precision", "backends"] },
+        { label: "Models and backends", items: ["models", "checkpoints", "precision", "backends", "write-a-backend"] },
         { label: "Reference", items: ["reports", "errors", "parity", "architecture"] },
         { label: "Packages", items: [{ autogenerate: { directory: "packages" } }], collapsed: true },
         { label: "API", items: [{ autogenerate: { directory: "api" } }], collapsed: true },

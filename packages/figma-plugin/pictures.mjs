@@ -41,7 +41,6 @@ async function open(command, pictures, theme) {
   return { page, frame };
 }
 
-const made = [];
 for (const theme of ["light", "dark"]) {
   const { page, frame } = await open("cut-out", [scene], theme);
   const editor = frame.locator("masklet-editor");
@@ -58,8 +57,11 @@ for (const theme of ["light", "dark"]) {
     }
   });
   await page.waitForTimeout(500);
-  made.push(`cut-out-${theme}`);
   await page.screenshot({ path: `${folder}/cut-out-${theme}.png` });
+  await frame.getByRole("button", { name: "Preview" }).click();
+  await frame.getByLabel("Hair and fur").check();
+  await frame.locator(".status .text:empty").waitFor();
+  await page.screenshot({ path: `${folder}/preview-${theme}.png` });
   await frame.getByRole("button", { name: /^Model/ }).click();
   await page.screenshot({ path: `${folder}/settings-${theme}.png` });
   await page.close();

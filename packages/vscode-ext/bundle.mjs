@@ -6,9 +6,23 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { zipSync } from "fflate";
+import { sourceWords } from "./words.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
+
+/**
+ * Pages read videos, and write none: of mediabunny they get what that takes, which is half of it.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+export const readingVideos = {
+  name: "reading videos",
+  setup: (build) =>
+    build.onResolve({ filter: /^mediabunny$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: join(here, "src", "webview", "video", "mediabunny.ts") } : undefined,
+    ),
+};
 
 /**
  * Writes the extension's folder.
@@ -68,6 +82,7 @@ export async function bundle(out, target) {
         format: "iife",
         platform: "browser",
         target: "es2022",
+        plugins: [readingVideos],
       }),
       ...(existsSync(join(webview, page, "style.css"))
         ? [
@@ -90,7 +105,6 @@ export async function bundle(out, target) {
     "LICENSE.txt": join("..", "..", "LICENSE"),
     NOTICE: join("..", "..", "NOTICE"),
     media: "media",
-    l10n: "l10n",
     "engine/ort-wasm-simd-threaded.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
     "engine/ort-wasm-simd-threaded.mjs": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.mjs"),
     "engine/worker.js": worker,
@@ -101,6 +115,8 @@ export async function bundle(out, target) {
     await mkdir(dirname(join(out, to)), { recursive: true });
     await cp(resolve(here, from), join(out, to), { recursive: true });
   }
+  await mkdir(join(out, "l10n"), { recursive: true });
+  await writeFile(join(out, "l10n", "bundle.l10n.json"), `${JSON.stringify(sourceWords(), undefined, 2)}\n`);
   const manifest = JSON.parse(await readFile(join(here, "manifest.json"), "utf8"));
   await writeFile(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   if (target !== undefined) await copyNative(out, target);

@@ -9,6 +9,7 @@ import { createServer } from "node:http";
 import { basename, extname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { isPresetName } from "@masklet/core";
 import { build } from "esbuild";
 import { type Browser, chromium as playwright } from "playwright";
 import { chromium, root } from "../host.mjs";
@@ -69,7 +70,9 @@ export async function benchInBrowser(models: readonly string[], threads: number)
       const found: BrowserColumn[] = [];
       for (const place of places) {
         const { checkpoint, config } = paths[i] as ModelPaths;
-        const job = { ...place, threads, checkpoint: addressOf(checkpoint), config: config && addressOf(config) };
+        const preset = isPresetName(model) ? model : undefined;
+        const files = { checkpoint: addressOf(checkpoint), config: config && addressOf(config) };
+        const job = { ...place, threads, preset, ...files };
         process.stderr.write(`bench: ${model} on ${place.backend} ${place.device}\n`);
         found.push(await measure(browser, address, model, job));
       }

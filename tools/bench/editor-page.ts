@@ -48,6 +48,7 @@ async function run({ checkpoint, config, picture, frames, scale }: Job): Promise
   editor.style.height = "100%";
   document.body.replaceChildren(editor);
   const image = enlarged(await imageFrom(await (await fetch(picture)).blob()), scale);
+  await painted(1); // making it larger is not the editor's task
   await watched("open", () => editor.open(image));
   await watched("encode", async () => {
     editor.engine = predictor;

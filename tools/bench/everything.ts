@@ -1,5 +1,5 @@
 /**
- * Times `AutomaticMaskGenerator` on one image, in a process of its own, as JSON: an `EverythingRow`. What each part takes is
+ * Times `AutomaticMaskGenerator` on one image under some thresholds, in a process of its own, as JSON: an `EverythingRow`. What each part takes is
  * a sampling profile's: a part is the time inside its functions, whatever they call.
  */
 import { Session } from "node:inspector/promises";
@@ -10,13 +10,14 @@ import { createOrtBackend } from "@masklet/backend-ort/node";
 import { AutomaticMaskGenerator, type GraphName, type Sam2 } from "@masklet/core";
 import { loadSam2, readImage } from "@masklet/core/node";
 import { modelFiles } from "./model-files.ts";
-import { type EverythingRow, everythingOptions } from "./report.ts";
+import { type EverythingRow, everythingSettings } from "./report.ts";
 
 const { values: options, positionals } = parseArgs({
   options: { threads: { type: "string", default: "1" }, points: { type: "string", default: "32" } },
   allowPositionals: true,
 });
-const [name = "tiny"] = positionals;
+const [name = "tiny", setting = "usual"] = positionals as [string?, EverythingRow["setting"]?];
+const thresholds = everythingSettings[setting];
 const pointsPerSide = Number(options.points);
 
 /** Functions of core, by the part that they do. */
@@ -53,7 +54,7 @@ const timed = new Proxy(model, {
   },
 }) as Sam2;
 
-const warm = new AutomaticMaskGenerator(timed, { ...everythingOptions, pointsPerSide: 4 });
+const warm = new AutomaticMaskGenerator(timed, { ...thresholds, pointsPerSide: 4 });
 await warm.generate(image); // compiles both graphs
 for (const graph of Object.keys(graphs) as GraphName[]) graphs[graph] = 0;
 
@@ -61,7 +62,7 @@ const session = new Session();
 session.connect();
 await session.post("Profiler.enable");
 await session.post("Profiler.start");
-const generator = new AutomaticMaskGenerator(timed, { ...everythingOptions, pointsPerSide });
+const generator = new AutomaticMaskGenerator(timed, { ...thresholds, pointsPerSide });
 const started = performance.now();
 const masks = await generator.generate(image);
 const milliseconds = performance.now() - started;
@@ -82,6 +83,7 @@ for (const [i, sample] of (profile.samples ?? []).entries()) {
   if (part !== undefined) spent[part] += (profile.timeDeltas?.[i] ?? 0) / 1000;
 }
 const row: EverythingRow = {
+  setting,
   points: pointsPerSide ** 2,
   masks: masks.length,
   milliseconds,

@@ -18,8 +18,8 @@
  * `pnpm bench --editor` walks through the editor in a headless Chromium, and fails where a task of the page is long; see
  * editor.ts.
  *
- * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. With
- * `--reports` that and more is written into the site's page of reports; see reports.ts.
+ * `pnpm bench --first-mask [--rounds N]` times a page from being opened to nano's first mask; see first-mask.ts. Where the
+ * site is built, its first page too, and fails where that takes too long; see first-mask-site.ts. With `--reports` that and more is written into the site's page of reports; see reports.ts.
  *
  * `pnpm bench --figma` measures the Figma plugin against its budgets; see figma.ts.
  *
@@ -42,6 +42,7 @@ import { benchInBrowser, printBrowser } from "./browser.ts";
 import { benchEditor, editorProblems, printEditor } from "./editor.ts";
 import { benchFigma } from "./figma.ts";
 import { benchFirstMask } from "./first-mask.ts";
+import { benchSite, printSite, siteProblems } from "./first-mask-site.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
@@ -51,6 +52,7 @@ import {
   type DatasetRow,
   type EverythingRow,
   everythingMark,
+  everythingSettings,
   type FirstMaskReport,
   type HostRow,
   type MemoryUse,
@@ -110,7 +112,10 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
   async "first-mask"() {
     const found = await benchFirstMask(Number(options.rounds));
     if (!options.json) printFirstMask(found);
-    return found;
+    const site = await benchSite(Number(options.rounds));
+    if (!options.json) printSite(site);
+    if (site !== undefined && siteProblems(site).length > 0) process.exitCode = 1;
+    return { ...found, ...(site && { site }) };
   },
   async figma() {
     const rows = await benchFigma();
@@ -138,14 +143,16 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
   async everything() {
     const model = models.find((name) => name !== "nano") ?? "tiny";
     const sizes = ["--threads", String(threads), "--points", options.points];
-    const row = child("everything.ts", model, ...sizes) as EverythingRow;
-    if (!options.json) printEverything(model, row);
-    if (options.against === undefined) return { model, threads, row };
+    const rows = Object.keys(everythingSettings).map(
+      (setting) => child("everything.ts", model, setting, ...sizes) as EverythingRow,
+    );
+    if (!options.json) for (const row of rows) printEverything(model, row);
+    if (options.against === undefined) return { model, threads, rows };
     const image = fileURLToPath(new URL("../../examples/scene.png", import.meta.url));
     const everything = { points: Number(options.points), checkpoint: modelFiles(model).checkpoint, image };
     const python = await inPython(model, { threads }, new AbortController(), everything);
-    if (!options.json) printEverythingBeside(row, python);
-    return { model, threads, row, python };
+    if (!options.json) for (const row of rows) printEverythingBeside(row, python);
+    return { model, threads, rows, python };
   },
   async host() {
     const rows = child("host.ts") as readonly HostRow[];
@@ -242,9 +249,10 @@ function childWith(env: Readonly<Record<string, string>>, script: string, ...arg
   return JSON.parse(ended.stdout.toString());
 }
 
-function printEverything(model: string, { points, masks, milliseconds, ...parts }: EverythingRow): void {
+function printEverything(model: string, { setting, points, masks, milliseconds, ...parts }: EverythingRow): void {
   const seconds = (time: number): string => `${(time / 1000).toFixed(2)} s`;
-  console.log(`\neverything in one image, ${model}: ${points} points in ${seconds(milliseconds)}, ${masks} masks`);
+  const found = `${points} points in ${seconds(milliseconds)}, ${masks} masks`;
+  console.log(`\neverything in one image, ${model}, ${setting} thresholds: ${found}`);
   const { encode, decode, filter, upsample, nms } = parts;
   const rest = milliseconds - encode - decode - filter - upsample - nms;
   const cells = Object.entries({ encode, decode, filter, upsample, nms, rest });
@@ -253,16 +261,16 @@ function printEverything(model: string, { points, masks, milliseconds, ...parts 
   );
 }
 
-function printEverythingBeside({ milliseconds }: EverythingRow, python: Against): void {
+function printEverythingBeside({ setting, milliseconds }: EverythingRow, python: Against): void {
   if ("skipped" in python) {
     console.log(`  PyTorch not measured: ${python.skipped}`);
     return;
   }
-  const theirs = python.milliseconds["everything"] ?? Number.NaN;
+  const theirs = python.milliseconds[setting] ?? Number.NaN;
   const ratio = theirs / milliseconds;
   const verdict = ratio >= everythingMark ? "reached" : "missed";
   console.log(
-    `  PyTorch ${(theirs / 1000).toFixed(2)} s: ${ratio.toFixed(2)} times as fast, ${verdict} ${everythingMark}`,
+    `  PyTorch, ${setting} thresholds, ${(theirs / 1000).toFixed(2)} s: ${ratio.toFixed(2)} times as fast, ${verdict} ${everythingMark}`,
   );
 }
 

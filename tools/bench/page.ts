@@ -1,7 +1,7 @@
 /** Runs in a page: measures one model on one backend. */
 import { createOrtBackend } from "@masklet/backend-ort/web";
 import { createTfjsBackend } from "@masklet/backend-tfjs/web";
-import { type Backend, ImagePredictor, loadSam2, parseConfig, type Sam2, VideoPredictor } from "@masklet/core";
+import { type Backend, ImagePredictor, loadSam2, parseConfig, presets, type Sam2, VideoPredictor } from "@masklet/core";
 import { hashedTensor } from "@masklet/core/testing";
 import type { PageJob, PageRow } from "./report.ts";
 
@@ -15,15 +15,22 @@ const MEMORIES = 7;
 const [width, height] = [640, 480];
 const frame = { width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(90) } as const;
 
-async function measure({ backend: name, device, threads, checkpoint, config }: PageJob): Promise<readonly PageRow[]> {
+async function measure({
+  backend: name,
+  device,
+  threads,
+  checkpoint,
+  config,
+  preset,
+}: PageJob): Promise<readonly PageRow[]> {
   const settings = { threads, wasmPaths: "/wasm/" };
   const backend: Backend =
     name === "ort"
       ? await createOrtBackend({ ...settings, device: device === "webgpu" ? device : "wasm" })
       : await createTfjsBackend({ ...settings, engine: device });
   const bytes = new Uint8Array(await (await fetch(checkpoint)).arrayBuffer());
-  const sizes = config === undefined ? {} : { config: parseConfig(await (await fetch(config)).json()) };
-  const model = await loadSam2(bytes, { backend, ...sizes });
+  const sizes = config === undefined ? preset && presets[preset] : parseConfig(await (await fetch(config)).json());
+  const model = await loadSam2(bytes, { backend, ...(sizes && { config: sizes }) });
 
   const { imageSize } = model.config;
   const encoder = await model.executable("imageEncoder");

@@ -1,4 +1,4 @@
-import type { AutomaticMaskOptions, Precision } from "@masklet/core";
+import type { AutomaticMaskOptions, Precision, PresetName } from "@masklet/core";
 
 /** One measured piece of work. */
 export interface Row {
@@ -17,6 +17,7 @@ export interface Row {
 
 /** Everything in one image, and what of the time its parts take; the rest is JavaScript's own. */
 export interface EverythingRow {
+  readonly setting: "usual" | "low";
   readonly points: number;
   readonly masks: number;
   readonly milliseconds: number;
@@ -27,8 +28,14 @@ export interface EverythingRow {
   readonly nms: number;
 }
 
-/** Thresholds under which hashed weights give masks to every stage; against.py has the same. */
-export const everythingOptions: AutomaticMaskOptions = { predIouThreshold: 0.5, stabilityScoreThreshold: 0.05 };
+/**
+ * Thresholds, which against.py has too. Of hashed weights the usual ones keep nothing, as they do of most candidates of a
+ * picture; the low ones send nearly all through every stage, more than any picture does.
+ */
+export const everythingSettings: Readonly<Record<EverythingRow["setting"], AutomaticMaskOptions>> = {
+  usual: {},
+  low: { predIouThreshold: 0.5, stabilityScoreThreshold: 0.05 },
+};
 
 /** How many times as fast as Meta's generator in PyTorch it is to be. */
 export const everythingMark = 4;
@@ -96,6 +103,8 @@ export interface PageJob {
   /** Addresses. */
   readonly checkpoint: string;
   readonly config: string | undefined;
+  /** The published model that it is: some are told apart by their files' names alone, and bytes have none. */
+  readonly preset: PresetName | undefined;
 }
 
 /** One measured piece of work in a browser, or why it was not measured. */

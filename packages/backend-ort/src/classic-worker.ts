@@ -53,7 +53,8 @@ const openFinder: NonNullable<Sam2HostOptions["openFinder"]> = async (source, { 
   try {
     // The kind is checked where it is used.
     const finder = await openSubjectModel(async () => file, { backend, signal, ...(kind !== undefined && { kind }) });
-    return { find: (image, options) => finder.find(image, options), dispose: () => backend.dispose() };
+    const { kind: found } = finder;
+    return { kind: found, find: (image, options) => finder.find(image, options), dispose: () => backend.dispose() };
   } catch (error) {
     await backend.dispose();
     throw error;

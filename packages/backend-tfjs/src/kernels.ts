@@ -85,6 +85,17 @@ export const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
   },
   attention: ({ tf, traits, own, inputs: [q, k, v], attributes: { heads, scale } }) =>
     attention(q, k, v, { tf, traits, own, heads, scale }),
+  softmax: ({ tf, traits, inputs: [x], dims }) => {
+    const width = dims.at(-1) ?? 1;
+    const rows = tf.reshape(x, [-1, width]);
+    const count = rows.shape[0] ?? 0;
+    const parts: Tensor[] = [];
+    for (let row = 0; row < count; row += traits.softmaxRows) {
+      const size = Math.min(traits.softmaxRows, count - row);
+      parts.push(tf.softmax(size === count ? rows : sliceAxes(tf, rows, [row, 0], [size, width])));
+    }
+    return tf.reshape(parts.length === 1 ? (parts[0] as Tensor) : tf.concat(parts, 0), [...dims]);
+  },
   layerNormalization: ({ tf, traits, own, inputs: [x, scale, bias], attributes: { epsilon }, dims }) => {
     const rows = tf.reshape(x, [-1, dims.at(-1) ?? 1]);
     if (own !== undefined) return tf.reshape(own.layerNormalization(rows, scale, bias, epsilon), [...dims]);

@@ -11,7 +11,7 @@ export async function setUpWasm(
 ): Promise<void> {
   if (tf.engine().registry["wasm"] !== undefined) return;
   if (threads !== undefined && threads > 1) wasm.setThreadsCount(threads);
-  if (threads === 1 || wasmBinary !== undefined) tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  if ((threads ?? ownThreads()) === 1 || wasmBinary !== undefined) tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   if (wasmPaths !== undefined) wasm.setWasmPaths(typeof wasmPaths === "string" ? wasmPaths : { ...wasmPaths });
   if (wasmBinary === undefined) return;
   // A file that is none leaves the engine waiting for ever.
@@ -41,6 +41,15 @@ export async function setUpWasm(
   } finally {
     platform.fetch = original;
   }
+}
+
+/**
+ * How many threads the engine takes by itself: half of the cores, four at most. Its build with threads starts eight workers
+ * before it computes, which are nothing but time and memory where one of them works.
+ */
+function ownThreads(): number {
+  const { navigator } = globalThis as { readonly navigator?: { readonly hardwareConcurrency?: number } };
+  return Math.min(4, Math.max(1, Math.floor((navigator?.hardwareConcurrency ?? 1) / 2)));
 }
 
 /**

@@ -98,9 +98,9 @@ function candidates({ tf, engine, ...wasmOptions }: TfjsWebOptions): readonly Ca
       engine: "wasm",
       load: async () => {
         if (tf !== undefined) return asTensorflow(tf);
-        const runtime = await core();
         const name = "@tensorflow/tfjs-backend-wasm";
-        await setUpWasm(runtime, await load(name, () => import("@tensorflow/tfjs-backend-wasm")), wasmOptions);
+        const [runtime, wasm] = await Promise.all([core(), load(name, () => import("@tensorflow/tfjs-backend-wasm"))]);
+        await setUpWasm(runtime, wasm, wasmOptions);
         return runtime;
       },
     },

@@ -22,5 +22,5 @@ describe.each(["webgl", "webgpu"] as const)("%s", (engine) => {
 describe("wasm", () => {
   /** Where the test's server has the engine's files. */
   const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
-  testBackend(() => createTfjsBackend({ engine: "wasm", wasmPaths }), { test, held });
+  testBackend(() => createTfjsBackend({ engine: "wasm", wasmPaths, threads: 2 }), { test, held });
 });

@@ -9,7 +9,7 @@ const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-
 
 // All scenarios run in Node.
 describe("wasm", async () => {
-  const create = () => createTfjsBackend({ engine: "wasm", wasmPaths });
+  const create = () => createTfjsBackend({ engine: "wasm", wasmPaths, threads: 2 });
   await testNanoImage(create, { shared });
   await testNanoVideo(create, {
     shared,

@@ -22,7 +22,7 @@ function expectAnswer({ iouPredictions, masks }: ImagePrediction): void {
   }
 }
 
-test.each([{ engine: "webgpu" }, { engine: "webgl" }, { engine: "wasm", wasmPaths }] as const)(
+test.each([{ engine: "webgpu" }, { engine: "webgl" }, { engine: "wasm", wasmPaths, threads: 2 }] as const)(
   "$engine",
   async (options) => {
     const image = await imageFrom(await (await fetch(picture)).blob());

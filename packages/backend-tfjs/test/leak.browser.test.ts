@@ -19,7 +19,7 @@ test.each([
   { engine: "webgl", name: "toy", model: "toy", warm: 6, images: 14 }, // a software adapter takes its time
 ] as const)("$engine, $name model: $images images with 4 clicks each", { timeout: 600_000 }, async (tested) => {
   const { engine, name: _, ...use } = tested;
-  const create = () => createTfjsBackend({ engine, wasmPaths });
+  const create = () => createTfjsBackend({ engine, wasmPaths, threads: 2 });
   await (await create()).dispose(); // starts the engine
   const { numTensors } = tf.memory();
   await useForLong(create, { ...use, used });

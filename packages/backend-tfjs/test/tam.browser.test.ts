@@ -13,7 +13,7 @@ declare module "vitest" {
 /** Where the test's server has the engine's files. */
 const wasmPaths = "/packages/backend-tfjs/node_modules/@tensorflow/tfjs-backend-wasm/dist/";
 
-const create = () => createTfjsBackend({ engine: "wasm", wasmPaths });
+const create = () => createTfjsBackend({ engine: "wasm", wasmPaths, threads: 2 });
 
 // Images of 1024 pixels take minutes.
 const slow = inject("slow");

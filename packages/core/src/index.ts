@@ -79,6 +79,7 @@ export { applyEffect, type Effect, type EffectName, effectNames } from "./mask/e
 export { davisPalette, decodeLabelPng, encodeLabelPng } from "./mask/label-png.ts";
 export { type Box, type Mask, maskArea, maskBox, maskIou } from "./mask/mask.ts";
 export type { MaskPicture } from "./mask/mask-picture.ts";
+export { type MatteOptions, matteCutout } from "./mask/matte.ts";
 export { growMask, smoothMask } from "./mask/morphology.ts";
 export { type OverlayObject, type OverlayOptions, overlay } from "./mask/overlay.ts";
 export { paletteColour } from "./mask/palette.ts";
@@ -205,6 +206,7 @@ export {
 export { subjectPrompt } from "./subject/subject-prompt.ts";
 export type { DType, TensorData } from "./tensor/dtype.ts";
 export type { DeviceTensor, HostTensor } from "./tensor/tensor.ts";
+export { compareFrameNames } from "./video/frame-names.ts";
 export type { FrameResult, VideoObject } from "./video/frame-result.ts";
 export {
   type FrameOptions,

@@ -92,6 +92,7 @@ testOptions(
     cutFromFlatBackground: () => core.cutFromFlatBackground(pixel, wrong),
     cutout: () => core.cutout(pixel, bit, wrong),
     decontaminate: () => core.decontaminate(pixel, bit, wrong),
+    matteCutout: () => core.matteCutout(pixel, bit, wrong),
     downloadFile: () => called(core.downloadFile, "owner/model", "none"),
     downloadModel: () => called(core.downloadModel, "owner/model"),
     encodeWebp: () => core.encodeWebp(pixel, wrong),

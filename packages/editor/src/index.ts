@@ -9,17 +9,17 @@ export type {
   ObjectFields,
   ObjectState,
 } from "./document.ts";
+export type { NewObject } from "./edits.ts";
 export { EditorError, type EditorErrorCode } from "./errors.ts";
+export type { StepOrigin } from "./history.ts";
 export type { ObjectEngine, PromptEngine } from "./prompt.ts";
 export type { PendingPrompt } from "./queue.ts";
 export {
   EditorSession,
-  type NewObject,
   type PaintMode,
   type SavedSession,
   type SessionEvent,
   type SessionOptions,
-  type StepOrigin,
 } from "./session.ts";
 export { applyStep, type Change, invertStep, type Step, type StepName, stepText, stepWords } from "./step.ts";
 export type {
@@ -29,9 +29,9 @@ export type {
   VideoFields,
   VideoSize,
 } from "./video/document.ts";
+export type { TrackingState } from "./video/run.ts";
 export {
   type SavedVideoSession,
-  type TrackingState,
   type TrackOptions,
   VideoEditorSession,
   type VideoSessionEvent,

@@ -1,17 +1,20 @@
 import {
+  type CompressedRle,
+  compressRle,
   encodeRle,
   ImagePredictor,
   loadSam2,
   type Mask,
   type MaskLogits,
   maskArea,
+  type Point,
   writeSafetensors,
 } from "@masklet/core";
 import type { RemoteImagePredictor } from "@masklet/core/remote";
 import { toyConfig, toyTensors } from "@masklet/core/test/toy-sam2";
 import { createReferenceBackend } from "@masklet/core/testing";
 import { EditorSession, type PromptEngine, type SessionEvent, type Step, stepText } from "@masklet/editor";
-import { DrawingEngine, drawn } from "@masklet/editor/test/engine";
+import { DrawingEngine, drawn, PatientEngine, reported } from "@masklet/editor/test/engine";
 import { beforeEach, describe, expect, expectTypeOf, test } from "vitest";
 
 const size = { width: 40, height: 30 };
@@ -227,6 +230,99 @@ describe("prompts", () => {
     ]);
   });
 });
+
+describe("what leaves a session whole", () => {
+  test("a listener that throws: steps are done, answered, remembered and told to others, and its error is reported", async () => {
+    const told: string[] = [];
+    const broken = new EditorSession(size, { engine });
+    broken.subscribe(({ type }) => {
+      throw new Error(`no place for ${type}`);
+    });
+    broken.subscribe(({ type }) => told.push(type));
+    const errors = await reported(async () => {
+      expect(await broken.addPoint([20, 15])).toMatchObject({ name: "prompt", object: 1 });
+      broken.paintStroke([[5, 5]], 2);
+      broken.undo();
+      broken.redo();
+      broken.undo();
+      broken.remove(1);
+      engine.failure = new Error("the worker is gone");
+      await expect(broken.addPoint([20, 15])).rejects.toBe(engine.failure);
+    });
+    const step = ["pending", "pending", "step", "selection"];
+    expect(told).toEqual([...step, "step", "step", "step", "step", "selection", "step", "pending", "pending", "error"]);
+    expect(errors).toEqual(told.map((type) => new Error(`no place for ${type}`)));
+    expect(broken.pending).toEqual([]);
+    expect(broken.save()).toMatchObject({ document: { objects: [] }, selected: null, future: [] });
+    expect(broken.save().past.map((done) => done.name)).toEqual(["prompt", "remove"]);
+    EditorSession.load(broken.save());
+  });
+
+  describe("a preview that is overtaken shows nothing", () => {
+    let slow: PatientEngine;
+    beforeEach(() => {
+      slow = new PatientEngine(40, 30);
+      session.addObjects([{ mask: drawn({ points: [[8, 8]] }, 40, 30)[1] as Mask }]);
+      session.engine = slow;
+    });
+
+    test("by a newer one, whichever is answered first; and its failure is nobody's", async () => {
+      const previews = [[5, 5] as const, [20, 15] as const, [30, 15] as const].map((at) => session.preview(at));
+      const [first, second, third] = slow.calls;
+      third?.answer();
+      second?.answer();
+      first?.fail(new Error("out of memory"));
+      const found = await Promise.all(previews);
+      expect(found).toEqual([undefined, undefined, encodeOf([30, 15])]);
+    });
+
+    test.each<[by: string, act: () => unknown]>([
+      ["a step", () => session.rename("a")],
+      ["undo", () => session.undo()],
+      ["another selection", () => session.select(null)],
+      ["another document", () => session.replace(new EditorSession(size).document)],
+      ["another engine", () => (session.engine = engine)],
+      ["no engine", () => (session.engine = undefined)],
+    ])("by %s", async (_, act) => {
+      session.select(1);
+      const [answered, failed] = [session.preview([20, 15]), session.preview([21, 15])];
+      act();
+      slow.calls[0]?.answer();
+      slow.calls[1]?.fail(new Error("the worker is gone"));
+      expect([await answered, await failed]).toEqual([undefined, undefined]);
+      session.engine = engine;
+      session.select(null);
+      expect(await session.preview([20, 15])).toEqual(encodeOf([20, 15]));
+    });
+
+    test("what fails for another reason says so", async () => {
+      const preview = session.preview([20, 15]);
+      slow.calls[0]?.fail(new Error("the worker is gone"));
+      await expect(preview).rejects.toThrow("the worker is gone");
+    });
+  });
+
+  test("an engine that is disposed of: what it was asked is refused, and the next one goes on", async () => {
+    const model = await loadSam2(writeSafetensors(await toyTensors()), {
+      backend: createReferenceBackend(),
+      config: toyConfig,
+    });
+    const predictor = new ImagePredictor(model);
+    await predictor.setImage({ ...size, channels: 3 as const, data: new Uint8Array(3600) });
+    session.engine = predictor;
+    await model.dispose();
+    await expect(session.preview([20, 15])).rejects.toThrow(code("disposed"));
+    await expect(session.addPoint([20, 15])).rejects.toThrow(code("disposed"));
+    expect(session.pending).toEqual([]);
+    expect(session.save()).toEqual(new EditorSession(size).save());
+    session.engine = engine;
+    await session.addPoint([20, 15]);
+    expect(texts()).toEqual(["Prompt"]);
+  });
+});
+
+/** The run lengths of what a click gives. */
+const encodeOf = (point: Point): CompressedRle => compressRle(encodeRle(drawn({ points: [point] }, 40, 30)[1] as Mask));
 
 describe("outlines", () => {
   const rect = (x0: number, y0: number, x1: number, y1: number): Mask => ({

@@ -21,7 +21,6 @@ import {
   ringRle,
   type Size,
   smoothMask,
-  splitMask,
   strokeRle,
 } from "@masklet/core";
 import { checkKeys, type Keys } from "@masklet/core/backend";
@@ -34,27 +33,26 @@ import {
   type EditorObject,
   type EditorPrompt,
   emptyDocument,
-  hardEdge,
-  noPrompt,
-  type ObjectFields,
   type ObjectState,
   parseDocument,
   pointsOf,
-  Reader,
 } from "./document.ts";
-import { EditorError } from "./errors.ts";
-import { History } from "./history.ts";
 import {
-  combine,
-  cutoutWith,
-  editArea,
-  emptyMask,
-  encodeMask,
-  isEmpty,
-  reshaped,
-  ringsOf,
-  splitArea,
-} from "./masks.ts";
+  added,
+  addedFrom,
+  checkClass,
+  edited,
+  merged,
+  type NewObject,
+  reclassed,
+  remasked,
+  removed,
+  split,
+} from "./edits.ts";
+import { EditorError } from "./errors.ts";
+import { History, readSaved, type StepKind, type StepOrigin } from "./history.ts";
+import { Listeners } from "./listeners.ts";
+import { combine, cutoutWith, editArea, emptyMask, encodeMask, isEmpty, reshaped, ringsOf } from "./masks.ts";
 import {
   askEngine,
   clicksAlong,
@@ -65,7 +63,7 @@ import {
   withPoints,
 } from "./prompt.ts";
 import { type PendingPrompt, PromptQueue, type Waiting } from "./queue.ts";
-import { applyStep, type Change, fieldsChange, invertStep, maskChange, parseStep, rleOf, type Step } from "./step.ts";
+import { applyStep, type Change, fieldsChange, invertStep, parseStep, rleOf, type Step } from "./step.ts";
 
 export interface SessionOptions {
   /** What answers prompts, once the picture is set there. May come later. */
@@ -73,9 +71,6 @@ export interface SessionOptions {
   /** Steps that undo remembers. Default 1000; 0 where the host has an undo of its own and calls `take`. */
   readonly historyLimit?: number;
 }
-
-/** Where a step came from. Those of `undo` and `take` are for a host that shows them, not for its undo stack. */
-export type StepOrigin = "command" | "undo" | "redo" | "take";
 
 export type SessionEvent =
   | { readonly type: "step"; readonly step: Step; readonly origin: StepOrigin }
@@ -98,16 +93,6 @@ export interface SavedSession {
   readonly future: readonly Step[];
 }
 
-/** An object from elsewhere: a label file, automatic masks. */
-export interface NewObject {
-  readonly mask: Mask | Rle | CompressedRle;
-  readonly name?: string;
-  readonly class?: string;
-  /** Default "accepted". */
-  readonly state?: ObjectState;
-  readonly score?: number;
-}
-
 /** Whether a stroke or ring belongs to the object or is taken from it. */
 export type PaintMode = "add" | "erase";
 
@@ -124,8 +109,9 @@ export class EditorSession {
   #engine: PromptEngine | ObjectEngine | undefined;
   #selected: number | null = null;
   #activeClass: string | null = null;
-  #history: History<Step>;
-  readonly #historyLimit: number;
+  /** Goes up whenever the mask that a click would give may be another one. */
+  #moment = 0;
+  readonly #history: History<EditorDocument, Step>;
   readonly #queue = new PromptQueue({
     ask: ({ object: id, prompt }) => {
       const object = id === null ? undefined : this.#object("predict", id);
@@ -140,7 +126,7 @@ export class EditorSession {
     changed: () => this.#emit({ type: "pending", pending: this.pending }),
     failed: (error) => this.#emit({ type: "error", error }),
   });
-  readonly #listeners = new Set<(event: SessionEvent) => void>();
+  readonly #listeners = new Listeners<SessionEvent>();
 
   /**
    * `document` is a picture's size, or a document from before. Throws an `EditorError` "document-malformed" or
@@ -153,8 +139,12 @@ export class EditorSession {
     const given: Partial<EditorDocument> = document ?? {}; // untyped JavaScript may give none
     this.#document = given.objects === undefined ? emptyDocument(given as Size) : parseDocument(given);
     this.#engine = engine;
-    this.#historyLimit = historyLimit;
-    this.#history = new History(historyLimit);
+    const owner = {
+      document: () => this.#document,
+      show: (document: EditorDocument, step: Step) => this.#show(document, step),
+      emit: (step: Step, origin: StepOrigin) => this.#emit({ type: "step", step, origin }),
+    };
+    this.#history = new History(stepKind, owner, historyLimit);
   }
 
   /**
@@ -162,27 +152,13 @@ export class EditorSession {
    * history does not lead to the document.
    */
   static load(saved: unknown, options: SessionOptions = {}): EditorSession {
-    const read = new Reader("document-malformed");
-    const fields = read.record("session", saved);
-    if (fields["version"] !== 1) read.fail("session.version", "1", fields["version"]);
-    const document = parseDocument(fields["document"]);
+    const { read, fields, document, selected, activeClass } = readSaved(saved, parseDocument);
     const session = new EditorSession(document, options);
-    const steps = (key: "past" | "future"): readonly Step[] =>
-      read.list(`session.${key}`, fields[key], (where, step) => parseStep(step, document, where));
-    const [past, future] = [steps("past"), steps("future")];
-    session.#history = new History(session.#historyLimit, past, future);
-    const history = new Reader("step-malformed");
-    const to = (at: EditorDocument, step: Step): EditorDocument => {
-      const reached = applyStep(at, step);
-      checkReferences(history, reached);
-      return reached;
-    };
-    past.reduceRight((at, step) => to(at, invertStep(step)), document);
-    future.reduceRight(to, document);
-    session.#selected = read.optional(fields["selected"], (id) => read.integer("session.selected", id, 1));
-    session.#activeClass = read.optional(fields["activeClass"], (name) => read.text("session.activeClass", name));
-    if (session.#selected !== null) session.#object("load", session.#selected);
-    session.#checkClass("load", session.#activeClass);
+    session.#history.load(read, fields);
+    if (selected !== null) session.#object("load", selected);
+    checkClass("load", document, activeClass);
+    session.#selected = selected;
+    session.#activeClass = activeClass;
     return session;
   }
 
@@ -193,16 +169,16 @@ export class EditorSession {
       document: this.#document,
       selected: this.#selected,
       activeClass: this.#activeClass,
-      past: this.#history.past,
-      future: this.#history.future,
+      ...this.#history.saved,
     };
   }
 
-  /** Calls `listener` after every change, until the function it returns is called. */
+  /**
+   * Calls `listener` after every change, until the function it returns is called. What a listener throws is reported as an
+   * unhandled rejection: the command, and other listeners, go on.
+   */
   subscribe(listener: (event: SessionEvent) => void): () => void {
-    const own = (event: SessionEvent): void => listener(event);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#listeners.add(listener);
   }
 
   /** As it is now; later changes make a new one. */
@@ -218,6 +194,7 @@ export class EditorSession {
   set engine(engine: PromptEngine | ObjectEngine | undefined) {
     this.#queue.giveUp();
     this.#engine = engine;
+    this.#moment++;
   }
 
   /** The selected object's id. */
@@ -237,12 +214,12 @@ export class EditorSession {
 
   /** The step that `undo` takes back. */
   get undoStep(): Step | undefined {
-    return this.#history.past.at(-1);
+    return this.#history.undoStep;
   }
 
   /** The step that `redo` does again. */
   get redoStep(): Step | undefined {
-    return this.#history.future.at(-1);
+    return this.#history.redoStep;
   }
 
   /** Throws an `EditorError` "no-object". */
@@ -316,20 +293,22 @@ export class EditorSession {
   }
 
   /**
-   * The mask that a click would give, without making it; `undefined` while a prompt waits, or once a newer call has come.
-   * Rejects as `addPoint`.
+   * The mask that a click would give, without making it. `undefined` while a prompt waits, and where it is out of date
+   * when it comes: a newer call has come, or another document, selection or engine. Rejects as `addPoint`.
    */
   async preview(point: Point, label: Label = 1): Promise<CompressedRle | undefined> {
     this.#checkPoints("preview", [point]);
     const object = this.#selected === null ? undefined : this.#object("preview", this.#selected);
     const engine = this.#engineFor("preview");
     if (this.pending.length > 0 || "predictObject" in engine) return undefined;
+    const moment = ++this.#moment;
+    const isOver = (): boolean => moment !== this.#moment || this.pending.length > 0;
     try {
       const prediction = await askEngine(engine, this.#document, object, withPoints(promptOf(object), [point], label));
       const { masks, best } = prediction;
-      return this.pending.length > 0 ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
+      return isOver() ? undefined : rleOf(encodeMask(masks[best] as Mask), this.#document);
     } catch (error) {
-      if (isSuperseded(error)) return undefined;
+      if (isOver() || isSuperseded(error)) return undefined;
       throw error;
     }
   }
@@ -346,7 +325,11 @@ export class EditorSession {
     if (index === object.candidate) return undefined;
     const { mask, score } = object.candidates[index] as EditorObject["candidates"][number];
     const prompt = { ...object.prompt, isRefinement: true };
-    return this.#do("candidate", object.id, this.#changed(object, mask, { prompt, score, candidate: index }));
+    return this.#do(
+      "candidate",
+      object.id,
+      remasked(this.#document, object, mask, { prompt, score, candidate: index }),
+    );
   }
 
   /**
@@ -400,7 +383,7 @@ export class EditorSession {
     const object = this.#target("reshape");
     checkNumber("reshape", { tolerance }, 0, 4096, false);
     const mask = reshaped(object.mask, before, after, tolerance + 0.5, this.#document);
-    return this.#do("reshape", object.id, this.#edited(object, mask));
+    return this.#do("reshape", object.id, edited(this.#document, object, mask));
   }
 
   /** What is outside becomes the object. Throws "nothing-selected". */
@@ -408,26 +391,18 @@ export class EditorSession {
     const object = this.#target("invert");
     const { width, height } = this.#document;
     const whole = { size: [height, width], counts: [0, width * height] } as const;
-    return this.#do("invert", object.id, this.#edited(object, combine(object.mask, whole, "xor", this.#document)));
+    return this.#do(
+      "invert",
+      object.id,
+      edited(this.#document, object, combine(object.mask, whole, "xor", this.#document)),
+    );
   }
 
   /** Makes each part an object; the largest stays the one it is. Throws "nothing-selected". */
   split(): Step | undefined {
     const object = this.#target("split");
-    const [largest, ...others] = splitArea(object.mask, this.#document, splitMask);
-    if (largest === undefined || others.length === 0) return undefined;
-    const { nextId, objects } = this.#document;
-    const index = objects.indexOf(object) + 1;
-    const changes = [
-      ...this.#edited(object, largest),
-      ...others.map((mask, i): Change => {
-        const { name, class: named, state, edge } = object;
-        const part = { ...this.#newObject(nextId + i, mask), name, class: named, state, edge };
-        return { kind: "object", index: index + i, before: null, after: part };
-      }),
-      nextIdChange(nextId, others.length),
-    ];
-    return this.#do("split", object.id, changes, others.length + 1);
+    const changes = split(this.#document, object);
+    return this.#do("split", object.id, changes, 1 + changes.filter(({ kind }) => kind === "object").length);
   }
 
   /** Makes one object of several; the first keeps its name, class, state and edge. Throws "no-object" or "editor-option". */
@@ -436,16 +411,8 @@ export class EditorSession {
     if (first === undefined || others.length === 0) {
       throw new EditorError("editor-option", `merge: two objects at least, got ${ids.length}`, { details: { ids } });
     }
-    const mask = others.reduce(
-      (all, other) => combine(all, rleOf(other.mask, this.#document), "union", this.#document),
-      first.mask,
-    );
-    const step = this.#do(
-      "merge",
-      first.id,
-      [...this.#removals(others), ...this.#edited(first, mask)],
-      others.length + 1,
-    );
+    const changes = merged(this.#document, first, others);
+    const step = this.#do("merge", first.id, changes, others.length + 1);
     this.select(first.id);
     return step;
   }
@@ -465,7 +432,7 @@ export class EditorSession {
    * "no-class" for one that the document does not have.
    */
   setClass(name: string | null): Step | undefined {
-    this.#checkClass("setClass", name);
+    checkClass("setClass", this.#document, name);
     this.#activeClass = name;
     if (this.#selected === null) return undefined;
     return this.#do("class", this.#selected, fieldsChange(this.#target("setClass"), { class: name }));
@@ -479,16 +446,9 @@ export class EditorSession {
     classes: readonly EditorClass[],
     renamed: readonly (readonly [before: string, after: string])[] = [],
   ): Step | undefined {
-    const before = this.#document.classes;
-    const { classes: after } = parseDocument({ ...this.#document, classes, objects: [] });
-    const now = (name: string | null): string | null => {
-      const [, other = name] = renamed.find(([old]) => old === name) ?? [];
-      return after.some((one) => one.name === other) ? other : null;
-    };
-    const changes = this.#document.objects.flatMap((object) => fieldsChange(object, { class: now(object.class) }));
-    const isNew = JSON.stringify(before) !== JSON.stringify(after);
+    const { changes, now } = reclassed(this.#document, classes, renamed);
     this.#activeClass = now(this.#activeClass);
-    return this.#do("classes", null, [...changes, ...(isNew ? [{ kind: "classes" as const, before, after }] : [])]);
+    return this.#do("classes", null, changes);
   }
 
   /** Names the selected object; `null` takes its name. Throws "nothing-selected". */
@@ -516,33 +476,16 @@ export class EditorSession {
   remove(...ids: readonly number[]): Step | undefined {
     const objects = [...new Set(ids)].map((id) => this.#object("remove", id));
     const only = objects.length === 1 ? (objects[0] as EditorObject).id : null;
-    return this.#do("remove", only, this.#removals(objects), objects.length);
+    return this.#do("remove", only, removed(this.#document, objects), objects.length);
   }
 
   /**
    * Adds objects from elsewhere, as one step. Throws an `EditorError` "no-class", or core's `MaskError` for what is no mask
    * of the picture's size.
    */
-  addObjects(added: readonly NewObject[]): Step | undefined {
-    const { nextId, objects } = this.#document;
-    const changes = added.map((one, i): Change => {
-      checkKeys("addObjects", one, newObjectKeys);
-      const { mask, name = null, class: named = null, state = "accepted", score = null } = one;
-      this.#checkClass("addObjects", named);
-      // Combined with nothing, run lengths are checked, and come out in the one form the document has.
-      const rle = "counts" in mask ? mask : rleOf(encodeMask(mask), mask);
-      const counts = combine(emptyMask(this.#document), rle, "union", this.#document);
-      const object = { ...this.#newObject(nextId + i, counts), name, class: named, state, score };
-      return { kind: "object", index: objects.length + i, before: null, after: object };
-    });
-    return added.length === 0
-      ? undefined
-      : this.#do(
-          "add",
-          added.length === 1 ? nextId : null,
-          [...changes, nextIdChange(nextId, added.length)],
-          added.length,
-        );
+  addObjects(objects: readonly NewObject[]): Step | undefined {
+    const only = objects.length === 1 ? this.#document.nextId : null;
+    return this.#do("add", only, addedFrom(this.#document, objects), objects.length);
   }
 
   /**
@@ -554,23 +497,12 @@ export class EditorSession {
       this.cancelPrompts();
       return undefined;
     }
-    const step = this.undoStep;
-    if (step === undefined) return undefined;
-    const inverse = invertStep(step);
-    this.#apply(inverse);
-    this.#history.undone();
-    this.#emitStep(inverse, "undo");
-    return inverse;
+    return this.#history.undo();
   }
 
   /** Does the step again that `undo` took back last. Throws as `undo`. */
   redo(): Step | undefined {
-    const step = this.redoStep;
-    if (step === undefined) return undefined;
-    this.#apply(step);
-    this.#history.redone();
-    this.#emitStep(step, "redo");
-    return step;
+    return this.#history.redo();
   }
 
   /**
@@ -579,10 +511,7 @@ export class EditorSession {
    * document as it is.
    */
   take(step: Step): void {
-    const taken = parseStep(step, this.#document);
-    checkReferences(new Reader("step-malformed"), applyStep(this.#document, taken));
-    this.#apply(taken);
-    this.#emitStep(taken, "take");
+    this.#history.take(step);
   }
 
   /**
@@ -599,7 +528,8 @@ export class EditorSession {
     }
     this.#queue.giveUp();
     this.#document = document;
-    this.#history = new History(this.#historyLimit);
+    this.#moment++;
+    this.#history.clear();
     this.#keepReferences();
     this.#emit({ type: "document" });
   }
@@ -613,11 +543,6 @@ export class EditorSession {
   #target(where: string): EditorObject {
     if (this.#selected !== null) return this.#object(where, this.#selected);
     throw new EditorError("nothing-selected", `${where}: no object is selected`);
-  }
-
-  #checkClass(where: string, name: string | null): void {
-    if (name === null || this.#document.classes.some((one) => one.name === name)) return;
-    throw new EditorError("no-class", `${where}: there is no class ${name}`, { details: { class: name } });
   }
 
   #checkPoints(where: string, points: readonly Point[]): void {
@@ -635,76 +560,39 @@ export class EditorSession {
     throw new EditorError("no-engine", `${where}: there is no engine yet to answer prompts`);
   }
 
-  #newObject(id: number, mask: string): EditorObject {
-    const prompt = { ...noPrompt, isRefinement: true };
-    return {
-      id,
-      name: null,
-      class: this.#activeClass,
-      state: "draft",
-      score: null,
-      edge: hardEdge,
-      prompt,
-      candidates: [],
-      candidate: null,
-      mask,
-    };
-  }
-
-  #changed(object: EditorObject, mask: string, fields: Partial<ObjectFields>): readonly Change[] {
-    return [...fieldsChange(object, fields), ...maskChange(object.id, object.mask, mask, this.#document)];
-  }
-
-  /** The changes of an edit by hand: what the model said of the mask before holds no more. */
-  #edited(object: EditorObject, mask: string): readonly Change[] {
-    if (mask === object.mask) return [];
-    const prompt = { ...noPrompt, isRefinement: true };
-    return this.#changed(object, mask, { score: null, prompt, candidates: [], candidate: null });
-  }
-
   #edit(name: Step["name"], reach: number, edit: (mask: Mask) => Mask): Step | undefined {
     const object = this.#target(name);
-    return this.#do(name, object.id, this.#edited(object, editArea(object.mask, this.#document, reach, edit)));
+    return this.#do(
+      name,
+      object.id,
+      edited(this.#document, object, editArea(object.mask, this.#document, reach, edit)),
+    );
   }
 
   #paint(where: string, shape: Rle, mode: PaintMode): Step | undefined {
-    const size = this.#document;
+    const document = this.#document;
     if (this.#selected === null && mode === "add") {
-      const mask = combine(emptyMask(size), shape, "union", size);
-      if (isEmpty(mask, size)) return undefined;
-      const { nextId, objects } = size;
-      const after = this.#newObject(nextId, mask);
-      const added: Change = { kind: "object", index: objects.length, before: null, after };
-      const step = this.#do("brush", nextId, [added, nextIdChange(nextId, 1)]);
-      this.select(nextId);
+      const mask = combine(emptyMask(document), shape, "union", document);
+      if (isEmpty(mask, document)) return undefined;
+      const step = this.#do("brush", document.nextId, added(document, [{ mask, class: this.#activeClass }]));
+      this.select(document.nextId);
       return step;
     }
     const object = this.#target(where);
-    const mask = combine(object.mask, shape, mode === "add" ? "union" : "difference", size);
-    return this.#do(mode === "add" ? "brush" : "erase", object.id, this.#edited(object, mask));
-  }
-
-  /** From the last, so that the indices of those before stay. */
-  #removals(objects: readonly EditorObject[]): readonly Change[] {
-    return objects
-      .map((before) => ({ before, index: this.#document.objects.indexOf(before) }))
-      .sort((a, b) => b.index - a.index)
-      .map(({ before, index }) => ({ kind: "object", index, before, after: null }));
+    const mask = combine(object.mask, shape, mode === "add" ? "union" : "difference", document);
+    return this.#do(mode === "add" ? "brush" : "erase", object.id, edited(document, object, mask));
   }
 
   #do(name: Step["name"], object: number | null, changes: readonly Change[], count = 1): Step | undefined {
-    if (changes.length === 0) return undefined;
-    const step: Step = { name, object, count, changes };
-    this.#apply(step);
-    this.#history.add(step);
-    this.#emitStep(step, "command");
-    return step;
+    return changes.length === 0 ? undefined : this.#history.do({ name, object, count, changes });
   }
 
-  #apply(step: Step): void {
-    this.#document = applyStep(this.#document, step);
+  /** Has the document that a step made: what waits for the objects that it changed is given up. */
+  #show(document: EditorDocument, { changes }: Step): void {
+    this.#document = document;
+    this.#moment++;
     const touched = new Set(
-      step.changes.flatMap((change) =>
+      changes.flatMap((change) =>
         "id" in change ? [change.id] : change.kind === "object" ? [change.before?.id ?? change.after?.id] : [],
       ),
     );
@@ -715,22 +603,19 @@ export class EditorSession {
   /** What is not in the document any more can be neither selected nor the class of what is to come. */
   #keepReferences(): void {
     const { objects, classes } = this.#document;
-    if (!objects.some(({ id }) => id === this.#selected)) this.#setSelected(null);
     if (!classes.some((one) => one.name === this.#activeClass)) this.#activeClass = null;
+    if (!objects.some(({ id }) => id === this.#selected)) this.#setSelected(null);
   }
 
   #setSelected(selected: number | null): void {
     if (selected === this.#selected) return;
     this.#selected = selected;
+    this.#moment++;
     this.#emit({ type: "selection", selected });
   }
 
-  #emitStep(step: Step, origin: StepOrigin): void {
-    this.#emit({ type: "step", step, origin });
-  }
-
   #emit(event: SessionEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    this.#listeners.emit(event);
   }
 
   async #ask(
@@ -752,22 +637,22 @@ export class EditorSession {
     }
     const isChoice = offered.length > 1;
     const fields = { score, prompt, candidates: isChoice ? offered : [], candidate: isChoice ? best : null };
-    if (id !== null) return this.#do("prompt", id, this.#changed(this.object(id), mask, fields), count);
-    const { nextId, objects } = this.#document;
-    const after: EditorObject = { ...this.#newObject(nextId, mask), ...fields };
-    const added: Change = { kind: "object", index: objects.length, before: null, after };
-    return this.#do("prompt", nextId, [added, nextIdChange(nextId, 1)], count);
+    const document = this.#document;
+    if (id !== null) return this.#do("prompt", id, remasked(document, this.object(id), mask, fields), count);
+    const changes = added(document, [{ mask, class: this.#activeClass, ...fields }]);
+    return this.#do("prompt", document.nextId, changes, count);
   }
-}
-
-function nextIdChange(nextId: number, count: number): Change {
-  return { kind: "nextId", before: nextId, after: nextId + count };
 }
 
 function isSuperseded(error: unknown): boolean {
   return typeof error === "object" && error !== null && "code" in error && error.code === "superseded";
 }
 
+const stepKind: StepKind<EditorDocument, Step> = {
+  parse: parseStep,
+  apply: applyStep,
+  invert: invertStep,
+  checkReferences,
+};
 const sessionKeys: Keys<SessionOptions> = { engine: true, historyLimit: true };
 const edgeKeys: Keys<EdgeSettings> = { feather: true, decontaminate: true };
-const newObjectKeys: Keys<NewObject> = { mask: true, name: true, class: true, state: true, score: true };

@@ -1,3 +1,4 @@
+import process from "node:process";
 import { type Mask, type Point, type Prompt, StateError } from "@masklet/core";
 import type { PromptEngine } from "@masklet/editor";
 
@@ -57,5 +58,39 @@ export class DrawingEngine implements PromptEngine {
 
   protected draw(prompt: Prompt, width: number, height: number): readonly Mask[] {
     return drawn(prompt, width, height);
+  }
+}
+
+/** An engine whose calls are answered by the test, in any order: it supersedes none. */
+export class PatientEngine implements PromptEngine {
+  readonly model = { config: { imageSize: 64 } };
+  readonly calls: { readonly answer: () => void; readonly fail: (error: Error) => void }[] = [];
+  readonly #size: readonly [width: number, height: number];
+
+  constructor(width: number, height: number) {
+    this.#size = [width, height];
+  }
+
+  predict(prompt: Prompt): ReturnType<PromptEngine["predict"]> {
+    return new Promise((resolve, fail) => {
+      const masks = drawn(prompt, ...this.#size);
+      this.calls.push({ answer: () => resolve({ masks, iouPredictions: [0.7, 0.9, 0.5] }), fail });
+    });
+  }
+}
+
+/** What listeners threw while `act` went on: it is reported as unhandled, which the test's own runner is not to see. */
+export async function reported(act: () => unknown): Promise<readonly unknown[]> {
+  const others = process.listeners("unhandledRejection");
+  const found: unknown[] = [];
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", (error) => found.push(error));
+  try {
+    await act();
+    await new Promise((resolve) => setTimeout(resolve)); // reports come after the promises of this turn
+    return found;
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of others) process.on("unhandledRejection", listener);
   }
 }

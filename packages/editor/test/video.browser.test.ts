@@ -117,6 +117,17 @@ describe("a video", () => {
     expect(steps()).toEqual(["prompt", "track", "track"]);
   });
 
+  test("keys go on where the button that was pressed is off then", async () => {
+    await point(100, 100);
+    named("Track on").focus();
+    await userEvent.keyboard("{Enter}");
+    await until(() => session().trackingState === null && editor.frame === count - 1);
+    await userEvent.keyboard(",");
+    await until(() => editor.frame === count - 2);
+    await userEvent.keyboard("{Control>}z{/Control}");
+    expect(steps()).toEqual(["prompt"]);
+  });
+
   test("played: frames in order, to the end, and again from the start; a click pauses", async () => {
     editor.rate = 400;
     editor.play();
@@ -178,6 +189,36 @@ describe("a video", () => {
     editor.tracker = undefined;
     expect(session().tracking).toBeUndefined();
     expect(editor.editor.shadowRoot?.querySelector(".status span")?.textContent).toContain("Without a tracker");
+  });
+
+  test("drift is gone to by its button and keys, and its buttons are off where there is none", async () => {
+    await point(300, 100); // leaves the picture to the right
+    await editor.track();
+    await until(() => editor.frame === count - 1);
+    const drift = session().driftFrames();
+    expect(drift.length).toBeGreaterThan(0);
+    expect(named(editor.words.nextDrift)).toHaveProperty("disabled", true);
+    named(editor.words.previousDrift).click();
+    await until(() => editor.frame === drift.at(-1));
+    slider().focus();
+    for (const at of drift.slice(0, -1).reverse()) {
+      await userEvent.keyboard("{Shift>}D{/Shift}");
+      await until(() => editor.frame === at);
+    }
+    expect(named(editor.words.previousDrift)).toHaveProperty("disabled", true);
+    editor.goToDrift();
+    await until(() => editor.frame === (drift[1] ?? drift[0]));
+  });
+
+  test("a host with an undo of its own has neither buttons nor keys for it here", async () => {
+    editor.hasHistory = false;
+    await point(100, 100);
+    await userEvent.keyboard("{Control>}z{/Control}");
+    await frames(2);
+    expect(steps()).toEqual(["prompt"]);
+    expect(session().document.objects).toHaveLength(1);
+    const undo = editor.editor.shadowRoot?.querySelector<HTMLButtonElement>('[aria-label^="Undo"]');
+    expect(undo?.hidden).toBe(true);
   });
 
   test("in other words", async () => {

@@ -1,5 +1,5 @@
 /** The main thread's side: answers what the UI asks, and runs the commands that need no window. */
-import type { Size } from "./geometry.ts";
+import { imageToLayer, intersect, multiply, type Size, scaling, translation } from "./geometry.ts";
 import { applyJobs, asFailure, type ReadyJob, restoreAll, select } from "./make.ts";
 import {
   type Answer,
@@ -98,7 +98,9 @@ class Plugin {
     });
     if (command === "restore") return this.restoreSelected();
     const stored: unknown = await figma.clientStorage.getAsync("settings").catch(() => undefined);
-    if (isSettings(stored)) this.settings = stored as Settings;
+    // What an earlier version kept lacks what came later.
+    const settings: unknown = { ...defaultSettings, ...(stored as object | undefined) };
+    if (isSettings(settings)) this.settings = settings as Settings;
     if (this.closed) return;
     figma.ui.onmessage = (message: unknown) => {
       void this.receive(message);
@@ -226,6 +228,30 @@ class Plugin {
       figma.commitUndo();
       return { node: flat.id };
     },
+    maskLayer: async ({ node, hash, geometry, mask }) => {
+      const image = await this.figma.getImageByHash(hash)?.getSizeAsync();
+      const [layer, other] = [(await this.layers([node]))[0], (await this.layers([mask]))[0]];
+      const gone = new PluginError("layer-changed", "The layer was deleted meanwhile.");
+      if (image === undefined || layer === undefined || other === undefined || !("exportAsync" in other)) throw gone;
+      const bytes = await other.exportAsync({ format: "PNG", useAbsoluteBounds: true });
+      const box = other.absoluteBoundingBox;
+      const around = layer.absoluteBoundingBox;
+      if (box === null || around === null || box.width === 0 || box.height === 0) throw gone;
+      const { width, height } = layer;
+      const toLayer = imageToLayer(geometry, { width, height }, image);
+      const shared = intersect(box, around);
+      // What lies elsewhere is meant for the whole of the layer.
+      const map =
+        shared.width > 0 && shared.height > 0
+          ? multiply(
+              scaling(1 / box.width, 1 / box.height),
+              translation(-box.x, -box.y),
+              layer.absoluteTransform,
+              toLayer,
+            )
+          : multiply(scaling(1 / width, 1 / height), toLayer);
+      return { bytes, map };
+    },
     select: async ({ nodes }) => {
       const layers = await this.layers(nodes);
       select(this.figma, layers);
@@ -234,8 +260,7 @@ class Plugin {
     },
     settings: async ({ settings }) => {
       this.settings = settings;
-      await this.figma.clientStorage.setAsync("settings", settings);
-      return {};
+      return this.keep("settings", settings);
     },
     keepFinder: async ({ finder }) => {
       const { clientStorage } = this.figma;
@@ -243,10 +268,7 @@ class Plugin {
       await clientStorage.deleteAsync("finder");
       // Figma allows 5 MB for all of it.
       if (finder === null || finder.bytes.length > mostKept) return { kept: false };
-      return clientStorage.setAsync("finder", finder).then(
-        () => ({ kept: true }),
-        () => ({ kept: false }),
-      );
+      return this.keep("finder", finder);
     },
     keptFinder: async () => {
       const kept: unknown = await this.figma.clientStorage.getAsync("finder").catch(() => undefined);
@@ -312,6 +334,13 @@ class Plugin {
       return {};
     },
   };
+
+  private keep(key: string, value: unknown): Promise<{ readonly kept: boolean }> {
+    return this.figma.clientStorage.setAsync(key, value).then(
+      () => ({ kept: true }),
+      () => ({ kept: false }),
+    );
+  }
 
   /** The layers of these ids that there still are. */
   private async layers(ids: readonly string[]): Promise<readonly SceneNode[]> {

@@ -3,7 +3,7 @@
  * answers. Pictures go as encoded bytes, one at a time: what Figma's message channel takes, and what its small virtual
  * machine can hold.
  */
-import type { ImageGeometry, Size } from "./geometry.ts";
+import type { Affine, ImageGeometry, Size } from "./geometry.ts";
 
 /** Goes up when a message changes its meaning: a cached UI must not talk past a newer main thread. */
 export const protocolVersion = 1;
@@ -145,12 +145,23 @@ export interface KeptFinder {
   readonly bytes: Uint8Array;
 }
 
-export interface Settings {
-  /** The UI's name of the result. */
-  readonly result: string;
+/** Widths of a sticker's outline. */
+export const outlines = ["thin", "medium", "wide"] as const;
+export type OutlineWidth = (typeof outlines)[number];
+
+/** How results are cut: kept with each, so that it looks the same when it is refined. */
+export interface CutSettings {
   /** How an object's edge is cut, in pixels of the image: softened, and freed of the background's colours. */
   readonly feather: number;
   readonly decontaminate: number;
+  /** Whether hair and fur along the edge become partly transparent, in place of the two above. */
+  readonly hair: boolean;
+  readonly outline: OutlineWidth;
+}
+
+export interface Settings extends CutSettings {
+  /** The UI's name of the result. */
+  readonly result: string;
   readonly window: Size;
   /** The published model that was chosen, by its name; empty for the built-in one. */
   readonly model: string;
@@ -162,6 +173,8 @@ export const defaultSettings: Settings = {
   result: "mask-group",
   feather: 1,
   decontaminate: 2,
+  hair: false,
+  outline: "medium",
   window: { width: 960, height: 640 },
   model: "",
   finder: null,
@@ -202,8 +215,14 @@ export interface Requests {
   };
   /** What a layer looks like, as a new layer with one image in its place. */
   readonly flatten: { params: { readonly node: string }; result: { readonly node: string } };
+  /** Another layer as a picture, and where it lies: from the pixels of the target's image to the picture's unit square. */
+  readonly maskLayer: {
+    params: Pick<Target, "node" | "hash" | "geometry"> & { readonly mask: string };
+    result: { readonly bytes: Uint8Array; readonly map: Affine };
+  };
   readonly select: { params: { readonly nodes: readonly string[] }; result: Record<never, never> };
-  readonly settings: { params: { readonly settings: Settings }; result: Record<never, never> };
+  /** Keeps them for another day; whether Figma did. */
+  readonly settings: { params: { readonly settings: Settings }; result: { readonly kept: boolean } };
   /** Keeps a model's file in this plugin's storage, or with `null` none; whether there was room. */
   readonly keepFinder: { params: { readonly finder: KeptFinder | null }; result: { readonly kept: boolean } };
   readonly keptFinder: { params: Record<never, never>; result: { readonly finder: KeptFinder | null } };
@@ -245,6 +264,8 @@ export type PluginErrorCode =
   | "image-missing"
   /** Figma does not take the image: its size or its format. */
   | "image-refused"
+  /** A file or a layer shows no mask of the image. */
+  | "no-mask"
   /** Nothing of ours is to be restored. */
   | "nothing-made"
   /** Auto layout would move what is around. */
@@ -330,11 +351,18 @@ const isOutput = shape({
   outline: orNull(shape({ colour: isColour, weight: isPositive })),
   edit: isString,
 });
+const isGeometry = shape({ scaleMode: oneOf(["FILL", "FIT", "CROP", "TILE"]) });
 const isFinder = { name: isString, kind: orNull(isString) };
-export const isSettings: Check = shape({
-  result: isString,
+const cutSettings = {
   feather: isNumber,
   decontaminate: isNumber,
+  hair: isBoolean,
+  outline: oneOf(outlines),
+};
+export const isCutSettings: Check = shape(cutSettings);
+export const isSettings: Check = shape({
+  ...cutSettings,
+  result: isString,
   window: isSize,
   model: isString,
   finder: orNull(shape(isFinder)),
@@ -354,6 +382,7 @@ const params: { readonly [M in Method]: Check } = {
   }),
   restore: shape({ nodes: listOf(isString) }),
   flatten: shape({ node: isString }),
+  maskLayer: shape({ node: isString, hash: isString, geometry: isGeometry, mask: isString }),
   select: shape({ nodes: listOf(isString) }),
   settings: shape({ settings: isSettings }),
   keepFinder: shape({ finder: orNull(isKeptFinder) }),
@@ -362,7 +391,7 @@ const params: { readonly [M in Method]: Check } = {
   show: nothing,
   specimen: shape({
     hash: isString,
-    geometry: shape({ scaleMode: oneOf(["FILL", "FIT", "CROP", "TILE"]) }),
+    geometry: isGeometry,
     width: isPositive,
     height: isPositive,
   }),

@@ -156,8 +156,17 @@ test("the message channel refuses what Figma's does", async () => {
 test("settings are kept, and a stored value that is none is not taken", async () => {
   const figma = await run();
   const settings = { ...defaultSettings, result: "fill", feather: 3 };
-  await new Client(figma).call("settings", { settings });
+  expect(await new Client(figma).call("settings", { settings })).toEqual({ kept: true });
   expect(figma.storage.get("settings")).toEqual(settings);
+  figma.storage.set("other", new Uint8Array(5_100_000));
+  expect(await new Client(figma).call("settings", { settings })).toEqual({ kept: false });
+  const { hair: _, outline: __, ...earlier } = settings;
+  const updated = new FakeFigma();
+  updated.storage.set("settings", earlier);
+  start(updated.api);
+  updated.emit("run", {});
+  await settle();
+  expect(await new Client(updated).call("open", {})).toMatchObject({ settings });
   const later = new FakeFigma();
   later.storage.set("settings", { feather: "soft" });
   start(later.api);
@@ -202,6 +211,33 @@ test("a window is resized within what it can be used in", async () => {
   const figma = await run();
   await new Client(figma).call("resize", { width: 10, height: 900.4 });
   expect(figma.window).toMatchObject({ width: 320, height: 900 });
+});
+
+test("another layer is a mask where it lies, and over the whole layer from elsewhere", async () => {
+  const figma = await run();
+  const client = new Client(figma);
+  const { node, hash, geometry } = (await client.call("selection", {})).targets[0] ?? { node: "", hash: "" };
+  const place = (x: number, y: number): string =>
+    figma.add("RECTANGLE", {
+      width: 20,
+      height: 40,
+      fills: [{ type: "IMAGE", scaleMode: "FILL", imageHash: figma.addImage(pngOf(20, 40, 255)) }],
+      relativeTransform: [
+        [1, 0, x],
+        [0, 1, y],
+      ],
+    }).id;
+  const at = async (mask: string, [x, y]: readonly [number, number]): Promise<readonly number[]> => {
+    const { map } = await client.call("maskLayer", { node, hash, geometry: geometry ?? { scaleMode: "FILL" }, mask });
+    return map.map(([a, b, c]) => a * x + b * y + c);
+  };
+  // Of 40 x 30 pixels in 100 x 100 the middle is in the middle.
+  const middle = [20, 15] as const;
+  for (const value of await at(place(50, 50), middle)) expect(value).toBeCloseTo(0);
+  const [u, v] = await at(place(40, 40), middle);
+  expect([u, v]).toEqual([expect.closeTo(0.5), expect.closeTo(0.25)]);
+  expect(await at(place(400, 0), middle)).toEqual([expect.closeTo(0.5), expect.closeTo(0.5)]);
+  await expect(at("9:9", middle)).rejects.toMatchObject({ code: "layer-changed" });
 });
 
 test("what a layer looks like becomes a layer with an image, in its place", async () => {

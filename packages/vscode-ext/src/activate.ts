@@ -7,6 +7,7 @@ import type { EngineProcess } from "./engine-client.ts";
 import { registerImages } from "./image/register.ts";
 import type { FileWriter } from "./storage.ts";
 import { registerTools } from "./tools.ts";
+import { registerVideos } from "./video/register.ts";
 
 /** What differs between the places in which the extension runs. */
 export interface Place {
@@ -26,4 +27,5 @@ export function activate(context: ExtensionContext, place: Place): void {
   const images = registerImages(context, place);
   registerTools(context, images.segment);
   registerDatasets(context, place, images);
+  registerVideos(context, place, images);
 }

@@ -3,6 +3,7 @@
  * asked for a while. A process that is lost costs the requests that it had; the next one starts another.
  */
 import type { Disposable } from "vscode";
+import type { Packed } from "./engine/channel.ts";
 import type {
   EngineFacts,
   EngineMethod,
@@ -36,9 +37,24 @@ interface Waiting {
   readonly onProgress: ((share: number, text: string) => void) | undefined;
 }
 
+/** A port to the engine's model. */
+export interface EnginePort {
+  post(message: Packed): void;
+  /** Frees what the engine holds for it. */
+  close(): void;
+}
+
+/** What a port's owner hears. */
+export interface PortEvents {
+  readonly message: (message: Packed) => void;
+  /** The process has ended; nothing comes after it. Not called for a port that was closed here. */
+  readonly lost: (error: ExtensionError) => void;
+}
+
 interface Running {
   readonly process: EngineProcess;
   readonly waiting: Map<number, Waiting>;
+  readonly ports: Map<number, PortEvents>;
   facts: Promise<EngineFacts>;
 }
 
@@ -59,6 +75,11 @@ export class EngineClient implements Disposable {
     return this.#facts;
   }
 
+  /** Whether there is a process now. */
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** Starts the engine where it is not running, and says what it computes with. Rejects as `request`. */
   start(): Promise<EngineFacts> {
     return this.#run().facts;
@@ -75,11 +96,30 @@ export class EngineClient implements Disposable {
     signal?: AbortSignal,
   ): Promise<EngineMethods[M]["result"]> {
     const running = this.#run();
-    const needsModel = method === "encode" || method === "predict" || method === "everything";
+    const needsModel = method === "encode" || method === "predict" || method === "everything" || method === "detect";
     if (needsModel) await running.facts;
     const result = await this.#ask(running, method, args, onProgress, signal);
     if (needsModel) this.#crashes = 0;
     return result;
+  }
+
+  /**
+   * Opens a port over which core's remote client reaches the engine's model, and starts the engine where it is not running. A
+   * port that is open keeps the process alive: what it tracks is in its memory. Rejects as `request`.
+   */
+  async openPort(events: PortEvents): Promise<EnginePort> {
+    const running = this.#run();
+    await running.facts;
+    const port = this.#nextId++;
+    running.ports.set(port, events);
+    // Whoever asks hears from `lost` that nothing is answered.
+    const tell = (asked: Promise<null>): void => void asked.catch(() => undefined);
+    return {
+      post: (message) => tell(this.#ask(running, "port", { port, message })),
+      close: () => {
+        if (running.ports.delete(port)) tell(this.#ask(running, "close-port", { port }));
+      },
+    };
   }
 
   /** Cancels a download that `request` waits for. */
@@ -103,8 +143,9 @@ export class EngineClient implements Disposable {
       );
     }
     const waiting = new Map<number, Waiting>();
+    const ports = new Map<number, PortEvents>();
     const process = spawn(
-      (reply) => this.#replied(waiting, reply),
+      (reply) => this.#replied({ waiting, ports }, reply),
       (why) => {
         if (this.#running === running) {
           this.#running = undefined;
@@ -114,9 +155,11 @@ export class EngineClient implements Disposable {
         const error = new ExtensionError("engine-lost", `the engine's process ended: ${why}`);
         for (const { reject } of waiting.values()) reject(error);
         waiting.clear();
+        for (const { lost } of ports.values()) lost(error);
+        ports.clear();
       },
     );
-    const running: Running = { process, waiting, facts: Promise.reject(new Error()) };
+    const running: Running = { process, waiting, ports, facts: Promise.reject(new Error()) };
     running.facts.catch(() => undefined);
     this.#running = running;
     running.facts = this.#ask(running, "start", this.#options.settings()).then((facts) => {
@@ -149,7 +192,12 @@ export class EngineClient implements Disposable {
     });
   }
 
-  #replied(waiting: Map<number, Waiting>, reply: EngineReply): void {
+  #replied({ waiting, ports }: Pick<Running, "waiting" | "ports">, reply: EngineReply): void {
+    if ("port" in reply) {
+      this.#crashes = 0;
+      ports.get(reply.port)?.message(reply.message);
+      return;
+    }
     const one = waiting.get(reply.id);
     if (one === undefined) return;
     if ("progress" in reply) {
@@ -166,7 +214,7 @@ export class EngineClient implements Disposable {
     this.#timer = setTimeout(() => {
       const running = this.#running;
       if (running === undefined) return;
-      if (running.waiting.size > 0) this.#wait();
+      if (running.waiting.size > 0 || running.ports.size > 0) this.#wait();
       else {
         this.#options.log("The engine's process ends: nobody has asked for a while");
         this.#end(running);

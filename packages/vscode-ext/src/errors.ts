@@ -25,3 +25,8 @@ export type ExtensionErrorCode =
 export class ExtensionError extends MaskletError<ExtensionErrorCode> {
   override readonly name: string = "ExtensionError";
 }
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,11 +1,9 @@
 /** Datasets as people meet them: commands, tree and problems in the host, and its pages in Chromium by keys alone. */
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { compressRle, encodeRle } from "@masklet/core";
-import type { Browser, Page } from "playwright";
+import type { Browser } from "playwright";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
 import { registerDatasets } from "../src/dataset/activate.ts";
@@ -27,11 +25,10 @@ import {
   window,
 } from "./fake/vscode.ts";
 import { greyPng } from "./folder.ts";
-import { buildPages, launch, openPage, setTheme, type Theme } from "./page-driver.ts";
+import { buildPages, inAllThemes, launch, openPage } from "./page-driver.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "masklet-dataset-"));
 const extension = join(folder, "extension");
-const shots = process.env["MASKLET_SHOTS"];
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A YOLO dataset whose pictures are links to one. */
@@ -117,6 +114,46 @@ test("problems are listed at their lines", async () => {
   expect(ran.map(({ command }) => command)).toContain("workbench.actions.view.problems");
 });
 
+test("problems follow the files: what is mended goes, what is new comes, and what is gone has none", async () => {
+  const root = dataset("renewed", 4, () => true);
+  const file = (i: number): string => join(root, "labels", "train", `00000${i}.txt`);
+  const wrong = "7 0.5 0.5 0.2 0.2\n";
+  writeFileSync(file(1), wrong);
+  writeFileSync(file(2), wrong);
+  start(root);
+  answers.push(undefined);
+  await run("open", Uri.file(root));
+  await run("check");
+  const entries = registered.diagnostics.get("masklet")?.entries as ReadonlyMap<
+    string,
+    readonly { readonly range: { readonly start: { readonly line: number } } }[]
+  >;
+  const lines = (): readonly (readonly [number, number | undefined])[] =>
+    [1, 2, 3].flatMap((i) => {
+      const found = entries.get(Uri.file(file(i)).toString());
+      return found === undefined ? [] : [[i, found[0]?.range.start.line] as const];
+    });
+  expect(lines()).toEqual([
+    [1, 0],
+    [2, 0],
+  ]);
+  const [watcher] = registered.watchers;
+  // The same words at another line; one comes; one goes with its file.
+  writeFileSync(file(1), `0 0.5 0.5 0.2 0.2\n${wrong}`);
+  writeFileSync(file(3), wrong);
+  rmSync(file(2));
+  watcher?.changed.fire(Uri.file(file(1)));
+  watcher?.changed.fire(Uri.file(file(3)));
+  watcher?.deleted.fire(Uri.file(file(2)));
+  await expect.poll(lines).toEqual([
+    [1, 1],
+    [3, 0],
+  ]);
+  writeFileSync(file(1), "");
+  watcher?.changed.fire(Uri.file(file(1)));
+  await expect.poll(lines).toEqual([[3, 0]]);
+});
+
 test("the last commit is compared with, through git's extension", async () => {
   const root = dataset("git", 3, () => true);
   const file = join(root, "labels", "train", "000001.txt");
@@ -181,6 +218,47 @@ test("a page reads no file that is not in the folder, and nothing is written whe
   shown.length = 0;
 });
 
+test("a detector is asked for once, and what it finds are drafts with class and score, until they are accepted", async () => {
+  const root = dataset("detected", 3, () => false);
+  const data = new Uint8Array(320 * 240);
+  for (let y = 60; y < 120; y++) data.fill(1, y * 320 + 180, y * 320 + 280);
+  const { counts } = compressRle(encodeRle({ width: 320, height: 240, data }));
+  const asked: unknown[] = [];
+  const engine = engineOf((async (method: string, { detector }: { detector: string }) => {
+    asked.push([method, detector]);
+    return {
+      masks: [
+        { counts, score: 0.8, category: "dog" },
+        { counts, score: 0.3, category: "cat" },
+      ],
+    };
+  }) as never);
+  start(root, engine);
+  await run("open", Uri.file(root));
+  const { webview } = registered.panels.at(-1) as FakePanel;
+  const said: string[] = [];
+  webview.page = (message) => {
+    const { type, id, text } = message as { readonly type: string; readonly id: number; readonly text: string };
+    if (type === "status") said.push(text);
+    const pixels = { width: 320, height: 240, channels: 3, data: new ArrayBuffer(320 * 240 * 3) };
+    if (type === "decode") webview.received.fire({ type: "decoded", id, picture: pixels, problem: undefined });
+  };
+  webview.received.fire({ type: "ready" });
+  webview.received.fire({ type: "detect", places: [1] }); // nobody chooses one: nothing happens
+  answers.push([Uri.file("/detectors/pets.onnx")]);
+  webview.received.fire({ type: "detect", places: [1] });
+  await expect.poll(() => said.at(-1)).toBe("Done: 2 drafts in 1 pictures");
+  webview.received.fire({ type: "detect", places: [0, 2] });
+  await expect.poll(() => said.at(-1)).toBe("Done: 4 drafts in 2 pictures");
+  expect(asked).toEqual(Array(3).fill(["detect", "/detectors/pets.onnx"]));
+  answers.push("0.5");
+  await run("acceptAbove");
+  for (const i of [0, 1, 2]) {
+    const label = readFileSync(join(root, "labels", "train", `00000${i}.txt`), "utf8");
+    expect(label).toMatch(/^1 0\.5625 0\.25 [\d. ]+\n$/);
+  }
+});
+
 describe.skipIf(chromium() === undefined)("in Chromium", () => {
   let browser: Browser;
   const violations: string[] = [];
@@ -190,32 +268,6 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
   }, 60_000);
   afterAll(() => browser?.close());
   afterEach(() => expect(violations.splice(0)).toEqual([]));
-
-  const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  async function accessible(page: Page): Promise<void> {
-    const before = violations.length;
-    await page.evaluate(axe);
-    const found = await page.evaluate(async () => {
-      const { violations: all } = await (
-        globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
-        }
-      ).axe.run();
-      return all.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-    });
-    // axe itself tries inline styles.
-    violations.splice(before);
-    expect(found).toEqual([]);
-  }
-  /** In each theme axe finds nothing; a person who asks for pictures looks at them. */
-  async function inAllThemes(page: Page, name: string): Promise<void> {
-    for (const theme of ["dark", "light", "hc"] satisfies readonly Theme[]) {
-      await setTheme(page, theme);
-      if (shots !== undefined) await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
-      await accessible(page);
-    }
-    await setTheme(page, "dark");
-  }
 
   test("20,000 pictures are scrolled from end to end with few cells, filtered, and paged by a key", async () => {
     const root = dataset("many", 20_000, (i) => i % 100 === 0);
@@ -302,7 +354,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     expect(asked).toEqual([[320, 240, 4 * 320 * 240]]);
     await page.locator("#state").selectOption({ label: "With drafts" });
     await expect.poll(() => page.locator("output.summary").textContent()).toBe("1 of 12 pictures");
-    await inAllThemes(page, "gallery");
+    await inAllThemes(page, violations, "gallery");
     await page.getByRole("listbox", { name: "Pictures" }).focus();
     await page.keyboard.press("Enter");
     await expect
@@ -310,7 +362,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
       .toEqual(["Draft: no class, 0.91", "Draft: no class, 0.42"]);
     await page.keyboard.press("ArrowDown");
     await expect.poll(() => page.locator(".objects li[aria-current]").textContent()).toBe("Draft: no class, 0.91");
-    await inAllThemes(page, "review");
+    await inAllThemes(page, violations, "review");
     answers.push("dog");
     await page.keyboard.press("a");
     const label = join(root, "labels", "train", "000001.txt");
@@ -343,7 +395,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await expect
       .poll(() => statistics.locator("tbody tr").first().locator("th, td").allTextContents())
       .toEqual(["cat", "15", "15", "0", "0", "15", "15609", ""]);
-    await inAllThemes(statistics, "statistics");
+    await inAllThemes(statistics, violations, "statistics");
     await statistics.close();
     answers.push([Uri.file(other)]);
     await run("compare");
@@ -355,7 +407,7 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await page.keyboard.press("ArrowDown");
     await expect.poll(() => list.getAttribute("aria-activedescendant")).toBe("image-1");
     await page.getByRole("slider").fill("30");
-    await inAllThemes(page, "comparison");
+    await inAllThemes(page, violations, "comparison");
     await page.close();
   });
 });

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundle, pack } from "../bundle.mjs";
 import { activate } from "../src/activate.ts";
 import { fileSystem } from "../src/storage.ts";
+import { sourceWords } from "../words.mjs";
 import { fakeContext, registered, resetFake } from "./fake/vscode.ts";
 
 const require = createRequire(import.meta.url);
@@ -35,6 +36,12 @@ test("what the manifest names is registered, and said in words", () => {
   const words = JSON.parse(readFileSync(new URL("../package.nls.json", import.meta.url), "utf8")) as object;
   const wanted = new Set(Array.from(manifestText.matchAll(/"%([^"%]+)%"/g), ([, key]) => key));
   expect([...wanted].sort()).toEqual(Object.keys(words).sort());
+});
+
+test("words are taken from calls, and what cannot be translated is said", () => {
+  const source = `l10n.t("a {0}", b); l10n.t(\n  'say "c"',\n); other.t("d")`;
+  expect(Object.keys(sourceWords({ "a.ts": source }))).toEqual(["a {0}", 'say "c"']);
+  expect(() => sourceWords({ "b.ts": "\nl10n.t(name)" })).toThrow(/^b\.ts:2: /);
 });
 
 describe.skipIf(!existsSync(worker))("needs the built packages", () => {
@@ -81,10 +88,11 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
 
   test("scripts are small, name no place of the machine that built them, and the browser's needs vscode alone", () => {
     const sizes = {
-      "extension.cjs": 450_000,
-      "web/extension.js": 450_000,
-      "engine/main.mjs": 550_000,
+      "extension.cjs": 500_000,
+      "web/extension.js": 500_000,
+      "engine/main.mjs": 600_000,
       "webview/image.js": 200_000,
+      "webview/video.js": 500_000,
     };
     for (const [name, most] of Object.entries(sizes)) {
       const script = entries[`extension/${name}`] ?? new Uint8Array();
@@ -95,6 +103,12 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
     expect(new Set(Array.from(web.matchAll(/\brequire\("([^"]+)"\)/g), ([, name]) => name))).toEqual(
       new Set(["vscode"]),
     );
+  });
+
+  test("every word of the sources is there for translators", () => {
+    const packed = JSON.parse(new TextDecoder().decode(entries["extension/l10n/bundle.l10n.json"]));
+    expect(packed).toEqual(sourceWords());
+    expect(packed).toMatchObject({ "{0} is read-only.": "{0} is read-only.", "Keep Mine": "Keep Mine" });
   });
 
   test("a platform that is none is said", async () => {

@@ -2,13 +2,17 @@
  * Pages of the extension in Chromium, in front of its real host: html and policy are the host's, and messages go between the
  * two as VS Code carries them. Addresses of webviews are answered from the disk.
  */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type Browser, type Page, chromium as playwright } from "playwright";
+import { expect } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
+import { readingVideos } from "../bundle.mjs";
 import type { FakePanel } from "./fake/vscode.ts";
 
 export type Theme = "dark" | "light" | "hc";
@@ -83,6 +87,7 @@ export async function buildPages(out: string, pages: readonly string[]): Promise
     format: "iife",
     conditions: ["@masklet/source"],
     logLevel: "warning",
+    plugins: [readingVideos],
   });
 }
 
@@ -105,6 +110,13 @@ function unpacked(text: string): unknown {
     return typeof buffer === "string" ? new Uint8Array(Buffer.from(buffer, "base64")).buffer : one;
   });
 }
+
+const contentTypes: Readonly<Record<string, string>> = {
+  ".css": "text/css",
+  ".jpg": "image/jpeg",
+  ".png": "image/png",
+  ".webm": "video/webm",
+};
 
 /** Opens a panel's page. `violations` fills with what its policy refused, and what went wrong in it. */
 export async function openPage(browser: Browser, panel: FakePanel, violations: string[]): Promise<Page> {
@@ -145,8 +157,15 @@ export async function openPage(browser: Browser, panel: FakePanel, violations: s
     const { hostname, pathname } = new URL(route.request().url());
     if (hostname === "page.vscode-cdn.net")
       return route.fulfill({ body: panel.webview.html, contentType: "text/html" });
-    const contentType = extname(pathname) === ".css" ? "text/css" : "text/javascript";
-    return route.fulfill({ body: await readFile(decodeURIComponent(pathname)), contentType });
+    const body = await readFile(decodeURIComponent(pathname));
+    const contentType = contentTypes[extname(pathname)] ?? "text/javascript";
+    // As VS Code's service worker answers: parts too, for every origin.
+    const headers = { "access-control-allow-origin": "*", "accept-ranges": "bytes" };
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(route.request().headers()["range"] ?? "") ?? [];
+    if (from === undefined) return route.fulfill({ body, contentType, headers });
+    const part = body.subarray(Number(from), to === "" ? undefined : Number(to) + 1);
+    const range = `bytes ${from}-${Number(from) + part.length - 1}/${body.length}`;
+    return route.fulfill({ status: 206, body: part, contentType, headers: { ...headers, "content-range": range } });
   });
   panel.webview.page = (message) =>
     void page
@@ -169,4 +188,33 @@ export async function setTheme(page: Page, theme: Theme): Promise<void> {
     },
     { colours: themes[theme], name: { dark: "vscode-dark", light: "vscode-light", hc: "vscode-high-contrast" }[theme] },
   );
+}
+
+const shots = process.env["MASKLET_SHOTS"];
+
+/** axe finds nothing. */
+export async function accessible(page: Page, violations: string[]): Promise<void> {
+  const before = violations.length;
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+  const found = await page.evaluate(async () => {
+    const { violations: all } = await (
+      globalThis as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+      }
+    ).axe.run();
+    return all.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
+  });
+  // axe itself tries inline styles.
+  violations.splice(before);
+  expect(found).toEqual([]);
+}
+
+/** In each theme axe finds nothing; a person who asks for pictures looks at them. */
+export async function inAllThemes(page: Page, violations: string[], name: string): Promise<void> {
+  for (const theme of ["dark", "light", "hc"] satisfies readonly Theme[]) {
+    await setTheme(page, theme);
+    if (shots !== undefined) await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
+    await accessible(page, violations);
+  }
+  await setTheme(page, "dark");
 }

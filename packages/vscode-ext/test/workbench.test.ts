@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -15,9 +16,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { MaskletEditorElement } from "@masklet/editor/element";
+import type { MaskletVideoEditorElement } from "@masklet/editor/video-element";
 import axe from "axe-core";
 import type { Frame } from "playwright";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { chromium } from "../../../tools/host.mjs";
 import { bundle, pack } from "../bundle.mjs";
 import { codeServer, Workbench } from "./workbench.ts";
@@ -92,12 +94,29 @@ async function violations(frame: Frame): Promise<readonly unknown[]> {
   return (found as axe.AxeResults).violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
 }
 
+let packing: Promise<string> | undefined;
+const built = mkdtempSync(join(tmpdir(), "masklet-vsix-"));
+afterAll(() => rmSync(built, { recursive: true, force: true }));
+
+/** The packed extension, made once for all workbenches here. */
+const packed = (): Promise<string> => {
+  packing ??= bundle(built).then((files) => pack(built, files));
+  return packing;
+};
+
 const ready = (frame: Frame): Promise<void> =>
   until(
     () => frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).engineState === "ready"),
     "the engine is ready",
     60,
   );
+
+/** Goes from looking to making, once the engine can answer. */
+async function beginSegmenting(frame: Frame): Promise<void> {
+  const isBare = await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).hasAttribute("bare"));
+  if (isBare) await frame.locator("body").press("s");
+  await ready(frame);
+}
 
 describe.skipIf(codeServer() === undefined || executable === undefined || !isBuilt)(
   "needs code-server (node tools/code-server.mjs), Chromium and the built packages",
@@ -106,13 +125,26 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
     let workbench: Workbench;
     let folder: string;
     let file: string;
-    let vsix: string;
     const bytes = (): string => readFileSync(file, "utf8");
+
+    type Shown = Awaited<ReturnType<typeof objects>>[number] | undefined;
+    /** What a person has done with an object, the last first: how each is seen to be undone, and redone. */
+    const acts: readonly [string, (one: Shown) => boolean, string, (one: Shown) => boolean][] = [
+      ["a draft", (one) => one?.state === "draft", "accepted", (one) => one?.state === "accepted"],
+      ["no class", (one) => one?.class === null, "its class", (one) => one?.class === "square"],
+      ["gone", (one) => one === undefined, "there", (one) => one !== undefined],
+    ];
+    /** Undoes what was done with the object of a place: VS Code leaves out what comes before it is done with the last. */
+    async function undoAll(frame: Frame, place: number): Promise<void> {
+      for (const [what, isIt] of acts) {
+        await workbench.page.keyboard.press("Control+Z");
+        await until(async () => isIt((await objects(frame))[place]), `undone: ${what}`);
+        await workbench.page.waitForTimeout(200);
+      }
+    }
 
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "masklet-ws-"));
-      const dist = join(folder, "extension");
-      vsix = await pack(dist, await bundle(dist));
       const data = join(folder, "data");
       mkdirSync(data);
       for (const name of ["scene.png", "bare.png", "locked.png"])
@@ -121,7 +153,12 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       writeFileSync(file, labels);
       writeFileSync(join(data, "locked.json"), labels.replace("scene.png", "locked.png"));
       chmodSync(join(data, "locked.json"), 0o444);
-      workbench = await Workbench.start({ vsix, executable: executable ?? "" });
+      cpSync(join(root, "examples", "clip"), join(data, "clip"), {
+        recursive: true,
+        filter: (path) => !/0000[4-7]\.jpg$/.test(path),
+      });
+      cpSync(join(root, "packages", "core", "test", "hidden-frames.webm"), join(data, "hidden.webm"));
+      workbench = await Workbench.start({ vsix: await packed(), executable: executable ?? "" });
       await workbench.open(data);
     }, 120_000);
     afterAll(async () => {
@@ -145,8 +182,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
 
     test("an accepted object is one slice more; undo and redo are VS Code's", async () => {
       const frame = await workbench.file("scene.png");
-      await frame.locator("body").press("s");
-      await ready(frame);
+      await beginSegmenting(frame);
       await clickAt(frame, [510, 60]);
       await until(async () => (await objects(frame)).length === 2, "the click is answered");
       await until(() => workbench.isDirty(), "the tab says that there is unsaved work");
@@ -165,18 +201,14 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       expect(saved.endsWith(labels.slice(at))).toBe(true);
       expect(JSON.parse(saved).shapes).toHaveLength(2);
 
-      for (const left of [2, 2, 1]) {
-        await workbench.page.keyboard.press("Control+Z");
-        await until(async () => (await objects(frame)).length === left, "undone");
-        await workbench.page.waitForTimeout(300);
-      }
+      await undoAll(frame, 1);
       await workbench.page.keyboard.press("Control+S");
       await until(() => bytes() === labels, "without it, the file is what it was");
-      for (let i = 0; i < 3; i++) {
+      for (const [what, isIt] of [...acts].reverse().map(([, , does, isDone]) => [does, isDone] as const)) {
         await workbench.page.keyboard.press("Control+Shift+Z");
-        await workbench.page.waitForTimeout(300);
+        await until(async () => isIt((await objects(frame))[1]), `redone: ${what}`);
+        await workbench.page.waitForTimeout(200);
       }
-      await until(async () => (await objects(frame))[1]?.state === "accepted", "redone");
       await workbench.page.keyboard.press("Control+S");
       await until(() => bytes() === saved, "and saved again it is the same bytes");
     });
@@ -274,10 +306,53 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await workbench.command("View: Close Editor");
     });
 
-    test("axe finds nothing in the page", async () => {
+    afterEach(async ({ task }) => {
+      const shots = process.env["MASKLET_SCREENSHOTS"];
+      if (shots !== undefined && task.result?.state === "fail")
+        await workbench.page.screenshot({ path: join(shots, `failed-${task.id}.png`) });
+    });
+
+    test.each([
+      ["Dark 2026", "vscode-dark"],
+      ["Dark High Contrast", "vscode-high-contrast"],
+      ["Light High Contrast", "vscode-high-contrast-light"],
+      ["Light 2026", "vscode-light"],
+    ])("axe finds nothing in the page: %s", async (theme, kind) => {
       const frame = await workbench.file("scene.png");
-      await frame.locator("body").press("s");
+      await workbench.theme(theme);
+      await until(
+        async () => (await frame.evaluate(() => document.body.dataset["vscodeThemeKind"])) === kind,
+        `the theme is ${kind}`,
+      );
+      await beginSegmenting(frame);
       expect(await violations(frame)).toEqual([]);
+      const [tool, page] = await frame.evaluate(() => {
+        const { shadowRoot } = document.querySelector("masklet-editor") as Editor;
+        const taken = shadowRoot?.querySelector("button[aria-pressed=true]");
+        return [taken ?? document.body, document.body].map((one) => getComputedStyle(one).backgroundColor);
+      });
+      expect(tool, "the tool that is taken looks like the others").not.toBe(page);
+    });
+
+    test("auto-save writes what is accepted, and no draft", async () => {
+      const frame = await workbench.file("scene.png");
+      await workbench.command("File: Toggle Auto Save");
+      const before = bytes();
+      const count = (await objects(frame)).length;
+      await beginSegmenting(frame);
+      await clickAt(frame, [510, 60]);
+      await until(async () => (await objects(frame)).length === count + 1, "the click is answered");
+      await workbench.page.waitForTimeout(1000);
+      await until(async () => !(await workbench.isDirty()), "nothing is unsaved");
+      expect(bytes()).toBe(before);
+      await workbench.page.keyboard.press("1");
+      await until(async () => (await objects(frame))[count]?.class === "square", "its class is the first");
+      await workbench.page.keyboard.press("Enter");
+      await until(() => bytes() !== before, "what is accepted is saved by itself");
+      expect(JSON.parse(bytes()).shapes).toHaveLength(count + 1);
+      await undoAll(frame, count);
+      await until(() => bytes() === before, "what is undone is saved too");
+      await workbench.set({});
     });
 
     test("a file that is read-only is shown, and nothing can be changed", async () => {
@@ -289,6 +364,65 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         await frame.evaluate(() => (document.querySelector("masklet-editor") as Editor).hasAttribute("bare")),
       ).toBe(true);
       await expect.poll(() => workbench.page.locator(".statusbar").textContent()).toContain("read-only");
+    });
+
+    test("a folder of frames is tracked, undone, reloaded and saved as a video, and its frames keep their bytes", async () => {
+      const clip = join(folder, "data", "clip");
+      const frameBytes = (): readonly string[] =>
+        readdirSync(clip).map((name) => readFileSync(join(clip, name), "base64"));
+      const before = frameBytes();
+      /** On how many frames each object is known, once nothing is under way. */
+      const tracked = (frame: Frame): Promise<readonly number[]> =>
+        frame.evaluate(() => {
+          const { session } = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement;
+          if (session === undefined || session.trackingState !== null) return [];
+          return session.document.objects.map(({ frames }) => Object.keys(frames).length);
+        });
+      const is = (frame: Frame, wanted: readonly number[], what: string): Promise<void> =>
+        until(async () => JSON.stringify(await tracked(frame)) === JSON.stringify(wanted), what);
+      await workbench.explorerMenu("clip", "Open Frame Folder as Video");
+      const frame = await workbench.video();
+      const position = await frame.evaluate(() => {
+        const video = document.querySelector("masklet-video-editor") as MaskletVideoEditorElement;
+        const [x, y] = video.editor.pagePoint([57, 143]) ?? [0, 0];
+        return { x, y };
+      });
+      await frame.locator("body").click({ position });
+      await is(frame, [1], "it is prompted");
+      await frame.getByRole("button", { name: "Track on" }).click();
+      await is(frame, [4], "it is tracked");
+      await workbench.page.waitForTimeout(500); // until VS Code has heard of it
+      expect(await workbench.isDirty()).toBe(true);
+      await workbench.page.keyboard.press("Control+Z");
+      await is(frame, [1], "tracking is undone");
+      await workbench.page.keyboard.press("Control+Shift+Z");
+      await is(frame, [4], "and done again");
+      await until(
+        () => workbench.backups().some((text) => text.startsWith('{"masklet":"video"') && text.includes('\n"3":')),
+        "the backup is made",
+      );
+      await workbench.page.waitForTimeout(1000); // and VS Code writes down that it is
+      await workbench.reload();
+      const again = await workbench.video();
+      await is(again, [4], "what was done is still done");
+      expect(await workbench.isDirty()).toBe(true);
+      expect(existsSync(`${clip}.masklet.json`)).toBe(false);
+      expect(await violations(again)).toEqual([]);
+      await again.locator("body").click({ position: { x: 5, y: 5 } });
+      await workbench.page.keyboard.press("Control+S");
+      await until(async () => !(await workbench.isDirty()), "it is saved");
+      expect(readFileSync(`${clip}.masklet.json`, "utf8")).toMatch(/^\{"masklet":"video"/);
+      expect(frameBytes()).toEqual(before);
+      await workbench.command("View: Close Editor");
+
+      // A file, by the browser's own decoders, whose bytes come in parts.
+      const video = readFileSync(join(folder, "data", "hidden.webm"));
+      await workbench.quickOpen("hidden.webm");
+      await workbench.video();
+      expect(await workbench.isDirty()).toBe(false);
+      await workbench.command("View: Close Editor");
+      expect(readFileSync(join(folder, "data", "hidden.webm"))).toEqual(video);
+      expect(existsSync(join(folder, "data", "hidden.webm.masklet.json"))).toBe(false);
     });
 
     test("the first save of a folder without labels asks for the format, once", async () => {
@@ -322,6 +456,32 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         shapes: [{ label: "rope" }],
       });
     });
+
+    test("in the browser's own host the page answers clicks, and saves the same bytes", async () => {
+      writeFileSync(file, labels);
+      await workbench.command("View: Close All Editors");
+      await workbench.set({ "remote.extensionKind": { "masklet.masklet": ["web"] } });
+      const frame = await workbench.file("scene.png");
+      await until(async () => (await objects(frame)).length === 1, "the label is shown");
+      await workbench.command("Masklet: Choose Model");
+      await workbench.page.locator(".notification-toast", { hasText: "In the browser" }).waitFor();
+      await beginSegmenting(frame);
+      await clickAt(frame, [510, 60]);
+      await until(async () => (await objects(frame)).length === 2, "the click is answered");
+      await workbench.page.keyboard.press("1");
+      await until(async () => (await objects(frame))[1]?.class === "square", "its class is the first");
+      await workbench.page.keyboard.press("Enter");
+      await until(async () => (await objects(frame))[1]?.state === "accepted", "it is accepted");
+      expect(bytes()).toBe(labels);
+      await workbench.page.keyboard.press("Control+S");
+      await until(() => bytes() !== labels, "it is saved");
+      const at = labels.indexOf("\n  ],");
+      expect(bytes().startsWith(labels.slice(0, at))).toBe(true);
+      expect(bytes().endsWith(labels.slice(at))).toBe(true);
+      await undoAll(frame, 1);
+      await workbench.page.keyboard.press("Control+S");
+      await until(() => bytes() === labels, "without it, the file is what it was");
+    });
   },
 );
 
@@ -333,8 +493,6 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
     let folder: string;
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "masklet-ws-"));
-      const dist = join(folder, "extension");
-      const vsix = await pack(dist, await bundle(dist));
       mkdirSync(join(folder, "data"));
       cpSync(join(root, "examples", "scene.png"), join(folder, "data", "scene.png"));
       writeFileSync(join(folder, "data", "scene.json"), labels);
@@ -344,7 +502,7 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
         "security.workspace.trust.startupPrompt": "never",
         "workbench.colorTheme": "Dark 2026",
       };
-      workbench = await Workbench.start({ vsix, executable: executable ?? "", settings });
+      workbench = await Workbench.start({ vsix: await packed(), executable: executable ?? "", settings });
       await workbench.open(join(folder, "data"));
     }, 120_000);
     afterAll(async () => {

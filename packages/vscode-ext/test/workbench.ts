@@ -34,7 +34,7 @@ const quiet = {
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
   "telemetry.telemetryLevel": "off",
-  "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image" },
+  "workbench.editorAssociations": { "*.{png,jpg}": "masklet.image", "*.webm": "masklet.video" },
   "chat.disableAIFeatures": true,
 };
 
@@ -52,6 +52,7 @@ export class Workbench {
   readonly #server: ChildProcess;
   readonly #browser: Browser;
   readonly #port: number;
+  readonly #settings: Readonly<Record<string, unknown>>;
   /** A folder of its own, gone with the workbench. */
   readonly folder: string;
   context: BrowserContext;
@@ -64,7 +65,9 @@ export class Workbench {
     page: Page,
     port: number,
     folder: string,
+    settings: Readonly<Record<string, unknown>>,
   ) {
+    this.#settings = settings;
     this.#server = server;
     this.#browser = browser;
     this.#port = port;
@@ -78,7 +81,8 @@ export class Workbench {
     const folder = mkdtempSync(join(tmpdir(), "masklet-workbench-"));
     const [data, extensions] = [join(folder, "data"), join(folder, "extensions")];
     mkdirSync(join(data, "User"), { recursive: true });
-    writeFileSync(join(data, "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
+    const all = { ...quiet, ...settings };
+    writeFileSync(join(data, "User", "settings.json"), JSON.stringify(all));
     const config = join(folder, "config.yaml");
     writeFileSync(config, "");
     const base = [script, "--config", config, "--user-data-dir", data, "--extensions-dir", extensions];
@@ -104,7 +108,14 @@ export class Workbench {
     });
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
-    return new Workbench(server, browser, context, page, port, folder);
+    return new Workbench(server, browser, context, page, port, folder, all);
+  }
+
+  /** Settings of the user over those that it began with, in a window that is loaded anew: it does not watch their file. */
+  async set(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = join(this.folder, "data", "User", "settings.json");
+    writeFileSync(file, JSON.stringify({ ...this.#settings, ...settings }));
+    await this.reload();
   }
 
   /** Opens a folder, and waits for the workbench. */
@@ -133,13 +144,21 @@ export class Workbench {
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
     await input.waitFor();
     await input.fill(`>${title}`);
-    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: title.split(": ").at(-1) ?? title });
-    await row.first().waitFor();
+    // The best match is not always the one that is meant.
+    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
+  }
+
+  /** Takes another colour theme, through the quick pick as a person does. */
+  async theme(label: string): Promise<void> {
+    await this.command("Preferences: Color Theme");
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: "Dark 2026" }).first().waitFor();
+    await this.page.keyboard.type(label);
+    await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: label }).waitFor();
     await this.page.keyboard.press("Enter");
   }
 
   /** Opens a file by its name, through the quick pick as a person does. */
-  async file(name: string): Promise<Frame> {
+  async quickOpen(name: string): Promise<void> {
     await this.page.keyboard.press("Control+P");
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
     await input.waitFor();
@@ -147,32 +166,83 @@ export class Workbench {
     const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: name });
     await row.first().waitFor();
     await this.page.keyboard.press("Enter");
+  }
+
+  /** Opens a picture by its name. */
+  async file(name: string): Promise<Frame> {
+    await this.quickOpen(name);
     return this.image();
   }
 
-  /** The page of a picture that is shown: the n-th, in the order of the editors. */
-  async image(index = 0): Promise<Frame> {
-    for (let tries = 0; tries < 150; tries++) {
+  /** Chooses from the menu of a file or folder in the explorer. */
+  async explorerMenu(name: string, title: string): Promise<void> {
+    const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name });
+    const item = this.page.getByRole("menuitem", { name: title });
+    // What extensions have for it comes some seconds after the workbench.
+    for (let tries = 0; tries < 30; tries++) {
+      await row.first().click({ button: "right" });
+      await this.page.getByRole("menuitem").first().waitFor();
+      if (await item.isVisible()) return item.click();
+      await this.page.keyboard.press("Escape");
+      await this.page.waitForTimeout(1000);
+    }
+    throw new Error(`the menu of ${name} has no ${title}`);
+  }
+
+  /** The page of the video that is shown, once a tracker is there. */
+  video(): Promise<Frame> {
+    const tracking = `document.querySelector("masklet-video-editor")?.session?.tracking`;
+    return this.frame(`(${tracking} ?? null) !== null`, 0, 60);
+  }
+
+  /** The visible page of which `condition`, an expression, is true: the n-th, in the order of the editors. */
+  async frame(condition: string, index = 0, seconds = 30): Promise<Frame> {
+    const isIt = `document.visibilityState === "visible" && (${condition})`;
+    for (let tries = 0; tries < 5 * seconds; tries++) {
       const found: Frame[] = [];
       for (const frame of this.page.frames()) {
-        const isThere = await frame
-          .evaluate(() => document.querySelector("masklet-editor") !== null && document.visibilityState === "visible")
-          .catch(() => false);
-        if (isThere) found.push(frame);
+        if (await frame.evaluate<boolean>(isIt).catch(() => false)) found.push(frame);
       }
       const frame = found[index];
-      if (frame !== undefined) {
-        const isShown = await frame
-          .evaluate(
-            () =>
-              (document.querySelector("masklet-editor") as { readonly image?: unknown } | null)?.image !== undefined,
-          )
-          .catch(() => false);
-        if (isShown) return frame;
-      }
+      if (frame !== undefined) return frame;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
-    throw new Error("no picture is shown after 30 s");
+    throw new Error(`no page after ${seconds} s: ${condition}`);
+  }
+
+  /** The page of a picture that is shown: the n-th, in the order of the editors. */
+  image(index = 0): Promise<Frame> {
+    return this.frame(`(document.querySelector("masklet-editor")?.image ?? null) !== null`, index);
+  }
+
+  /** The most that the extension's host has had in memory, in bytes (Linux). */
+  hostPeak(): number {
+    const parents = new Map<number, number>();
+    let host: number | undefined;
+    for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
+      try {
+        const pid = Number(name);
+        parents.set(pid, Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]));
+        if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=extensionHost")) {
+          let above: number | undefined = pid;
+          while (above !== undefined && above !== this.#server.pid) above = parents.get(above);
+          if (above !== undefined) host = pid;
+        }
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    if (host === undefined) throw new Error("the extension's host does not run");
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${host}/status`, "utf8")) ?? [];
+    return 1024 * Number(kilobytes);
+  }
+
+  /** Opens a file or folder of the explorer as a dataset, by its context menu; resolves with the gallery. */
+  async dataset(name: string): Promise<Frame> {
+    const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).first();
+    await row.click({ button: "right" });
+    await this.page.getByRole("menuitem", { name: "Open Dataset" }).click();
+    return this.frame(`document.querySelector("output.summary")?.textContent?.includes("pictures") === true`);
   }
 
   /** Whether the active tab has unsaved work. */

@@ -18,7 +18,9 @@ export function followTheme(editor: Element): void {
   follow();
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** For a visitor: without the name of the call, which messages begin with. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message.replace(/^[a-z]\w*: /, "") : String(error);
 
 /** Has the service worker keep nano, once it runs here: from then on the site needs no network. */
 export function keepModel(): void {

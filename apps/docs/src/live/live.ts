@@ -1,11 +1,10 @@
 /** The first page's editor: a finished result at once, and nano in a worker to go on with. */
-import { parseConfig } from "@masklet/core";
-import { createWorkerPredictor } from "@masklet/core/remote";
 import { EditorSession } from "@masklet/editor";
 import "@masklet/editor/element";
 import { decompressRle } from "@masklet/core/rle";
 import scene from "../../../../examples/scene.png";
-import { followTheme, keepModel, messageOf, nano, startWorker } from "./engine.ts";
+import { followTheme, keepModel, messageOf } from "./engine.ts";
+import { loading } from "./loading.ts";
 import found from "./scene.json";
 
 const editor = document.querySelector("masklet-editor");
@@ -16,9 +15,6 @@ if (editor !== null) {
   };
   followTheme(editor);
   try {
-    // Loads while the result is shown. Where it fails, that is told below.
-    const loading = createWorkerPredictor(startWorker(), nano.url, { config: parseConfig(nano.config) });
-    loading.catch(() => {});
     const { width, height } = found.image;
     const session = new EditorSession({ width, height });
     session.addObjects(

@@ -1,4 +1,5 @@
 /** The models that the playground offers. */
+import { parseConfig, type Sam2Config } from "@masklet/core";
 import { hubUrl, type PresetName, published } from "@masklet/core/web";
 
 /** A model as the page names it. The page's HTML has the list, so that whoever hosts it can change addresses there. */
@@ -33,6 +34,10 @@ export const offeredModels: readonly OfferedModel[] = about.map(([name, bytes, w
 
 /** Which is offered first for a photograph. */
 export const recommended = "sam2.1-hiera-tiny";
+
+/** What loading a model is told of its sizes. */
+export const configOf = ({ config }: { readonly config?: unknown }): { readonly config?: Sam2Config } =>
+  config === undefined ? {} : { config: parseConfig(config) };
 
 /** "156 MB" */
 export const megabytes = (bytes: number): string => `${Math.max(1, Math.round(bytes / 1e6))} MB`;

@@ -213,6 +213,7 @@ const lowerings: LowerTable = {
   },
   quantizedLinear: lowerQuantizedLinear,
   attention: lowerAttention,
+  softmax: ({ emitter }, { inputs: [x] }) => emitter.emit("Softmax", [emitter.name(x)], { axis: -1 }),
   layerNormalization: ({ emitter }, { inputs, attributes: { epsilon } }) =>
     emitter.emit(
       "LayerNormalization",

@@ -31,7 +31,13 @@ export { bindFeeds, checkOutputs, signatureOf } from "../graph/feeds.ts";
 export type { AnyOpNode, Graph, OpNode, OpValue, Value, ValueSource, ValueType } from "../graph/graph.ts";
 export { liveness, neededFor } from "../graph/liveness.ts";
 export type { Attributes, Inputs, OpKind, Ops, OpTable, ValueDType, WeightBits } from "../graph/ops.ts";
-export { type Initializer, type PreparedGraph, type PrepareOptions, prepareGraph } from "../graph/prepare.ts";
+export {
+  type Initializer,
+  loadInitializers,
+  type PreparedGraph,
+  type PrepareOptions,
+  prepareGraph,
+} from "../graph/prepare.ts";
 export { printGraph } from "../graph/print.ts";
 export { type QuantizedWeight, quantizeWeight, WEIGHT_BLOCK } from "../graph/quantize.ts";
 export { validateGraph } from "../graph/validate.ts";
@@ -73,4 +79,4 @@ export type {
 } from "./backend.ts";
 export { backendContract } from "./contract.ts";
 export { checkHostTensor, DeviceTensors, disposeAll, RuntimeTensor } from "./device-tensors.ts";
-export { type ResolvedNode, resolveNode } from "./reference-kernels.ts";
+export { evaluateNode, type ResolvedNode, resolveNode } from "./reference-kernels.ts";

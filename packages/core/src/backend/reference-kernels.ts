@@ -320,6 +320,18 @@ const kernels: OpTable<{ readonly [K in OpKind]: Kernel<K> }> = {
     }
     return out;
   },
+  softmax({ inputs: [x], dims, out }) {
+    const data = floats(x);
+    const width = dims.at(-1) ?? 1;
+    for (let at = 0; at < out.length; at += width) {
+      let most = Number.NEGATIVE_INFINITY;
+      for (let i = at; i < at + width; i++) most = Math.max(most, data[i] as number);
+      let total = 0;
+      for (let i = at; i < at + width; i++) total += Math.exp((data[i] as number) - most);
+      for (let i = at; i < at + width; i++) out[i] = Math.exp((data[i] as number) - most) / total;
+    }
+    return out;
+  },
   layerNormalization({ inputs: [x, scale, bias], attributes: { epsilon }, out }) {
     const [data, gain, shift] = [floats(x), floats(scale), floats(bias)];
     const width = gain.length;

@@ -124,6 +124,9 @@ export class GraphBuilder {
   attention(q: Value, k: Value, v: Value, attributes: Attributes<"attention">): Value {
     return this.#op("attention", [q, k, v], attributes);
   }
+  softmax(x: Value): Value {
+    return this.#op("softmax", [x], {});
+  }
   layerNormalization(x: Value, scale: Value, bias: Value, attributes: Attributes<"layerNormalization">): Value {
     return this.#op("layerNormalization", [x, scale, bias], attributes);
   }

@@ -64,6 +64,7 @@ const flops: OpTable<{ readonly [K in OpKind]: Flops<K> }> = {
   quantizedLinear: product,
   // [b, m, h*d] x [b, n, h*d] and [b, m, n] x [b, n, h*e]; the softmax is not counted
   attention: ({ inputs: [q = [], k = []], out }) => 2 * (k[1] ?? 0) * (elementCount(q) + elementCount(out)),
+  softmax: each(5),
   layerNormalization: each(8),
   conv2d: ({ inputs: [, filter = []], out }) => 2 * elementCount(out) * elementCount(filter.slice(1)),
   maxPool2d: ({ inputs: [x = []] }) => elementCount(x),

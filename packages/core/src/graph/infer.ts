@@ -66,7 +66,7 @@ function broadcast(node: AnyOpNode, a: Value, b: Value): readonly Dim[] {
   return dims;
 }
 
-function unary(node: OpNode<"relu" | "gelu" | "sigmoid" | "sqrt" | "sin" | "cos" | "clamp">): ValueType {
+function unary(node: OpNode<"relu" | "gelu" | "sigmoid" | "sqrt" | "sin" | "cos" | "clamp" | "softmax">): ValueType {
   const [x] = node.inputs;
   return { dtype: requireFloat(node as AnyOpNode, x), dims: x.dims };
 }
@@ -172,6 +172,10 @@ export const infer: InferTable = {
       throw mistake(node, `batches of query and key differ, ${shape(q)} and ${shape(k)}`);
     }
     return { dtype, dims: [batch, rows, last(v)] };
+  },
+  softmax(node) {
+    if (node.inputs[0].dims.length === 0) throw mistake(node, "takes rank 1 or more, []");
+    return unary(node);
   },
   layerNormalization(node) {
     const [x, scale, bias] = node.inputs;

@@ -75,6 +75,8 @@ export interface Ops {
     readonly inputs: readonly [q: Value, k: Value, v: Value];
     readonly attributes: { readonly heads: number; readonly scale: number; readonly scoreBits?: 8 };
   };
+  /** Over the last axis. */
+  readonly softmax: Unary;
   /** Over the last axis, scale and bias of its length. */
   readonly layerNormalization: {
     readonly inputs: readonly [x: Value, scale: Value, bias: Value];

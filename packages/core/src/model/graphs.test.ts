@@ -82,7 +82,9 @@ describe.each(configs)("$name", (config) => {
     // what all keys of an attention have in common changes no softmax
     expect([...forImages.keys()].filter((key) => !used.has(key))).toEqual([
       "sam_mask_decoder.transformer.layers.0.cross_attn_token_to_image.k_proj.bias",
+      "sam_mask_decoder.transformer.layers.0.cross_attn_image_to_token.k_proj.bias",
       "sam_mask_decoder.transformer.layers.1.cross_attn_token_to_image.k_proj.bias",
+      "sam_mask_decoder.transformer.layers.1.cross_attn_image_to_token.k_proj.bias",
       "sam_mask_decoder.transformer.final_attn_token_to_image.k_proj.bias",
     ]);
     // the decoder also makes the pointers by which video remembers

@@ -4,7 +4,7 @@
  *
  * The image's side is [prompts, cells, width], far larger than the tokens', so as little as possible is done to it:
  * - As long as nothing of a prompt has reached it its batch is `prompts?`, one map for all prompts or one for each.
- * - Where tokens attend to it, it is not projected: see `tokensToImage`.
+ * - It is not projected, neither where tokens attend to it nor where it attends to them: see `tokensToImage`.
  * - What all keys have in common changes no softmax, so keys need no bias; and since a softmax's rows sum to one, the
  *   values' bias goes through the output projection once, as part of its bias.
  */
@@ -82,22 +82,26 @@ function tokensToImage(
     const outer = width(tokens);
     const [prompts, count] = tokens.dims as readonly [Dim, Dim, number];
     const headWidth = innerWidth / heads;
-    const ofHeads = (name: string): Value =>
-      g.reshape(w.at(name).tensor("weight", [innerWidth, outer]), [heads, headWidth, outer]);
-    const query = g.reshape(linear(g, w.at("q_proj"), tokens, innerWidth), [prompts, count, heads, headWidth]);
-    const asked = g.matmul(g.transpose(query, [0, 2, 1, 3]), ofHeads("k_proj")); // [prompts, heads, tokens, width]
+    const query = ofHeads(g, linear(g, w.at("q_proj"), tokens, innerWidth), heads);
+    const asked = g.matmul(query, weightOfHeads(g, w.at("k_proj"), [heads, headWidth, outer]));
     const rows = g.reshape(asked, [prompts, mulDims(count, heads), outer]);
     const seen = g.attention(rows, keys, values, { heads: 1, scale: headWidth ** -0.5 });
-    const perHead = g.matmul(g.reshape(seen, asked.dims), ofHeads("v_proj"), { transposeB: true });
+    const valueWeight = weightOfHeads(g, w.at("v_proj"), [heads, headWidth, outer]);
+    const perHead = g.matmul(g.reshape(seen, asked.dims), valueWeight, { transposeB: true });
     const attended = g.reshape(g.transpose(perHead, [0, 2, 1, 3]), [prompts, count, innerWidth]);
-    const out = w.at("out_proj");
-    const outMatrix = out.tensor("weight", [outer, innerWidth]);
-    const valueBias = g.reshape(w.at("v_proj").tensor("bias", [innerWidth]), [1, innerWidth]);
-    const bias = g.reshape(g.linear(valueBias, outMatrix, out.tensor("bias", [outer])), [outer]);
-    return g.linear(attended, outMatrix, bias);
+    return g.linear(
+      attended,
+      w.at("out_proj").tensor("weight", [outer, innerWidth]),
+      biasOfValues(g, w, outer, innerWidth),
+    );
   });
 }
 
+/**
+ * The same, seen from the image: the tokens' keys are projected to its width, so that its product with them is the scores
+ * of all heads, [cells, heads * tokens], and the tokens' values are carried through the output projection, whose bias is
+ * shared out among the heads.
+ */
 function imageToTokens(
   g: GraphBuilder,
   w: WeightScope,
@@ -107,12 +111,44 @@ function imageToTokens(
 ): Value {
   return g.scope(w.path, () => {
     const outer = width(k);
-    const query = linear(g, w.at("q_proj"), placed, innerWidth);
-    const key = linear(g, w.at("k_proj"), k, innerWidth);
-    const value = linear(g, w.at("v_proj"), v, innerWidth);
-    const [prompts, cells] = [key.dims[0] ?? 1, query.dims[1] ?? 1];
-    const spread = g.expand(query, [prompts, cells, innerWidth]);
-    const attended = g.attention(spread, key, value, { heads, scale: (innerWidth / heads) ** -0.5 });
-    return linear(g, w.at("out_proj"), attended, outer);
+    const [prompts, count] = k.dims as readonly [Dim, Dim, number];
+    const headWidth = innerWidth / heads;
+    const columns = mulDims(count, heads);
+    const projected = (name: string, x: Value): Value =>
+      ofHeads(g, g.linear(x, w.at(name).tensor("weight", [innerWidth, outer])), heads);
+
+    const key = g.mul(projected("k_proj", k), g.scalar(headWidth ** -0.5));
+    const offered = g.matmul(key, weightOfHeads(g, w.at("q_proj"), [heads, headWidth, outer]));
+    const queryBias = g.reshape(w.at("q_proj").tensor("bias", [innerWidth]), [heads, headWidth, 1]);
+    const products = g.matmul(placed, g.reshape(offered, [prompts, columns, outer]), { transposeB: true });
+    const scores = g.add(products, g.reshape(g.matmul(key, queryBias), [prompts, 1, columns]));
+    const cells = scores.dims[1] as Dim;
+    const weights = g.softmax(g.reshape(scores, [prompts, cells, heads, count]));
+
+    const outMatrix = w.at("out_proj").tensor("weight", [outer, innerWidth]);
+    const outOfHeads = g.transpose(g.reshape(outMatrix, [outer, heads, headWidth]), [1, 0, 2]);
+    const carried = g.matmul(projected("v_proj", v), outOfHeads, { transposeB: true });
+    const share = g.mul(biasOfValues(g, w, outer, innerWidth), g.scalar(1 / heads));
+    const told = g.reshape(g.add(carried, share), [prompts, columns, outer]);
+    return g.matmul(g.reshape(weights, scores.dims), told);
   });
+}
+
+/** [prompts, tokens, heads * d] -> [prompts, heads, tokens, d]. */
+function ofHeads(g: GraphBuilder, x: Value, heads: number): Value {
+  const [prompts, count, inner] = x.dims as readonly [Dim, Dim, number];
+  return g.transpose(g.reshape(x, [prompts, count, heads, inner / heads]), [0, 2, 1, 3]);
+}
+
+/** A projection's matrix, [heads, d, outer]. */
+function weightOfHeads(g: GraphBuilder, w: WeightScope, dims: readonly [number, number, number]): Value {
+  return g.reshape(w.tensor("weight", [dims[0] * dims[1], dims[2]]), dims);
+}
+
+/** The bias of values and that of the output projection, as one of the output. */
+function biasOfValues(g: GraphBuilder, w: WeightScope, outer: number, innerWidth: number): Value {
+  const out = w.at("out_proj");
+  const valueBias = g.reshape(w.at("v_proj").tensor("bias", [innerWidth]), [1, innerWidth]);
+  const matrix = out.tensor("weight", [outer, innerWidth]);
+  return g.reshape(g.linear(valueBias, matrix, out.tensor("bias", [outer])), [outer]);
 }

@@ -211,11 +211,14 @@ export class RemoteSam2 {
 
 /** Finds subjects with a model that a host holds. */
 export class RemoteSubjectFinder implements SubjectFinder {
+  /** What the host says that the model is, where it says so: the kinds of `openSubjectFinder`, for instance. */
+  readonly kind: string | undefined;
   readonly #caller: Caller<Sam2Methods>;
   readonly #finder: Handle<ServedFinder>;
 
   /** @internal For `RemoteClient.openSubjectFinder` and `RemoteSam2.subjectFinder`. */
-  constructor(caller: Caller<Sam2Methods>, finder: Handle<ServedFinder>) {
+  constructor(caller: Caller<Sam2Methods>, finder: Handle<ServedFinder> & { readonly kind?: string }) {
+    this.kind = finder.kind;
     this.#caller = caller;
     this.#finder = finder;
   }

@@ -7,7 +7,7 @@ import { checkKeys, type Keys } from "../options.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
 import { type DownloadStage, loadingSteps, type OnProgress } from "../progress.ts";
 import { Queue } from "../queue.ts";
-import { loadSam2, type Sam2 } from "../sam2.ts";
+import { loadSam2, Sam2 } from "../sam2.ts";
 import { AutomaticSubjectFinder } from "../subject/automatic-subject.ts";
 import type { SubjectFinder } from "../subject/subject.ts";
 import type { FrameSource } from "../video/frame-source.ts";
@@ -297,8 +297,11 @@ export interface Sam2HostOptions {
    * backend is disposed of with the model.
    */
   readonly backend: Backend | ((options: unknown) => Promise<Backend>);
-  /** Makes a checkpoint's bytes of a client's `source`, which may be any plain data. By default it has to be the bytes. */
-  readonly open?: (source: unknown, options: OpenOptions) => Promise<ByteSource | Uint8Array | OpenedModel>;
+  /**
+   * Makes a checkpoint's bytes of a client's `source`, which may be any plain data; or gives a model that is loaded already,
+   * which several clients may share and which stays the host's own. By default it has to be the bytes.
+   */
+  readonly open?: (source: unknown, options: OpenOptions) => Promise<ByteSource | Uint8Array | OpenedModel | Sam2>;
   /**
    * Makes frames of what a client gives to `RemoteVideoPredictor.open`, which may be any plain data. They are closed with
    * their session. By default only videos whose frames the client reads can be tracked.
@@ -317,6 +320,8 @@ export interface Sam2HostOptions {
 
 /** A finder that holds a model. */
 export interface DisposableFinder extends SubjectFinder {
+  /** What the model is, where there are several kinds; the client is told. */
+  readonly kind?: string;
   dispose?(): Promise<void>;
 }
 
@@ -342,6 +347,31 @@ function isOpened(opened: ByteSource | Uint8Array | OpenedModel): opened is Open
   return "source" in opened;
 }
 
+/**
+ * A backend and a checkpoint, which on a network take their time, at once. Where one of them fails the other is given up:
+ * the checkpoint is told to stop, the backend is disposed of.
+ */
+async function bothOf<T>(
+  make: () => Promise<Backend | undefined>,
+  open: (stop: AbortSignalLike) => Promise<T>,
+  signal: AbortSignalLike,
+): Promise<[Backend | undefined, T]> {
+  const stop = new Abort();
+  const onAbort = (): void => stop.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const making = make();
+    making.catch((reason) => stop.abort(reason));
+    const [made, opened] = await Promise.allSettled([making, open(stop.signal)]);
+    if (made.status === "rejected") throw made.reason;
+    if (opened.status === "fulfilled") return [made.value, opened.value];
+    await made.value?.dispose();
+    throw opened.reason;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** Serves SAM 2 on a port, to a `RemoteClient` at its other end: models, image and video predictors. */
 export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost {
   checkKeys("serveSam2", options, hostKeys);
@@ -354,20 +384,25 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
   };
   const host = serve(port, sam2Methods, {
     load: async ({ source, backend: asked, ...loading }, { signal, emit, hold }) => {
-      const made = typeof backend === "function" ? await backend(asked) : undefined;
-      try {
-        const steps = loadingSteps(emit);
-        const opened = await open(source, { signal, onProgress: steps.fetching });
-        const found: OpenedModel = isOpened(opened) ? opened : { source: opened };
-        const model = await loadSam2(found.source, {
+      const steps = loadingSteps(emit);
+      const [made, opened] = await bothOf(
+        async () => (typeof backend === "function" ? backend(asked) : undefined),
+        async (stop) => open(source, { signal: stop, onProgress: steps.fetching }),
+        signal,
+      );
+      const loadOpened = ({ source: bytes, config }: OpenedModel): Promise<Sam2> =>
+        loadSam2(bytes, {
           backend: made ?? (backend as Backend),
-          ...(found.config !== undefined && { config: found.config }),
+          ...(config !== undefined && { config }),
           ...loading,
           signal,
           onProgress: steps.compiling,
         });
+      try {
+        const isShared = opened instanceof Sam2;
+        const model = isShared ? opened : await loadOpened(isOpened(opened) ? opened : { source: opened });
         const handle = hold<ServedModel>(new LoadedModel(model), async () => {
-          await model.dispose().finally(() => made?.dispose());
+          await (isShared ? made?.dispose() : model.dispose().finally(() => made?.dispose()));
         });
         const { config, dtype, source: name, backendName } = model;
         return { ...handle, config, dtype, source: name, backendName };
@@ -401,7 +436,8 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
         model === undefined
           ? await openFinder(source, { backend: asked, signal })
           : new AutomaticSubjectFinder(held(model, LoadedModel).model, { maxPixels: Number.POSITIVE_INFINITY });
-      return hold<ServedFinder>(new OpenedFinder(finder), async () => finder.dispose?.());
+      const handle = hold<ServedFinder>(new OpenedFinder(finder), async () => finder.dispose?.());
+      return { ...handle, ...(finder.kind !== undefined && { kind: finder.kind }) };
     },
     findSubject: ({ finder, image }, { signal, held }) => held(finder, OpenedFinder).finder.find(image, { signal }),
     startVideo: async ({ model, options, frames, saved }, { signal, hold, held }) => {

@@ -3,6 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { ObservedBackend } from "../../test/observed-backend.ts";
 import { noiseImage, toyConfig, toyTensors } from "../../test/toy-sam2.ts";
+import type { Backend } from "../backend/backend.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { BackendError, CheckpointError, MaskletError } from "../errors.ts";
 import type { RawImage } from "../image/image.ts";
@@ -411,6 +412,21 @@ describe("loading", () => {
     await expect(client.load("a name")).rejects.toMatchObject({ name: "PromptError", code: "bad-option" });
   });
 
+  test("a model that the host has is shared, and stays when its clients let go of it", async () => {
+    await client.dispose();
+    start({ open: async () => near });
+    model = await client.load("the one you have");
+    const other = await client.load("the same");
+    await other.dispose();
+    const predictor = await remotePredictor();
+    const here = new ImagePredictor(near);
+    await here.setImage(picture);
+    expect(await predictor.predict(click)).toEqual(await here.predict(click));
+    await client.dispose();
+    await here.setImage(picture); // would reject if it had been disposed of
+    await here.dispose();
+  });
+
   test("aborted, rejects at once and leaves nothing", async () => {
     for (const step of ["compile imageEncoder", "compile maskDecoder"]) {
       const held = hold(step);
@@ -441,11 +457,62 @@ describe("loading", () => {
         source === "toy" ? file : Promise.reject(new CheckpointError("not-found", "no such file")),
     });
     await expect(client.load("other")).rejects.toEqual(new CheckpointError("not-found", "no such file"));
+    expect(asked).toEqual([]);
+    await expect(client.load("toy", { config: { ...toyConfig, imageSize: 1 } })).rejects.toThrow();
     expect(disposed).toBe(1);
     const loaded = await client.load("toy", { config: toyConfig, backend: { wasm: Uint8Array.of(1) } });
     expect(asked).toEqual([undefined, { wasm: Uint8Array.of(1) }]);
     await loaded.dispose();
     expect(disposed).toBe(2);
+  });
+
+  describe("a backend that the host makes, and a checkpoint, are got at once", () => {
+    /** A host whose backend comes when `give` is called; what it was asked. */
+    async function waiting(open: Sam2HostOptions["open"]): Promise<{ give(made: Promise<Backend>): void }> {
+      await client.dispose();
+      await host.dispose();
+      let give = (_: Promise<Backend>): void => {};
+      const made = new Promise<Backend>((resolve) => {
+        give = resolve;
+      });
+      start({ backend: () => made, ...(open && { open }) });
+      return { give };
+    }
+
+    test("the checkpoint is asked for before the backend is there", async () => {
+      const { give } = await waiting(async () => {
+        give(Promise.resolve(backend));
+        return file;
+      });
+      await (await client.load("toy", { config: toyConfig })).dispose();
+    });
+
+    test("where the backend fails, the checkpoint is told to stop", async () => {
+      const failure = new BackendError("device-unavailable", "no such device");
+      let told: unknown;
+      const { give } = await waiting(async (_, { signal }) => {
+        give(Promise.reject(failure));
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        told = signal.reason;
+        throw signal.reason;
+      });
+      await expect(client.load("toy", { config: toyConfig })).rejects.toEqual(failure);
+      expect(told).toBe(failure);
+    });
+
+    test("where it is aborted, both are given up", async () => {
+      const abort = new TestAbort();
+      let disposed = 0;
+      const { give } = await waiting(async (_, { signal }) => {
+        abort.abort();
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        const dispose = async (): Promise<void> => void disposed++;
+        give(Promise.resolve(Object.assign(backend, { dispose })));
+        throw signal.reason;
+      });
+      await expect(client.load("toy", { config: toyConfig, signal: abort.signal })).rejects.toBe(abort.reason);
+      await vi.waitFor(() => expect(disposed).toBe(1));
+    });
   });
 });
 
@@ -530,11 +597,12 @@ describe("subjects", () => {
     start({
       openFinder: async (source, { backend }) => {
         asked.push(source, backend);
-        return { find, dispose };
+        return { kind: "u2net", find, dispose };
       },
     });
     const finder = await client.openSubjectFinder({ kept: "u2net" }, { backend: { wasm: 1 } });
     expect(asked).toEqual([{ kept: "u2net" }, { wasm: 1 }]);
+    expect(finder.kind).toBe("u2net");
     expect((await finder.find(picture)).data).toHaveLength(2000);
     await client.dispose();
     expect(dispose).toHaveBeenCalledOnce();

@@ -175,7 +175,7 @@ export interface Sam2Methods {
   >;
   imageEmbedding: Method<OneImage, HostTensor, never>;
   reset: Method<{ readonly images: Handle<ServedImages> }, Done, never>;
-  openFinder: Method<FinderParams, Handle<ServedFinder>, never>;
+  openFinder: Method<FinderParams, Handle<ServedFinder> & { readonly kind?: string }, never>;
   findSubject: Method<{ readonly finder: Handle<ServedFinder>; readonly image: RawImage }, FoundSubject, never>;
   /** A session, new or as it was saved. */
   startVideo: Method<StartParams, Started, never>;

@@ -146,6 +146,10 @@ function attentionGraph([q, k, v]: readonly (readonly Dim[])[], attributes: Attr
   });
 }
 
+function softmaxGraph(dims: readonly Dim[]): OpCase["graph"] {
+  return (g) => ({ y: g.softmax(g.input("x", dims)) });
+}
+
 function layerNormGraph(dims: readonly Dim[], width: number, epsilon: number): OpCase["graph"] {
   return (g) => ({
     y: g.layerNormalization(g.input("x", dims), g.input("scale", [width]), g.input("bias", [width]), { epsilon }),
@@ -713,6 +717,39 @@ export const opCases: { readonly [K in OpKind]: readonly OpCase[] } = {
         { q: steps([2, 9, 8]), k: steps([2, 514, 8], -127), v: rand([2, 514, 12]) },
         { q: steps([1, 9, 8]), k: rand([1, 258, 8], { scale: 0 }), v: rand([1, 258, 12]) },
       ],
+    },
+  ],
+  softmax: [
+    {
+      name: "by hand",
+      graph: softmaxGraph([2, 2]),
+      runs: [{ x: floats([2, 2], 0, Math.log(3), 1000, 1000) }],
+      expected: [{ y: floats([2, 2], 0.25, 0.75, 0.5, 0.5) }],
+    },
+    {
+      name: "rows of one",
+      graph: softmaxGraph([3, 1]),
+      runs: [{ x: rand([3, 1]) }],
+      expected: [{ y: floats([3, 1], 1, 1, 1) }],
+    },
+    {
+      name: "far apart",
+      graph: softmaxGraph([4, 300]),
+      runs: [{ x: rand([4, 300], { scale: 200 }) }],
+    },
+    {
+      name: "more rows than a workgroup dimension has, of a number that is no square",
+      graph: softmaxGraph([3, 26000, 2, 4]),
+      runs: [{ x: rand([3, 26000, 2, 4]) }],
+    },
+    {
+      name: "rank 4, named and optional sizes",
+      graph: softmaxGraph(["n?", "rows", 2, "keys + 6"]),
+      runs: [
+        [1, 3, 2],
+        [2, 1, 0],
+        [2, 0, 1],
+      ].map(([n = 0, rows = 0, keys = 0]) => ({ x: rand([n, rows, 2, keys + 6]) })),
     },
   ],
   layerNormalization: [

@@ -65,6 +65,8 @@ export const icons = {
   forward: "M7 4l7 6-7 6",
   previousPrompt: "M16 4l-7 6 7 6M5 6.500L7 10l-2 3.500L3 10z",
   nextPrompt: "M4 4l7 6-7 6M15 6.500L17 10l-2 3.500L13 10z",
+  previousDrift: "M13 4l-7 6 7 6M16.500 4v8M16.500 15.500v.01",
+  nextDrift: "M7 4l7 6-7 6M3.500 4v8M3.500 15.500v.01",
   track: "M3 10h9M9 6l4 4-4 4M16.500 4v12",
   trackBack: "M17 10H8M11 6l-4 4 4 4M3.500 4v12",
   stop: "M5 5h10v10H5z",

@@ -308,7 +308,7 @@ export class Hands {
     const at = this.#hover;
     try {
       const rle = await session.preview(at, editor.notOnIt ? 0 : 1);
-      if (this.#hover !== undefined && this.#hand === undefined) this.#preview = rle;
+      if (session === this.#session && this.#hover !== undefined && this.#hand === undefined) this.#preview = rle;
     } catch {
       this.#preview = undefined; // a click would say why
     }

@@ -6,6 +6,11 @@ export const css = `
 :host([bare]) :is(.bar, .side, .status) { display: none; }
 .bar { grid-column: 1 / -1; display: flex; gap: 12px; align-items: center; padding: 6px 8px; overflow-x: auto;
   border-bottom: 1px solid var(--_line); }
+/* Shadows where tools lie beyond an edge: covers that scroll along lie on them at either end. */
+.bar { background: linear-gradient(90deg, var(--_bg), transparent) 0 0 / 24px 100% no-repeat local,
+    linear-gradient(-90deg, var(--_bg), transparent) 100% 0 / 24px 100% no-repeat local,
+    linear-gradient(90deg, var(--_line), transparent) 0 0 / 5px 100% no-repeat,
+    linear-gradient(-90deg, var(--_line), transparent) 100% 0 / 5px 100% no-repeat; }
 .brush { width: 88px; flex: none; }
 .brush[data-idle] { visibility: hidden; }
 .stage { position: relative; overflow: hidden; background: var(--_stage); touch-action: none; outline: none; cursor: crosshair; }

@@ -28,6 +28,9 @@ export interface MaskletVideoEditorEvents {
   "masklet-video": CustomEvent<VideoSessionEvent>;
 }
 
+/** Frames that one jumps to. */
+type Landmark = "prompted" | "drift";
+
 /** Frames that are played in a second, where nobody says. */
 const RATE = 25;
 
@@ -61,7 +64,8 @@ export class MaskletVideoEditorElement extends Base {
   /** Whether the view goes with the tracker, until a person goes elsewhere. */
   #isFollowing = false;
   #message = "";
-  #known: { readonly document: VideoEditorDocument; readonly prompted: readonly number[] } | undefined;
+  #known: ({ readonly document: VideoEditorDocument } & Record<Landmark, readonly number[]>) | undefined;
+  #hasHistory = true;
 
   readonly #timeline = new Timeline({
     seek: (frame) => this.#goTo(frame),
@@ -86,7 +90,7 @@ export class MaskletVideoEditorElement extends Base {
 
   connectedCallback(): void {
     // What a page set before this module had loaded hides the accessors.
-    for (const name of ["tracker", "words", "rate"] as const) {
+    for (const name of ["tracker", "words", "rate", "hasHistory"] as const) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete (this as Partial<MaskletVideoEditorElement>)[name];
@@ -102,6 +106,7 @@ export class MaskletVideoEditorElement extends Base {
 
   attributeChangedCallback(name: string, _: string | null, value: string | null): void {
     setAttribute(this.editor, name, value ?? undefined);
+    this.#update(); // the timeline is drawn in its colours
   }
 
   /**
@@ -181,6 +186,16 @@ export class MaskletVideoEditorElement extends Base {
     this.#rate = Number.isFinite(rate) && rate > 0 ? rate : RATE;
   }
 
+  /** Whether undo and redo have buttons and keys here: not where the host has its own, and calls the session's `take`. */
+  get hasHistory(): boolean {
+    return this.#hasHistory;
+  }
+
+  set hasHistory(hasHistory: boolean) {
+    this.#hasHistory = hasHistory;
+    this.#update();
+  }
+
   get isPlaying(): boolean {
     return this.#playing !== undefined;
   }
@@ -226,6 +241,11 @@ export class MaskletVideoEditorElement extends Base {
   /** Ends tracking; what it has done stays. */
   stop(): void {
     this.#session?.stop();
+  }
+
+  /** Goes to the next frame that is worth a look, or to the one before: `driftFrames` of the session. None: stays. */
+  goToDrift(by: 1 | -1 = 1): void {
+    this.#jump("drift", by);
   }
 
   #start(): void {
@@ -335,19 +355,20 @@ export class MaskletVideoEditorElement extends Base {
     else requestAnimationFrame(() => this.#playOn());
   }
 
-  /** The frames with prompts; not sought again for each frame that is played. */
-  #prompted(session: VideoEditorSession): readonly number[] {
+  /** Frames to jump to; not sought again for each frame that is played. */
+  #landmarks(session: VideoEditorSession, which: Landmark): readonly number[] {
     if (this.#known?.document !== session.document) {
-      this.#known = { document: session.document, prompted: session.promptedFrames() };
+      const { document } = session;
+      this.#known = { document, prompted: session.promptedFrames(), drift: session.driftFrames() };
     }
-    return this.#known.prompted;
+    return this.#known[which];
   }
 
-  #jump(by: 1 | -1): void {
+  #jump(which: Landmark, by: 1 | -1): void {
     const session = this.#session;
     if (session === undefined) return;
-    const prompted = this.#prompted(session);
-    const to = by === 1 ? prompted.find((at) => at > session.frame) : prompted.findLast((at) => at < session.frame);
+    const frames = this.#landmarks(session, which);
+    const to = by === 1 ? frames.find((at) => at > session.frame) : frames.findLast((at) => at < session.frame);
     if (to !== undefined) this.#goTo(to);
   }
 
@@ -363,12 +384,13 @@ export class MaskletVideoEditorElement extends Base {
     if (session === undefined || event.defaultPrevented || isTyping || event.altKey) return;
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
-      if (key !== "z" && key !== "y") return;
+      if (!this.#hasHistory || (key !== "z" && key !== "y")) return;
       this.#history[key === "y" || event.shiftKey ? "redo" : "undo"]();
     } else if (key === ",") this.#goTo(this.#wanted - 1);
     else if (key === ".") this.#goTo(this.#wanted + 1);
-    else if (key === "<") this.#jump(-1);
-    else if (key === ">") this.#jump(1);
+    else if (key === "<") this.#jump("prompted", -1);
+    else if (key === ">") this.#jump("prompted", 1);
+    else if (key === "d") this.#jump("drift", event.shiftKey ? -1 : 1);
     else if (key === "t") void this.track({ reverse: event.shiftKey });
     else if (key === "escape" && session.trackingState !== null) session.stop();
     else if (key === " " && target === this.#timeline.slider) this.#playOrPause();
@@ -407,7 +429,7 @@ export class MaskletVideoEditorElement extends Base {
     if (session === undefined) return;
     const text = (step: typeof session.undoStep): string | undefined => step && videoStepText(step, words.steps);
     const [undoText, redoText] = [text(session.undoStep), text(session.redoStep)];
-    this.editor.history = { ...this.#history, undoText, redoText };
+    this.editor.history = this.#hasHistory ? { ...this.#history, undoText, redoText } : null;
     const { document, frame, selected } = session;
     this.#timeline.update({ document, frame, selected, words, nameOf: (object) => nameOf(object, words) });
   }
@@ -426,7 +448,10 @@ export class MaskletVideoEditorElement extends Base {
       this.#updates.push(() => {
         setAttribute(made, "aria-label", label());
         setAttribute(made, "title", label());
-        setAttribute(made, "disabled", this.#session === undefined || isOff(this.#session));
+        const isDisabled = this.#session === undefined || isOff(this.#session);
+        // A button that is off hears no keys, and those of the editor, undo among them, would go nowhere.
+        if (isDisabled && this.shadowRoot?.activeElement === made) this.#timeline.slider.focus();
+        setAttribute(made, "disabled", isDisabled);
       });
       return made;
     };
@@ -487,14 +512,19 @@ export class MaskletVideoEditorElement extends Base {
     clear.classList.add("text");
     clear.append(words.steps["clear-frame"]);
     const group = (...children: readonly Node[]): Node => h("div", { class: "group" }, ...children);
+    const jump = (which: Landmark, by: 1 | -1): HTMLButtonElement => {
+      const name = `${by === 1 ? "next" : "previous"}${which === "drift" ? "Drift" : "Prompt"}` as const;
+      return button(
+        name,
+        () => words[name],
+        () => this.#jump(which, by),
+        (session) =>
+          !this.#landmarks(session, which).some((at) => (by === 1 ? at > session.frame : at < session.frame)),
+      );
+    };
     this.#bar.replaceChildren(
       group(
-        button(
-          "previousPrompt",
-          () => words.previousPrompt,
-          () => this.#jump(-1),
-          (session) => !this.#prompted(session).some((at) => at < session.frame),
-        ),
+        jump("prompted", -1),
         button(
           "back",
           () => words.previousFrame,
@@ -508,13 +538,9 @@ export class MaskletVideoEditorElement extends Base {
           () => this.#goTo(this.#wanted + 1),
           ({ frame }) => frame === last(),
         ),
-        button(
-          "nextPrompt",
-          () => words.nextPrompt,
-          () => this.#jump(1),
-          (session) => !this.#prompted(session).some((at) => at > session.frame),
-        ),
+        jump("prompted", 1),
       ),
+      group(jump("drift", -1), jump("drift", 1)),
       group(number, of),
       group(track(true), track(false), stop),
       group(clear),

@@ -1,4 +1,4 @@
-import { encodeRle, type Mask, MaskletError, maskArea } from "@masklet/core";
+import { compressRle, encodeRle, type Mask, MaskletError, maskArea } from "@masklet/core";
 import { random } from "@masklet/core/test/checkpoint-files";
 import {
   invertVideoStep,
@@ -8,7 +8,7 @@ import {
   videoStepText,
 } from "@masklet/editor";
 import { commands } from "@masklet/editor/test/commands";
-import { drawn } from "@masklet/editor/test/engine";
+import { drawn, reported } from "@masklet/editor/test/engine";
 import { DrawingTracker, moved } from "@masklet/editor/test/tracker";
 import { beforeEach, describe, expect, test } from "vitest";
 
@@ -30,6 +30,7 @@ beforeEach(() => {
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
 const texts = (one: VideoEditorSession = session): readonly string[] => one.save().past.map((s) => videoStepText(s));
 const bytes = (one: VideoEditorSession): string => JSON.stringify(one.document);
+const noPrompt = { points: [], labels: [], box: null, lasso: null, isRefinement: false };
 const frames = (id: number): readonly number[] => Object.keys(session.object(id).frames).map(Number);
 const disc = (x: number, y: number): Mask => drawn({ points: [[x, y]] }, size.width, size.height)[1] as Mask;
 
@@ -41,6 +42,34 @@ function held(): () => void {
   });
   return go;
 }
+
+describe("drift", () => {
+  /** Tracked without an event; then one frame is made another. */
+  async function tracked(frame: number, change: object): Promise<readonly number[]> {
+    await session.frameEditor.addPoint([10, 15]);
+    await session.track();
+    const [object] = session.document.objects;
+    const frames = { ...object?.frames, [frame]: { ...object?.frames[frame], ...change } };
+    const document = { ...session.document, objects: [{ ...object, frames }] } as typeof session.document;
+    return new VideoEditorSession(document).driftFrames(1);
+  }
+  const counts = (mask: Mask): string => compressRle(encodeRle(mask)).counts;
+
+  test.each([
+    ["a score that falls and comes back", { score: 0.55 }, [5]],
+    ["a score that falls a little", { score: 0.65 }, []],
+    ["a score below half", { score: 0.49 }, [5]],
+    ["an object that goes and comes", { mask: counts(drawn({ points: [] }, 40, 30)[1] as Mask) }, [5, 6]],
+    ["a mask elsewhere, and back again", { mask: counts(disc(32, 15)) }, [5, 6]],
+    ["what a person made of a frame", { score: 0.1, prompt: { ...noPrompt, isRefinement: true } }, []],
+  ])("%s", async (_, change, expected) => {
+    expect(await tracked(5, change)).toEqual(expected);
+  });
+
+  test("is of an object that is there", () => {
+    expect(() => session.driftFrames(2)).toThrow(code("no-object"));
+  });
+});
 
 describe("prompts and tracking", () => {
   test("an object that is clicked is followed to the end, as one step; the clicked frame stays as it was", async () => {
@@ -225,6 +254,23 @@ describe("stopping", () => {
     tracker.failure = undefined;
     tracker.onFrame = () => {};
     expect((await session.track())?.count).toBe(10);
+  });
+
+  test("a listener that throws stops nothing: all frames are tracked, and one step", async () => {
+    session.subscribe(({ type }) => {
+      throw new Error(`no place for ${type}`);
+    });
+    const errors = await reported(async () => {
+      await session.frameEditor.addPoint([10, 15]);
+      events.length = 0;
+      expect((await session.track())?.count).toBe(11);
+      session.undo();
+    });
+    expect(errors.slice(-events.length)).toEqual(events.map(({ type }) => new Error(`no place for ${type}`)));
+    expect(events.map(({ type }) => type)).toEqual([...Array(14).fill("tracking"), "step", "step"]);
+    expect(session.trackingState).toBeNull();
+    expect(frames(1)).toEqual([0]);
+    expect(texts()).toEqual(["Prompt"]);
   });
 
   test("nothing to track, no tracker, and no such frame are refused by name", async () => {

@@ -13,11 +13,12 @@ import {
 import { Abort, checkKeys, type Keys } from "@masklet/core/backend";
 import { same } from "../changes.ts";
 import { checkNumber } from "../check.ts";
-import { type EditorPrompt, Reader } from "../document.ts";
+import type { EditorPrompt } from "../document.ts";
 import { EditorError } from "../errors.ts";
-import { History } from "../history.ts";
+import { History, readSaved, type StepKind, type StepOrigin } from "../history.ts";
+import { Listeners } from "../listeners.ts";
 import type { ObjectEngine } from "../prompt.ts";
-import { EditorSession, type SessionEvent, type StepOrigin } from "../session.ts";
+import { EditorSession, type SessionEvent } from "../session.ts";
 import { rleOf, type Step } from "../step.ts";
 import {
   checkVideoReferences,
@@ -31,8 +32,9 @@ import {
   type VideoSize,
   withFrame,
 } from "./document.ts";
+import { driftFrames } from "./drift.ts";
+import { TrackingRun, type TrackingState } from "./run.ts";
 import {
-  applyVideoChange,
   applyVideoStep,
   changesBetween,
   invertVideoStep,
@@ -58,14 +60,6 @@ export interface TrackOptions {
   readonly reverse?: boolean;
 }
 
-/** Tracking under way. */
-export interface TrackingState {
-  readonly start: number;
-  /** The frame done last; `null` before the first. */
-  readonly frame: number | null;
-  readonly reverse: boolean;
-}
-
 export type VideoSessionEvent =
   | { readonly type: "step"; readonly step: VideoStep; readonly origin: StepOrigin }
   /** Another frame is the current one. */
@@ -87,15 +81,6 @@ export interface SavedVideoSession {
   readonly future: readonly VideoStep[];
 }
 
-interface Run {
-  readonly abort: Abort;
-  readonly start: number;
-  readonly reverse: boolean;
-  readonly changes: VideoChange[];
-  readonly frames: Set<number>;
-  frame: number | null;
-}
-
 /**
  * Edits the objects of one video. `frameEditor` has the current frame: prompts, brush, classes and all else are its
  * commands, and come out of this session as steps with inverses. `track` follows the objects from there; it never changes
@@ -109,13 +94,12 @@ export class VideoEditorSession {
   readonly frameEditor: EditorSession;
   #document: VideoEditorDocument;
   #frame = 0;
-  #history: History<VideoStep>;
-  readonly #historyLimit: number;
+  readonly #history: History<VideoEditorDocument, VideoStep>;
   #tracking: Tracking | undefined;
-  #run: Run | undefined;
+  #run: TrackingRun | undefined;
   #asking: Abort | undefined;
   readonly #engine: ObjectEngine = { predictObject: (id, prompt) => this.#predict(id, prompt) };
-  readonly #listeners = new Set<(event: VideoSessionEvent) => void>();
+  readonly #listeners = new Listeners<VideoSessionEvent>();
 
   /**
    * `document` is a video's size and length, or a document from before. Throws an `EditorError` "document-malformed" or
@@ -127,8 +111,13 @@ export class VideoEditorSession {
     checkNumber("VideoEditorSession", { historyLimit }, 0, Number.MAX_SAFE_INTEGER);
     const given: Partial<VideoEditorDocument> = document ?? {}; // untyped JavaScript may give none
     this.#document = given.objects === undefined ? emptyVideo(given as VideoSize) : parseVideoDocument(given);
-    this.#historyLimit = historyLimit;
-    this.#history = new History(historyLimit);
+    const owner = {
+      document: () => this.#document,
+      show: (shown: VideoEditorDocument, { frame }: VideoStep, origin: StepOrigin) =>
+        this.#show(shown, origin === "undo" || origin === "redo" ? frame : null),
+      emit: (step: VideoStep, origin: StepOrigin) => this.#emit({ type: "step", step, origin }),
+    };
+    this.#history = new History(stepKind, owner, historyLimit);
     this.frameEditor = new EditorSession(frameDocument(this.#document, 0), { historyLimit: 0 });
     this.frameEditor.subscribe((event) => this.#changed(event));
     this.tracking = tracking;
@@ -139,23 +128,11 @@ export class VideoEditorSession {
    * history does not lead to the document.
    */
   static load(saved: unknown, options: VideoSessionOptions = {}): VideoEditorSession {
-    const read = new Reader("document-malformed");
-    const fields = read.record("session", saved);
-    if (fields["version"] !== 1) read.fail("session.version", "1", fields["version"]);
-    const document = parseVideoDocument(fields["document"]);
+    const { read, fields, document, selected, activeClass } = readSaved(saved, parseVideoDocument);
     const session = new VideoEditorSession(document, options);
-    const steps = (key: "past" | "future"): readonly VideoStep[] =>
-      read.list(`session.${key}`, fields[key], (where, step) => parseVideoStep(step, document, where));
-    const [past, future] = [steps("past"), steps("future")];
-    past.reduceRight((at, step) => stepped(at, invertVideoStep(step)), document);
-    future.reduceRight(stepped, document);
-    session.#history = new History(session.#historyLimit, past, future);
-    const frame = read.integer("session.frame", fields["frame"], 0, document.count - 1);
-    const selected = read.optional(fields["selected"], (id) => read.integer("session.selected", id, 1));
-    session.seek(frame);
-    session.frameEditor.setClass(
-      read.optional(fields["activeClass"], (name) => read.text("session.activeClass", name)),
-    );
+    session.#history.load(read, fields);
+    session.seek(read.integer("session.frame", fields["frame"], 0, document.count - 1));
+    session.frameEditor.setClass(activeClass);
     session.select(selected);
     return session;
   }
@@ -165,16 +142,13 @@ export class VideoEditorSession {
    * what a person has shown, and where tracking goes on, what was tracked there.
    */
   save(): SavedVideoSession {
-    const { past, future } = this.#history;
     const { selected, activeClass } = this.frameEditor;
-    return { version: 1, document: this.#document, frame: this.#frame, selected, activeClass, past, future };
+    return { version: 1, document: this.#document, frame: this.#frame, selected, activeClass, ...this.#history.saved };
   }
 
-  /** Calls `listener` after every change, until the function it returns is called. */
+  /** As `EditorSession.subscribe`. */
   subscribe(listener: (event: VideoSessionEvent) => void): () => void {
-    const own = (event: VideoSessionEvent): void => listener(event);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#listeners.add(listener);
   }
 
   /** As it is now, with what the tracking under way has done; later changes make a new one. */
@@ -209,17 +183,17 @@ export class VideoEditorSession {
 
   /** Tracking under way; `null` if there is none. */
   get trackingState(): TrackingState | null {
-    return this.#run === undefined ? null : stateOf(this.#run);
+    return this.#run?.state ?? null;
   }
 
   /** The step that `undo` takes back. */
   get undoStep(): VideoStep | undefined {
-    return this.#history.past.at(-1);
+    return this.#history.undoStep;
   }
 
   /** The step that `redo` does again. */
   get redoStep(): VideoStep | undefined {
-    return this.#history.future.at(-1);
+    return this.#history.redoStep;
   }
 
   /** Throws an `EditorError` "no-object". */
@@ -244,6 +218,15 @@ export class VideoEditorSession {
   /** The frames where a person prompted or edited an object, or any of them, ascending. Throws as `object`. */
   promptedFrames(id?: number): readonly number[] {
     return promptedFrames(id === undefined ? this.#document.objects : [this.object(id)]);
+  }
+
+  /**
+   * The tracked frames of an object, or of any of them, that are worth a look, ascending: against the frame before, the score
+   * has fallen by more than 0.15 or below 0.5, the area has changed by more than two fifths, nothing of the object is where it
+   * was, or it has come or gone. Throws as `object`.
+   */
+  driftFrames(id?: number): readonly number[] {
+    return driftFrames(this.#document, id === undefined ? undefined : this.object(id).id);
   }
 
   /**
@@ -279,9 +262,9 @@ export class VideoEditorSession {
     const tracking = this.#tracker("track");
     this.stop();
     this.frameEditor.cancelPrompts();
-    const run: Run = { abort: new Abort(), start, reverse, changes: [], frames: new Set(), frame: null };
+    const run = new TrackingRun(start, reverse);
     this.#run = run;
-    this.#emit({ type: "tracking", tracking: stateOf(run) });
+    this.#emit({ type: "tracking", tracking: run.state });
     try {
       const { signal } = run.abort;
       if (!(await tracking.prepare(this.#document, start, { signal }))) {
@@ -292,7 +275,8 @@ export class VideoEditorSession {
       const frames = tracking.session.propagate({ start, reverse, signal, ...(count !== undefined && { count }) });
       for await (const result of frames) {
         if (this.#run !== run) break;
-        this.#track(run, result.frame, tracking.found(result));
+        this.#show(run.add(this.#document, result.frame, tracking.found(result)), null);
+        this.#emit({ type: "tracking", tracking: run.state });
       }
     } catch (error) {
       if (this.#run === run) {
@@ -301,7 +285,7 @@ export class VideoEditorSession {
         throw error;
       }
     }
-    return this.#run === run ? this.stop() : stepOf(run);
+    return this.#run === run ? this.stop() : run.step;
   }
 
   /** Ends the tracking under way: what it has done is a step. */
@@ -310,7 +294,7 @@ export class VideoEditorSession {
     if (run === undefined) return undefined;
     this.#run = undefined;
     run.abort.abort(superseded("tracking was stopped"));
-    const step = stepOf(run);
+    const { step } = run;
     if (step !== undefined) this.#history.add(step);
     this.#emit({ type: "tracking", tracking: null });
     if (step !== undefined) this.#emit({ type: "step", step, origin: "command" });
@@ -332,7 +316,7 @@ export class VideoEditorSession {
       Object.keys(object.frames).length === 1
         ? { kind: "object", index, before: object, after: null }
         : { kind: "frame", id, frame, before, after: null };
-    return this.#do({ name: "clear-frame", object: id, frame, count: 1, changes: [change] });
+    return this.#history.do({ name: "clear-frame", object: id, frame, count: 1, changes: [change] });
   }
 
   /**
@@ -346,24 +330,13 @@ export class VideoEditorSession {
       return undefined;
     }
     this.stop();
-    const step = this.undoStep;
-    if (step === undefined) return undefined;
-    const inverse = invertVideoStep(step);
-    this.#show(applyVideoStep(this.#document, inverse), inverse.frame);
-    this.#history.undone();
-    this.#emit({ type: "step", step: inverse, origin: "undo" });
-    return inverse;
+    return this.#history.undo();
   }
 
   /** Does the step again that `undo` took back last. Throws as `undo`. */
   redo(): VideoStep | undefined {
     this.stop();
-    const step = this.redoStep;
-    if (step === undefined) return undefined;
-    this.#show(applyVideoStep(this.#document, step), step.frame);
-    this.#history.redone();
-    this.#emit({ type: "step", step, origin: "redo" });
-    return step;
+    return this.#history.redo();
   }
 
   /**
@@ -373,9 +346,7 @@ export class VideoEditorSession {
    */
   take(step: VideoStep): void {
     this.stop();
-    const taken = parseVideoStep(step, this.#document);
-    this.#show(stepped(this.#document, taken), null);
-    this.#emit({ type: "step", step: taken, origin: "take" });
+    this.#history.take(step);
   }
 
   /** Shows a document, and a frame if one is given. */
@@ -388,13 +359,6 @@ export class VideoEditorSession {
     const now = frameDocument(document, this.#frame);
     // What waits for the model is given up only where something else has come.
     if (!same(now, this.frameEditor.document)) this.frameEditor.replace(now);
-  }
-
-  #do(step: VideoStep): VideoStep {
-    this.#show(applyVideoStep(this.#document, step), null);
-    this.#history.add(step);
-    this.#emit({ type: "step", step, origin: "command" });
-    return step;
   }
 
   /** What the frame's editor says. */
@@ -418,7 +382,7 @@ export class VideoEditorSession {
       after = { ...after, objects };
     }
     const changes = changesBetween(before, after);
-    if (changes.length > 0) this.#do({ name, object, frame, count, changes });
+    if (changes.length > 0) this.#history.do({ name, object, frame, count, changes });
   }
 
   async #predict(id: number, prompt: EditorPrompt): Promise<Pick<ImagePrediction, "masks" | "iouPredictions">> {
@@ -431,53 +395,25 @@ export class VideoEditorSession {
     return { masks: [mask], iouPredictions: [score] };
   }
 
-  #track(run: Run, frame: number, found: ReturnType<Tracking["found"]>): void {
-    let document = this.#document;
-    for (const { id, frames } of document.objects) {
-      const [before, after] = [frames[frame] ?? null, found.get(id)];
-      // What a person made of a frame is not the tracker's to change.
-      if (after === undefined || (before !== null && before.prompt !== null) || same(before, after)) continue;
-      const change: VideoChange = { kind: "frame", id, frame, before, after };
-      document = applyVideoChange(document, change);
-      run.changes.push(change);
-      run.frames.add(frame);
-    }
-    run.frame = frame;
-    this.#show(document, null);
-    this.#emit({ type: "tracking", tracking: stateOf(run) });
-  }
-
   #tracker(where: string): Tracking {
     if (this.#tracking !== undefined) return this.#tracking;
     throw new EditorError("no-engine", `${where}: there is no tracker yet`);
   }
 
   #emit(event: VideoSessionEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    this.#listeners.emit(event);
   }
-}
-
-function stateOf({ start, frame, reverse }: Run): TrackingState {
-  return { start, frame, reverse };
-}
-
-function stepOf({ changes, frames }: Run): VideoStep | undefined {
-  if (changes.length === 0) return undefined;
-  const ids = new Set(changes.map((change) => (change.kind === "frame" ? change.id : null)));
-  const [only = null] = ids.size === 1 ? ids : [];
-  return { name: "track", object: only, frame: null, count: frames.size, changes };
-}
-
-/** The document after a step from outside. */
-function stepped(document: VideoEditorDocument, step: VideoStep): VideoEditorDocument {
-  const reached = applyVideoStep(document, step);
-  checkVideoReferences(new Reader("step-malformed"), reached);
-  return reached;
 }
 
 function superseded(why: string): StateError {
   return new StateError("superseded", why);
 }
 
+const stepKind: StepKind<VideoEditorDocument, VideoStep> = {
+  parse: parseVideoStep,
+  apply: applyVideoStep,
+  invert: invertVideoStep,
+  checkReferences: checkVideoReferences,
+};
 const sessionKeys: Keys<VideoSessionOptions> = { tracking: true, historyLimit: true };
 const trackKeys: Keys<TrackOptions> = { start: true, count: true, reverse: true };

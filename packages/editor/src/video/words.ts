@@ -5,6 +5,7 @@ import { type VideoStepName, videoStepWords } from "./step.ts";
 export interface VideoWords extends Omit<EditorWords, "steps"> {
   readonly frame: string;
   readonly frameOf: string;
+  readonly nextDrift: string;
   readonly nextFrame: string;
   readonly nextPrompt: string;
   readonly noTracker: string;
@@ -13,6 +14,7 @@ export interface VideoWords extends Omit<EditorWords, "steps"> {
   readonly noVideo: string;
   readonly pause: string;
   readonly play: string;
+  readonly previousDrift: string;
   readonly previousFrame: string;
   readonly previousPrompt: string;
   readonly prompted: string;
@@ -32,6 +34,7 @@ export const videoWords: VideoWords = {
   empty: "No objects yet. Choose a tool and show one on any frame.",
   frame: "Frame",
   frameOf: "Frame {frame} of 0 to {last}",
+  nextDrift: "Next drift: where the score falls or the mask changes suddenly",
   nextFrame: "Next frame",
   nextPrompt: "Next frame with a prompt",
   noModel: "Without a tracker: brush and eraser work",
@@ -41,6 +44,7 @@ export const videoWords: VideoWords = {
   noVideo: "No video",
   pause: "Pause",
   play: "Play",
+  previousDrift: "Previous drift",
   previousFrame: "Previous frame",
   previousPrompt: "Previous frame with a prompt",
   prompted: "prompted",

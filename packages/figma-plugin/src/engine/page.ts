@@ -56,7 +56,7 @@ async function sayState(): Promise<void> {
 async function answer(request: ToEngine & { readonly method: "keep" | "forget" }): Promise<void> {
   const cache = await caches.open(keptCache);
   if (request.method === "keep") {
-    await cache.put(keptAddress(request.name), new Response(request.bytes.slice()));
+    await cache.put(keptAddress(request.name), new Response(request.file));
     await navigator.storage.persist().catch(() => false);
   } else if (!(await cache.delete(keptAddress(request.name)))) {
     const model = offered.find((name) => name === request.name);

@@ -37,7 +37,8 @@ export type ToPlugin = { readonly maskletEngine: number } & (
 /** Requests, which the engine answers when it has done them; "connect" comes with a port for `RemoteClient`. */
 export type EngineRequest =
   | { readonly method: "connect" }
-  | { readonly method: "keep"; readonly name: string; readonly bytes: Uint8Array }
+  /** A file goes as what names it, and is not copied through memory. */
+  | { readonly method: "keep"; readonly name: string; readonly file: Blob }
   /** Of a kept file or a fetched model. */
   | { readonly method: "forget"; readonly name: string };
 
@@ -77,10 +78,10 @@ function isState(state: unknown): state is EngineState {
 /** A request of the plugin, or undefined for what is none of this version. */
 export function readToEngine(data: unknown): ToEngine | undefined {
   if (!isObject(data) || data["maskletEngine"] !== engineVersion || typeof data["id"] !== "number") return undefined;
-  const { id, method, name, bytes } = data;
+  const { id, method, name, file } = data;
   const common = { maskletEngine: engineVersion, id };
   if (method === "connect") return { ...common, method };
   if (typeof name !== "string" || name === "") return undefined;
   if (method === "forget") return { ...common, method, name };
-  return method === "keep" && bytes instanceof Uint8Array ? { ...common, method, name, bytes } : undefined;
+  return method === "keep" && file instanceof Blob ? { ...common, method, name, file } : undefined;
 }

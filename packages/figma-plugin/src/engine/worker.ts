@@ -32,7 +32,11 @@ addEventListener(
           const { kind } = source;
           const file = await kept(source.kept);
           const finder = await openSubjectFinder(file, { backend, signal, ...(kind !== undefined && { kind }) });
-          return { find: (image, options) => finder.find(image, options), dispose: () => backend.dispose() };
+          return {
+            kind: finder.kind,
+            find: (image, options) => finder.find(image, options),
+            dispose: () => backend.dispose(),
+          };
         } catch (error) {
           await backend.dispose();
           throw error;

@@ -1,16 +1,25 @@
 /** The window: what is selected, the picture with its objects, the result, and what is going on. */
 import "@masklet/editor/element";
 import type { MaskletEditorElement } from "@masklet/editor/element";
-import { defaultSettings, type Opening, type Selection, type Settings, type Target } from "../protocol.ts";
-import { Batch, messageOf } from "./batch.ts";
+import {
+  type CutSettings,
+  defaultSettings,
+  type Opening,
+  outlines,
+  type Selection,
+  type Settings,
+  type Target,
+} from "../protocol.ts";
+import { Batch, draw, messageOf } from "./batch.ts";
 import { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
-import type { Engine, FinderFile } from "./engine.ts";
-import { modelsView, titleOf } from "./models.ts";
+import { bytesOf, type Engine, type FinderFile } from "./engine.ts";
+import { filePicker, modelsView, titleOf } from "./models.ts";
 import { encodePng } from "./pictures.ts";
+import { givePng } from "./png.ts";
 import { recipeFor, recipes, recipesOf, together } from "./results.ts";
 import { selfTest } from "./self-test.ts";
-import { cautionWords, doubtWords, flattenable, refusalWords, words } from "./words.ts";
+import { cautionWords, doubtWords, flattenable, noteWords, outlineWords, refusalWords, words } from "./words.ts";
 import { Work } from "./work.ts";
 
 export interface AppOptions {
@@ -48,6 +57,12 @@ export class App {
     };
     new MutationObserver(follow).observe(document.documentElement, { attributeFilter: ["class"] });
     follow();
+    root.addEventListener("dragover", (event) => event.preventDefault());
+    root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const file = event.dataTransfer?.files[0];
+      if (file !== undefined) void this.#importMask(async (work) => work.importMask(file));
+    });
   }
 
   /** Does what the plugin was started for. */
@@ -63,6 +78,8 @@ export class App {
     if (opening.command === "self-test") return this.#selfTest();
     if (opening.command === "remove-background-all" && target !== undefined) return this.#showBatch();
     if (target === undefined) return this.#showNothing();
+    // Clicks will need a model: it starts while the picture is on its way. One that was chosen is waited for.
+    if (opening.settings.model === "") this.#engine.predictor().catch(() => undefined);
     return this.#open(target);
   }
 
@@ -73,7 +90,10 @@ export class App {
   async #useChosen(): Promise<void> {
     const { model, finder } = this.#settings;
     const { finder: own } = await this.#channel.call("keptFinder", {}).catch(() => ({ finder: null }));
-    if (own !== null) await this.#engine.openFinder(own).catch(() => undefined);
+    if (own !== null) {
+      const { name, kind, bytes } = own;
+      await this.#engine.openFinder({ name, kind, file: new Blob([bytes.slice()]) }).catch(() => undefined);
+    }
     await this.#engine.isSettled;
     const { hosted } = this.#engine;
     if (finder !== null && this.#engine.finderName === undefined) {
@@ -101,7 +121,7 @@ export class App {
     // Where a model is needed, opening the window says it.
     let said: readonly [string, "error"?] | undefined;
     try {
-      const work = await Work.open({ channel: this.#channel, target, edge: this.#settings });
+      const work = await Work.open({ channel: this.#channel, target, settings: this.#settings });
       this.#work = work;
       const flat = work.removeFlatBackground();
       if (flat === undefined) await this.#channel.call("busy", { message: words.looking });
@@ -144,7 +164,22 @@ export class App {
 
   #keepSettings(changed: Partial<Settings>): void {
     this.#settings = { ...this.#settings, ...changed };
-    void this.#channel.call("settings", { settings: this.#settings });
+    void this.#channel
+      .call("settings", { settings: this.#settings })
+      .catch(() => ({ kept: false }))
+      .then(({ kept }) => {
+        if (!kept) this.#say(words.settingsNotKept, "error");
+      });
+  }
+
+  /** Of the picture that is shown, and of those to come. */
+  #keepCut(changed: Partial<CutSettings>): void {
+    const work = this.#work;
+    if (work !== undefined) {
+      work.settings = { ...work.settings, ...changed };
+      this.#isDirty ||= work.isReady;
+    }
+    this.#keepSettings(changed);
   }
 
   // Views.
@@ -210,7 +245,7 @@ export class App {
   async #keepFinder(finder: FinderFile | null): Promise<void> {
     const isHosted = this.#engine.hosted !== undefined;
     this.#keepSettings({ finder: isHosted && finder !== null ? { name: finder.name, kind: finder.kind } : null });
-    const own = isHosted ? null : finder;
+    const own = isHosted || finder === null ? null : { ...finder, bytes: await bytesOf(finder.file) };
     const { kept } = await this.#channel.call("keepFinder", { finder: own }).catch(() => ({ kept: false }));
     if (own !== null && !kept) this.#say(words.notKept);
   }
@@ -219,6 +254,21 @@ export class App {
     const work = this.#work;
     if (work === undefined) return;
     await this.#open(work.target, work);
+  }
+
+  /** The objects as they will be cut out, on nothing. */
+  async #preview(work: Work): Promise<void> {
+    if (!work.isReady) return this.#say(words.ready);
+    this.#say(words.making, "busy");
+    const canvas = h("canvas", { label: "Preview" });
+    try {
+      await draw(canvas, together(work.cut()), 2048);
+    } catch (error) {
+      return this.#say(messageOf(error), "error");
+    }
+    if (this.#work !== work) return;
+    this.#layOut(h("div", { class: "preview" }, canvas), this.#actions(work, true));
+    this.#say("");
   }
 
   async #selfTest(): Promise<void> {
@@ -237,7 +287,7 @@ export class App {
       channel: this.#channel,
       engine: this.#engine,
       ...this.#selection,
-      edge: this.#settings,
+      settings: this.#settings,
       recipe: this.#settings.result,
       onRecipe: (result) => this.#keepSettings({ result }),
       onOpen: (target) => {
@@ -259,7 +309,7 @@ export class App {
     this.#isDirty = opened?.isReady ?? false;
     this.#say(words.loading, "busy");
     try {
-      const work = opened ?? (await Work.open({ channel: this.#channel, target, edge: this.#settings }));
+      const work = opened ?? (await Work.open({ channel: this.#channel, target, settings: this.#settings }));
       if (signal.aborted) return;
       this.#work = work;
       await this.#editor.open(work.image, { session: work.session });
@@ -299,12 +349,36 @@ export class App {
   }
 
   /** The bar below the picture: which image, which result, and the button. */
-  #actions(work: Work): HTMLElement {
+  #actions(work: Work, isPreview = false): HTMLElement {
     const { target } = work;
     const pictures = this.#selection.targets;
-    const result = h("select", { label: "Result", on: { change: () => this.#keepSettings({ result: result.value }) } });
+    const change = (): void => {
+      this.#keepSettings({ result: result.value });
+      showOutline();
+    };
+    const result = h("select", { label: "Result", on: { change } });
     result.append(...recipesOf(target).map(({ id, name }) => h("option", { value: id }, name)));
     result.value = recipeFor(target, this.#settings.result).id;
+    const outline = h("select", {
+      label: "Outline",
+      on: { change: () => this.#keepCut({ outline: outlines[outline.selectedIndex] ?? "medium" }) },
+    });
+    outline.append(...outlines.map((width) => h("option", { value: width }, outlineWords[width])));
+    outline.value = work.settings.outline;
+    const showOutline = (): void => {
+      outline.hidden = recipeFor(target, result.value).outline !== true;
+    };
+    showOutline();
+    const hair: HTMLInputElement = h("input", {
+      type: "checkbox",
+      checked: work.settings.hair,
+      on: {
+        change: () => {
+          this.#keepCut({ hair: hair.checked });
+          if (isPreview) void this.#preview(work);
+        },
+      },
+    });
     const image = h("select", {
       label: "Image",
       on: { change: () => void this.#open(pictures[Number(image.value)] ?? target) },
@@ -316,7 +390,13 @@ export class App {
     );
     image.value = String(pictures.findIndex(({ node, hash }) => node === target.node && hash === target.hash));
     const isMade = target.made !== null;
-    const cautions = target.cautions.map((caution) => h("p", { class: "dim" }, cautionWords[caution]));
+    const maskFile = filePicker("image/*", async ([file]) => {
+      if (file !== undefined) await this.#importMask((shown) => shown.importMask(file));
+    });
+    const cautions = [
+      ...work.notes.map((note) => noteWords[note]),
+      ...target.cautions.map((caution) => cautionWords[caution]),
+    ].map((text) => h("p", { class: "dim" }, text));
     return h(
       "div",
       { class: "actions" },
@@ -325,7 +405,14 @@ export class App {
         "div",
         { class: "row" },
         pictures.length > 1 ? image : null,
-        h("button", { on: { click: () => void this.#removeBackground() } }, "Remove background"),
+        ...(isPreview
+          ? []
+          : [
+              h("button", { on: { click: () => void this.#removeBackground() } }, "Remove background"),
+              this.#maskLayer(target),
+              h("button", { title: words.maskFile, on: { click: maskFile.click } }, "Mask…"),
+              maskFile.input,
+            ]),
         h(
           "button",
           { class: "plain", title: "Models and settings", on: { click: () => this.#showSettings() } },
@@ -333,6 +420,11 @@ export class App {
         ),
         h("span", { class: "text" }),
         isMade ? h("button", { on: { click: () => void this.#restore() } }, "Restore original") : null,
+        h("label", { class: "check", title: words.hair }, hair, "Hair and fur"),
+        isPreview
+          ? h("button", { on: { click: () => void this.#back() } }, "Edit")
+          : h("button", { title: words.preview, on: { click: () => void this.#preview(work) } }, "Preview"),
+        outline,
         result,
         h("button", { class: "primary", on: { click: () => void this.#apply() } }, isMade ? "Update" : "Cut out"),
       ),
@@ -340,13 +432,13 @@ export class App {
   }
 
   #edgeInputs(): readonly HTMLElement[] {
-    const { feather, decontaminate } = this.#settings;
+    const { feather, decontaminate } = this.#work?.settings ?? this.#settings;
     const number = (value: number): HTMLInputElement =>
       h("input", { type: "number", min: "0", max: "64", value: String(value), on: { change: () => keep() } });
     const inputs = [number(feather), number(decontaminate)] as const;
     const keep = (): void => {
       const [soft = 0, clean = 0] = inputs.map(({ valueAsNumber }) => Math.min(64, Math.max(0, valueAsNumber || 0)));
-      this.#keepSettings({ feather: soft, decontaminate: clean });
+      this.#keepCut({ feather: soft, decontaminate: clean });
     };
     return [
       h("label", { class: "row" }, "Soften edges, pixels", inputs[0]),
@@ -384,9 +476,11 @@ export class App {
     const recipe = recipeFor(work.target, this.#settings.result);
     try {
       if (recipe.kind === null) {
-        download(`${work.target.name}.png`, await encodePng(together(work.cut()), work.colours));
+        const png = encodePng(together(work.cut()), work.colours);
+        const given = await givePng(png, `${work.target.name}.png`, recipe.clipboard === true);
         this.#isDirty = false;
-        return this.#say(words.saved);
+        const isElsewhere = recipe.clipboard && given === "file";
+        return this.#say(isElsewhere ? words.noClipboard : given === "file" ? words.saved : words.copied);
       }
       const { failed } = await this.#channel.call("apply", { jobs: [await work.job(this.#channel, recipe)] });
       if (failed[0] !== undefined) return this.#say(failed[0].message, "error");
@@ -396,6 +490,37 @@ export class App {
     } catch (error) {
       return this.#say(messageOf(error), "error");
     }
+  }
+
+  /** A mask that was made elsewhere: a file, or another layer. */
+  async #importMask(add: (work: Work) => ReturnType<Work["importMask"]>): Promise<void> {
+    const work = this.#work;
+    if (work === undefined) return this.#say(words.nothing, "error");
+    this.#say(words.loadingMask, "busy");
+    try {
+      const { count, warnings } = await add(work);
+      if (this.#work !== work) return;
+      if (!this.#editor.isConnected) await this.#back();
+      this.#say([words.maskAdded(count), ...warnings].join(" "));
+    } catch (error) {
+      if (this.#work === work) this.#say(messageOf(error), "error");
+    }
+  }
+
+  /** The only other layer that is selected, to be taken as a mask. */
+  #maskLayer({ node, hash, geometry }: Target): HTMLElement | null {
+    const { targets, refused } = this.#selection;
+    const others = new Map([...targets, ...refused].map((one) => [one.node, one.name]));
+    others.delete(node);
+    const [other] = others.size === 1 ? others : [];
+    if (other === undefined) return null;
+    const [mask, name] = other;
+    const take = (): void =>
+      void this.#importMask(async (work) => {
+        const { bytes, map } = await this.#channel.call("maskLayer", { node, hash, geometry, mask });
+        return work.importMask(new Blob([bytes.slice()]), map);
+      });
+    return h("button", { title: words.maskLayer, on: { click: take } }, `Mask by ${name}`);
   }
 
   async #restore(): Promise<void> {
@@ -432,12 +557,4 @@ export class App {
     if (target === undefined) this.#showNothing();
     else void this.#open(target);
   }
-}
-
-function download(name: string, bytes: Uint8Array): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/png" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

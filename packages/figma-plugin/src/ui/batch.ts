@@ -1,8 +1,7 @@
 /** Many layers at once: each picture is looked at once, shown for review, and all are applied in one step. */
 import type { RawImage } from "@masklet/core";
 import { imageDataFrom } from "@masklet/core/web";
-import type { EdgeSettings } from "@masklet/editor";
-import type { Failure, Job, Refused, Target } from "../protocol.ts";
+import type { CutSettings, Failure, Job, Refused, Target } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { h } from "./dom.ts";
 import type { Engine } from "./engine.ts";
@@ -15,7 +14,7 @@ export interface BatchOptions {
   readonly engine: Engine;
   readonly targets: readonly Target[];
   readonly refused: readonly Refused[];
-  readonly edge: EdgeSettings;
+  readonly settings: CutSettings;
   readonly recipe: string;
   readonly onRecipe: (id: string) => void;
   /** A person wants to do one by hand. */
@@ -30,6 +29,7 @@ interface Item {
   readonly note: HTMLElement;
   readonly picture: HTMLCanvasElement;
   job: Job | undefined;
+  state: "open" | "working" | "done";
 }
 
 export class Batch {
@@ -95,15 +95,37 @@ export class Batch {
       say(`Image ${i + 1} of ${this.#items.length}…`, "busy");
       await this.#look(item, signal);
     }
-    if (!signal.aborted) this.stop();
+    if (!signal.aborted) this.#sum(words.lookedAt);
   }
 
+  /** Ends what is under way; what was not looked at can be, one by one. */
   stop(): void {
     this.#run.abort();
-    this.#stop.disabled = true;
+    for (const item of this.#items) {
+      if (item.state === "done") continue;
+      item.state = "open";
+      item.note.replaceChildren("Not looked at. ", this.#again(item, "Look at it"));
+    }
+    this.#sum(words.stopped);
+  }
+
+  #sum(say: (ready: number, all: number) => string): void {
+    this.#stop.disabled = this.#items.every(({ state }) => state !== "working");
     const ready = this.#items.filter(({ job }) => job !== undefined).length;
-    this.#options.say(`${ready} of ${this.#items.length} are ready. Look at them, and apply.`);
+    this.#options.say(say(ready, this.#items.length));
     this.#count();
+  }
+
+  /** Looks at one once more, until a new run or Stop ends it. */
+  #again(item: Item, text: string): HTMLElement {
+    const look = async (): Promise<void> => {
+      if (this.#run.signal.aborted) this.#run = new AbortController();
+      const { signal } = this.#run;
+      this.#stop.disabled = false;
+      await this.#look(item, signal);
+      if (!signal.aborted) this.#sum(words.lookedAt);
+    };
+    return h("button", { on: { click: () => void look() } }, text);
   }
 
   /** Applies what is ready and chosen, in one step of undo. */
@@ -153,13 +175,14 @@ export class Batch {
       target.name,
     );
     const card = h("div", { class: "card" }, picture, h("div", { class: "row" }, name, box), note);
-    return { target, card, box, note, picture, job: undefined };
+    return { target, card, box, note, picture, job: undefined, state: "open" };
   }
 
   async #look(item: Item, signal: AbortSignal): Promise<void> {
-    const { channel, engine, edge, onOpen } = this.#options;
+    const { channel, engine, settings, onOpen } = this.#options;
     const { target, box, note, picture } = item;
     item.job = undefined;
+    item.state = "working";
     box.disabled = true;
     note.replaceChildren("Working…");
     const byHand = h("button", { on: { click: () => onOpen(target) } }, "By hand…");
@@ -167,7 +190,7 @@ export class Batch {
       const last = this.#last;
       const isSame = last?.work.target.hash === target.hash && last.work.target.made === null && target.made === null;
       const known = isSame ? last : undefined;
-      const work = known?.work.in(target) ?? (await Work.open({ channel, target, edge }));
+      const work = known?.work.in(target) ?? (await Work.open({ channel, target, settings }));
       if (signal.aborted) return;
       // What a person has made of it before stays.
       const find = (): Promise<Removal> => (work.isReady ? Promise.resolve([]) : work.removeBackground(engine, signal));
@@ -176,6 +199,7 @@ export class Batch {
       this.#last = { work, doubts };
       if (doubts === "needs-model" || !work.isReady) {
         note.replaceChildren(doubts === "needs-model" ? words.needsModelShort : doubtWords(doubts), " ", byHand);
+        item.state = "done";
         await draw(picture, work.image);
         return;
       }
@@ -184,13 +208,14 @@ export class Batch {
       const job = await work.job(channel, recipe.kind === null ? recipeFor(target, "") : recipe);
       if (signal.aborted) return;
       item.job = job;
+      item.state = "done";
       box.disabled = false;
       box.checked = doubts.length === 0;
       note.replaceChildren(...(doubts.length === 0 ? ["Ready"] : [`${doubtWords(doubts)} `, byHand]));
     } catch (error) {
       if (signal.aborted) return;
-      const retry = h("button", { on: { click: () => void this.#look(item, new AbortController().signal) } }, "Retry");
-      note.replaceChildren(`${messageOf(error)} `, retry);
+      item.state = "done";
+      note.replaceChildren(`${messageOf(error)} `, this.#again(item, "Retry"));
     }
     this.#count();
   }
@@ -202,8 +227,9 @@ export class Batch {
   }
 }
 
-async function draw(canvas: HTMLCanvasElement, image: RawImage): Promise<void> {
-  const factor = Math.min(1, 240 / Math.max(image.width, image.height));
+/** Draws a picture, made smaller if it has more than `most` pixels a side. */
+export async function draw(canvas: HTMLCanvasElement, image: RawImage, most = 240): Promise<void> {
+  const factor = Math.min(1, most / Math.max(image.width, image.height));
   canvas.width = Math.max(1, Math.round(image.width * factor));
   canvas.height = Math.max(1, Math.round(image.height * factor));
   const size = { resizeWidth: canvas.width, resizeHeight: canvas.height, resizeQuality: "medium" } as const;

@@ -14,15 +14,17 @@ import {
   cutFromFlatBackground,
   ImagePredictor,
   loadSam2,
+  type MaskLogits,
   outlineSubject,
   type RawImage,
 } from "@masklet/core";
+import { resizeBilinear } from "@masklet/core/backend";
 import { parseConfig, readImage } from "@masklet/core/node";
 import { EditorSession } from "@masklet/editor";
 import { nanoModel } from "@masklet/model-nano";
 import { expect, test } from "vitest";
 import { isDrawing } from "./pictures.ts";
-import { cutObjects, maskOfAlpha, together } from "./results.ts";
+import { type CutOptions, cutObjects, maskOfAlpha, together } from "./results.ts";
 import { Work } from "./work.ts";
 
 type Rgb = readonly [number, number, number];
@@ -43,8 +45,17 @@ const shapes: Readonly<Record<string, (x: number, y: number) => boolean>> = {
   comb: (x, y) => Math.abs(x) < 0.8 && Math.abs(y) < 0.6 && (y < -0.2 || Math.floor((x + 0.13 * y + 1) * 20) % 2 === 0),
 };
 
-function shot(shape: keyof typeof shapes, colour: Rgb, ground: Rgb): Shot {
-  const inside = shapes[shape] as (x: number, y: number) => boolean;
+/** A ball with sixty strands, each running to a point. */
+function fur(x: number, y: number): boolean {
+  const far = Math.hypot(x, y);
+  const turn = (30 * Math.atan2(y, x)) / Math.PI + 2 * far;
+  const strand = Math.floor(turn);
+  const length = 0.14 + 0.06 * Math.sin(12.9898 * strand);
+  const width = 0.014 * (1 - (far - 0.5) / length);
+  return far < 0.5 || (Math.abs(turn - strand - 0.5) * far * Math.PI) / 30 < width;
+}
+
+function shot(inside: (x: number, y: number) => boolean, colour: Rgb, ground: Rgb): Shot {
   const alpha = new Float32Array(side * side);
   const data = new Uint8Array(3 * side * side);
   for (let i = 0; i < alpha.length; i++) {
@@ -84,7 +95,7 @@ function judge({ alpha, colour }: Shot, { data }: RawImage): { iou: number; halo
   return { iou: both / either, halo: [error[0] / edge, error[1] / edge] };
 }
 
-const edge = { feather: 1, decontaminate: 2 };
+const settings = { feather: 1, decontaminate: 2, hair: false, outline: "medium" } as const;
 
 const grounds: readonly (readonly [string, Rgb])[] = [
   ["white", [255, 255, 255]],
@@ -99,8 +110,8 @@ const say = (name: string, { iou, halo: [black, white] }: ReturnType<typeof judg
 test.each(Object.keys(shapes).flatMap((shape) => grounds.map(([name, ground]) => [shape, name, ground] as const)))(
   "a %s on %s",
   (shape, name, ground) => {
-    const made = shot(shape, [196, 32, 48], ground);
-    const work = new Work({ name: shape } as never, made.image, new EditorSession(made.image), edge);
+    const made = shot(shapes[shape] as typeof fur, [196, 32, 48], ground);
+    const work = new Work({ name: shape } as never, made.image, new EditorSession(made.image), settings);
     expect(work.removeFlatBackground()).toEqual([]);
     const flat = judge(made, together(work.cut()));
     say(`${shape} on ${name}, by colour`, flat);
@@ -112,14 +123,65 @@ test.each(Object.keys(shapes).flatMap((shape) => grounds.map(([name, ground]) =>
     for (const [i, share] of made.alpha.entries()) rgba[4 * i + 3] = Math.round(255 * share);
     const session = new EditorSession(made.image);
     session.addObjects([{ mask: maskOfAlpha({ width: side, height: side, channels: 4, data: rgba }) }]);
-    const cut = (settings: typeof edge): RawImage => together(cutObjects(session, made.image, settings, undefined));
-    const cleaned = judge(made, cut(edge));
-    const raw = judge(made, cut({ feather: 0, decontaminate: 0 }));
+    const cut = (how: CutOptions["settings"]): RawImage => together(cutObjects(session, made.image, { settings: how }));
+    const cleaned = judge(made, cut(settings));
+    const raw = judge(made, cut({ ...settings, feather: 0, decontaminate: 0 }));
     say(`${shape} on ${name}, by a mask`, cleaned);
     say(`${shape} on ${name}, by a mask as it is`, raw);
     expect(Math.max(...cleaned.halo)).toBeLessThan(Math.max(...raw.halo));
   },
 );
+
+/** What a model would think: the share of the object around each of 60 x 60 cells, as a logit. */
+function logitsOf({ alpha }: Shot): MaskLogits {
+  const cells = side / 4;
+  const data = new Float32Array(cells * cells);
+  for (let i = 0; i < data.length; i++) {
+    const [left, top] = [4 * (i % cells), 4 * Math.floor(i / cells)];
+    let [sum, count] = [0, 0];
+    for (let y = Math.max(0, top - 3); y < Math.min(side, top + 7); y++) {
+      for (let x = Math.max(0, left - 3); x < Math.min(side, left + 7); x++, count++)
+        sum += alpha[y * side + x] as number;
+    }
+    const share = (sum + 0.01) / (count + 0.02);
+    data[i] = 2 * Math.log(share / (1 - share));
+  }
+  return { width: cells, height: cells, data };
+}
+
+test.each(grounds)("fur on %s is partly transparent, as it was drawn", (name, ground) => {
+  const made = shot(fur, [96, 64, 32], ground);
+  const logits = logitsOf(made);
+  const session = new EditorSession(made.image);
+  const mask = resizeBilinear(logits.data, logits, made.image).map((logit) => Number(logit > 0));
+  session.addObjects([{ mask: { width: side, height: side, data: Uint8Array.from(mask) } }]);
+  const cut = (how: Partial<CutOptions>): RawImage =>
+    together(cutObjects(session, made.image, { settings: { ...settings, hair: true }, ...how }));
+  const cuts = {
+    "a hard mask": cut({ settings: { ...settings, feather: 0, decontaminate: 0 } }),
+    "the edge settings": cut({ settings }),
+    "its mask alone": cut({}),
+    "the model's logits": cut({ logits: () => logits }),
+  };
+  const band = [...made.alpha.keys()].filter((i) => {
+    const far = (2 * Math.hypot((i % side) + 0.5 - side / 2, Math.floor(i / side) + 0.5 - side / 2)) / side;
+    return far > 0.42 && far < 0.75;
+  });
+  const errors = Object.values(cuts).map(({ data }) => {
+    const sum = band.reduce(
+      (all, i) => all + Math.abs((data[4 * i + 3] as number) / 255 - (made.alpha[i] as number)),
+      0,
+    );
+    return sum / band.length;
+  });
+  for (const [i, [how, image]] of Object.entries(cuts).entries()) {
+    say(`fur on ${name}, by ${how}: mean error of alpha ${errors[i]?.toFixed(3)}`, judge(made, image));
+  }
+  const [hard = 0, edged = 0, alone = 0, thought = 0] = errors;
+  expect(Math.min(hard, edged)).toBeGreaterThan(0.1);
+  expect(alone).toBeLessThan(0.03);
+  expect(thought).toBeLessThan(0.02);
+});
 
 const media = join(import.meta.dirname, "../../../../../shared/media");
 

@@ -2,7 +2,7 @@
  * The models: the built-in one in a worker made of what the page holds, others from files or by the hosted engine where
  * it can be reached. Nothing is fetched unless a person chooses a model that has to be.
  */
-import { MemoryEmbeddingCache, parseConfig, type RawImage, type SubjectFinder } from "@masklet/core";
+import { type MaskLogits, MemoryEmbeddingCache, parseConfig, type RawImage, type SubjectFinder } from "@masklet/core";
 import {
   RemoteClient,
   type RemoteImagePredictor,
@@ -10,25 +10,30 @@ import {
   type RemoteSubjectFinder,
 } from "@masklet/core/remote";
 import { configOf } from "../engine/protocol.ts";
-import type { KeptFinder } from "../protocol.ts";
 import { HostedEngine } from "./hosted.ts";
 
 /** What answers clicks; it keeps what it knows of the pictures seen last. */
 export interface Predictor {
   readonly model: RemoteSam2;
   readonly predict: RemoteImagePredictor["predict"];
+  /** Of the last predictions the logits of each mask. */
+  readonly recent: readonly (readonly MaskLogits[])[];
   setImage(image: RawImage): Promise<void>;
 }
 
 /** Where a model is from: the page itself, a file, or the hosted engine. */
 export type ModelChoice =
   | { readonly from: "built-in" }
-  | { readonly from: "file"; readonly name: string; readonly bytes: Uint8Array; readonly config?: Uint8Array }
+  | { readonly from: "file"; readonly name: string; readonly file: Blob; readonly config?: Blob }
   /** Published, or a file that is kept there. */
   | { readonly from: "hosted"; readonly name: string };
 
-/** A model of saliency or matting: an ONNX file. */
-export type FinderFile = KeptFinder;
+/** A model of saliency or matting that a person has given: an ONNX file, and its kind where the file does not say it. */
+export interface FinderFile {
+  readonly name: string;
+  readonly kind: string | null;
+  readonly file: Blob;
+}
 
 /** How a subject is found in a picture, and who draws its outline. */
 export interface SubjectMethod {
@@ -40,6 +45,9 @@ export interface SubjectMethod {
 /** The hashes of pictures: one that comes again, decoded anew, is not encoded again. */
 export const pictureKeys: WeakMap<RawImage, string> = new WeakMap();
 
+/** Predictions that `recent` goes back: those that a person was shown while pointing come between. */
+const mostRecent = 4;
+
 interface Loaded {
   readonly model: RemoteSam2;
   readonly predictor: Predictor;
@@ -48,7 +56,6 @@ interface Loaded {
 
 interface OpenedFinder {
   readonly name: string;
-  readonly kind: string;
   readonly finder: RemoteSubjectFinder;
   close(): Promise<void>;
 }
@@ -110,8 +117,8 @@ export class Engine {
     await this.ready;
     const knows = !this.isBuiltIn || isDrawing;
     if (this.#finder !== undefined) {
-      const { finder, kind } = this.#finder;
-      return { finder, isSoft: !knows || !coarse.includes(kind) };
+      const { finder } = this.#finder;
+      return { finder, isSoft: !knows || !coarse.includes(finder.kind ?? "") };
     }
     if (!knows) return undefined;
     return { finder: await (await this.#current()).model.subjectFinder(), isSoft: false };
@@ -129,7 +136,7 @@ export class Engine {
     const { hosted } = this;
     const isKept = choice.from === "file" && hosted !== undefined;
     if (isKept) {
-      await hosted.keep(choice.name, choice.bytes);
+      await hosted.keep(choice.name, choice.file);
       if (choice.config !== undefined) await hosted.keep(configOf(choice.name), choice.config);
     }
     const wanted: ModelChoice = isKept ? { from: "hosted", name: choice.name } : choice;
@@ -163,7 +170,7 @@ export class Engine {
     const { hosted } = this;
     if (hosted === undefined) return this.openFinder(finder);
     const before = this.finderName;
-    await hosted.keep(finder.name, finder.bytes);
+    await hosted.keep(finder.name, finder.file);
     try {
       await this.#openFinder(finder.name, finder.kind, undefined);
     } catch (error) {
@@ -174,8 +181,8 @@ export class Engine {
   }
 
   /** As `useFinder`, and keeps nothing. */
-  openFinder({ name, kind, bytes }: FinderFile): Promise<void> {
-    return this.#openFinder(name, kind, bytes);
+  openFinder({ name, kind, file }: FinderFile): Promise<void> {
+    return this.#openFinder(name, kind, file);
   }
 
   /** Opens what `useFinder` has kept in the hosted engine's storage; false where it is gone. */
@@ -195,18 +202,20 @@ export class Engine {
     if (finder !== undefined) await this.hosted?.forget(finder.name);
   }
 
-  /** `bytes` undefined: the hosted engine has the file. */
-  async #openFinder(name: string, kind: string | null, bytes: Uint8Array | undefined): Promise<void> {
+  /** `file` undefined: the hosted engine has it. */
+  async #openFinder(name: string, kind: string | null, file: Blob | undefined): Promise<void> {
     const named = kind === null ? {} : { kind };
     let opened: OpenedFinder;
-    if (bytes === undefined && this.hosted !== undefined) {
+    if (file === undefined && this.hosted !== undefined) {
       const finder = await this.hosted.client.openSubjectFinder({ kept: name, ...named });
-      opened = { name, kind: kind ?? "", finder, close: () => finder.dispose() };
+      opened = { name, finder, close: () => finder.dispose() };
     } else {
       const { client, backend, close } = await startWorker();
       try {
-        const finder = await client.openSubjectFinder({ file: bytes, ...named }, { backend });
-        opened = { name, kind: kind ?? "", finder, close };
+        const bytes = file && (await bytesOf(file));
+        const transfer = bytes === undefined ? [] : [bytes.buffer];
+        const finder = await client.openSubjectFinder({ file: bytes, ...named }, { backend, transfer });
+        opened = { name, finder, close };
       } catch (error) {
         await close();
         throw error;
@@ -219,11 +228,14 @@ export class Engine {
   }
 
   #current(): Promise<Loaded> {
-    this.#loaded ??= this.#load(this.#choice).catch((error: unknown) => {
-      this.#loaded = undefined; // the next call tries again
-      throw error;
+    if (this.#loaded !== undefined) return this.#loaded;
+    const loading = this.#load(this.#choice);
+    this.#loaded = loading;
+    loading.catch(() => {
+      // The next call tries again, unless another model has come in the meantime.
+      if (this.#loaded === loading) this.#loaded = undefined;
     });
-    return this.#loaded;
+    return loading;
   }
 
   async #load(
@@ -240,10 +252,15 @@ export class Engine {
       const model = await hosted.client.load(isKept ? { kept: choice.name } : choice.name, heard);
       return loaded(model, () => model.dispose());
     }
+    const isFile = choice.from === "file";
+    const files = Promise.all([
+      isFile ? bytesOf(choice.file) : unpack("checkpoint"),
+      isFile ? choice.config && bytesOf(choice.config) : unpack("config"),
+    ]);
+    files.catch(() => undefined); // heard below, where the worker has started meanwhile
     const { client, backend, close } = await startWorker();
     try {
-      const checkpoint = choice.from === "file" ? Uint8Array.from(choice.bytes) : await unpack("checkpoint");
-      const config = choice.from === "file" ? choice.config : await unpack("config");
+      const [checkpoint, config] = await files;
       const transfer = [checkpoint.buffer];
       const model = await client.load(checkpoint, {
         ...(config !== undefined && { config: parseConfig(JSON.parse(new TextDecoder().decode(config))) }),
@@ -262,9 +279,16 @@ export class Engine {
 async function loaded(model: RemoteSam2, close: () => Promise<void>): Promise<Loaded> {
   const images = await model.imagePredictor();
   const cache = new MemoryEmbeddingCache();
+  const recent: (readonly MaskLogits[])[] = [];
   const predictor: Predictor = {
     model,
-    predict: (prompt, options) => images.predict(prompt, options),
+    recent,
+    predict: async (prompt, options) => {
+      const prediction = await images.predict(prompt, options);
+      recent.unshift(prediction.lowResLogits);
+      recent.splice(mostRecent);
+      return prediction;
+    },
     setImage: (image) => {
       const key = pictureKeys.get(image);
       return images.setImage(image, key === undefined ? {} : { cache, key });
@@ -282,7 +306,8 @@ interface Started {
 
 /** A worker of its own for each model, so that one that does not load leaves the others, and memory goes with it. */
 async function startWorker(): Promise<Started> {
-  const url = URL.createObjectURL(new Blob([await unpack("worker")], { type: "text/javascript" }));
+  const [script, wasm] = await Promise.all([unpack("worker"), unpack("wasm")]);
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   // A classic worker: pages of null origin start no other from a blob.
   const worker = new Worker(url);
   const client = new RemoteClient(worker);
@@ -291,15 +316,26 @@ async function startWorker(): Promise<Started> {
     worker.terminate();
     URL.revokeObjectURL(url);
   };
-  return { client, backend: { wasm: await unpack("wasm") }, close };
+  return { client, backend: { wasm }, close };
+}
+
+export async function bytesOf(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await file.arrayBuffer());
 }
 
 /** Text of the page, unpacked: the build puts gzip as base64 into inert scripts. */
 async function unpack(id: string): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = document.getElementById(id)?.textContent ?? "";
-  const letters = atob(packed);
+  const packed = bytesOfBase64(document.getElementById(id)?.textContent ?? "");
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
+  // What newer browsers have takes a tenth of the time.
+  const { fromBase64 } = Uint8Array as { readonly fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
+  if (fromBase64 !== undefined) return fromBase64.call(Uint8Array, text);
+  const letters = atob(text);
   const bytes = new Uint8Array(letters.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  return bytes;
 }

@@ -77,8 +77,8 @@ export class HostedEngine {
   }
 
   /** Keeps a file in the engine's storage. Rejects with an `Error` where there is no room. */
-  keep(name: string, bytes: Uint8Array): Promise<void> {
-    return this.#ask({ method: "keep", name, bytes });
+  keep(name: string, file: Blob): Promise<void> {
+    return this.#ask({ method: "keep", name, file });
   }
 
   /** Removes a kept file or a fetched model. */

@@ -1,16 +1,14 @@
 /** Which models there are: to choose, to fetch, to delete; and what is fetched from where. */
 import { messageOf } from "./batch.ts";
 import { h } from "./dom.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, FinderFile } from "./engine.ts";
 
 export interface ModelsOptions {
   readonly engine: Engine;
   /** A model is in use, by its published name, or "" for another. */
   readonly onModel: (name: string) => void;
   /** A finder is in use, or none; whether its file is kept by the hosted engine. */
-  readonly onFinder: (
-    finder: { readonly name: string; readonly kind: string | null; readonly bytes: Uint8Array } | null,
-  ) => void;
+  readonly onFinder: (finder: FinderFile | null) => void;
   readonly say: (text: string, kind?: "busy" | "error") => void;
 }
 
@@ -77,8 +75,8 @@ export function modelsView(options: ModelsOptions): HTMLElement {
       {
         from: "file",
         name: file.name,
-        bytes: await bytesOf(file),
-        ...(config !== undefined && { config: await bytesOf(config) }),
+        file,
+        ...(config !== undefined && { config }),
       },
       file.name,
     );
@@ -91,7 +89,7 @@ export function modelsView(options: ModelsOptions): HTMLElement {
       const finder = {
         name: file.name,
         kind: kind.value === "" ? null : kind.value,
-        bytes: await bytesOf(file),
+        file,
       };
       await engine.useFinder(finder);
       options.onFinder(finder);
@@ -175,11 +173,8 @@ function privacy({ hosted }: Engine): string {
   return `${here} Fetched: the engine's page and its runtime from ${host}; from huggingface.co a model, once, when you choose it. It computes on ${hosted.state.device === "webgpu" ? "the GPU" : "the CPU"}.`;
 }
 
-async function bytesOf(file: File): Promise<Uint8Array> {
-  return new Uint8Array(await file.arrayBuffer());
-}
-
-function filePicker(
+/** A button's way to files of these kinds. */
+export function filePicker(
   accept: string,
   take: (files: readonly File[]) => Promise<void>,
 ): { readonly input: HTMLInputElement; readonly click: () => void } {

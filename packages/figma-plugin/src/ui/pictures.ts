@@ -5,7 +5,7 @@ import type { Size } from "../geometry.ts";
 import { PluginError } from "../protocol.ts";
 
 /** Figma's limit for each side of an image. */
-const longest = 4096;
+export const longest = 4096;
 
 /** What a file of Figma counts colours in. */
 export type Colours = "srgb" | "display-p3";
@@ -34,6 +34,24 @@ export async function decodePicture(
     "image-missing",
     `Figma says that the image is ${size.width} x ${size.height}, its file says another size.`,
   );
+}
+
+/** How many pictures a GIF has; 1 for other files, and for a GIF that ends too early. */
+export function frameCount(bytes: Uint8Array): number {
+  const at = (i: number): number => bytes[i] ?? 0;
+  if (at(0) !== 0x47 || at(1) !== 0x49 || at(2) !== 0x46) return 1; // "GIF"
+  const colourTable = (flags: number): number => ((flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1));
+  let [i, frames] = [13 + colourTable(at(10)), 0];
+  while (i < bytes.length && at(i) !== 0x3b) {
+    if (at(i) === 0x2c) {
+      frames++;
+      i += 11 + colourTable(at(i + 9)); // the descriptor, and the code size
+    } else if (at(i) === 0x21) i += 2;
+    else break;
+    while (i < bytes.length && at(i) !== 0) i += at(i) + 1;
+    i++;
+  }
+  return Math.max(1, frames);
 }
 
 const readPixels = (blob: Blob): Promise<RawImage> => imageFrom(blob, { maxPixels: Number.POSITIVE_INFINITY });

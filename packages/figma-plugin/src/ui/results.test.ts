@@ -5,10 +5,13 @@ import { openPng, type RawImage, rasterise } from "@masklet/core";
 import { EditorSession } from "@masklet/editor";
 import { describe, expect, test } from "vitest";
 import { Channel } from "./channel.ts";
-import { encodeAlpha, encodePng, fitted } from "./pictures.ts";
+import { encodeAlpha, encodePng, fitted, frameCount } from "./pictures.ts";
 import { alphaBox, cropTo, cutObjects, makeOutput, recipes, together, without } from "./results.ts";
 import { traceMask } from "./trace.ts";
 import { Work } from "./work.ts";
+
+const settings = { feather: 1, decontaminate: 2, hair: false, outline: "medium" } as const;
+const hard = { ...settings, feather: 0, decontaminate: 0 };
 
 const samplesOf = (png: Uint8Array) => {
   const { compressed, unpack } = openPng(png, { name: "made" });
@@ -59,6 +62,20 @@ describe("what Figma gets", () => {
     expect([small.width, small.height, small.data[0]]).toEqual([4096, 1, 90]);
   });
 
+  test("a GIF's pictures are counted, with colour tables and comments between them", () => {
+    const header = [..."GIF89a"].map((letter) => letter.charCodeAt(0));
+    const screen = [2, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 255, 255, 255]; // two colours
+    const frame = [0x2c, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, 0x44, 0x0a, 0];
+    const own = [0x2c, 0, 0, 0, 0, 2, 0, 1, 0, 0x80, 9, 9, 9, 9, 9, 9, 2, 2, 0x44, 0x0a, 0];
+    const comment = [0x21, 0xfe, 3, 0x2c, 0x2c, 0x3b, 0];
+    const gif = (...parts: readonly number[][]): Uint8Array =>
+      Uint8Array.from([header, screen, ...parts, [0x3b]].flat());
+    expect(frameCount(gif(frame))).toBe(1);
+    expect(frameCount(gif(comment, frame, comment, own, frame))).toBe(3);
+    expect(frameCount(gif(frame, own).subarray(0, 30))).toBe(1);
+    expect(frameCount(Uint8Array.of(0x89, 0x50, 0x4e, 0x47))).toBe(1);
+  });
+
   test("objects and background add up to the picture", () => {
     const half = { ...image, data: image.data.map((value, i) => (i % 4 === 3 && i < 12 ? 0 : value)) };
     const rest = without(image, half);
@@ -78,7 +95,7 @@ test.each([
   const size = 120;
   const { image, alpha } = product(size, ground);
   const target = { name: "ring" } as never;
-  const work = new Work(target, image, new EditorSession(image), { feather: 1, decontaminate: 2 });
+  const work = new Work(target, image, new EditorSession(image), settings);
   expect(work.removeFlatBackground()).toEqual([]);
   const { data } = together(work.cut());
   let [both, either, edge, error] = [0, 0, 0, 0];
@@ -129,7 +146,7 @@ test("each result asks the main thread for what its kind needs", async () => {
   const { image } = product(40, [255, 255, 255]);
   const session = new EditorSession(image);
   session.addObjects([{ mask: rasterise([[8, 8, 30, 8, 30, 30, 8, 30]], image), name: "box" }]);
-  const objects = cutObjects(session, image, { feather: 0, decontaminate: 0 }, undefined);
+  const objects = cutObjects(session, image, { settings: hard });
   const stored: number[] = [];
   for (const recipe of recipes) {
     const store = async (png: Uint8Array) => {
@@ -152,7 +169,7 @@ test("a mask does not fade a second time what is partly transparent in the pictu
   const image: RawImage = { width: size, height: size, channels: 4, data: new Uint8Array(4 * size * size).fill(100) };
   const session = new EditorSession(image);
   session.addObjects([{ mask: rasterise([[4, 4, 20, 4, 20, 20, 4, 20]], image) }]);
-  const objects = cutObjects(session, image, { feather: 0, decontaminate: 0 }, undefined);
+  const objects = cutObjects(session, image, { settings: hard });
   expect(objects[0]?.image.data[4 * (12 * size + 12) + 3]).toBe(100);
   for (const [id, within, around] of [
     ["mask-group", 255, 0],

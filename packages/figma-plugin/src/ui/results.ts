@@ -1,7 +1,7 @@
 /** From objects of a picture to what the main thread makes of them. */
-import { cutout, decontaminate, type Mask, maskBox, type RawImage } from "@masklet/core";
-import type { EdgeSettings, EditorSession } from "@masklet/editor";
-import type { Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
+import { cutout, decontaminate, type Mask, type MaskLogits, maskBox, matteCutout, type RawImage } from "@masklet/core";
+import type { EditorSession } from "@masklet/editor";
+import type { CutSettings, OutlineWidth, Output, OutputKind, ResultObject, StoredImage, Target } from "../protocol.ts";
 import { type Colours, encodeAlpha, encodePng } from "./pictures.ts";
 import { traceMask } from "./trace.ts";
 
@@ -9,8 +9,10 @@ import { traceMask } from "./trace.ts";
 export interface Recipe {
   readonly id: string;
   readonly name: string;
-  /** `null`: a file, and nothing in the document. */
+  /** `null`: a PNG, and nothing in the document. */
   readonly kind: OutputKind | null;
+  /** Of a PNG: whether it goes to the clipboard and not to a file. */
+  readonly clipboard?: boolean;
   readonly vector?: boolean;
   readonly white?: boolean;
   readonly outline?: boolean;
@@ -30,6 +32,7 @@ export const recipes: readonly Recipe[] = [
   { id: "shape", name: "Vector shape", kind: "shape", vector: true },
   { id: "background", name: "Background only", kind: "mask-group", inverted: true },
   { id: "png", name: "PNG file", kind: null },
+  { id: "clipboard", name: "PNG to the clipboard", kind: null, clipboard: true },
 ];
 
 /** Those that a layer allows, the first the default. */
@@ -57,23 +60,40 @@ export interface ExactCut {
   readonly method: "flat" | "soft";
 }
 
+/** How objects are cut out. */
+export interface CutOptions {
+  readonly settings: Pick<CutSettings, "feather" | "decontaminate" | "hair">;
+  readonly exact?: ExactCut | undefined;
+  /** What the model thought of the object of an id. */
+  readonly logits?: (id: number) => MaskLogits | undefined;
+}
+
+/** Pixels of the image in which hair is looked for: four of the model's, of which the image's longer side has 256. */
+function hairReach({ width, height }: RawImage): number {
+  return Math.max(12, Math.round((4 * Math.max(width, height)) / 256));
+}
+
 /**
- * The session's objects, cut out with their own edges, or with `edge` where those are hard, as they begin; one that is
- * known exactly as it was found, as long as nobody has changed it.
+ * The session's objects, cut out with their own edges, or as the settings say where those are hard, as they begin; one that
+ * is known exactly as it was found, as long as nobody has changed it.
  */
 export function cutObjects(
   session: EditorSession,
   image: RawImage,
-  edge: EdgeSettings,
-  exact: ExactCut | undefined,
+  { settings, exact, logits = () => undefined }: CutOptions,
 ): readonly CutObject[] {
   return session.document.objects.map((object, i) => {
     const { id, mask, edge: own } = object;
     const name = object.name ?? `Object ${i + 1}`;
     const isHard = own.feather === 0 && own.decontaminate === 0;
     if (exact !== undefined && exact.mask === mask && isHard) return { name, image: exact.image };
-    const { feather, decontaminate: inwards } = isHard ? edge : own;
     const shape = session.mask(id);
+    if (isHard && settings.hair) {
+      const thought = logits(id);
+      const reach = hairReach(image);
+      return { name, image: matteCutout(image, shape, { reach, ...(thought && { logits: thought }) }) };
+    }
+    const { feather, decontaminate: inwards } = isHard ? settings : own;
     const clean = inwards > 0 ? decontaminate(image, shape, { inwards: Math.round(inwards), feather }) : image;
     return { name, image: cutout(clean, shape, { feather }) };
   });
@@ -151,11 +171,17 @@ export interface OutputOptions {
   readonly objects: readonly CutObject[];
   readonly name: string;
   readonly edit: string;
-  /** Width of a sticker's outline, in units of the layer. */
+  /** Width of a sticker's outline, in units of the layer: see `outlineWeight`. */
   readonly weight: number;
   /** What the picture's colours are counted in; the stored images say so. Default sRGB. */
   readonly colours?: Colours;
   readonly store: (png: Uint8Array) => Promise<StoredImage>;
+}
+
+/** Of a layer's shorter side, at least one unit. */
+export function outlineWeight({ width, height }: Target, outline: OutlineWidth): number {
+  const share = { thin: 0.01, medium: 0.02, wide: 0.04 }[outline];
+  return Math.max(1, Math.round(share * Math.min(width, height)));
 }
 
 const white = { r: 1, g: 1, b: 1 };

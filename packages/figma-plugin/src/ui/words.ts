@@ -1,7 +1,8 @@
 /** What the plugin says. */
 import type { SubjectDoubt } from "@masklet/core";
 import { subjectDoubts } from "@masklet/core";
-import type { Caution, Refusal } from "../protocol.ts";
+import type { Caution, OutlineWidth, Refusal } from "../protocol.ts";
+import type { PictureNote } from "./work.ts";
 
 export const refusalWords: { readonly [R in Refusal]: string } = {
   "no-image": "has no image",
@@ -27,6 +28,19 @@ export const cautionWords: { readonly [C in Caution]: string } = {
   text: "Text keeps its letters: the cutout fills them.",
 };
 
+export const noteWords: { readonly [N in PictureNote]: string } = {
+  animated:
+    "An animation: its first frame is looked at. A mask group cuts all of them alike; other results are stills.",
+  large:
+    "Larger than 4096 pixels a side, which is what Figma stores: results are scaled down, and lie in the same place.",
+};
+
+export const outlineWords: { readonly [W in OutlineWidth]: string } = {
+  thin: "Thin outline",
+  medium: "Medium outline",
+  wide: "Wide outline",
+};
+
 export const words = {
   nothing: "Select a layer with an image",
   nothingMore: "Frames, groups and sections are searched.",
@@ -42,7 +56,20 @@ export const words = {
   removedHere: "This is the subject that was found. Click to correct it.",
   applied: "Done. Undo in Figma takes it back, and so does Restore.",
   removed: "Background removed. Undo takes it back.",
+  maskFile: "A mask from a file; it can be dropped here too",
+  maskLayer: "What this layer shows becomes the mask: where it lies, or stretched over the image if it lies elsewhere",
+  loadingMask: "Reading the mask…",
+  maskAdded: (count: number): string =>
+    count === 1 ? "The mask is an object now." : `${count} objects are there now.`,
+  preview: "What will be cut out, with its edges",
+  hair: "Fine parts along the edge become partly transparent, without the background's colours",
   saved: "Saved.",
+  copied: "Copied as a PNG.",
+  noClipboard: "Figma keeps the clipboard from plugins here: saved as a file instead.",
+  settingsNotKept: "Figma could not store the settings: they hold until the window is closed.",
+  stopped: (ready: number, all: number): string =>
+    `Stopped. ${ready} of ${all} are ready: apply them, or look at others.`,
+  lookedAt: (ready: number, all: number): string => `${ready} of ${all} are ready. Look at them, and apply.`,
   notKept: "Figma's storage has no room for this file: it has to be chosen again in the next session.",
   switched: "Another layer is selected. Your work here is kept until you switch.",
 } as const;

@@ -300,7 +300,8 @@ export class FakeFigma {
         getAsync: (key) => this.later(() => this.storage.get(key)),
         setAsync: (key, value) =>
           this.later(() => {
-            const size = sizeOf(value);
+            const all = new Map(this.storage).set(key, value);
+            const size = [...all.values()].reduce<number>((sum, one) => sum + sizeOf(one), 0);
             if (size > 5_000_000) throw new Error("in setAsync: The quota of 5 MB is exceeded");
             this.storage.set(key, throughChannel(value));
           }),

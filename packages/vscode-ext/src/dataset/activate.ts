@@ -14,7 +14,7 @@ import {
   workspace,
 } from "vscode";
 import type { Place } from "../activate.ts";
-import { messageOf } from "../image/document.ts";
+import { messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import type { ImageParts } from "../image/register.ts";
 import { showComparison } from "./comparison.ts";
@@ -52,6 +52,7 @@ export function registerDatasets(context: ExtensionContext, place: Place, parts:
     on("compareWithHead", () => datasets.compareWithHead()),
     on("resumeJob", () => datasets.resume()),
     on("acceptAbove", () => datasets.acceptAbove()),
+    on("chooseDetector", () => chooseDetector()),
     on("refresh", () => datasets.refresh()),
   );
 }
@@ -158,6 +159,7 @@ class Datasets implements Disposable {
         filter ?? {},
         {
           engine: this.#parts.engine,
+          detector: async () => workspace.getConfiguration("masklet").get<string>("detector") || chooseDetector(),
           model: () => workspace.getConfiguration("masklet").get("model", "nano"),
           accept: {
             files: this.#place.files,
@@ -307,6 +309,20 @@ async function choose(): Promise<Uri | undefined> {
       ...(workspace.workspaceFolders?.[0] !== undefined && { defaultUri: workspace.workspaceFolders[0].uri }),
     })) ?? [];
   return chosen;
+}
+
+/** Asks for a detector's file, and keeps it among the settings. */
+async function chooseDetector(): Promise<string | undefined> {
+  const [chosen] =
+    (await window.showOpenDialog({
+      title: l10n.t("Detector: an ONNX file of YOLO, RT-DETR, D-FINE, DETR, RF-DETR or torchvision"),
+      filters: { ONNX: ["onnx"] },
+    })) ?? [];
+  if (chosen === undefined) return undefined;
+  if (chosen.scheme !== "file")
+    throw new LabelError("file-missing", l10n.t("{0}: the engine opens files of this machine", chosen.toString()));
+  await workspace.getConfiguration("masklet").update("detector", chosen.fsPath, true);
+  return chosen.fsPath;
 }
 
 /** Folders of labels beside which their pictures lie. */

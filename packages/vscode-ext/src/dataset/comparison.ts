@@ -1,7 +1,7 @@
 /** The page of a comparison: what differs, each picture with both sides, and a report. */
 import type { LabelledImage } from "@masklet/labels";
 import { commands, type ExtensionContext, l10n, ViewColumn, window, workspace } from "vscode";
-import { messageOf } from "../image/document.ts";
+import { messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import { compareImage, comparisonReport, type ImageComparison, isDifferent, reportMarkdown } from "./compare.ts";
 import type { OpenDataset } from "./dataset.ts";

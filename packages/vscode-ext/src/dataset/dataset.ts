@@ -15,6 +15,7 @@ import {
   Uri,
   workspace,
 } from "vscode";
+import { messageOf } from "../errors.ts";
 import { DraftStore, type PictureDrafts } from "./drafts.ts";
 import { DatasetIndex, type IndexProgress, type PlacedFinding } from "./index.ts";
 import { placeOf, textPlace } from "./locate.ts";
@@ -150,6 +151,7 @@ export class OpenDataset implements Disposable {
     this.#updating = this.#updating.then(async () => {
       const changed = [...this.#changed];
       this.#changed.clear();
+      this.#checking?.abort();
       const { signal } = this.#end;
       if (changed.length === 0 || signal.aborted) return;
       try {
@@ -157,10 +159,12 @@ export class OpenDataset implements Disposable {
           const before = this.#index;
           this.#index = await DatasetIndex.build(this.files, { ...this.#options, signal });
           before.close();
+          changed.push(...this.#shown.keys()); // whose lines may be others
         }
         this.#changes.fire();
+        if (this.#isChecked) void this.#checkAgain(changed);
       } catch (error) {
-        if (!signal.aborted) this.#parts.log(error instanceof Error ? error.message : String(error));
+        if (!signal.aborted) this.#parts.log(messageOf(error));
       }
     });
     return this.#updating;
@@ -172,6 +176,30 @@ export class OpenDataset implements Disposable {
     readonly progress?: (progress: IndexProgress) => void;
   }): Promise<number> {
     const findings = await this.#index.check(options);
+    await this.#list(findings, options.signal);
+    this.#isChecked = true;
+    this.#changes.fire();
+    return findings.length;
+  }
+
+  #checking: AbortController | undefined;
+
+  /** Labels were checked, and have changed since: what is listed must not be of what they were. */
+  async #checkAgain(changed: readonly string[]): Promise<void> {
+    const abort = new AbortController();
+    this.#checking = abort;
+    const signal = AbortSignal.any([abort.signal, this.#end.signal]);
+    for (const file of changed) this.#stale.add(file);
+    try {
+      await this.#list(await this.#index.check({ signal }), signal);
+      this.#changes.fire();
+    } catch (error) {
+      if (!signal.aborted) this.#parts.log(messageOf(error));
+    }
+  }
+
+  /** Lists findings at their files, and no others. */
+  async #list(findings: readonly PlacedFinding[], signal: AbortSignal): Promise<void> {
     const byFile = new Map<string, PlacedFinding[]>();
     this.#problems.clear();
     for (const finding of findings) {
@@ -185,22 +213,28 @@ export class OpenDataset implements Disposable {
       const path = this.#index.entry(finding.file)?.path ?? this.#pathOf(finding);
       if (path !== undefined) this.#problems.set(path, (this.#problems.get(path) ?? 0) + 1);
     }
-    this.clearProblems();
-    for (const [file, own] of byFile) {
-      options.signal.throwIfAborted();
-      this.#parts.problems.set(this.uri(file), await this.#diagnostics(file, own));
-      this.#shown.push(file);
+    for (const file of [...this.#shown.keys()].filter((one) => !byFile.has(one))) {
+      this.#parts.problems.delete(this.uri(file));
+      this.#shown.delete(file);
     }
-    this.#isChecked = true;
-    this.#changes.fire();
-    return findings.length;
+    for (const [file, own] of byFile) {
+      signal.throwIfAborted();
+      const said = JSON.stringify(own.map(({ severity, at, message, file: about }) => [severity, at, message, about]));
+      if (this.#shown.get(file) === said && !this.#stale.has(file)) continue;
+      this.#parts.problems.set(this.uri(file), await this.#diagnostics(file, own));
+      this.#shown.set(file, said);
+    }
+    this.#stale.clear();
   }
 
-  readonly #shown: string[] = [];
+  /** What is listed at which file. */
+  readonly #shown = new Map<string, string>();
+  /** Files whose findings may be at other lines. */
+  readonly #stale = new Set<string>();
 
   clearProblems(): void {
-    for (const file of this.#shown) this.#parts.problems.delete(this.uri(file));
-    this.#shown.length = 0;
+    for (const file of this.#shown.keys()) this.#parts.problems.delete(this.uri(file));
+    this.#shown.clear();
   }
 
   /** The picture that a finding in a label file is about, where the file is of one picture. */

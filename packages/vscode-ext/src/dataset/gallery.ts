@@ -12,8 +12,7 @@ import {
   workspace,
 } from "vscode";
 import type { EngineClient } from "../engine-client.ts";
-import { ExtensionError } from "../errors.ts";
-import { messageOf } from "../image/document.ts";
+import { ExtensionError, messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import { colourOf, type WirePicture } from "../protocol.ts";
 import { type AcceptParts, acceptDrafts } from "./accept.ts";
@@ -32,6 +31,8 @@ const mostItems = 500;
 export interface GalleryParts {
   readonly engine: EngineClient | undefined;
   readonly model: () => string;
+  /** The path of the detector that is wanted; `undefined` where nobody chose. */
+  readonly detector: () => Promise<string | undefined>;
   readonly accept: AcceptParts;
 }
 
@@ -167,9 +168,12 @@ export class Gallery implements Disposable {
         await this.#dataset.drafts.flush();
         this.#dataset.touch();
         return;
-      case "propose": {
+      case "propose":
+      case "detect": {
         const places = message.places.length > 0 ? message.places : Array.from(this.#result.keys());
-        await this.propose(places.flatMap((place) => this.#pathAt(place) ?? []));
+        const paths = places.flatMap((place) => this.#pathAt(place) ?? []);
+        const detector = message.type === "detect" ? await this.#parts.detector() : undefined;
+        if (message.type === "propose" || detector !== undefined) await this.propose(paths, detector);
         return;
       }
       case "stop":
@@ -249,10 +253,11 @@ export class Gallery implements Disposable {
     this.#dataset.touch();
   }
 
-  /** Starts automatic masks for pictures. One job runs at a time. */
-  async propose(paths: readonly string[]): Promise<void> {
+  /** Starts automatic masks for pictures, or those of a detector's boxes. One job runs at a time. */
+  async propose(paths: readonly string[], detector?: string): Promise<void> {
     const there = paths.filter((path) => this.#dataset.index.entry(path)?.missing === false);
-    await this.run({ id: crypto.randomUUID(), paths: there, done: 0, objects: 0, failed: [] });
+    const from = detector === undefined ? {} : { detector };
+    await this.run({ id: crypto.randomUUID(), paths: there, ...from, done: 0, objects: 0, failed: [] });
   }
 
   /** Runs a job from where it is, and says how it ended. */
@@ -277,7 +282,7 @@ export class Gallery implements Disposable {
     try {
       const state = await runJob(job, this.#dataset.drafts, this.#dataset.state, {
         signal: abort.signal,
-        propose: (path, signal) => this.#everything(engine, path, signal),
+        propose: (path, signal) => this.#find(engine, path, job.detector, signal),
         accepted: (path) => this.#accepted(path),
         progress: ({ state: { done, paths, objects }, secondsLeft }) => {
           const left = secondsLeft === undefined ? "" : l10n.t(", {0} left", durationText(secondsLeft));
@@ -304,16 +309,28 @@ export class Gallery implements Disposable {
     }
   }
 
-  async #everything(engine: EngineClient, path: string, signal: AbortSignal): Promise<Proposals> {
+  /** What a detector finds in a picture, or without one everything. */
+  async #find(
+    engine: EngineClient,
+    path: string,
+    detector: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Proposals> {
     const picture = await this.#decode(path, signal);
     const { width, height } = picture;
-    const { masks } = await engine.request("everything", { picture }, undefined, signal);
+    const mask = (counts: string): CompressedRle => ({ size: [height, width], counts });
+    const found =
+      detector === undefined
+        ? (await engine.request("everything", { picture }, undefined, signal)).masks.map(({ counts, score }) => ({
+            mask: mask(counts),
+            score,
+          }))
+        : (await engine.request("detect", { picture, detector }, undefined, signal)).masks.map(
+            ({ counts, score, category }) => ({ mask: mask(counts), score, category }),
+          );
     signal.throwIfAborted();
-    return {
-      size: { width, height },
-      model: this.#parts.model(),
-      objects: masks.map(({ counts, score }) => ({ mask: { size: [height, width], counts } as CompressedRle, score })),
-    };
+    const model = detector === undefined ? this.#parts.model() : `${this.#parts.model()}, ${detector}`;
+    return { size: { width, height }, model, objects: found };
   }
 
   /** The page decodes pictures, as browsers know all their kinds. */

@@ -67,6 +67,11 @@ export class DatasetIndex {
   #names: PictureNames = new PictureNames([]);
   /** Places of a COCO file's images by name. */
   readonly #places = new Map<string, ReadonlyMap<string, number>>();
+  /** What was found in each unit, and what else it depends on. */
+  readonly #checked = new Map<string, readonly PlacedFinding[]>();
+  #checkedIn = "";
+  /** How often something has changed. */
+  #revision = 0;
   #whole: { readonly unit: string; readonly images: readonly LabelledImage[] } | undefined;
 
   private constructor(files: FolderFiles, source: LabelSource, pictures: ReadonlySet<string>) {
@@ -168,6 +173,7 @@ export class DatasetIndex {
   async update(changed: readonly string[], signal: AbortSignal): Promise<boolean> {
     const { source } = this;
     if (changed.some((path) => source.common.includes(path))) return false;
+    this.#revision++;
     const units = new Map<string, Unit>();
     const pictures = new Set(this.#pictures);
     for (const path of changed) {
@@ -184,11 +190,19 @@ export class DatasetIndex {
     this.#pictures = pictures;
     this.#whole = undefined;
     this.#places.clear();
-    for (const key of units.keys()) this.#units.delete(key);
+    const unchecked = (): void => {
+      for (const path of changed) this.#checked.delete(this.entry(path)?.named?.unit ?? "");
+    };
+    unchecked();
+    for (const key of units.keys()) {
+      this.#units.delete(key);
+      this.#checked.delete(key);
+    }
     await this.#read(
       [...units.values()].filter(({ key }) => source.unit(key) !== undefined),
       { signal },
     );
+    unchecked(); // pictures that were not there before
     return true;
   }
 
@@ -229,49 +243,66 @@ export class DatasetIndex {
     return places.get(file);
   }
 
-  /** All labels with their objects, a few at a time in memory. */
-  async *images(signal: AbortSignal): AsyncGenerator<LabelledImage & { readonly labels: string }, void> {
+  /** Labels with their objects, a few at a time in memory. */
+  async *images(
+    signal: AbortSignal,
+    units: readonly Unit[] = this.source.units,
+  ): AsyncGenerator<LabelledImage & { readonly labels: string; readonly unit: string }, void> {
     if (this.format === "coco") {
-      for (const { files } of this.source.units) {
+      for (const { key: unit, files } of units) {
         const [labels] = files as readonly [string];
         const coco = await this.source.coco(labels);
         for (let i = 0; i < coco.imageCount; i++) {
           signal.throwIfAborted();
-          yield { ...(await cocoImage(coco, i)), labels };
+          yield { ...(await cocoImage(coco, i)), labels, unit };
         }
       }
       return;
     }
     const options = { signal, sizeOf: (name: string) => this.#sizeOf(name) };
-    for await (const { unit, images } of this.source.read(this.source.units, options)) {
-      for (const image of images) yield { ...image, labels: unit.files[0] as string };
+    for await (const { unit, images } of this.source.read(units, options)) {
+      for (const image of images) yield { ...image, labels: unit.files[0] as string, unit: unit.key };
     }
   }
 
-  /** What `labels check` says of the dataset, its pictures included. */
+  /**
+   * What `labels check` says of the dataset, its pictures included. Labels that have not changed since they were checked are
+   * not read again.
+   */
   async check({ signal, progress }: Pick<IndexOptions, "signal" | "progress">): Promise<readonly PlacedFinding[]> {
-    const found: PlacedFinding[] = this.findings.map((finding) => ({ ...finding, labels: finding.file }));
     const categories: readonly Category[] = this.categories.map((name) => ({ name }));
-    const used = new Set<string>();
-    const names: string[] = [];
-    const total = this.#entries.length;
-    let done = 0;
     const here = this.#entries.some(({ missing, named }) => named !== undefined && !missing);
-    for await (const { labels, ...image } of this.images(signal)) {
-      names.push(image.file);
-      for (const { category } of image.objects) if (category !== undefined) used.add(category);
+    // What is found in one file depends on these of the others.
+    const context = `${here} ${categories.length}`;
+    if (context !== this.#checkedIn) this.#checked.clear();
+    const revision = this.#revision;
+    const units = this.source.units.filter(({ key }) => !this.#checked.has(key));
+    const found = new Map<string, PlacedFinding[]>(units.map(({ key }) => [key, []]));
+    const total = units.reduce((sum, { key }) => sum + (this.#units.get(key)?.images.length ?? 0), 0);
+    let done = 0;
+    for await (const { labels, unit, ...image } of this.images(signal, units)) {
+      const own = found.get(unit) as PlacedFinding[];
       for (const finding of checkObjects({ categories, images: [image] })) {
         const [, index] = /^object (\d+)/.exec(finding.at) ?? [];
         const object = image.objects[Number(index)];
-        found.push({ ...finding, labels, ...(object !== undefined && { object }) });
+        own.push({ ...finding, labels, ...(object !== undefined && { object }) });
       }
-      for (const finding of here ? await this.#checkPicture(image) : []) found.push({ ...finding, labels });
+      for (const finding of here ? await this.#checkPicture(image) : []) own.push({ ...finding, labels });
       done++;
       if (done % 64 === 0) progress?.({ step: "check", done, total });
     }
+    const all = [...this.#checked.values(), ...found.values()].flat();
+    if (revision === this.#revision) {
+      for (const [key, findings] of found) this.#checked.set(key, findings);
+      this.#checkedIn = context;
+    }
+    const images = [...this.#units.values()].flatMap((unit) => unit.images);
+    const used = new Set(images.flatMap(({ counts }) => counts.flatMap(([category]) => category ?? [])));
+    const names = images.map(({ file }) => file);
     const rest = [...checkNames(this.categories, names), ...unusedCategories(categories, used)];
     return [
-      ...found,
+      ...this.findings.map((finding) => ({ ...finding, labels: finding.file })),
+      ...all,
       ...rest.map((finding) => ({ ...finding, labels: this.entry(finding.file)?.named?.labels ?? "" })),
     ];
   }

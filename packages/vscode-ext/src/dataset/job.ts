@@ -22,6 +22,8 @@ export interface Proposals {
 export interface JobState {
   readonly id: string;
   readonly paths: readonly string[];
+  /** The path of a detector's file, where its boxes are wanted; else everything is. */
+  readonly detector?: string;
   /** Pictures that are done, from the first on. */
   readonly done: number;
   readonly objects: number;

@@ -64,7 +64,7 @@ export type FromGallery =
   | { readonly type: "next-unlabelled"; readonly after: number; readonly review: boolean }
   | { readonly type: "accept" | "reject"; readonly path: string; readonly ids: readonly number[] }
   /** Pictures by their places in the result; all of it where there are none. */
-  | { readonly type: "propose"; readonly places: readonly number[] }
+  | { readonly type: "propose" | "detect"; readonly places: readonly number[] }
   | { readonly type: "stop" }
   | {
       readonly type: "decoded";
@@ -96,6 +96,7 @@ export function isFromGallery(value: unknown): value is FromGallery {
     case "reject":
       return typeof message["path"] === "string" && Array.isArray(message["ids"]) && message["ids"].every(place);
     case "propose":
+    case "detect":
       return Array.isArray(message["places"]) && message["places"].every(place);
     case "decoded":
       return place(message["id"]);

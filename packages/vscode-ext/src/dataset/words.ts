@@ -19,6 +19,8 @@ export function galleryWords(): Readonly<Record<string, string>> {
     next: l10n.t("Next unlabelled (N)"),
     propose: l10n.t("Propose masks"),
     proposeSelected: l10n.t("Propose masks for {count}"),
+    detect: l10n.t("Detect objects"),
+    detectSelected: l10n.t("Detect objects in {count}"),
     stop: l10n.t("Stop"),
     pictures: l10n.t("Pictures"),
     objects: l10n.t("{count} objects"),

@@ -2,10 +2,19 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { createOrtBackend as createNativeBackend } from "@masklet/backend-ort/node";
+import { createOrtBackend as createNativeBackend, type OrtBackend, openDetector } from "@masklet/backend-ort/node";
 import { createOrtBackend as createWasmBackend } from "@masklet/backend-ort/web";
-import { type Backend, presetParameters, presetsByQuality, type Sam2 } from "@masklet/core";
-import { downloadModel, fileSource, listCachedModels, loadSam2, readConfig, resolveModel } from "@masklet/core/node";
+import { presetParameters, presetsByQuality, type Sam2 } from "@masklet/core";
+import {
+  downloadModel,
+  fileSource,
+  listCachedModels,
+  loadSam2,
+  openVideo,
+  readConfig,
+  resolveModel,
+} from "@masklet/core/node";
+import { ExtensionError } from "../errors.ts";
 import type { EngineRequest, EngineSettings } from "./protocol.ts";
 import { EngineServer } from "./serve.ts";
 
@@ -13,7 +22,7 @@ const beside = (name: string): URL => new URL(name, import.meta.url);
 
 async function backendOf(
   runtime: EngineSettings["runtime"],
-): Promise<{ readonly backend: Backend; readonly name: string }> {
+): Promise<{ readonly backend: OrtBackend; readonly name: string }> {
   if (runtime !== "wasm") {
     try {
       return { backend: await createNativeBackend(), name: "native" };
@@ -33,7 +42,7 @@ async function backendOf(
   return { backend, name: `wasm, ${threads} threads` };
 }
 
-async function modelOf(name: string, backend: Backend): Promise<Sam2> {
+async function modelOf(name: string, backend: OrtBackend): Promise<Sam2> {
   if (name === "nano") {
     return loadSam2(await fileSource(fileURLToPath(beside("nano.safetensors"))), {
       backend,
@@ -47,17 +56,25 @@ async function modelOf(name: string, backend: Backend): Promise<Sam2> {
   });
 }
 
+let loaded: OrtBackend | undefined;
+
 const server = new EngineServer(
   {
     load: async (settings) => {
       const { backend, name } = await backendOf(settings.runtime);
+      loaded = backend;
       const model = await modelOf(settings.model, backend);
       return { model, facts: { model: settings.model, runtime: name, imageSize: model.config.imageSize } };
+    },
+    detector: (path) => {
+      if (loaded === undefined) throw new ExtensionError("engine-lost", "the engine has not been started");
+      return openDetector(path, { backend: loaded });
     },
     models: async () => {
       const here = new Set((await listCachedModels(process.env)).map(({ name }) => name));
       return presetsByQuality().map((name) => ({ name, bytes: 4 * presetParameters(name), isHere: here.has(name) }));
     },
+    openVideo: (path) => openVideo(path),
     download: async (model, signal, onProgress) => {
       await downloadModel(model, {
         env: process.env,

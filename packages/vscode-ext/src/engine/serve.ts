@@ -5,21 +5,34 @@
 import {
   AutomaticMaskGenerator,
   compressRle,
+  type Detector,
   encodeRle,
   ImagePredictor,
   MemoryEmbeddingCache,
   type Prompt,
+  rleArea,
   type Sam2,
   StateError,
+  segmentMany,
 } from "@masklet/core";
+import type { VideoFrames } from "@masklet/core/node";
+import { serveSam2 } from "@masklet/core/remote";
 import { ExtensionError } from "../errors.ts";
+import { wirePicture } from "../picture.ts";
 import type { WirePicture } from "../protocol.ts";
+import { Channel, type Packed } from "./channel.ts";
 import type { EngineFacts, EngineMethods, EngineReply, EngineRequest, EngineSettings } from "./protocol.ts";
+
+/** A detector that holds what it runs on. */
+export type OpenDetector = Detector & { dispose(): Promise<void> };
 
 /** What the engine computes with. */
 export interface EngineParts {
   load(settings: EngineSettings): Promise<{ readonly model: Sam2; readonly facts: EngineFacts }>;
+  /** Opens a detector's ONNX file for the backend that was loaded last. */
+  detector(path: string): Promise<OpenDetector>;
   models(): Promise<EngineMethods["models"]["result"]>;
+  openVideo(path: string): Promise<VideoFrames>;
   download(model: string, signal: AbortSignal, onProgress: (share: number, text: string) => void): Promise<void>;
 }
 
@@ -47,7 +60,11 @@ export class EngineServer {
   #current: string | undefined;
   #queue: Work[] = [];
   #isRunning = false;
+  /** The detector that was asked last. */
+  #detector: { readonly path: string; readonly opened: Promise<OpenDetector> } | undefined;
   readonly #cancels = new Map<number, AbortController>();
+  readonly #ports = new Map<number, Channel>();
+  readonly #videos = new Map<number, Promise<VideoFrames>>();
 
   constructor(parts: EngineParts, reply: (reply: EngineReply) => void) {
     this.#parts = parts;
@@ -92,16 +109,44 @@ export class EngineServer {
       }
       case "everything": {
         const args = request.args as EngineMethods["everything"]["args"];
-        const abort = new AbortController();
-        this.#cancels.set(request.id, abort);
-        const run = async (): Promise<EngineMethods["everything"]["result"]> => {
-          try {
-            return await this.#everything(args, abort.signal);
-          } finally {
-            this.#cancels.delete(request.id);
-          }
-        };
-        this.#enqueue({ request, run, rank: 2 });
+        this.#enqueueLong(request, (signal) => this.#everything(args, signal));
+        return;
+      }
+      case "detect": {
+        const args = request.args as EngineMethods["detect"]["args"];
+        this.#enqueueLong(request, (signal) => this.#detect(args, signal));
+        return;
+      }
+      case "port": {
+        const { port, message } = request.args as EngineMethods["port"]["args"];
+        void this.#answer(request, async () => this.#deliver(port, message));
+        return;
+      }
+      case "close-port": {
+        const { port } = request.args as EngineMethods["close-port"]["args"];
+        this.#ports.get(port)?.close();
+        this.#ports.delete(port);
+        void this.#answer(request, async () => null);
+        return;
+      }
+      case "open-video": {
+        const args = request.args as EngineMethods["open-video"]["args"];
+        void this.#answer(request, () => this.#openVideo(args));
+        return;
+      }
+      case "video-frame": {
+        const args = request.args as EngineMethods["video-frame"]["args"];
+        void this.#answer(request, () => this.#videoFrame(args));
+        return;
+      }
+      case "close-video": {
+        const { video } = request.args as EngineMethods["close-video"]["args"];
+        const open = this.#videos.get(video);
+        this.#videos.delete(video);
+        void this.#answer(request, async () => {
+          await (await open)?.close();
+          return null;
+        });
         return;
       }
       case "predict": {
@@ -136,6 +181,20 @@ export class EngineServer {
   #enqueue(work: Work): void {
     this.#queue.push(work);
     void this.#drain();
+  }
+
+  /** Work for when there is nothing else to do, which `cancel` ends. */
+  #enqueueLong(request: EngineRequest, work: (signal: AbortSignal) => Promise<unknown>): void {
+    const abort = new AbortController();
+    this.#cancels.set(request.id, abort);
+    const run = async (): Promise<unknown> => {
+      try {
+        return await work(abort.signal);
+      } finally {
+        this.#cancels.delete(request.id);
+      }
+    };
+    this.#enqueue({ request, run, rank: 2 });
   }
 
   async #drain(): Promise<void> {
@@ -192,6 +251,47 @@ export class EngineServer {
     return { wasThere };
   }
 
+  /** Videos are tracked beside the queue: each frame of theirs is a request of its own to whatever computes. */
+  #deliver(port: number, message: Packed): null {
+    let channel = this.#ports.get(port);
+    if (channel === undefined) {
+      channel = new Channel((answer) => this.#reply({ port, message: answer }));
+      this.#ports.set(port, channel);
+      serveSam2(channel, {
+        // There is one model, the engine's own, whatever is asked for.
+        open: async () => (await this.#need()).model,
+        backend: () => Promise.reject(new ExtensionError("message-malformed", "the engine opens no other model")),
+      });
+    }
+    channel.deliver(message);
+    return null;
+  }
+
+  async #openVideo({
+    video,
+    path,
+  }: EngineMethods["open-video"]["args"]): Promise<EngineMethods["open-video"]["result"]> {
+    const opening = this.#parts.openVideo(path);
+    this.#videos.set(video, opening);
+    try {
+      const { size, info } = await opening;
+      return { width: size.width, height: size.height, count: info.frames, rate: info.fps };
+    } catch (error) {
+      this.#videos.delete(video);
+      throw error;
+    }
+  }
+
+  async #videoFrame({
+    video,
+    index,
+  }: EngineMethods["video-frame"]["args"]): Promise<EngineMethods["video-frame"]["result"]> {
+    const open = this.#videos.get(video);
+    if (open === undefined) throw new ExtensionError("picture-unknown", "the video has to be opened again");
+    const image = await (await open).frame(index);
+    return image === undefined ? null : wirePicture(image);
+  }
+
   async #everything(
     { picture }: EngineMethods["everything"]["args"],
     signal: AbortSignal,
@@ -202,6 +302,47 @@ export class EngineServer {
     return {
       masks: masks.map(({ rle, iouPrediction }) => ({ counts: compressRle(rle).counts, score: iouPrediction })),
     };
+  }
+
+  async #detect(
+    { picture, detector: path }: EngineMethods["detect"]["args"],
+    signal: AbortSignal,
+  ): Promise<EngineMethods["detect"]["result"]> {
+    const { model } = await this.#need();
+    const image = pixelsOf(picture);
+    const detector = await this.#open(path);
+    const found = await detector.detect(image, { signal });
+    if (found.length === 0) return { masks: [] };
+    const job = { image, prompts: found.map(({ box }) => ({ box })) };
+    const masks: EngineMethods["detect"]["result"]["masks"][number][] = [];
+    for await (const result of segmentMany(model, [job], { multimaskOutput: false, signal })) {
+      if ("error" in result) throw result.error;
+      for (const [i, { best }] of result.predictions.entries()) {
+        const { label: category, score } = found[i] as (typeof found)[number];
+        const rle = encodeRle(best);
+        if (rleArea(rle) > 0) masks.push({ counts: compressRle(rle).counts, score, category });
+      }
+    }
+    return { masks };
+  }
+
+  /** One detector is open at a time. */
+  async #open(path: string): Promise<OpenDetector> {
+    if (this.#detector?.path !== path) {
+      const before = this.#detector?.opened;
+      await before?.then(
+        (one) => one.dispose(),
+        () => undefined,
+      );
+      this.#detector = { path, opened: this.#parts.detector(path) };
+    }
+    const { opened } = this.#detector;
+    try {
+      return await opened;
+    } catch (error) {
+      this.#detector = undefined; // its file may be mended
+      throw error;
+    }
   }
 
   async #predict({

@@ -4,17 +4,10 @@
  */
 import type { Size } from "@masklet/core";
 import { type EditorDocument, EditorError, EditorSession, invertStep, type Step } from "@masklet/editor";
-import {
-  type Category,
-  exifOrientation,
-  imageSize,
-  type ObjectEdits,
-  type Orientation,
-  turnSize,
-} from "@masklet/labels";
-import { type CustomDocument, type Event, EventEmitter, l10n, Uri, workspace } from "vscode";
-import { ExtensionError } from "../errors.ts";
-import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf, readIfThere } from "../labels/find.ts";
+import type { ObjectEdits } from "@masklet/labels";
+import { type CustomDocument, type Event, EventEmitter, l10n, type Uri, workspace } from "vscode";
+import { ExtensionError, messageOf } from "../errors.ts";
+import { type FoundLabels, findLabelsOf, folderOf, load, nameOf, pathOf } from "../labels/find.ts";
 import {
   editable,
   editPicture,
@@ -23,19 +16,12 @@ import {
   type PictureLabels,
   readPicture,
 } from "../labels/formats.ts";
-import { conflicts, type Link, type Links, match, plan, relink, type SeenObject, seen } from "../labels/link.ts";
+import { conflicts, type Links, match, plan, relink, type SeenObject, seen } from "../labels/link.ts";
 import { classesOf } from "../protocol.ts";
 import { alone, type FileWriter, sameBytes } from "../storage.ts";
-
-/** What a backup and the journal of drafts hold. */
-interface Kept {
-  readonly version: 1;
-  readonly document: EditorDocument;
-  readonly links: readonly (readonly [number, Link])[];
-  readonly labels:
-    | { readonly format: FoundLabels["format"]; readonly uri: string; readonly others: readonly string[] }
-    | undefined;
-}
+import { foundOf, Keep, type Kept, readKept } from "./kept.ts";
+import { type PictureFile, readPictureFile } from "./picture-file.ts";
+import { recorded, sessionOf, type Taken, takeOver, takeOverWithout } from "./take-over.ts";
 
 /** What the document asks of whoever is at the keyboard. */
 export interface Asker {
@@ -64,8 +50,6 @@ export type DocumentEvent =
   | { readonly type: "picture" }
   | { readonly type: "trouble"; readonly message: string };
 
-const LFS = "version https://git-lfs.github.com/spec/";
-
 export class ImageDocument implements CustomDocument {
   readonly uri: Uri;
   readonly #options: DocumentOptions;
@@ -74,33 +58,32 @@ export class ImageDocument implements CustomDocument {
   readonly #closed = new EventEmitter<void>();
   readonly onDidDispose: Event<void> = this.#closed.event;
   #facts: PictureFacts | undefined;
-  #missing: string | undefined;
-  #bytes = 0;
-  #version = "";
+  #picture: PictureFile = { bytes: 0, version: "", missing: undefined, facts: undefined };
   #session: EditorSession | undefined;
   #links: Links = new Map();
   #found: FoundLabels | undefined;
   #others: readonly FoundLabels[] = [];
-  #categories: readonly Category[] = [];
   #notes: readonly string[] = [];
   #readOnly: string | undefined;
   #lastSeen: Uint8Array | undefined;
+  readonly #keep: Keep;
   readonly #backup: Uri | undefined;
 
-  private constructor(uri: Uri, options: DocumentOptions, backup: Uri | undefined) {
+  private constructor(uri: Uri, options: DocumentOptions, keep: Keep, backup: Uri | undefined) {
     this.uri = uri;
     this.#options = options;
+    this.#keep = keep;
     this.#backup = backup;
   }
 
   /** Opens a picture and what labels it has; with a backup, as it was when that was made. */
   static async open(uri: Uri, options: DocumentOptions, backup?: Uri): Promise<ImageDocument> {
     // Ours is as new as any: VS Code may name one that was replaced since.
-    const unsaved = keptFile(uri, options, "unsaved");
-    const isThere = unsaved !== undefined && (await readIfThere(unsaved)) !== undefined;
-    const from = isThere ? unsaved : backup;
-    const document = new ImageDocument(uri, options, from);
-    document.#isForgotten = isThere && backup === undefined;
+    const keep = new Keep(uri, options.drafts);
+    const unsaved = await keep.unsaved();
+    const from = unsaved ?? backup;
+    const document = new ImageDocument(uri, options, keep, from);
+    document.#isForgotten = unsaved !== undefined && backup === undefined;
     await document.#readPicture();
     if (document.#facts !== undefined) await document.#begin(from);
     return document;
@@ -144,16 +127,16 @@ export class ImageDocument implements CustomDocument {
 
   /** Why the picture cannot be shown: its bytes are not here. */
   get missing(): string | undefined {
-    return this.#missing;
+    return this.#picture.missing;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#picture.bytes;
   }
 
   /** Names the picture and its version. */
   get key(): string {
-    return `${this.uri.toString()}@${this.#version}`;
+    return `${this.uri.toString()}@${this.#picture.version}`;
   }
 
   /** Why labels cannot be edited. */
@@ -185,23 +168,13 @@ export class ImageDocument implements CustomDocument {
   }
 
   async #readPicture(): Promise<void> {
-    const [stat, bytes] = await Promise.all([workspace.fs.stat(this.uri), workspace.fs.readFile(this.uri)]);
-    this.#bytes = stat.size;
-    this.#version = `${stat.mtime}:${stat.size}`;
-    this.#missing = undefined;
-    if (bytes.length < 1024 && new TextDecoder().decode(bytes.subarray(0, LFS.length)) === LFS) {
-      this.#missing = l10n.t("This is a pointer of Git LFS: the picture itself was not fetched. Run `git lfs pull`.");
-      return;
-    }
-    const stored = imageSize(bytes);
-    if (stored === undefined) return; // the page decodes it and says
-    const orientation: Orientation = exifOrientation(bytes);
-    this.#facts = { size: turnSize(stored, orientation), stored, orientation, path: pathOf(this.uri) };
+    this.#picture = await readPictureFile(this.uri);
+    this.#facts = this.#picture.facts ?? this.#facts;
   }
 
   async #begin(backup: Uri | undefined): Promise<void> {
     const facts = this.#facts as PictureFacts;
-    const kept = backup === undefined ? await this.#readDrafts() : await readKept(backup);
+    const kept = backup === undefined ? await this.#keep.drafts() : await readKept(backup);
     const root = workspace.getWorkspaceFolder(this.uri)?.uri;
     const found = await findLabelsOf(this.uri, facts, root);
     const named = kept?.labels?.uri;
@@ -226,37 +199,18 @@ export class ImageDocument implements CustomDocument {
         this.#notes = [messageOf(error)];
       }
     }
-    this.#categories = labels?.categories ?? [];
     this.#notes = [...this.#notes, ...(labels?.notes ?? [])];
-    this.#session =
-      kept === undefined || !isOfSize(kept.document, facts.size)
-        ? this.#fresh(labels, facts.size)
-        : new EditorSession(kept.document, { historyLimit: 0 });
-    if (kept !== undefined && isOfSize(kept.document, facts.size)) {
+    if (kept === undefined || !isOfSize(kept.document, facts.size)) {
+      const { session, links } = sessionOf(labels, facts.size);
+      this.#session = session;
+      this.#links = links;
+    } else {
+      this.#session = new EditorSession(kept.document, { historyLimit: 0 });
       this.#links = new Map(kept.links);
-      if (labels !== undefined) this.#takeOver(seen(labels.objects, facts.size), "mine");
+      if (labels !== undefined)
+        this.#took(takeOver(this.#need(), this.#links, seen(labels.objects, facts.size), "mine"));
     }
     this.#readOnly ??= await this.#whyReadOnly();
-  }
-
-  #fresh(labels: PictureLabels | undefined, size: Size): EditorSession {
-    const session = new EditorSession(size, { historyLimit: 0 });
-    const colours = new Map(
-      this.#categories.flatMap(({ name, colour }) => (colour === undefined ? [] : [[name, colour] as const])),
-    );
-    const objects = seen(labels?.objects ?? [], size);
-    const names = new Set([
-      ...this.#categories.map(({ name }) => name),
-      ...objects.flatMap(({ class: name }) => name ?? []),
-    ]);
-    session.setClasses(
-      classesOf(
-        [...names].filter((name) => name !== ""),
-        colours,
-      ),
-    );
-    this.#links = addSeen(session, objects, size);
-    return session;
   }
 
   async #whyReadOnly(): Promise<string | undefined> {
@@ -343,7 +297,7 @@ export class ImageDocument implements CustomDocument {
     if (this.#found === undefined) {
       if (!session.document.objects.some(({ state }) => state === "accepted")) {
         await this.#writeDrafts();
-        await this.#forgetUnsaved();
+        await this.#keep.forgetUnsaved();
         return;
       }
       const chosen = await this.#options.ask.format(this.uri);
@@ -355,7 +309,7 @@ export class ImageDocument implements CustomDocument {
     const written = await alone(found.uri, () => this.#write(found, facts));
     await this.#writeDrafts();
     // What was done meanwhile is not saved.
-    if (this.document === written) await this.#forgetUnsaved();
+    if (this.document === written) await this.#keep.forgetUnsaved();
     this.#events.fire({ type: "state" });
   }
 
@@ -399,46 +353,7 @@ export class ImageDocument implements CustomDocument {
         { details: { objects: clash } },
       );
     }
-    this.#takeOver(objects, choice);
-  }
-
-  /** The file's objects that were changed, added or removed there; of those that both sides changed, whose is asked for. */
-  #takeOver(objects: readonly SeenObject[], whose: "mine" | "theirs"): void {
-    const { size } = this.#facts as PictureFacts;
-    const session = this.#need();
-    const found = match(this.#links, objects, size);
-    const clash = new Set(whose === "mine" ? conflicts(session.document, this.#links, found) : []);
-    const links = new Map(this.#links);
-    const gone: number[] = [];
-    const come: SeenObject[] = [...found.added];
-    for (const [id, link] of this.#links) {
-      const there = found.now.get(id);
-      const object = session.document.objects.find((one) => one.id === id);
-      if (there?.key === link.key) continue;
-      if (clash.has(id)) {
-        // Ours stays, and is written over theirs.
-        if (there !== undefined) links.set(id, { key: there.key, mask: there.mask, class: there.class });
-        continue;
-      }
-      links.delete(id);
-      if (object !== undefined) gone.push(id);
-      if (there !== undefined) come.push(there);
-    }
-    this.#links = links;
-    if (gone.length === 0 && come.length === 0) return;
-    const steps: Step[] = [];
-    const stop = session.subscribe((event) => {
-      if (event.type === "step") steps.push(event.step);
-    });
-    const classes = session.document.classes;
-    const unknown = new Set(
-      come.flatMap(({ class: name }) => (name === null || classes.some((one) => one.name === name) ? [] : name)),
-    );
-    if (unknown.size > 0) session.setClasses([...classes, ...classesOf([...unknown], new Map())]);
-    if (gone.length > 0) session.remove(...gone);
-    for (const [id, link] of addSeen(session, come, size)) links.set(id, link);
-    stop();
-    for (const step of steps) this.#events.fire({ type: "step", step, from: undefined });
+    this.#took(takeOver(this.#need(), this.#links, objects, choice));
   }
 
   /** Objects without a class, for a format that needs one. */
@@ -456,19 +371,16 @@ export class ImageDocument implements CustomDocument {
         details: { objects: nameless.map(({ id }) => id) },
       });
     }
-    const steps: Step[] = [];
-    const stop = session.subscribe((event) => {
-      if (event.type === "step") steps.push(event.step);
+    const steps = recorded(session, () => {
+      if (!this.classes.includes(name))
+        session.setClasses([...session.document.classes, ...classesOf([name], new Map())]);
+      const { selected } = session;
+      for (const { id } of nameless) {
+        session.select(id);
+        session.setClass(name);
+      }
+      session.select(selected);
     });
-    if (!this.classes.includes(name))
-      session.setClasses([...session.document.classes, ...classesOf([name], new Map())]);
-    const { selected } = session;
-    for (const { id } of nameless) {
-      session.select(id);
-      session.setClass(name);
-    }
-    session.select(selected);
-    stop();
     for (const step of steps) this.#events.fire({ type: "step", step, from: undefined });
   }
 
@@ -477,7 +389,7 @@ export class ImageDocument implements CustomDocument {
     if (this.#facts === undefined) return;
     await this.#load(undefined);
     await this.#writeDrafts();
-    await this.#forgetUnsaved();
+    await this.#keep.forgetUnsaved();
     this.#events.fire({ type: "reset" });
   }
 
@@ -488,26 +400,7 @@ export class ImageDocument implements CustomDocument {
   async backup(destination: Uri): Promise<void> {
     const kept = this.#kept();
     if (kept === undefined) return;
-    const unsaved = keptFile(this.uri, this.#options, "unsaved");
-    const forgotten = this.#forgotten;
-    await writeKept(destination, kept);
-    if (unsaved === undefined) return;
-    await alone(unsaved, async () => {
-      // A copy of what was saved or given up meanwhile would come back.
-      if (this.#forgotten === forgotten) await writeKept(unsaved, kept);
-    });
-  }
-
-  /** How often what was not saved has been saved or given up. */
-  #forgotten = 0;
-
-  async #forgetUnsaved(): Promise<void> {
-    const unsaved = keptFile(this.uri, this.#options, "unsaved");
-    this.#forgotten++;
-    if (unsaved === undefined) return;
-    await alone(unsaved, async () => {
-      if ((await readIfThere(unsaved)) !== undefined) await workspace.fs.delete(unsaved);
-    });
+    await this.#keep.backup(destination, kept);
   }
 
   #kept(): Kept | undefined {
@@ -544,30 +437,26 @@ export class ImageDocument implements CustomDocument {
 
   /** Takes over what is not in conflict; what is waits for the next save, where it is asked. */
   #takeOverWithout(objects: readonly SeenObject[]): void {
-    const { size } = this.#facts as PictureFacts;
-    const found = match(this.#links, objects, size);
-    const clash = conflicts(this.#need().document, this.#links, found);
-    const kept = new Map([...this.#links].filter(([id]) => clash.includes(id)));
-    const clashing = new Set(clash.flatMap((id) => found.now.get(id) ?? []));
-    this.#links = new Map([...this.#links].filter(([id]) => !clash.includes(id)));
-    this.#takeOver(
-      objects.filter((one) => !clashing.has(one)),
-      "theirs",
-    );
-    this.#links = new Map([...this.#links, ...kept]);
-    if (clash.length > 0) {
+    const { waiting, ...taken } = takeOverWithout(this.#need(), this.#links, objects);
+    this.#took(taken);
+    if (waiting > 0) {
       this.#trouble(
-        l10n.t("{0} objects were changed here and in the label file. Saving will ask whose to keep.", clash.length),
+        l10n.t("{0} objects were changed here and in the label file. Saving will ask whose to keep.", waiting),
       );
     }
+  }
+
+  #took({ links, steps }: Taken): void {
+    this.#links = links;
+    for (const step of steps) this.#events.fire({ type: "step", step, from: undefined });
   }
 
   /** The picture's file has changed: its pixels are shown anew, its labels stay. */
   async pictureChanged(): Promise<void> {
     const before = this.#facts?.size;
-    const version = this.#version;
+    const { version } = this.#picture;
     await this.#readPicture();
-    if (version === this.#version) return;
+    if (version === this.#picture.version) return;
     const now = this.#facts?.size;
     if (before !== undefined && now !== undefined && (before.width !== now.width || before.height !== now.height)) {
       this.#trouble(l10n.t("The picture has another size now; its labels are read again."));
@@ -576,21 +465,14 @@ export class ImageDocument implements CustomDocument {
     this.#events.fire({ type: "picture" });
   }
 
-  async #readDrafts(): Promise<Kept | undefined> {
-    const file = keptFile(this.uri, this.#options, "drafts");
-    return file && readKept(file);
-  }
-
   /** Drafts are in no label file, and a document that is saved has no backup: they are kept here. */
   async #writeDrafts(): Promise<void> {
-    const file = keptFile(this.uri, this.#options, "drafts");
     const kept = this.#kept();
-    if (file === undefined || kept === undefined) return;
+    if (kept === undefined) return;
     try {
-      if (this.hasDrafts) await writeKept(file, kept);
-      else await workspace.fs.delete(file);
+      await this.#keep.putDrafts(this.hasDrafts ? kept : undefined);
     } catch (error) {
-      if (this.hasDrafts) this.#trouble(l10n.t("Drafts could not be kept: {0}", messageOf(error)));
+      this.#trouble(l10n.t("Drafts could not be kept: {0}", messageOf(error)));
     }
   }
 
@@ -605,33 +487,11 @@ export class ImageDocument implements CustomDocument {
 
   /** What is not saved is given up: VS Code asks before. A window that goes away disposes of nothing. */
   dispose(): void {
-    this.#forgetUnsaved().catch(() => {}); // it would come back once
+    this.#keep.forgetUnsaved().catch(() => {}); // it would come back once
     this.#closed.fire();
     this.#events.dispose();
     this.#closed.dispose();
   }
-}
-
-function addSeen(
-  session: EditorSession,
-  objects: readonly SeenObject[],
-  { width, height }: Size,
-): ReadonlyMap<number, Link> {
-  const first = session.document.nextId;
-  session.addObjects(
-    objects.map(({ mask, class: name, score }) => ({
-      mask: { size: [height, width], counts: mask },
-      ...(name !== null && name !== "" && { class: name }),
-      ...(score !== undefined && { score }),
-      state: "accepted",
-    })),
-  );
-  return new Map(
-    objects.map(({ key, class: name }, i) => {
-      const object = session.object(first + i);
-      return [object.id, { key, mask: object.mask, class: name === "" ? null : name }];
-    }),
-  );
 }
 
 function hasEdits({ replace, remove, add }: Required<ObjectEdits>): boolean {
@@ -640,43 +500,4 @@ function hasEdits({ replace, remove, add }: Required<ObjectEdits>): boolean {
 
 function isOfSize({ width, height }: Size, size: Size): boolean {
   return width === size.width && height === size.height;
-}
-
-/** Where drafts, or work that is not saved, are kept of a picture. */
-function keptFile(uri: Uri, { drafts }: DocumentOptions, what: "drafts" | "unsaved"): Uri | undefined {
-  const name = hash(uri.toString());
-  return drafts && Uri.joinPath(drafts, what === "drafts" ? `${name}.json` : `${name}.unsaved.json`);
-}
-
-async function writeKept(file: Uri, kept: Kept): Promise<void> {
-  await workspace.fs.createDirectory(Uri.joinPath(file, ".."));
-  await workspace.fs.writeFile(file, new TextEncoder().encode(JSON.stringify(kept)));
-}
-
-/** `undefined` where there is none; rejects for one that is there and cannot be read, because work would be lost silently. */
-async function readKept(uri: Uri): Promise<Kept | undefined> {
-  const bytes = await readIfThere(uri);
-  if (bytes === undefined) return undefined;
-  const kept = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Kept>;
-  if (kept.version === 1 && kept.document !== undefined && Array.isArray(kept.links)) return kept as Kept;
-  throw new ExtensionError("message-malformed", `${uri.fsPath}: is no backup of this version`);
-}
-
-function foundOf(kept: Kept | undefined): FoundLabels | undefined {
-  const labels = kept?.labels;
-  return (
-    labels && { format: labels.format, uri: Uri.parse(labels.uri), others: labels.others.map((uri) => Uri.parse(uri)) }
-  );
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** FNV-1a, 64 bits, as a name of a file. */
-function hash(text: string): string {
-  let value = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text))
-    value = ((value ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
-  return value.toString(16).padStart(16, "0");
 }

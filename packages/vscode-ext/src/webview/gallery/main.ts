@@ -52,6 +52,7 @@ const labelled = (name: string, control: HTMLElement): HTMLElement =>
 const summary = make("output", { class: "summary", "aria-live": "polite" });
 const next = make("button", { type: "button", "data-word": "next" });
 const propose = make("button", { type: "button" });
+const detect = make("button", { type: "button" });
 const job = make("output", { class: "job", "aria-live": "polite" });
 const stop = make("button", { type: "button", "data-word": "stop", hidden: true });
 const bar = make(
@@ -63,6 +64,7 @@ const bar = make(
   labelled("state", state),
   next,
   propose,
+  detect,
   stop,
 );
 const spacer = make("div", { class: "spacer", role: "none" });
@@ -141,7 +143,9 @@ function readFilter(): void {
 }
 
 function say(): void {
-  propose.textContent = selected.size > 0 ? word("proposeSelected", { count: selected.size }) : word("propose");
+  const { size } = selected;
+  propose.textContent = size > 0 ? word("proposeSelected", { count: size }) : word("propose");
+  detect.textContent = size > 0 ? word("detectSelected", { count: size }) : word("detect");
 }
 
 function layout(): void {
@@ -385,6 +389,7 @@ async function received(message: ToGallery): Promise<void> {
         filter.state,
       );
       propose.hidden = !message.canPropose;
+      detect.hidden = !message.canPropose;
       say();
       return;
     }
@@ -424,6 +429,7 @@ async function received(message: ToGallery): Promise<void> {
       job.textContent = message.text;
       stop.hidden = !message.isRunning;
       propose.disabled = message.isRunning;
+      detect.disabled = message.isRunning;
       return;
     case "decode":
       post(await pixelsOf(message.id, message.bytes));
@@ -491,6 +497,7 @@ search.addEventListener("input", () => {
 for (const select of [split, category, state]) select.addEventListener("change", readFilter);
 next.addEventListener("click", () => post({ type: "next-unlabelled", after: at, review: reviewing }));
 propose.addEventListener("click", () => post({ type: "propose", places: [...selected] }));
+detect.addEventListener("click", () => post({ type: "detect", places: [...selected] }));
 stop.addEventListener("click", () => post({ type: "stop" }));
 list.addEventListener("scroll", schedule, { passive: true });
 list.addEventListener("click", (event) => {

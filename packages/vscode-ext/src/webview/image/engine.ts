@@ -1,9 +1,10 @@
 /** What answers clicks, as the page sees it: the host's process, or a worker of the page where there are no processes. */
 import { type CompressedRle, decodeRle, type Mask, type Prompt, parseConfig, type RawImage } from "@masklet/core";
-import { createWorkerPredictor } from "@masklet/core/remote";
+import { createWorkerPredictor, type WorkerPredictorOptions } from "@masklet/core/remote";
 import type { PictureEngine } from "@masklet/editor/element";
 import type { EngineFacts } from "../../engine/protocol.ts";
-import type { ShowMessage, ToHost, WirePicture, WirePrediction } from "../../protocol.ts";
+import { wirePicture } from "../../picture.ts";
+import type { ShowMessage, ToHost, WirePrediction } from "../../protocol.ts";
 
 /** An error that keeps its code. */
 export class EngineFailure extends Error {
@@ -15,24 +16,24 @@ export class EngineFailure extends Error {
   }
 }
 
-type Question = Extract<ToHost, { readonly id: number }>;
-type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, "id"> : never) : never;
+type Question<M> = Extract<M, { readonly id: number }>;
+type Asked<M> = Question<M> extends infer Q ? (Q extends Question<M> ? Omit<Q, "id"> : never) : never;
 
-/** Questions to the host and their answers. */
-export class Asking {
-  readonly #post: (message: ToHost) => void;
+/** Questions to the host and their answers; `M` is what the page sends. */
+export class Asking<M = ToHost> {
+  readonly #post: (message: M) => void;
   readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: EngineFailure) => void }>();
   #nextId = 1;
 
-  constructor(post: (message: ToHost) => void) {
+  constructor(post: (message: M) => void) {
     this.#post = post;
   }
 
-  ask(question: Asked): Promise<unknown> {
+  ask(question: Asked<M>): Promise<unknown> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#post({ ...question, id } as ToHost);
+      this.#post({ ...question, id } as M);
     });
   }
 
@@ -45,18 +46,6 @@ export class Asking {
     this.#waiting.get(id)?.reject(new EngineFailure(code, message));
     this.#waiting.delete(id);
   }
-}
-
-/** Pixels in a buffer of exactly their size, without alpha, which no model sees. */
-export function wirePicture({ width, height, channels, data }: RawImage): WirePicture {
-  if (channels === 3) return { width, height, channels, data: Uint8Array.from(data).buffer };
-  const rgb = new Uint8Array(width * height * 3);
-  for (let i = 0, j = 0; j < rgb.length; i += 4, j += 3) {
-    rgb[j] = data[i] as number;
-    rgb[j + 1] = data[i + 1] as number;
-    rgb[j + 2] = data[i + 2] as number;
-  }
-  return { width, height, channels: 3, data: rgb.buffer };
 }
 
 /** The engine of the host. A picture that it has lost, with its process, is sent again. */
@@ -101,13 +90,14 @@ function wirePrompt({ maskInput, ...prompt }: Prompt): Prompt {
     : { ...prompt, maskInput: { ...maskInput, data: Float32Array.from(maskInput.data) } };
 }
 
-/** The engine in a worker of this page. Workers of a webview fetch nothing: all they need comes as bytes. */
-export async function workerEngine({
-  script,
-  wasm,
-  checkpoint,
-  config,
-}: NonNullable<ShowMessage["worker"]>): Promise<PictureEngine> {
+export type WorkerFiles = NonNullable<ShowMessage["worker"]>;
+
+/** A worker of this page, and what it loads. Workers of a webview fetch nothing: all they need comes as bytes. */
+export async function startWorker({ script, wasm, checkpoint, config }: WorkerFiles): Promise<{
+  readonly worker: Worker;
+  readonly weights: Uint8Array<ArrayBuffer>;
+  readonly options: Pick<WorkerPredictorOptions, "config" | "backend" | "transfer">;
+}> {
   const bytes = async (address: string): Promise<Uint8Array<ArrayBuffer>> =>
     new Uint8Array(await (await fetch(address)).arrayBuffer());
   const [code, runtime, weights, settings] = await Promise.all([
@@ -117,9 +107,19 @@ export async function workerEngine({
     bytes(config),
   ]);
   const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
-  return createWorkerPredictor(worker, weights, {
-    config: parseConfig(JSON.parse(new TextDecoder().decode(settings))),
-    backend: { wasm: runtime },
-    transfer: [weights.buffer, runtime.buffer],
-  });
+  return {
+    worker,
+    weights,
+    options: {
+      config: parseConfig(JSON.parse(new TextDecoder().decode(settings))),
+      backend: { wasm: runtime },
+      transfer: [weights.buffer, runtime.buffer],
+    },
+  };
+}
+
+/** The engine in a worker of this page. */
+export async function workerEngine(files: WorkerFiles): Promise<PictureEngine> {
+  const { worker, weights, options } = await startWorker(files);
+  return createWorkerPredictor(worker, weights, options);
 }

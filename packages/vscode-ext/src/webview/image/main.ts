@@ -18,8 +18,9 @@ import { imageFrom } from "@masklet/core/web";
 import "@masklet/editor/element";
 import { type EditorDocument, EditorError, EditorSession, type MaskletEditorElement } from "@masklet/editor/element";
 import type { EngineFacts } from "../../engine/protocol.ts";
+import { wirePicture } from "../../picture.ts";
 import type { SegmentAnswer, ShowMessage, ToHost, ToPage } from "../../protocol.ts";
-import { Asking, EngineFailure, hostEngine, wirePicture, workerEngine } from "./engine.ts";
+import { Asking, EngineFailure, hostEngine, workerEngine } from "./engine.ts";
 
 interface VsCode {
   postMessage(message: ToHost): void;

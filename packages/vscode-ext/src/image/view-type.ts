@@ -1,0 +1,2 @@
+/** The editor of pictures, by its name in the manifest. */
+export const viewType = "masklet.image";

@@ -1,0 +1,480 @@
+/** The editor of videos in VS Code: its documents, pages and commands. */
+import { type VideoStep, videoStepText } from "@masklet/editor";
+import { lossMeanings } from "@masklet/labels";
+import {
+  type CustomDocumentBackup,
+  type CustomDocumentBackupContext,
+  type CustomDocumentContentChangeEvent,
+  type CustomDocumentEditEvent,
+  type CustomDocumentOpenContext,
+  type CustomEditorProvider,
+  commands,
+  Disposable,
+  EventEmitter,
+  type ExtensionContext,
+  l10n,
+  ProgressLocation,
+  RelativePattern,
+  Uri,
+  type WebviewPanel,
+  window,
+  workspace,
+} from "vscode";
+import type { Place } from "../activate.ts";
+import type { EnginePort } from "../engine-client.ts";
+import { ExtensionError, messageOf } from "../errors.ts";
+import { pageHtml } from "../image/page.ts";
+import type { ImageParts } from "../image/register.ts";
+import { folderOf, nameOf } from "../labels/find.ts";
+import { VideoDocument } from "./document.ts";
+import { exportTracks, needsClass, type TrackFormat } from "./export.ts";
+import { frameNames } from "./frames.ts";
+import type { ShowVideo, ToVideoHost, ToVideoPage } from "./protocol.ts";
+import { videoWords } from "./words.ts";
+
+export const viewType = "masklet.video";
+
+export function registerVideos(context: ExtensionContext, place: Place, parts: ImageParts): void {
+  const provider = new VideoEditors(context, place, parts);
+  const command = (name: string, run: (uri?: Uri) => unknown): Disposable =>
+    commands.registerCommand(`masklet.video.${name}`, run);
+  context.subscriptions.push(
+    provider,
+    window.registerCustomEditorProvider(viewType, provider, {
+      supportsMultipleEditorsPerDocument: true,
+      // Tracking goes on behind another tab.
+      webviewOptions: { retainContextWhenHidden: true },
+    }),
+    command("openFolder", openFolder),
+    command("open", (uri) => uri && commands.executeCommand("vscode.openWith", uri, viewType)),
+    command("newClass", () => provider.newClass()),
+    command("nextDrift", () => provider.active?.post({ type: "drift", by: 1 })),
+    command("previousDrift", () => provider.active?.post({ type: "drift", by: -1 })),
+    command("export", () => provider.export()),
+  );
+}
+
+async function openFolder(uri?: Uri): Promise<void> {
+  const chosen = await (uri === undefined
+    ? window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true, title: l10n.t("Folder of frames") })
+    : [uri]);
+  const folder = chosen?.[0];
+  if (folder === undefined) return;
+  try {
+    await frameNames(folder);
+  } catch (error) {
+    await window.showErrorMessage(messageOf(error));
+    return;
+  }
+  await commands.executeCommand("vscode.openWith", folder, viewType);
+}
+
+/** One page of a document. */
+interface Page {
+  readonly document: VideoDocument;
+  readonly panel: WebviewPanel;
+  /** What the engine knows this page's video by, where ffmpeg reads it. */
+  readonly video: number;
+  post(message: ToVideoPage): void;
+  isOpened: boolean;
+  hasFfmpeg: boolean;
+  port: EnginePort | undefined;
+}
+
+class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
+  readonly #context: ExtensionContext;
+  readonly #place: Place;
+  readonly #parts: ImageParts;
+  readonly #edits = new EventEmitter<
+    CustomDocumentEditEvent<VideoDocument> | CustomDocumentContentChangeEvent<VideoDocument>
+  >();
+  readonly onDidChangeCustomDocument = this.#edits.event;
+  readonly #pages = new Set<Page>();
+  #active: Page | undefined;
+  #nextVideo = 1;
+
+  constructor(context: ExtensionContext, place: Place, parts: ImageParts) {
+    this.#context = context;
+    this.#place = place;
+    this.#parts = parts;
+  }
+
+  get active(): Page | undefined {
+    return this.#active;
+  }
+
+  async openCustomDocument(uri: Uri, { backupId }: CustomDocumentOpenContext): Promise<VideoDocument> {
+    const storage = this.#context.storageUri ?? this.#context.globalStorageUri;
+    const document = await VideoDocument.open(
+      uri,
+      { files: this.#place.files, conflict: askConflict, storage: Uri.joinPath(storage, "videos") },
+      backupId === undefined ? undefined : Uri.parse(backupId),
+    );
+    const heard = document.onDidChange((event) => {
+      if (event.type === "trouble") {
+        this.#parts.log.warn(event.message);
+        void window.showWarningMessage(event.message);
+        return;
+      }
+      for (const page of this.#pagesOf(document)) {
+        if (event.type === "reset") this.#showDocument(page);
+        else if (event.from !== page) {
+          page.post({ type: "step", step: event.step, shown: event.from === undefined });
+        }
+      }
+    });
+    const { labels } = document;
+    const watcher = workspace.createFileSystemWatcher(new RelativePattern(folderOf(labels), nameOf(labels)));
+    const changed = (): void => this.#tried(document.changed());
+    for (const event of [watcher.onDidChange, watcher.onDidCreate, watcher.onDidDelete]) event(changed);
+    const trusted = workspace.onDidGrantWorkspaceTrust(() => this.#tried(document.trusted()));
+    document.onDidDispose(() => Disposable.from(heard, watcher, trusted).dispose());
+    return document;
+  }
+
+  async resolveCustomEditor(document: VideoDocument, panel: WebviewPanel): Promise<void> {
+    const { webview } = panel;
+    const root = document.names === undefined ? folderOf(document.uri) : document.uri;
+    webview.options = { enableScripts: true, localResourceRoots: [this.#context.extensionUri, root] };
+    const page: Page = {
+      document,
+      panel,
+      video: this.#nextVideo++,
+      post: (message) => void webview.postMessage(message),
+      isOpened: false,
+      hasFfmpeg: false,
+      port: undefined,
+    };
+    this.#pages.add(page);
+    webview.onDidReceiveMessage((message: ToVideoHost) => {
+      this.#received(page, message).catch((error: unknown) => {
+        this.#parts.log.error(messageOf(error));
+        void window.showErrorMessage(messageOf(error));
+      });
+    });
+    panel.onDidDispose(() => {
+      this.#pages.delete(page);
+      this.#disconnect(page);
+      const { engine } = this.#parts;
+      if (page.hasFfmpeg && engine?.isRunning) this.#tried(engine.request("close-video", { video: page.video }));
+      if (this.#active === page) this.#active = undefined;
+    });
+    panel.onDidChangeViewState(() => {
+      if (panel.active) {
+        this.#active = page;
+        // Where watchers say nothing, the file is looked at whenever a person comes back to it.
+        this.#tried(document.changed());
+      } else if (this.#active === page) this.#active = undefined;
+    });
+    if (document.takeForgotten()) {
+      this.#edits.fire({ document });
+      void window.showInformationMessage(l10n.t("What was not saved in {0} is back.", nameOf(document.uri)));
+    }
+    const worker = this.#parts.engine === undefined;
+    webview.html = pageHtml(webview, this.#context.extensionUri, "video", { worker });
+    if (panel.active) this.#active = page;
+  }
+
+  /** What goes wrong where nobody waits for it. */
+  #tried(work: Promise<unknown> | undefined): void {
+    work?.catch((error: unknown) => this.#parts.log.error(messageOf(error)));
+  }
+
+  #pagesOf(document: VideoDocument): readonly Page[] {
+    return [...this.#pages].filter((page) => page.document === document);
+  }
+
+  #show({ document, panel }: Page): ShowVideo {
+    const { webview } = panel;
+    const at = (uri: Uri): string => webview.asWebviewUri(uri).toString();
+    const own = (name: string): string => at(Uri.joinPath(this.#context.extensionUri, "engine", name));
+    const { uri, names } = document;
+    const engine = this.#parts.engine === undefined ? "worker" : "process";
+    return {
+      type: "show",
+      name: nameOf(uri),
+      source: names === undefined ? { kind: "file", src: at(uri) } : { kind: "frames", base: at(uri), names },
+      engine,
+      worker:
+        engine === "worker"
+          ? {
+              script: own("worker.js"),
+              wasm: own("ort-wasm-simd-threaded.wasm"),
+              checkpoint: own("nano.safetensors"),
+              config: own("nano.json"),
+            }
+          : undefined,
+      words: videoWords(),
+    };
+  }
+
+  #showDocument(page: Page): void {
+    const { document, readOnly } = page.document;
+    if (page.isOpened) page.post({ type: "document", document, readOnly });
+  }
+
+  async #received(page: Page, message: ToVideoHost): Promise<void> {
+    const { document } = page;
+    switch (message.type) {
+      case "ready":
+        // The page may have been loaded anew: what the one before had is gone.
+        this.#disconnect(page);
+        page.isOpened = false;
+        page.post(this.#show(page));
+        return;
+      case "opened": {
+        const { width, height, count, rate, decoder } = message;
+        this.#parts.log.info(`${nameOf(document.uri)}: ${width}x${height}, ${count} frames, by ${decoder}`);
+        document.opened({ width, height, count }, rate);
+        page.isOpened = true;
+        this.#showDocument(page);
+        return;
+      }
+      case "unopened":
+        this.#parts.log.warn(`${nameOf(document.uri)}: ${message.message}`);
+        return;
+      case "step":
+        this.#step(page, message.step);
+        return;
+      case "connect":
+        await this.#connect(page);
+        return;
+      case "port":
+        page.port?.post(message.message);
+        return;
+      case "open-video":
+      case "video-frame":
+        await this.#askFfmpeg(page, message);
+        return;
+      case "new-class":
+        await this.newClass(page);
+        return;
+      case "log":
+        this.#parts.log.info(message.message);
+        return;
+      default:
+        throw new ExtensionError(
+          "message-malformed",
+          `a page sent ${JSON.stringify((message as { type?: unknown }).type)}`,
+        );
+    }
+  }
+
+  #step(page: Page, step: VideoStep): void {
+    const { document } = page;
+    try {
+      document.take(step, page);
+    } catch (error) {
+      // Two views at once, an undo while it was tracked, or nothing may change: the page takes the document as it is.
+      this.#parts.log.warn(messageOf(error));
+      this.#showDocument(page);
+      const text = videoStepText(step);
+      void window.showWarningMessage(
+        error instanceof ExtensionError ? error.message : l10n.t("{0} was given up: {1}", text, messageOf(error)),
+      );
+      return;
+    }
+    this.#fire(document, step);
+  }
+
+  #fire(document: VideoDocument, step: VideoStep): void {
+    this.#edits.fire({
+      document,
+      label: videoStepText(step),
+      undo: document.undoOf(step),
+      redo: () => document.apply(step),
+    });
+  }
+
+  async #connect(page: Page): Promise<void> {
+    this.#disconnect(page);
+    const lost = (error: unknown): void => {
+      page.port = undefined;
+      page.post({ type: "lost", message: messageOf(error) });
+    };
+    try {
+      const engine = this.#parts.engine;
+      if (engine === undefined) throw new ExtensionError("engine-lost", "there is no engine's process here");
+      const port = await engine.openPort({ message: (message) => page.post({ type: "port", message }), lost });
+      if (this.#pages.has(page)) {
+        page.port = port;
+        page.post({ type: "connected" });
+      } else port.close();
+    } catch (error) {
+      lost(error);
+    }
+  }
+
+  #disconnect(page: Page): void {
+    page.port?.close();
+    page.port = undefined;
+  }
+
+  /** Videos that Chromium does not decode are read by ffmpeg, beside the model. */
+  async #askFfmpeg(page: Page, message: Extract<ToVideoHost, { type: "open-video" | "video-frame" }>): Promise<void> {
+    const { id } = message;
+    const { video } = page;
+    const { uri } = page.document;
+    const engine = this.#parts.engine;
+    try {
+      if (engine === undefined || uri.scheme !== "file") {
+        throw new ExtensionError("engine-lost", l10n.t("ffmpeg reads files of this machine alone."));
+      }
+      if (!workspace.isTrusted) {
+        throw new ExtensionError("engine-lost", l10n.t("This workspace is not trusted: no other program is run."));
+      }
+      const open = (): Promise<unknown> => engine.request("open-video", { video, path: uri.fsPath });
+      const frame = (index: number): Promise<unknown> => engine.request("video-frame", { video, index });
+      page.hasFfmpeg = true;
+      const result =
+        message.type === "open-video"
+          ? await open()
+          : await frame(message.index).catch(async (error: unknown) => {
+              // The process is another one now.
+              if (!(error instanceof ExtensionError) || error.code !== "picture-unknown") throw error;
+              await open();
+              return frame(message.index);
+            });
+      page.post({ type: "answer", id, result });
+    } catch (error) {
+      const code = error instanceof ExtensionError ? error.code : "unknown";
+      page.post({ type: "failure", id, code, message: messageOf(error) });
+    }
+  }
+
+  async newClass(page: Page | undefined = this.#active): Promise<void> {
+    if (page === undefined) return;
+    const name = (await window.showInputBox({ prompt: l10n.t("Name of the class") }))?.trim();
+    if (name === undefined || name === "") return;
+    const step = page.document.addClass(name);
+    if (step !== undefined) this.#fire(page.document, step);
+  }
+
+  /** Asks for what the format needs, says what it leaves out, and writes into a folder of the person's choice. */
+  async export(): Promise<void> {
+    const video = this.#active?.document;
+    const document = video?.document;
+    if (video === undefined || document === undefined || document.objects.length === 0) {
+      await window.showInformationMessage(l10n.t("There are no objects to export yet."));
+      return;
+    }
+    const formats: Readonly<Record<TrackFormat, string>> = {
+      davis: l10n.t("DAVIS: a palette PNG for each frame"),
+      sav: l10n.t("SA-V: one JSON with run lengths, as the CLI's masklets.json"),
+      coco: l10n.t("COCO: one JSON with track ids"),
+      "cvat-video": l10n.t("CVAT for videos: one XML with tracks"),
+    };
+    const items = Object.entries(formats).map(([format, label]) => ({ label, format: format as TrackFormat }));
+    const format = (await window.showQuickPick(items, { title: l10n.t("Format of the tracks") }))?.format;
+    if (format === undefined) return;
+    const accepted = document.objects.filter(({ state }) => state === "accepted").length;
+    const all = l10n.t("All {0} objects", document.objects.length);
+    const which =
+      accepted === 0 || accepted === document.objects.length
+        ? all
+        : await window.showQuickPick([l10n.t("{0} accepted objects", accepted), all], {
+            title: l10n.t("Objects to export"),
+          });
+    if (which === undefined) return;
+    const nameless = document.objects.some(
+      ({ class: name, state }) => name === null && (which === all || state === "accepted"),
+    );
+    const className =
+      needsClass.has(format) && nameless
+        ? (await window.showInputBox({ prompt: l10n.t("Class of objects that have none"), value: "object" }))?.trim()
+        : "object";
+    if (className === undefined || className === "") return;
+    const [folder] =
+      (await window.showOpenDialog({
+        canSelectFiles: false,
+        canSelectFolders: true,
+        defaultUri: folderOf(video.uri),
+        openLabel: l10n.t("Export"),
+        title: l10n.t("Folder to export to"),
+      })) ?? [];
+    if (folder === undefined) return;
+    const { names, rate } = video;
+    const options = { video: nameOf(video.uri).replace(/\.[^.]+$/, ""), names, rate, className, drafts: which === all };
+    const { files, losses } = exportTracks(document, format, options);
+    const there: string[] = [];
+    for (const { path } of files) if (await isThere(Uri.joinPath(folder, path))) there.push(path);
+    if (there.length > 0) {
+      const replace = l10n.t("Replace");
+      const message = l10n.t("{0} files are there already, the first is {1}.", there.length, there[0] as string);
+      if ((await window.showWarningMessage(message, { modal: true }, replace)) !== replace) return;
+    }
+    const written = await window.withProgress(
+      { location: ProgressLocation.Notification, title: l10n.t("Exporting tracks"), cancellable: true },
+      async (progress, token) => {
+        for (const [i, { path, bytes }] of files.entries()) {
+          if (token.isCancellationRequested) return i;
+          await this.#place.files.write(Uri.joinPath(folder, path), await bytes());
+          progress.report({ increment: 100 / files.length, message: path });
+        }
+        return files.length;
+      },
+    );
+    const lost = losses.map(({ kind, count }) => `${lossMeanings[kind]} (${count})`).join("; ");
+    await window.showInformationMessage(
+      [
+        l10n.t("{0} of {1} files written to {2}.", written, files.length, workspace.asRelativePath(folder)),
+        ...(lost === "" ? [] : [l10n.t("The format leaves out: {0}.", lost)]),
+      ].join(" "),
+    );
+  }
+
+  saveCustomDocument(document: VideoDocument): Promise<void> {
+    return document.save();
+  }
+
+  /** The video is never written, under no other name either. */
+  async saveCustomDocumentAs(document: VideoDocument, destination: Uri): Promise<void> {
+    if (destination.toString() === document.uri.toString()) return document.save();
+    throw new ExtensionError(
+      "labels-read-only",
+      l10n.t("Masklet saves what is tracked, not videos: use Save, or export the tracks."),
+    );
+  }
+
+  revertCustomDocument(document: VideoDocument): Promise<void> {
+    return document.revert();
+  }
+
+  async backupCustomDocument(
+    document: VideoDocument,
+    { destination }: CustomDocumentBackupContext,
+  ): Promise<CustomDocumentBackup> {
+    await document.backup(destination);
+    return {
+      id: destination.toString(),
+      delete: async () => {
+        try {
+          await workspace.fs.delete(destination);
+        } catch {
+          // It is gone already.
+        }
+      },
+    };
+  }
+
+  dispose(): void {
+    this.#edits.dispose();
+  }
+}
+
+async function askConflict(file: string): Promise<"mine" | "theirs" | undefined> {
+  const mine = l10n.t("Keep Mine");
+  const theirs = l10n.t("Take Theirs");
+  const message = l10n.t("{0} was changed here and by somebody else.", file);
+  const chosen = await window.showWarningMessage(message, { modal: true }, mine, theirs);
+  return chosen === mine ? "mine" : chosen === theirs ? "theirs" : undefined;
+}
+
+async function isThere(uri: Uri): Promise<boolean> {
+  try {
+    await workspace.fs.stat(uri);
+    return true;
+  } catch {
+    return false;
+  }
+}
