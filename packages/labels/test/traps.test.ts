@@ -521,6 +521,7 @@ test.each([
 test.each([
   [{ "a.jpg": "", "holidays/b.jpg": "" }],
   [{ "train/images/a.jpg": "", "notes.csv": "day,weather\n1,rain\n" }],
+  [{ "a.jpg": "", "odd.csv": '"never closed\n' }],
 ])("what says nothing of labels is not taken for any: %j", async (files) => {
   await expect(read(files as Record<string, string>)).rejects.toMatchObject({ code: "format-unknown" });
 });

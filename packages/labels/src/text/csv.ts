@@ -1,9 +1,14 @@
 /** Tables as text (RFC 4180), by commas, semicolons or tabs. */
 import { LabelError } from "../errors.ts";
 
-/** Names of the columns: the first row alone. */
-export function csvHeader(text: string): readonly string[] {
-  return rowsOf(text, separatorOf(text)).next().value ?? [];
+/** Names of the columns: of the first line alone; none of one that breaks off within quotes. */
+export function csvHeader(line: string): readonly string[] {
+  try {
+    return rowsOf(line, separatorOf(line)).next().value ?? [];
+  } catch (error) {
+    if (error instanceof LabelError) return [];
+    throw error;
+  }
 }
 
 /**
