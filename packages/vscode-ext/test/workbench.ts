@@ -144,6 +144,7 @@ export class Workbench {
   /** Runs a command of the palette by its title. */
   async command(title: string): Promise<void> {
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
+    await input.waitFor({ state: "hidden" }); // that of the command before
     for (let tries = 0; !(await input.isVisible()) && tries < 10; tries++) {
       // A page that goes away takes keys with it.
       await this.page.keyboard.press("F1");
