@@ -457,13 +457,13 @@ describe("loading", () => {
         source === "toy" ? file : Promise.reject(new CheckpointError("not-found", "no such file")),
     });
     await expect(client.load("other")).rejects.toEqual(new CheckpointError("not-found", "no such file"));
-    expect(asked).toEqual([]);
+    expect([asked, disposed]).toEqual([[undefined], 1]); // it starts while the checkpoint is fetched
     await expect(client.load("toy", { config: { ...toyConfig, imageSize: 1 } })).rejects.toThrow();
-    expect(disposed).toBe(1);
-    const loaded = await client.load("toy", { config: toyConfig, backend: { wasm: Uint8Array.of(1) } });
-    expect(asked).toEqual([undefined, { wasm: Uint8Array.of(1) }]);
-    await loaded.dispose();
     expect(disposed).toBe(2);
+    const loaded = await client.load("toy", { config: toyConfig, backend: { wasm: Uint8Array.of(1) } });
+    expect(asked).toEqual([undefined, undefined, { wasm: Uint8Array.of(1) }]);
+    await loaded.dispose();
+    expect(disposed).toBe(3);
   });
 
   describe("a backend that the host makes, and a checkpoint, are got at once", () => {
