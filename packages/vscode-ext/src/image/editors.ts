@@ -1,16 +1,10 @@
 /** The editor of pictures in VS Code: its documents and their pages. */
 import { type Step, stepText } from "@masklet/editor";
 import {
-  type CustomDocumentBackup,
-  type CustomDocumentBackupContext,
-  type CustomDocumentContentChangeEvent,
-  type CustomDocumentEditEvent,
   type CustomDocumentOpenContext,
   type CustomEditorProvider,
   commands,
   type Disposable,
-  type Event,
-  EventEmitter,
   type ExtensionContext,
   type LogOutputChannel,
   l10n,
@@ -22,6 +16,7 @@ import {
 import type { Place } from "../activate.ts";
 import type { EngineClient } from "../engine-client.ts";
 import { ExtensionError, messageOf } from "../errors.ts";
+import { LabelEditors } from "../label-editors.ts";
 import { folderOf, nameOf } from "../labels/find.ts";
 import type { ShowMessage, ToHost } from "../protocol.ts";
 import { askerOf } from "./asker.ts";
@@ -34,15 +29,17 @@ import { describeLabels, ImageStatus } from "./status.ts";
 import { viewType } from "./view-type.ts";
 import { watchFiles } from "./watch.ts";
 
-type Edited = CustomDocumentEditEvent<ImageDocument> | CustomDocumentContentChangeEvent<ImageDocument>;
-
-export class ImageEditors implements CustomEditorProvider<ImageDocument>, Disposable {
+export class ImageEditors
+  extends LabelEditors<ImageDocument>
+  implements CustomEditorProvider<ImageDocument>, Disposable
+{
+  protected readonly notWritten: string = l10n.t(
+    "Masklet saves labels, not pictures: use Save, or convert the labels of the dataset.",
+  );
   readonly #context: ExtensionContext;
   readonly #place: Place;
   readonly #engine: EngineClient | undefined;
   readonly #log: LogOutputChannel;
-  readonly #edits = new EventEmitter<Edited>();
-  readonly onDidChangeCustomDocument: Event<Edited> = this.#edits.event;
   readonly #pages = new Set<ImagePage>();
   readonly #status: ImageStatus = new ImageStatus();
   #active: ImagePage | undefined;
@@ -50,6 +47,7 @@ export class ImageEditors implements CustomEditorProvider<ImageDocument>, Dispos
   readonly requests: SegmentRequests = new SegmentRequests(() => this.#pages);
 
   constructor(context: ExtensionContext, place: Place, engine: EngineClient | undefined, log: LogOutputChannel) {
+    super();
     this.#context = context;
     this.#place = place;
     this.#engine = engine;
@@ -131,7 +129,7 @@ export class ImageEditors implements CustomEditorProvider<ImageDocument>, Dispos
       } else if (this.#active === page) this.#setActive(undefined);
     });
     if (document.takeForgotten()) {
-      this.#edits.fire({ document });
+      this.edits.fire({ document });
       void window.showInformationMessage(l10n.t("What was not saved in {0} is back.", nameOf(document.uri)));
     }
     webview.html = pageHtml(webview, this.#context.extensionUri, "image", { worker: this.#engine === undefined });
@@ -210,7 +208,7 @@ export class ImageEditors implements CustomEditorProvider<ImageDocument>, Dispos
   }
 
   #fire(document: ImageDocument, step: Step): void {
-    this.#edits.fire({
+    this.edits.fire({
       document,
       label: stepText(step),
       undo: document.undoOf(step),
@@ -282,42 +280,8 @@ export class ImageEditors implements CustomEditorProvider<ImageDocument>, Dispos
     this.#status.show(this.#active);
   }
 
-  saveCustomDocument(document: ImageDocument): Promise<void> {
-    return document.save();
-  }
-
-  /** A copy of the labels under another name; the picture is never written. */
-  async saveCustomDocumentAs(document: ImageDocument, destination: Uri): Promise<void> {
-    if (destination.toString() === document.uri.toString()) return document.save();
-    throw new ExtensionError(
-      "labels-read-only",
-      l10n.t("Masklet saves labels, not pictures: use Save, or convert the labels of the dataset."),
-    );
-  }
-
-  revertCustomDocument(document: ImageDocument): Promise<void> {
-    return document.revert();
-  }
-
-  async backupCustomDocument(
-    document: ImageDocument,
-    { destination }: CustomDocumentBackupContext,
-  ): Promise<CustomDocumentBackup> {
-    await document.backup(destination);
-    return {
-      id: destination.toString(),
-      delete: async () => {
-        try {
-          await workspace.fs.delete(destination);
-        } catch {
-          // It is gone already.
-        }
-      },
-    };
-  }
-
-  dispose(): void {
-    this.#edits.dispose();
+  override dispose(): void {
+    super.dispose();
     this.#status.dispose();
   }
 }

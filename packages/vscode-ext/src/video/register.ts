@@ -2,15 +2,10 @@
 import { type VideoStep, videoStepText } from "@masklet/editor";
 import { lossMeanings } from "@masklet/labels";
 import {
-  type CustomDocumentBackup,
-  type CustomDocumentBackupContext,
-  type CustomDocumentContentChangeEvent,
-  type CustomDocumentEditEvent,
   type CustomDocumentOpenContext,
   type CustomEditorProvider,
   commands,
   Disposable,
-  EventEmitter,
   type ExtensionContext,
   l10n,
   ProgressLocation,
@@ -25,6 +20,7 @@ import type { EnginePort } from "../engine-client.ts";
 import { ExtensionError, messageOf } from "../errors.ts";
 import { pageHtml } from "../image/page.ts";
 import type { ImageParts } from "../image/register.ts";
+import { LabelEditors } from "../label-editors.ts";
 import { folderOf, nameOf } from "../labels/find.ts";
 import { VideoDocument } from "./document.ts";
 import { exportTracks, needsClass, type TrackFormat } from "./export.ts";
@@ -81,19 +77,17 @@ interface Page {
   port: EnginePort | undefined;
 }
 
-class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
+class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorProvider<VideoDocument>, Disposable {
+  protected readonly notWritten = l10n.t("Masklet saves what is tracked, not videos: use Save, or export the tracks.");
   readonly #context: ExtensionContext;
   readonly #place: Place;
   readonly #parts: ImageParts;
-  readonly #edits = new EventEmitter<
-    CustomDocumentEditEvent<VideoDocument> | CustomDocumentContentChangeEvent<VideoDocument>
-  >();
-  readonly onDidChangeCustomDocument = this.#edits.event;
   readonly #pages = new Set<Page>();
   #active: Page | undefined;
   #nextVideo = 1;
 
   constructor(context: ExtensionContext, place: Place, parts: ImageParts) {
+    super();
     this.#context = context;
     this.#place = place;
     this.#parts = parts;
@@ -167,7 +161,7 @@ class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
       } else if (this.#active === page) this.#active = undefined;
     });
     if (document.takeForgotten()) {
-      this.#edits.fire({ document });
+      this.edits.fire({ document });
       void window.showInformationMessage(l10n.t("What was not saved in {0} is back.", nameOf(document.uri)));
     }
     const worker = this.#parts.engine === undefined;
@@ -278,7 +272,7 @@ class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
   }
 
   #fire(document: VideoDocument, step: VideoStep): void {
-    this.#edits.fire({
+    this.edits.fire({
       document,
       label: videoStepText(step),
       undo: document.undoOf(step),
@@ -421,44 +415,6 @@ class VideoEditors implements CustomEditorProvider<VideoDocument>, Disposable {
         ...(lost === "" ? [] : [l10n.t("The format leaves out: {0}.", lost)]),
       ].join(" "),
     );
-  }
-
-  saveCustomDocument(document: VideoDocument): Promise<void> {
-    return document.save();
-  }
-
-  /** The video is never written, under no other name either. */
-  async saveCustomDocumentAs(document: VideoDocument, destination: Uri): Promise<void> {
-    if (destination.toString() === document.uri.toString()) return document.save();
-    throw new ExtensionError(
-      "labels-read-only",
-      l10n.t("Masklet saves what is tracked, not videos: use Save, or export the tracks."),
-    );
-  }
-
-  revertCustomDocument(document: VideoDocument): Promise<void> {
-    return document.revert();
-  }
-
-  async backupCustomDocument(
-    document: VideoDocument,
-    { destination }: CustomDocumentBackupContext,
-  ): Promise<CustomDocumentBackup> {
-    await document.backup(destination);
-    return {
-      id: destination.toString(),
-      delete: async () => {
-        try {
-          await workspace.fs.delete(destination);
-        } catch {
-          // It is gone already.
-        }
-      },
-    };
-  }
-
-  dispose(): void {
-    this.#edits.dispose();
   }
 }
 
