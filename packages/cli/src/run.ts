@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   convert: async () => (await import("./commands/convert.ts")).convert,
   labels: async () => (await import("./commands/labels.ts")).labels,
   eval: async () => (await import("./commands/eval.ts")).evaluate,
+  mcp: async () => (await import("./commands/mcp.ts")).mcp,
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
 };
 
@@ -36,6 +37,7 @@ Commands:
                      Name what is wrong with labels; count what is in them.
   eval PREDICTIONS LABELS
                      Compare masks with the true ones.
+  mcp                Serve tools to a language model.
   doctor             Show what this machine can run.
 
 Options:

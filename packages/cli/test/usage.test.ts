@@ -5,10 +5,10 @@ import { version } from "../src/version.ts";
 import { cli, emptyCache, type RunResult, records, scene, temporaryFolder } from "./cli.ts";
 
 test.each([
-  ["", "needs a command: segment, cutout, track, annotate, inspect, models, convert, labels, eval or doctor"],
+  ["", "needs a command: segment, cutout, track, annotate, inspect, models, convert, labels, eval, mcp or doctor"],
   [
     "frobnicate",
-    'takes segment, cutout, track, annotate, inspect, models, convert, labels, eval or doctor as its command, got "frobnicate"',
+    'takes segment, cutout, track, annotate, inspect, models, convert, labels, eval, mcp or doctor as its command, got "frobnicate"',
   ],
   ["constructor", 'got "constructor"'],
   ["segment", "needs an image"],

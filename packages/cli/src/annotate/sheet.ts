@@ -3,15 +3,14 @@ import {
   decodeRle,
   encodePng,
   encodeWebp,
-  type Mask,
   overlay,
   paletteColour,
   type RawImage,
   type Rgb,
   rleArea,
-  type Size,
 } from "@masklet/core/node";
 import { type Dataset, hasMask, type LabelledImage, labelPixels, shapeMask, turnObject } from "@masklet/labels";
+import { fittedSize, ground, smallImage, smallMask } from "../small.ts";
 import { count } from "../usage.ts";
 import type { Item } from "./items.ts";
 
@@ -20,7 +19,6 @@ const most = 60;
 /** Of a picture's longer side, in pixels. */
 const side = 280;
 const gap = 8;
-const ground = 24;
 
 interface Cell {
   readonly image: LabelledImage;
@@ -140,11 +138,7 @@ async function thumbnailOf(image: LabelledImage, item: Item, colours: ReadonlyMa
   const picture = await item.read();
   const head = await item.head();
   const stored = head !== undefined && labelPixels(image, head.size, head.orientation) === "stored";
-  const scale = Math.min(1, side / Math.max(picture.width, picture.height));
-  const size: Size = {
-    width: Math.max(1, Math.round(picture.width * scale)),
-    height: Math.max(1, Math.round(picture.height * scale)),
-  };
+  const size = fittedSize(picture, side);
   const objects = image.objects.filter(hasMask).flatMap((given) => {
     const object = stored ? turnObject(given, image, head.orientation) : given;
     const rle = shapeMask(object.shape, picture);
@@ -155,45 +149,6 @@ async function thumbnailOf(image: LabelledImage, item: Item, colours: ReadonlyMa
   // The parts of a thing lie above it, whatever the order that they were found in.
   objects.sort((a, b) => b.area - a.area);
   return overlay(smallImage(picture, size), objects, { outline: 2 });
-}
-
-/** The mean of the pixels that a smaller one covers; alpha on dark ground. */
-function smallImage({ width, height, channels, data }: RawImage, size: Size): RawImage {
-  const out = new Uint8Array(size.width * size.height * 3);
-  for (let y = 0, at = 0; y < size.height; y++) {
-    const [top, bottom] = covered(y, size.height, height);
-    for (let x = 0; x < size.width; x++) {
-      const [left, right] = covered(x, size.width, width);
-      const sums = [0, 0, 0];
-      for (let v = top; v < bottom; v++) {
-        for (let u = left; u < right; u++) {
-          const from = (v * width + u) * channels;
-          const alpha = channels === 4 ? (data[from + 3] as number) / 255 : 1;
-          for (let c = 0; c < 3; c++)
-            sums[c] = (sums[c] as number) + (data[from + c] as number) * alpha + ground * (1 - alpha);
-        }
-      }
-      for (const sum of sums) out[at++] = Math.round(sum / ((bottom - top) * (right - left)));
-    }
-  }
-  return { ...size, channels: 3, data: out };
-}
-
-function covered(i: number, small: number, large: number): readonly [number, number] {
-  const from = Math.floor((i * large) / small);
-  return [from, Math.max(from + 1, Math.floor(((i + 1) * large) / small))];
-}
-
-/** A pixel is on the mask where any of those that it covers is, so that small objects are seen. */
-function smallMask({ width, height, data }: Mask, size: Size): Mask {
-  const out = new Uint8Array(size.width * size.height);
-  for (let y = 0; y < height; y++) {
-    const row = Math.min(size.height - 1, Math.floor((y * size.height) / height)) * size.width;
-    for (let x = 0; x < width; x++) {
-      if (data[y * width + x] !== 0) out[row + Math.min(size.width - 1, Math.floor((x * size.width) / width))] = 1;
-    }
-  }
-  return { ...size, data: out };
 }
 
 function escaped(text: string): string {

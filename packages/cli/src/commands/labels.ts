@@ -1,10 +1,10 @@
 /** `masklet labels check` and `masklet labels stats`: what is wrong with labels, and what is in them. */
 import { parseArgs } from "node:util";
 import { MaskletError } from "@masklet/core/node";
-import { checkLabels, checkPicture, type Finding, type LabelStats, labelStats } from "@masklet/labels";
+import { type Finding, type LabelStats, labelStats } from "@masklet/labels";
 import { type ExitCode, type Host, print } from "../host.ts";
-import { findingLine } from "../labels/findings.ts";
-import { type LabelsRead, openLabels, readOptions, readSettings } from "../labels/read.ts";
+import { allFindings, findingLine } from "../labels/findings.ts";
+import { openLabels, readOptions, readSettings } from "../labels/read.ts";
 import { type Cell, renderTable, right } from "../table.ts";
 import { choiceOption, commonOptions, count, type Help, parsing, renderHelp, UsageError } from "../usage.ts";
 
@@ -45,7 +45,6 @@ export async function labels(args: readonly string[], host: Host): Promise<ExitC
   const settings = readSettings(values);
   let [errors, warnings] = [0, 0];
   for (const path of paths) {
-    const name = (finding: Finding): Finding => ({ ...finding, file: finding.file === "" ? path : finding.file });
     try {
       const read = await openLabels(path, { ...settings, problems: "collect" }, host.signal);
       if (action === "stats") {
@@ -54,7 +53,7 @@ export async function labels(args: readonly string[], host: Host): Promise<ExitC
         await print(host, json ? `${JSON.stringify(found)}\n` : statsText(path, read.format, stats));
         continue;
       }
-      const findings = [...read.findings, ...checkLabels(read.dataset), ...(await checkPictures(read))].map(name);
+      const findings = await allFindings(read, path);
       errors += findings.filter(({ severity }) => severity === "error").length;
       warnings += findings.filter(({ severity }) => severity === "warning").length;
       for (const finding of findings)
@@ -73,23 +72,6 @@ export async function labels(args: readonly string[], host: Host): Promise<ExitC
     await print(host, `${wrong}\n`);
   }
   return errors > 0 || (strict && warnings > 0) ? 1 : 0;
-}
-
-/** Pictures that are not there, and those of another size; nothing where there is none at all. */
-async function checkPictures({ dataset, pictures, format }: LabelsRead): Promise<readonly Finding[]> {
-  const found: Finding[] = [];
-  let here = 0;
-  for (const image of dataset.images) {
-    if ((await pictures.find(image.file)) === undefined) {
-      found.push({ severity: "warning", file: image.file, at: "picture", message: "is not there" });
-      continue;
-    }
-    here++;
-    const head = await pictures.head(image.file);
-    // YOLO's are measured by the picture itself.
-    if (head !== undefined && format !== "yolo") found.push(...checkPicture(image, head));
-  }
-  return here === 0 ? [] : found;
 }
 
 function statsText(path: string, format: string, stats: LabelStats): string {
