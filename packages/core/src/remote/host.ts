@@ -1,7 +1,7 @@
 import { Abort, type AbortSignalLike, abortable } from "../abort.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { ByteSource } from "../checkpoint/byte-source.ts";
-import { PromptError, RemoteError, StateError } from "../errors.ts";
+import { BackendError, PromptError, RemoteError, StateError } from "../errors.ts";
 import type { Sam2Config } from "../model/config.ts";
 import { checkKeys, type Keys } from "../options.ts";
 import { ImagePredictor, type ImagePredictorOptions } from "../predict/image-predictor.ts";
@@ -292,11 +292,11 @@ class Items {
 /** Where a host takes its models from. */
 export interface Sam2HostOptions {
   /**
-   * What computes. A backend stays the caller's. A function makes one for each model that a client loads, from the
-   * `backend` of its request (which comes over the port: it is not to be trusted further than the client is), and the
-   * backend is disposed of with the model.
+   * What computes; not needed where `open` gives loaded models alone. A backend stays the caller's. A function makes one for
+   * each model that a client loads, beside the opening, from the `backend` of its request (which comes over the port: it is
+   * not to be trusted further than the client is), and the backend is disposed of with the model.
    */
-  readonly backend: Backend | ((options: unknown) => Promise<Backend>);
+  readonly backend?: Backend | ((options: unknown) => Promise<Backend>);
   /**
    * Makes a checkpoint's bytes of a client's `source`, which may be any plain data; or gives a model that is loaded already,
    * which several clients may share and which stays the host's own. By default it has to be the bytes.
@@ -390,14 +390,17 @@ export function serveSam2(port: PortLike, options: Sam2HostOptions): RemoteHost 
         async (stop) => open(source, { signal: stop, onProgress: steps.fetching }),
         signal,
       );
-      const loadOpened = ({ source: bytes, config }: OpenedModel): Promise<Sam2> =>
-        loadSam2(bytes, {
-          backend: made ?? (backend as Backend),
+      const loadOpened = async ({ source: bytes, config }: OpenedModel): Promise<Sam2> => {
+        const computes = typeof backend === "function" ? made : backend;
+        if (computes === undefined) throw new BackendError("unsupported", "this host opens no model but its own");
+        return loadSam2(bytes, {
+          backend: computes,
           ...(config !== undefined && { config }),
           ...loading,
           signal,
           onProgress: steps.compiling,
         });
+      };
       try {
         const isShared = opened instanceof Sam2;
         const model = isShared ? opened : await loadOpened(isOpened(opened) ? opened : { source: opened });

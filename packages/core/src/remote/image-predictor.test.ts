@@ -442,6 +442,20 @@ describe("loading", () => {
     }
   });
 
+  test("a host without a backend opens no model but its own", async () => {
+    await client.dispose();
+    await host.dispose();
+    await using own = await loadSam2(file, { backend, config: toyConfig });
+    const ports = new MessageChannel();
+    host = serveSam2(ports.port1, { open: async (source) => (source === "own" ? own : file) });
+    client = new RemoteClient(ports.port2);
+    const loaded = await client.load("own");
+    expect(loaded.config).toEqual(toyConfig);
+    await loaded.dispose();
+    const refusal = new BackendError("unsupported", "this host opens no model but its own");
+    await expect(client.load("other")).rejects.toEqual(refusal);
+  });
+
   test("a backend that the host makes is made of the request, and goes with its model", async () => {
     await client.dispose();
     await host.dispose();

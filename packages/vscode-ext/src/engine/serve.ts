@@ -260,7 +260,6 @@ export class EngineServer {
       serveSam2(channel, {
         // There is one model, the engine's own, whatever is asked for.
         open: async () => (await this.#need()).model,
-        backend: () => Promise.reject(new ExtensionError("message-malformed", "the engine opens no other model")),
       });
     }
     channel.deliver(message);
