@@ -203,6 +203,10 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await page.getByRole("button", { name: "Track on" }).click();
     await expect.poll(labels, { timeout: 20_000 }).toEqual(["Prompt", "Track (3)"]);
     expect(frames(1)).toEqual(["0", "1", "2", "3"]);
+    // What is shown follows what is tracked, and a click is on what is shown.
+    const frameShown = (): Promise<number | undefined> =>
+      page.locator("masklet-video-editor").evaluate((video) => (video as MaskletVideoEditorElement).session?.frame);
+    await expect.poll(frameShown, { timeout: 10_000 }).toBe(3);
 
     // Another object joins on frame 3, and is followed back; the first one stays as it was.
     const first = document.document?.objects[0]?.frames;
