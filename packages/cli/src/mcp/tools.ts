@@ -1,11 +1,13 @@
 /** What `masklet mcp` offers to a language model: it reads, and writes nothing. */
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, relative, resolve } from "node:path";
 import {
   compressRle,
+  type EmbeddingCache,
   encodePng,
   encodeRle,
   ImagePredictor,
+  MemoryEmbeddingCache,
   maskBox,
   overlay,
   PromptError,
@@ -44,6 +46,8 @@ export interface ToolSettings {
 }
 
 export function toolsOf(settings: ToolSettings): readonly Tool[] {
+  // A picture that is asked about again is not encoded again.
+  const cache = new MemoryEmbeddingCache();
   return [
     {
       name: "masklet_segment",
@@ -65,7 +69,7 @@ export function toolsOf(settings: ToolSettings): readonly Tool[] {
         },
         additionalProperties: false,
       },
-      call: (args, signal) => segment(args, settings, signal),
+      call: (args, signal) => segment(args, { ...settings, cache }, signal),
     },
     {
       name: "masklet_labels_check",
@@ -109,11 +113,12 @@ type Args = Readonly<Record<string, unknown>>;
 
 async function segment(
   args: Args,
-  { root, maxPixels, model: load }: ToolSettings,
+  { root, maxPixels, model: load, cache }: ToolSettings & { readonly cache: EmbeddingCache },
   signal: AbortSignal,
 ): Promise<readonly Content[]> {
   const path = await within(root, textOf(args, "image"));
   const prompt = promptOf(args);
+  const { mtimeMs, size: bytes } = await stat(path); // of the file before it is read: a newer one has another key
   const warnings: string[] = [];
   const image = await readImage(path, {
     signal,
@@ -122,7 +127,7 @@ async function segment(
   });
   const model = await load();
   await using predictor = new ImagePredictor(model);
-  await predictor.setImage(image, { signal });
+  await predictor.setImage(image, { cache, key: `${path} ${bytes} ${mtimeMs}`, signal });
   // A lone point may mean a part or the whole: the best of three.
   const isAmbiguous = prompt.box === undefined && prompt.points?.length === 1;
   const prediction = await predictor.predict(prompt, { multimaskOutput: isAmbiguous, signal });

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { createOrtBackend, openDetector } from "@masklet/backend-ort/node";
 import { blobModel } from "@masklet/backend-ort/test/blob-models";
 import { decompressRle, encodeRle, type Rle } from "@masklet/core";
-import { fileSource, loadSam2, openVideo, readConfig } from "@masklet/core/node";
+import { fileSource, loadSam2, readConfig, type VideoFrames } from "@masklet/core/node";
 import { rleIou } from "@masklet/labels";
 import { nanoModel } from "@masklet/model-nano";
 import { expect, onTestFinished, test } from "vitest";
@@ -14,7 +14,10 @@ import type { WirePicture } from "../protocol.ts";
 import type { EngineMethods, EngineReply } from "./protocol.ts";
 import { EngineServer } from "./serve.ts";
 
-type Asked = "start" | "everything" | "detect" | "cancel";
+type Asked = "start" | "everything" | "detect" | "cancel" | "open-video" | "close-video";
+
+/** Videos that are open. */
+const openVideos = new Set<object>();
 
 /** A server with nano, and how it is asked. */
 async function nanoServer(): Promise<(id: number, method: Asked, args: unknown) => Promise<EngineReply>> {
@@ -31,7 +34,16 @@ async function nanoServer(): Promise<(id: number, method: Asked, args: unknown) 
       }),
       detector: (path) => openDetector(path, { backend }),
       models: async () => [],
-      openVideo,
+      openVideo: async (path) => {
+        if (path === "none") throw new Error("no video");
+        const video = {
+          size: { width: 4, height: 3 },
+          info: { frames: 2, fps: 25 },
+          close: async () => void openVideos.delete(video),
+        };
+        openVideos.add(video);
+        return video as unknown as VideoFrames;
+      },
       download: async () => undefined,
     },
     (reply) => "id" in reply && replies.get(reply.id)?.(reply),
@@ -97,4 +109,15 @@ test("makes a mask of each box that a detector finds, with its class and score",
   expect(rleIou(decompressRle({ size: [height, width], counts }), truth)).toBeGreaterThan(0.9);
   const grey = { ...picture, data: new Uint8Array(width * height * 3).fill(90).buffer };
   expect(await ask(4, "detect", { picture: grey, detector })).toEqual({ id: 4, result: { masks: [] } });
+});
+
+test("a video that is opened again takes the place of the one before, which is closed", async () => {
+  const ask = await nanoServer();
+  const facts = { result: { width: 4, height: 3, count: 2, rate: 25 } };
+  expect(await ask(2, "open-video", { video: 7, path: "a" })).toMatchObject(facts);
+  expect(await ask(3, "open-video", { video: 7, path: "a" })).toMatchObject(facts);
+  expect(openVideos.size).toBe(1);
+  expect(await ask(4, "open-video", { video: 8, path: "none" })).toMatchObject({ error: { message: "no video" } });
+  await ask(5, "close-video", { video: 7 });
+  expect(openVideos.size).toBe(0);
 });

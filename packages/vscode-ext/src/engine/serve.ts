@@ -270,13 +270,16 @@ export class EngineServer {
     video,
     path,
   }: EngineMethods["open-video"]["args"]): Promise<EngineMethods["open-video"]["result"]> {
+    const before = this.#videos.get(video);
     const opening = this.#parts.openVideo(path);
     this.#videos.set(video, opening);
+    // A page that is loaded anew asks for its video again.
+    before?.then((frames) => frames.close()).catch(() => undefined);
     try {
       const { size, info } = await opening;
       return { width: size.width, height: size.height, count: info.frames, rate: info.fps };
     } catch (error) {
-      this.#videos.delete(video);
+      if (this.#videos.get(video) === opening) this.#videos.delete(video);
       throw error;
     }
   }

@@ -24,6 +24,17 @@ export function sentence(words: Words, name: string, values: Readonly<Record<str
   return (words[name] ?? name).replace(/\{(\w+)\}/g, (whole, key: string) => String(values[key] ?? whole));
 }
 
+/** Has an editor light or dark as VS Code is, from now on. */
+export function followTheme(editor: HTMLElement): void {
+  const { body } = document;
+  const follow = (): void => {
+    const isLight = ["vscode-light", "vscode-high-contrast-light"].some((name) => body.classList.contains(name));
+    editor.setAttribute("theme", isLight ? "light" : "dark");
+  };
+  new MutationObserver(follow).observe(body, { attributes: true, attributeFilter: ["class"] });
+  follow();
+}
+
 export interface VsCode<ToHost, State = unknown> {
   postMessage(message: ToHost): void;
   getState(): State | undefined;

@@ -20,6 +20,7 @@ import { type EditorDocument, EditorError, EditorSession, type MaskletEditorElem
 import type { EngineFacts } from "../../engine/protocol.ts";
 import { wirePicture } from "../../picture.ts";
 import type { SegmentAnswer, ShowMessage, ToHost, ToPage } from "../../protocol.ts";
+import { followTheme } from "../dom.ts";
 import { Asking, EngineFailure, hostEngine, workerEngine } from "./engine.ts";
 
 interface VsCode {
@@ -79,12 +80,6 @@ const word = (name: string, values: Readonly<Record<string, string>> = {}): stri
 function say(text: string): void {
   notice.textContent = text;
   notice.hidden = text === "";
-}
-
-function theme(): void {
-  const { classList } = document.body;
-  const isLight = classList.contains("vscode-light") || classList.contains("vscode-high-contrast-light");
-  editor.setAttribute("theme", isLight ? "light" : "dark");
 }
 
 function setMode(segmenting: boolean): void {
@@ -455,7 +450,6 @@ addEventListener(
   true,
 );
 
-new MutationObserver(theme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-theme();
+followTheme(editor);
 editor.setAttribute("bare", "");
 post({ type: "ready" });

@@ -9,7 +9,7 @@ import { Channel } from "../../engine/channel.ts";
 import type { VideoFacts } from "../../engine/protocol.ts";
 import type { WirePicture } from "../../protocol.ts";
 import type { ShowVideo, ToVideoHost, ToVideoPage } from "../../video/protocol.ts";
-import { make, sentence, type VsCode } from "../dom.ts";
+import { followTheme, make, sentence, type VsCode } from "../dom.ts";
 import { Asking, startWorker } from "../image/engine.ts";
 import { type OpenedFrames, openFrames, UnreadVideo } from "./frames.ts";
 
@@ -193,12 +193,6 @@ function received(message: ToVideoPage): void {
   }
 }
 
-function theme(): void {
-  const { classList } = document.body;
-  const isLight = classList.contains("vscode-light") || classList.contains("vscode-high-contrast-light");
-  video.setAttribute("theme", isLight ? "light" : "dark");
-}
-
 addEventListener("message", ({ data }: MessageEvent<ToVideoPage>) => received(data));
 video.addEventListener("masklet-video", ({ detail }) => {
   if (detail.type === "step" && detail.origin === "command") {
@@ -229,6 +223,5 @@ addEventListener(
   true,
 );
 
-new MutationObserver(theme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-theme();
+followTheme(video);
 post({ type: "ready" });
