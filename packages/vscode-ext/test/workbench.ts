@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type Browser, type BrowserContext, chromium, type Frame, type Page } from "playwright";
+import { type Browser, type BrowserContext, chromium, type Frame, type Locator, type Page } from "playwright";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -141,15 +141,21 @@ export class Workbench {
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
   }
 
-  /** Runs a command of the palette by its title. */
-  async command(title: string): Promise<void> {
+  /** The box that a key opens, once that of the command before is gone. */
+  async #quickInput(key: string): Promise<Locator> {
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
-    await input.waitFor({ state: "hidden" }); // that of the command before
+    await input.waitFor({ state: "hidden" });
     for (let tries = 0; !(await input.isVisible()) && tries < 10; tries++) {
       // A page that goes away takes keys with it.
-      await this.page.keyboard.press("F1");
+      await this.page.keyboard.press(key);
       await input.waitFor({ timeout: 3000 }).catch(() => undefined);
     }
+    return input;
+  }
+
+  /** Runs a command of the palette by its title. */
+  async command(title: string): Promise<void> {
+    const input = await this.#quickInput("F1");
     await input.fill(`>${title}`);
     // The best match is not always the one that is meant.
     await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
@@ -166,9 +172,7 @@ export class Workbench {
 
   /** Opens a file by its name, through the quick pick as a person does. */
   async quickOpen(name: string): Promise<void> {
-    await this.page.keyboard.press("Control+P");
-    const input = this.page.locator(".quick-input-widget input[type=text]").first();
-    await input.waitFor();
+    const input = await this.#quickInput("Control+P");
     await input.fill(name);
     const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: name });
     await row.first().waitFor();
