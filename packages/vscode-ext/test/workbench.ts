@@ -174,9 +174,8 @@ export class Workbench {
   async quickOpen(name: string): Promise<void> {
     const input = await this.#quickInput("Control+P");
     await input.fill(name);
-    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: name });
-    await row.first().waitFor();
-    await this.page.keyboard.press("Enter");
+    // The first row is another one, until what was opened lately has been filtered.
+    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${name}"]`).first().click();
   }
 
   /** Opens a picture by its name. */
