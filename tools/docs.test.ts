@@ -223,17 +223,9 @@ const masklet = (args: readonly string[], cwd = root): Promise<{ readonly stdout
 const longOptions = (text: string): ReadonlySet<string> => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
 
 describe("the command line", () => {
-  const commands = [
-    "segment",
-    "cutout",
-    "track",
-    "annotate",
-    "inspect",
-    "convert",
-    "labels",
-    "eval",
-    "doctor",
-  ] as const;
+  // As the program names them, so that none is forgotten.
+  const [, listed = ""] = /const commands:.*?= \{(.*?)\n\};/s.exec(source("packages/cli/src/run.ts")) ?? [];
+  const commands = Array.from(listed.matchAll(/^ {2}(\w+):/gm), ([, name = ""]) => name);
   const helps = Promise.all(commands.map(async (command) => (await masklet([command, "--help"])).stdout));
 
   test.each(commands.map((command, i) => [command, i] as const))(
