@@ -70,7 +70,7 @@ export default defineConfig({
           // Software adapters take up to two minutes for a few frames on a quiet machine, and machines are shared.
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 2,
           browser: {
             enabled: true,
             headless: true,

@@ -27,7 +27,7 @@ describe("wasm", async () => {
 // A software adapter takes its time.
 describe("webgpu", async () => {
   await testNanoImage(onWebGpu, { shared, pictures: ["groceries"] });
-  await testNanoVideo(onWebGpu, { shared, scenarios: ["two_clicks_in_turn"], records: 4 });
+  await testNanoVideo(onWebGpu, { shared, scenarios: ["two_clicks_in_turn"], records: 3 });
 });
 
 // A software adapter takes five minutes on a machine that does nothing else.

@@ -52,7 +52,7 @@ afterEach(() => {
 
 test.each([
   { device: "wasm", name: "nano", model: nanoModel, warm: 10, images: 30 },
-  { device: "webgpu", name: "toy", model: "toy", warm: 4, images: 8 }, // a software adapter takes its time
+  { device: "webgpu", name: "toy", model: "toy", warm: 3, images: 6 }, // a software adapter takes its time
 ] as const)("$device, $name model: $images images with 4 clicks each", { timeout: 600_000 }, async (tested) => {
   const { device, name: _, ...use } = tested;
   const used = ({ liveTensors }: TestedBackend) => {

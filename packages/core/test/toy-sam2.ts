@@ -50,7 +50,7 @@ export function hieraOf({ name, encoder }: Sam2Config): HieraConfig {
 /** An image of noise, the same for the same seed. */
 export function noiseImage(width: number, height: number, { seed = 1, channels = 3 }: NoiseOptions = {}): RawImage {
   const data = new RandomTensors(seed).ints([height * width * channels], 0, 256).data as Int32Array;
-  return { width, height, channels, data: Uint8Array.from(data) };
+  return { width, height, channels, data: new Uint8Array(data) };
 }
 
 interface NoiseOptions {

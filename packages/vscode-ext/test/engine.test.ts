@@ -89,7 +89,7 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
     };
   }
 
-  test(`answers, and answers the same after each of ${kills} kills`, { timeout: 25_000 + 4_000 * kills }, async () => {
+  test(`answers, and answers the same after each of ${kills} kills`, { timeout: 60_000 + 4_000 * kills }, async () => {
     const { client, current } = start();
     await expect(client.request("predict", click)).rejects.toMatchObject({ code: "picture-unknown" });
     await client.request("encode", { key: "square", picture: square(), ahead: false });
@@ -113,9 +113,7 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
     client.dispose();
   });
 
-  test("tracks a video through a port; killed in the middle, it costs the frames that were to come", {
-    timeout: 40_000,
-  }, async () => {
+  test("tracks a video through a port; killed in the middle, it costs the frames that were to come", async () => {
     const { client, current } = start();
     const video = await framesFromFolder(clip);
     const session = new VideoEditorSession({ ...video.size, count: video.count });
@@ -166,7 +164,7 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
   });
   test.skipIf(process.platform !== "linux")(
     `holds no more after ${pictures} pictures than after the first`,
-    { timeout: 30_000 + 300 * pictures },
+    { timeout: 60_000 + 300 * pictures },
     async () => {
       const { client } = start({ cacheBytes: 2 ** 22 });
       const large = square(1280, 960);

@@ -82,7 +82,7 @@ test("one encoder run a frame, prompts included", async () => {
   expect(backend.steps.filter((step) => step === "run imageEncoder")).toHaveLength(5);
 });
 
-test("memory and tensors stay as they are", { timeout: 30_000 }, async () => {
+test("memory and tensors stay as they are", async () => {
   await using live = stream();
   await live.push(at(0));
   await live.addPrompt({ object: 1, ...click });

@@ -84,7 +84,7 @@ async function finish(session: VideoSession): Promise<void> {
 }
 
 describe.each(calls)("%s", (name, run) => {
-  test("aborted at any turn of the microtask queue", { timeout: 30_000 }, async () => {
+  test("aborted at any turn of the microtask queue", async () => {
     const counting = await ready();
     const total = await turns(run(counting.session));
     await finish(counting.session);

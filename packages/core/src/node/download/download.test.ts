@@ -205,7 +205,7 @@ describe("sources", () => {
 describe("a cut", () => {
   const points = Array.from(random(7, 50), (byte, i) => Math.floor(((byte + i / 50) / 256) * weights.length));
 
-  test("at any of 50 random bytes resumes to the right hash, in a later call", { timeout: 30_000 }, async () => {
+  test("at any of 50 random bytes resumes to the right hash, in a later call", async () => {
     expect(new Set(points).size).toBeGreaterThan(45);
     for (const [i, point] of points.entries()) {
       const cacheDir = join(root, `cut-${i}`);

@@ -62,7 +62,7 @@ const closing = async <T>(video: VideoFrames, use: (video: VideoFrames) => Promi
   }
 };
 
-/** All frames, forwards; the same backwards, and in a jumble, with a cache that holds only some. */
+/** All frames, forwards; the same backwards, and some in a jumble, each of which starts a decoder, with a small cache. */
 async function everyWay(path: string): Promise<readonly RawImage[]> {
   const size = await closing(await openVideo(path), async (video) => video.size);
   return closing(await openVideo(path, { cacheBytes: size.width * size.height * 3 * 6 }), async (video) => {
@@ -74,7 +74,7 @@ async function everyWay(path: string): Promise<readonly RawImage[]> {
     };
     const forwards = Array.from({ length: n }, (_, i) => i);
     const frames = await read(forwards);
-    for (const order of [forwards.toReversed(), forwards.map((i) => (i * 11 + 4) % n)]) {
+    for (const order of [forwards.toReversed(), forwards.map((i) => (i * 11 + 4) % n).slice(0, 8)]) {
       for (const [i, image] of await read(order)) {
         expect(digest(image), `frame ${i} of ${path}`).toBe(digest(frames.get(i)));
       }

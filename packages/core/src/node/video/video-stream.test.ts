@@ -31,7 +31,7 @@ const live = ["-re"]; // reads the file at its own pace, as a camera gives pictu
 const endless = ["-f", "lavfi"];
 const source = "testsrc=size=32x18:rate=50,realtime";
 
-describe.skipIf(!hasFfmpeg)("videoStream (needs ffmpeg on PATH)", { timeout: 30_000 }, () => {
+describe.skipIf(!hasFfmpeg)("videoStream (needs ffmpeg on PATH)", () => {
   test("all frames come, in order, to a slow consumer too", async () => {
     const frames = await collect({ keep: "all" }, 5);
     expect(frames.map(({ index }) => index)).toEqual(Array.from({ length: 20 }, (_, i) => i));
