@@ -24,13 +24,15 @@ export interface TwoWayInputs {
   readonly image: Value;
   /** [cells, width] */
   readonly positions: Value;
+  /** Of how many tokens, the first, the last state is wanted. */
+  readonly answers: number;
 }
 
-/** The tokens and the image after both have seen each other: [prompts, tokens, width], [prompts, cells, width]. */
+/** The tokens and the image after both have seen each other: [prompts, answers, width], [prompts, cells, width]. */
 export function twoWayTransformer(
   g: GraphBuilder,
   w: WeightScope,
-  { tokens, image, positions }: TwoWayInputs,
+  { tokens, image, positions, answers }: TwoWayInputs,
   mlpWidth: number,
 ): { readonly tokens: Value; readonly image: Value } {
   const outer = width(tokens);
@@ -61,8 +63,10 @@ export function twoWayTransformer(
   }
   const last = w.at("final_attn_token_to_image");
   const map = { keys: g.add(keys, positions), values: keys };
-  queries = g.add(queries, tokensToImage(g, last, g.add(queries, tokens), map, cross));
-  return { tokens: layerNorm(g, w.at("norm_final_attn"), queries), image: keys };
+  const asking = (x: Value): Value => g.slice(x, [0, 0, 0], [x.dims[0] as Dim, answers, outer]);
+  const asked = asking(queries);
+  const seen = tokensToImage(g, last, g.add(asked, asking(tokens)), map, cross);
+  return { tokens: layerNorm(g, w.at("norm_final_attn"), g.add(asked, seen)), image: keys };
 }
 
 /**
