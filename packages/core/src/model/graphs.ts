@@ -51,28 +51,32 @@ export function imageEncoderGraph(c: Sam2Config): Graph {
  */
 export function maskDecoderGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskDecoder");
-  emit(g, maskDecoder(g, new WeightScope(g), c, decoderInputs(g, c)));
+  emit(g, maskDecoder(g, new WeightScope(g), c, decoderInputs(g, c, "prompts?")));
   return g.build();
 }
 
-/** The inputs of `maskDecoderGraph` -> its `iouPredictions` alone: of many prompts most masks may not be worth making. */
+/**
+ * The inputs of `maskDecoderGraph`, but one image's and one mask for all prompts -> its `iouPredictions` alone: of many
+ * prompts most masks may not be worth making.
+ */
 export function maskScorerGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskScorer");
-  const { iouPredictions } = maskScorer(g, new WeightScope(g), c, decoderInputs(g, c));
+  const { iouPredictions } = maskScorer(g, new WeightScope(g), c, decoderInputs(g, c, 1));
   emit(g, { iouPredictions });
   return g.build();
 }
 
-function decoderInputs(g: GraphBuilder, c: Sam2Config): MaskDecoderInputs {
+/** Of `images` images: one for all prompts, or as many as are fed. */
+function decoderInputs(g: GraphBuilder, c: Sam2Config, images: Dim): MaskDecoderInputs {
   const { features, maskSide } = geometry(c);
-  const image = ({ tokens, channels }: TokenMap, name: string): Value => g.input(name, ["prompts?", tokens, channels]);
+  const image = ({ tokens, channels }: TokenMap, name: string): Value => g.input(name, [images, tokens, channels]);
   return {
     ...mapLevels(features, image),
     points: g.input("points", ["prompts", "points", 2]),
     labels: g.input("labels", ["prompts", "points"], "int32"),
-    maskInput: g.input("maskInput", ["prompts?", maskSide, maskSide]),
-    hasMask: g.input("hasMask", ["prompts?"], "bool"),
-    noMemory: g.input("noMemory", ["prompts?"]),
+    maskInput: g.input("maskInput", [images, maskSide, maskSide]),
+    hasMask: g.input("hasMask", [images], "bool"),
+    noMemory: g.input("noMemory", [images]),
   };
 }
 

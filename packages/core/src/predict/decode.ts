@@ -70,7 +70,8 @@ export async function* decodeMany(
       return { feeds: feedsOf(model, features, chosen, 1), names, signal };
     };
     let chosen = run;
-    if (isWanted !== undefined && share < WORTH_SCORING) {
+    const isMasked = run.some((i) => prompts[i]?.maskInput !== undefined); // scores are of one image that prompts share
+    if (isWanted !== undefined && share < WORTH_SCORING && !isMasked) {
       const read = (outputs: Outputs) => readScores(outputs, run.length);
       const iou = await withOutputs(model, "maskScorer", graphRun(run, ["iouPredictions"]), read);
       chosen = run.filter((_, i) => isWanted(iou[i] as Float32Array));
@@ -91,11 +92,11 @@ export async function* decodeMany(
 }
 
 /**
- * Scores come first where a smaller share of the run before was wanted. They are five eighths of the decoder's work, and
+ * Scores come first where a smaller share of the run before was wanted. They are a little over half of the decoder's work, and
  * what is wanted by them is decoded from the start: what could be gone on from is 4 MB a prompt, which ONNX Runtime copies
  * for JavaScript on one thread, a fifth of the time.
  */
-const WORTH_SCORING = 3 / 8;
+const WORTH_SCORING = 2 / 5;
 
 /** Decodes features that memory has conditioned or, with `noMemory`, not; all prompts have equally many points. */
 export async function decodeObjects(
