@@ -4,7 +4,8 @@
  *
  * The image's side is [prompts, cells, width], far larger than the tokens', so as little as possible is done to it:
  * - As long as nothing of a prompt has reached it its batch is `prompts?`, one map for all prompts or one for each.
- * - It is not projected, neither where tokens attend to it nor where it attends to them: see `tokensToImage`.
+ * - It is not projected, neither where tokens attend to it nor where it attends to them: see `tokensToImage`. But where
+ *   its batch is 1 for certain, not `prompts?`, the first layer projects it: once for all prompts that is less.
  * - What all keys have in common changes no softmax, so keys need no bias; and since a softmax's rows sum to one, the
  *   values' bias goes through the output projection once, as part of its bias.
  */
@@ -151,6 +152,7 @@ function imageToTokens(
     const [prompts, count] = k.dims as readonly [Dim, Dim, number];
     const headWidth = innerWidth / heads;
     const columns = mulDims(count, heads);
+    const keys = g.mul(g.linear(k, w.at("k_proj").tensor("weight", [innerWidth, outer])), g.scalar(headWidth ** -0.5));
     const scoresOfImage = (): Value => {
       const key = ofHeads(g, keys, heads);
       const offered = g.matmul(key, weightOfHeads(g, w.at("q_proj"), [heads, headWidth, outer]));
@@ -163,7 +165,6 @@ function imageToTokens(
       return g.matmul(query, rowsOfHeads(g, keys, heads), { transposeB: true });
     };
 
-    const keys = g.mul(g.linear(k, w.at("k_proj").tensor("weight", [innerWidth, outer])), g.scalar(headWidth ** -0.5));
     const scores = isShared(placed) ? scoresOfSharedImage() : scoresOfImage();
     const cells = scores.dims[1] as Dim;
     const weights = g.softmax(g.reshape(scores, [prompts, cells, heads, count]));

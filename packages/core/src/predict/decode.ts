@@ -62,7 +62,7 @@ export async function* decodeMany(
   { promptsPerRun, isWanted, signal }: DecodeManyOptions,
 ): AsyncGenerator<DecodedRun, void, void> {
   const wants = isWanted ?? (() => true);
-  let share = 1;
+  let share = 1; // of the run before, of what was wanted
   for (const run of runsOf(prompts, promptsPerRun)) {
     signal?.throwIfAborted();
     const graphRun = (indices: readonly number[], names: readonly string[]): GraphRun => {
@@ -70,7 +70,8 @@ export async function* decodeMany(
       return { feeds: feedsOf(model, features, chosen, 1), names, signal };
     };
     let chosen = run;
-    const isMasked = run.some((i) => prompts[i]?.maskInput !== undefined); // scores are of one image that prompts share
+    // With masks of their own prompts share no image, which `maskScorer` is made for.
+    const isMasked = run.some((i) => prompts[i]?.maskInput !== undefined);
     if (isWanted !== undefined && share < WORTH_SCORING && !isMasked) {
       const read = (outputs: Outputs) => readScores(outputs, run.length);
       const iou = await withOutputs(model, "maskScorer", graphRun(run, ["iouPredictions"]), read);
