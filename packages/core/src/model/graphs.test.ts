@@ -11,7 +11,7 @@ import { elementCount, float32, type HostTensor, int32, type Tensor } from "../t
 import { RandomTensors } from "../testing/fixtures.ts";
 import { hashedWeights } from "../testing/hashed-weights.ts";
 import { presets, type Sam2Config } from "./config.ts";
-import { imageEncoderGraph, maskDecoderGraph } from "./graphs.ts";
+import { imageEncoderGraph, maskDecoderGraph, maskScorerGraph } from "./graphs.ts";
 import { inventory } from "./inventory.ts";
 import { pointEmbeddings } from "./prompt-encoder.ts";
 
@@ -225,6 +225,28 @@ describe("batches on the reference backend", () => {
     for (let i = 0; i < 3; i++)
       alone.push(await run(decoder, { ...pick(shared, i), ...pick(mask, i), ...pick(points, i) }));
     expectEntries(await run(decoder, { ...shared, ...mask, ...points }), alone);
+  });
+
+  test("scores of prompts that share an image are the decoder's", async () => {
+    const backend = createReferenceBackend();
+    const scorer = await backend.compile(maskScorerGraph(toyConfig), hashedWeights(toyConfig));
+    const feeds = {
+      imageEmbeddings: random.floats([1, cells, width], { scale: 8 }),
+      highRes1: random.floats([1, cells * 4, width / 4]),
+      highRes0: random.floats([1, cells * 16, width / 8]),
+      noMemory: float32([1], Float32Array.of(1)),
+      maskInput: random.floats([1, imageSize / 4, imageSize / 4], { scale: 8 }),
+      hasMask: { dtype: "bool", dims: [1], data: Uint8Array.of(1) } as const,
+      points: random.floats([3, 2, 2], { scale: 32, offset: 32 }),
+      labels: int32([3, 2], Int32Array.of(1, 0, 1, -1, 2, 3)),
+    };
+    const [expected, scored] = [await run(decoder, feeds), await run(scorer, feeds)];
+    expect(Object.keys(scored)).toEqual(["iouPredictions"]);
+    const scores = [...(scored["iouPredictions"]?.data ?? [])] as number[];
+    for (const [i, score] of scores.entries()) {
+      expect(score).toBeCloseTo(expected["iouPredictions"]?.data[i] as number, 6);
+    }
+    expect(scores).toHaveLength(12);
   });
 
   test("no points at all", async () => {

@@ -5,7 +5,7 @@ import { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
 import { geometry, type TokenMap } from "./geometry.ts";
 import { encoderOf, mapLevels } from "./image-encoder.ts";
-import { MASKS, type MaskDecoderInputs, maskDecoder, maskScorer, maskUpscaler } from "./mask-decoder.ts";
+import { type MaskDecoderInputs, maskDecoder, maskScorer } from "./mask-decoder.ts";
 import { memoryOf } from "./video-memory.ts";
 
 /** The graphs of a SAM 2 model. */
@@ -13,7 +13,6 @@ export type GraphName =
   | "imageEncoder"
   | "maskDecoder"
   | "maskScorer"
-  | "maskUpscaler"
   | "memoryEncoder"
   | "memoryAttention"
   | "singleMemoryAttention";
@@ -23,7 +22,6 @@ export const graphBuilders: { readonly [K in GraphName]: (c: Sam2Config) => Grap
   imageEncoder: imageEncoderGraph,
   maskDecoder: maskDecoderGraph,
   maskScorer: maskScorerGraph,
-  maskUpscaler: maskUpscalerGraph,
   memoryEncoder: memoryEncoderGraph,
   memoryAttention: memoryAttentionGraph,
   singleMemoryAttention: singleMemoryAttentionGraph,
@@ -53,49 +51,32 @@ export function imageEncoderGraph(c: Sam2Config): Graph {
  */
 export function maskDecoderGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskDecoder");
-  emit(g, maskDecoder(g, new WeightScope(g), c, decoderInputs(g, c)));
+  emit(g, maskDecoder(g, new WeightScope(g), c, decoderInputs(g, c, "prompts?")));
   return g.build();
 }
 
 /**
- * The inputs of `maskDecoderGraph` -> `iouPredictions` [prompts, 4], `objectScores` [prompts, 1], and for
- * `maskUpscalerGraph` `imageTokens` [prompts, cells, width], `maskTokens` [prompts, 4, width]: of many prompts most masks
- * may not be worth making.
+ * The inputs of `maskDecoderGraph`, but one image's and one mask for all prompts -> its `iouPredictions` alone: of many
+ * prompts most masks may not be worth making.
  */
 export function maskScorerGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskScorer");
-  emit(g, maskScorer(g, new WeightScope(g), c, decoderInputs(g, c)));
+  const { iouPredictions } = maskScorer(g, new WeightScope(g), c, decoderInputs(g, c, 1));
+  emit(g, { iouPredictions });
   return g.build();
 }
 
-/**
- * `imageTokens` [prompts, cells, width], `maskTokens` [prompts, 4, width], one image's `highRes1` and `highRes0`, and
- * `chosen` [chosen], indices of prompts -> `lowResMasks` [chosen, 4, S / 4, S / 4].
- */
-export function maskUpscalerGraph(c: Sam2Config): Graph {
-  const g = new GraphBuilder("maskUpscaler");
-  const { features, width } = geometry(c);
-  const chosen = g.input("chosen", ["chosen"], "int32");
-  const ofChosen = (name: string, rows: number): Value => g.gather(g.input(name, ["prompts", rows, width]), chosen);
-  const imageTokens = ofChosen("imageTokens", features.imageEmbeddings.tokens);
-  const maskTokens = ofChosen("maskTokens", MASKS);
-  const levels = mapLevels(features, ({ tokens, channels }, name) =>
-    name === "imageEmbeddings" ? imageTokens : g.input(name, [1, tokens, channels]),
-  );
-  g.output("lowResMasks", maskUpscaler(g, new WeightScope(g), c, { ...levels, imageTokens, maskTokens }));
-  return g.build();
-}
-
-function decoderInputs(g: GraphBuilder, c: Sam2Config): MaskDecoderInputs {
+/** Of `images` images: one for all prompts, or as many as are fed. */
+function decoderInputs(g: GraphBuilder, c: Sam2Config, images: Dim): MaskDecoderInputs {
   const { features, maskSide } = geometry(c);
-  const image = ({ tokens, channels }: TokenMap, name: string): Value => g.input(name, ["prompts?", tokens, channels]);
+  const image = ({ tokens, channels }: TokenMap, name: string): Value => g.input(name, [images, tokens, channels]);
   return {
     ...mapLevels(features, image),
     points: g.input("points", ["prompts", "points", 2]),
     labels: g.input("labels", ["prompts", "points"], "int32"),
-    maskInput: g.input("maskInput", ["prompts?", maskSide, maskSide]),
-    hasMask: g.input("hasMask", ["prompts?"], "bool"),
-    noMemory: g.input("noMemory", ["prompts?"]),
+    maskInput: g.input("maskInput", [images, maskSide, maskSide]),
+    hasMask: g.input("hasMask", [images], "bool"),
+    noMemory: g.input("noMemory", [images]),
   };
 }
 

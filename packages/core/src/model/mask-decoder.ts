@@ -16,7 +16,7 @@ import { densePositions, maskEmbeddings, pointEmbeddings } from "./prompt-encode
 import { twoWayTransformer } from "./two-way-transformer.ts";
 
 /** Masks of one prompt. */
-export const MASKS = 4;
+const MASKS = 4;
 const IOU_HEAD_WIDTH = 256;
 
 export interface MaskDecoderInputs extends ImageFeatures {
@@ -58,7 +58,7 @@ export function maskDecoder(
 }
 
 /** What masks are made of, and what is known of them before they are. */
-export interface MaskScorerOutputs extends Pick<MaskDecoderOutputs, "iouPredictions" | "objectScores"> {
+interface MaskScorerOutputs extends Pick<MaskDecoderOutputs, "iouPredictions" | "objectScores"> {
   /** [prompts, cells, width]: the image, having seen the prompt. */
   readonly imageTokens: Value;
   /** [prompts, 4, width] */
@@ -92,7 +92,12 @@ export function maskScorer(
   );
   const image = g.add(g.add(inputs.imageEmbeddings, noMemory), maskEmbeddings(g, prompt, c, inputs));
   const positions = densePositions(g, prompt, c);
-  const seen = twoWayTransformer(g, w.at("transformer"), { tokens, image, positions }, c.decoder.mlpWidth);
+  const seen = twoWayTransformer(
+    g,
+    w.at("transformer"),
+    { tokens, image, positions, answers: 2 + MASKS },
+    c.decoder.mlpWidth,
+  );
 
   const objectToken = rows(seen.tokens, 0, 1);
   const iouToken = rows(seen.tokens, 1, 1);
@@ -107,7 +112,7 @@ export function maskScorer(
 }
 
 /** What `maskUpscaler` makes masks of: the first half's tokens, and the image's finer features. */
-export interface MaskUpscalerInputs
+interface MaskUpscalerInputs
   extends Pick<MaskScorerOutputs, "imageTokens" | "maskTokens">,
     Pick<ImageFeatures, "highRes0" | "highRes1"> {}
 
@@ -115,7 +120,7 @@ export interface MaskUpscalerInputs
  * The decoder's second half, -> [prompts, 4, 4 * grid, 4 * grid] logits: upscales the image fourfold, still in quad order,
  * and multiplies it with what each mask's token has become.
  */
-export function maskUpscaler(
+function maskUpscaler(
   g: GraphBuilder,
   root: WeightScope,
   c: Sam2Config,

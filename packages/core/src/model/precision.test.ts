@@ -7,7 +7,6 @@ import {
   imageEncoderGraph,
   maskDecoderGraph,
   maskScorerGraph,
-  maskUpscalerGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
 } from "./graphs.ts";
@@ -67,7 +66,6 @@ test.each([
   memoryEncoderGraph(config),
   maskDecoderGraph(config),
   maskScorerGraph(config),
-  maskUpscalerGraph(config),
 ])("fp16: $name computes in halves, and speaks float32", (graph) => {
   const halves = withPrecision(graph, { config, dtype: "fp16" });
   validateGraph(halves);

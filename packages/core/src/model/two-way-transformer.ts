@@ -4,7 +4,8 @@
  *
  * The image's side is [prompts, cells, width], far larger than the tokens', so as little as possible is done to it:
  * - As long as nothing of a prompt has reached it its batch is `prompts?`, one map for all prompts or one for each.
- * - It is not projected, neither where tokens attend to it nor where it attends to them: see `tokensToImage`.
+ * - It is not projected, neither where tokens attend to it nor where it attends to them: see `tokensToImage`. But where
+ *   its batch is 1 for certain, not `prompts?`, the first layer projects it: once for all prompts that is less.
  * - What all keys have in common changes no softmax, so keys need no bias; and since a softmax's rows sum to one, the
  *   values' bias goes through the output projection once, as part of its bias.
  */
@@ -24,13 +25,15 @@ export interface TwoWayInputs {
   readonly image: Value;
   /** [cells, width] */
   readonly positions: Value;
+  /** Of how many tokens, the first, the last state is wanted. */
+  readonly answers: number;
 }
 
-/** The tokens and the image after both have seen each other: [prompts, tokens, width], [prompts, cells, width]. */
+/** The tokens and the image after both have seen each other: [prompts, answers, width], [prompts, cells, width]. */
 export function twoWayTransformer(
   g: GraphBuilder,
   w: WeightScope,
-  { tokens, image, positions }: TwoWayInputs,
+  { tokens, image, positions, answers }: TwoWayInputs,
   mlpWidth: number,
 ): { readonly tokens: Value; readonly image: Value } {
   const outer = width(tokens);
@@ -50,7 +53,8 @@ export function twoWayTransformer(
     queries = layerNorm(g, l.at("norm1"), queries);
 
     const map = { keys: g.add(keys, positions), values: keys };
-    const seen = tokensToImage(g, l.at("cross_attn_token_to_image"), g.add(queries, tokens), map, cross);
+    const attend = isShared(keys) ? tokensToSharedImage : tokensToImage;
+    const seen = attend(g, l.at("cross_attn_token_to_image"), g.add(queries, tokens), map, cross);
     queries = layerNorm(g, l.at("norm2"), g.add(queries, seen));
 
     queries = layerNorm(g, l.at("norm3"), g.add(queries, mlp(g, l.at("mlp"), queries, [mlpWidth, outer])));
@@ -61,8 +65,10 @@ export function twoWayTransformer(
   }
   const last = w.at("final_attn_token_to_image");
   const map = { keys: g.add(keys, positions), values: keys };
-  queries = g.add(queries, tokensToImage(g, last, g.add(queries, tokens), map, cross));
-  return { tokens: layerNorm(g, w.at("norm_final_attn"), queries), image: keys };
+  const asking = (x: Value): Value => g.slice(x, [0, 0, 0], [x.dims[0] as Dim, answers, outer]);
+  const asked = asking(queries);
+  const seen = tokensToImage(g, last, g.add(asked, asking(tokens)), map, cross);
+  return { tokens: layerNorm(g, w.at("norm_final_attn"), g.add(asked, seen)), image: keys };
 }
 
 /**
@@ -97,6 +103,38 @@ function tokensToImage(
   });
 }
 
+/** Whether all prompts see one map for certain. */
+function isShared(image: Value): boolean {
+  return image.dims[0] === 1;
+}
+
+/** With the image projected, once for all prompts: all heads are rows of one here too, each zero in the others' channels. */
+function tokensToSharedImage(
+  g: GraphBuilder,
+  w: WeightScope,
+  tokens: Value,
+  { keys, values }: { readonly keys: Value; readonly values: Value },
+  { heads, innerWidth }: ProjectedAttention,
+): Value {
+  return g.scope(w.path, () => {
+    const outer = width(tokens);
+    const [prompts, count] = tokens.dims as readonly [Dim, Dim, number];
+    const rows = rowsOfHeads(g, linear(g, w.at("q_proj"), tokens, innerWidth), heads);
+    const key = g.linear(keys, w.at("k_proj").tensor("weight", [innerWidth, outer]));
+    const value = linear(g, w.at("v_proj"), values, innerWidth);
+    const seen = g.attention(rows, key, value, { heads: 1, scale: (innerWidth / heads) ** -0.5 });
+    const perHead = g.transpose(g.reshape(seen, [prompts, heads, count, innerWidth]), [0, 2, 1, 3]);
+    const out = w.at("out_proj");
+    const matrix = g.reshape(out.tensor("weight", [outer, innerWidth]), [outer, 1, innerWidth]);
+    const ofOwnChannels = g.mul(matrix, g.reshape(channelsOfHeads(g, heads, innerWidth), [1, heads, innerWidth]));
+    return g.linear(
+      g.reshape(perHead, [prompts, count, heads * innerWidth]),
+      g.reshape(ofOwnChannels, [outer, heads * innerWidth]),
+      out.tensor("bias", [outer]),
+    );
+  });
+}
+
 /**
  * The same, seen from the image: the tokens' keys are projected to its width, so that its product with them is the scores
  * of all heads, [cells, heads * tokens], and the tokens' values are carried through the output projection, whose bias is
@@ -114,24 +152,46 @@ function imageToTokens(
     const [prompts, count] = k.dims as readonly [Dim, Dim, number];
     const headWidth = innerWidth / heads;
     const columns = mulDims(count, heads);
-    const projected = (name: string, x: Value): Value =>
-      ofHeads(g, g.linear(x, w.at(name).tensor("weight", [innerWidth, outer])), heads);
+    const keys = g.mul(g.linear(k, w.at("k_proj").tensor("weight", [innerWidth, outer])), g.scalar(headWidth ** -0.5));
+    const scoresOfImage = (): Value => {
+      const key = ofHeads(g, keys, heads);
+      const offered = g.matmul(key, weightOfHeads(g, w.at("q_proj"), [heads, headWidth, outer]));
+      const queryBias = g.reshape(w.at("q_proj").tensor("bias", [innerWidth]), [heads, headWidth, 1]);
+      const products = g.matmul(placed, g.reshape(offered, [prompts, columns, outer]), { transposeB: true });
+      return g.add(products, g.reshape(g.matmul(key, queryBias), [prompts, 1, columns]));
+    };
+    const scoresOfSharedImage = (): Value => {
+      const query = linear(g, w.at("q_proj"), placed, innerWidth);
+      return g.matmul(query, rowsOfHeads(g, keys, heads), { transposeB: true });
+    };
 
-    const key = g.mul(projected("k_proj", k), g.scalar(headWidth ** -0.5));
-    const offered = g.matmul(key, weightOfHeads(g, w.at("q_proj"), [heads, headWidth, outer]));
-    const queryBias = g.reshape(w.at("q_proj").tensor("bias", [innerWidth]), [heads, headWidth, 1]);
-    const products = g.matmul(placed, g.reshape(offered, [prompts, columns, outer]), { transposeB: true });
-    const scores = g.add(products, g.reshape(g.matmul(key, queryBias), [prompts, 1, columns]));
+    const scores = isShared(placed) ? scoresOfSharedImage() : scoresOfImage();
     const cells = scores.dims[1] as Dim;
     const weights = g.softmax(g.reshape(scores, [prompts, cells, heads, count]));
 
     const outMatrix = w.at("out_proj").tensor("weight", [outer, innerWidth]);
     const outOfHeads = g.transpose(g.reshape(outMatrix, [outer, heads, headWidth]), [1, 0, 2]);
-    const carried = g.matmul(projected("v_proj", v), outOfHeads, { transposeB: true });
+    const told = g.linear(v, w.at("v_proj").tensor("weight", [innerWidth, outer]));
+    const carried = g.matmul(ofHeads(g, told, heads), outOfHeads, { transposeB: true });
     const share = g.mul(biasOfValues(g, w, outer, innerWidth), g.scalar(1 / heads));
-    const told = g.reshape(g.add(carried, share), [prompts, columns, outer]);
-    return g.matmul(g.reshape(weights, scores.dims), told);
+    return g.matmul(g.reshape(weights, scores.dims), g.reshape(g.add(carried, share), [prompts, columns, outer]));
   });
+}
+
+/** [prompts, tokens, heads * d] -> [prompts, heads * tokens, heads * d]: each head's rows, zero in the others' channels. */
+function rowsOfHeads(g: GraphBuilder, x: Value, heads: number): Value {
+  const [prompts, count, inner] = x.dims as readonly [Dim, Dim, number];
+  const apart = g.mul(g.reshape(x, [prompts, 1, count, inner]), channelsOfHeads(g, heads, inner));
+  return g.reshape(apart, [prompts, mulDims(count, heads), inner]);
+}
+
+/** [heads, 1, innerWidth]: one where the channel is the head's, else zero. */
+function channelsOfHeads(g: GraphBuilder, heads: number, innerWidth: number): Value {
+  const headWidth = innerWidth / heads;
+  const data = Float32Array.from({ length: heads * innerWidth }, (_, i) =>
+    Math.floor(i / innerWidth) === Math.floor((i % innerWidth) / headWidth) ? 1 : 0,
+  );
+  return g.constant({ dtype: "float32", dims: [heads, 1, innerWidth], data });
 }
 
 /** [prompts, tokens, heads * d] -> [prompts, heads, tokens, d]. */
