@@ -486,6 +486,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
       expect(asked).toEqual([]);
 
       await fetching.click();
+      await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(1);
       await page.getByRole("button", { name: "Cancel" }).click();
       await status.getByText("Cancelled").waitFor();
       isSlow = false;
