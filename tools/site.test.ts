@@ -523,6 +523,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.waitForFunction(isReady);
     const frames = ["00000.jpg", "00001.jpg", "00002.jpg"].map((name) => join(root, "examples", "clip", name));
     await page.locator("[data-play=file]").setInputFiles(frames);
+    await page.locator("[data-play=offer-text]").getByText("edgetam is 56 MB").waitFor();
     await page.getByRole("button", { name: "Go on with nano, roughly" }).click();
     const video = "document.querySelector('masklet-video-editor')";
     await page.waitForFunction(`${video}?.session?.tracking !== undefined`);

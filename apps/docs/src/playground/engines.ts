@@ -90,7 +90,7 @@ export function offer(name: string, why: string): void {
   picker.value = name;
   const host = new URL(model.url).host;
   say(
-    `${why} ${name} is ${megabytes(model.bytes)}, from ${host}: fetched once, and kept in this browser. The picture stays here.`,
+    `${why} ${name} is ${megabytes(model.bytes)}, from ${host}: fetched once, and kept in this browser. What you open stays here.`,
     "offer-text",
   );
   part("fetch").textContent = `Fetch ${megabytes(model.bytes)}`;
@@ -196,9 +196,9 @@ export async function engineForOwn(): Promise<void> {
   else if (acceptsRough) await use("nano");
   else {
     offer(
-      recommended,
+      state.video === undefined ? recommended.picture : recommended.video,
       "Nano was trained on drawings: its masks of photographs are rough. A real model makes good ones.",
     );
-    say("Choose a model for your picture.");
+    say(`Choose a model for your ${state.video === undefined ? "picture" : "video"}.`);
   }
 }
