@@ -191,12 +191,14 @@ export async function pick(): Promise<void> {
 /** What a photograph is met with: the best model that is here, or the offer of one. */
 export async function engineForOwn(): Promise<void> {
   const best = (await keptModels()).at(-1);
+  // Who hosts the page may offer others.
+  const first = byName(state.video === undefined ? recommended.picture : recommended.video) ?? models[0];
   if (state.engine !== undefined && state.engine.name !== "nano") attach();
   else if (best !== undefined) await use(best.name);
-  else if (acceptsRough) await use("nano");
+  else if (acceptsRough || first === undefined) await use("nano");
   else {
     offer(
-      state.video === undefined ? recommended.picture : recommended.video,
+      first.name,
       "Nano was trained on drawings: its masks of photographs are rough. A real model makes good ones.",
     );
     say(`Choose a model for your ${state.video === undefined ? "picture" : "video"}.`);
