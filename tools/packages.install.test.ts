@@ -47,6 +47,7 @@ const env = ((): NodeJS.ProcessEnv => {
     // Nobody's models but the one that is installed.
     HF_HUB_CACHE: join(folder, "models"),
     HF_HUB_OFFLINE: "1",
+    NEXT_TELEMETRY_DISABLED: "1",
     npm_config_audit: "false",
     npm_config_fund: "false",
     npm_config_prefer_offline: "true",
