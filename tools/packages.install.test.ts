@@ -2,7 +2,7 @@
  * The packages as npm installs them: from their tarballs, into empty folders, with everybody's install scripts, and
  * without NuGet, which `onnxruntime-node`'s script wants on Linux x64 and many do not reach.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import {
   copyFileSync,
   cpSync,
@@ -20,8 +20,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { chromium as playwright } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { environment, manifest, root } from "./host.mjs";
+import { chromium, environment, manifest, root } from "./host.mjs";
 import { blocks } from "./markdown.ts";
 import { packPackages } from "./pack.mjs";
 import { type Registry, serveRegistry } from "./registry.ts";
@@ -46,6 +47,7 @@ const env = ((): NodeJS.ProcessEnv => {
     // Nobody's models but the one that is installed.
     HF_HUB_CACHE: join(folder, "models"),
     HF_HUB_OFFLINE: "1",
+    NEXT_TELEMETRY_DISABLED: "1",
     npm_config_audit: "false",
     npm_config_fund: "false",
     npm_config_prefer_offline: "true",
@@ -87,7 +89,7 @@ async function registryProblem(): Promise<string | undefined> {
   return `npm's registry cannot be reached (${/^npm error (?:code )?(.*)$/m.exec(stderr)?.[1] ?? `exit code ${code}`})`;
 }
 
-const built = ["backend-ort", "backend-tfjs", "cli", "core", "labels", "model-nano"].every((name) =>
+const built = ["backend-ort", "backend-tfjs", "cli", "core", "editor", "labels", "model-nano"].every((name) =>
   existsSync(join(root, "packages", name, "dist")),
 );
 const problem = built ? await registryProblem() : "the packages are not built";
@@ -304,6 +306,56 @@ describe.skipIf(problem !== undefined)(problem === undefined ? "npm" : `not run:
     });
     expect([errors, outputFiles.length > 1]).toEqual([[], true]);
     sized("browser", cwd);
+  });
+});
+
+/** Next installs a compiler and builds for half a minute. */
+const next = "next@16.4.6";
+const skipsNext = problem !== undefined || process.env["MASKLET_SLOW"] !== "1" || chromium() === undefined;
+describe.skipIf(skipsNext)("Next (with MASKLET_SLOW=1 and Chromium)", () => {
+  test("builds its example, and a click in its page gives a mask", { timeout: 400_000 }, async () => {
+    const registry = await serveRegistry(packPackages(folder));
+    const cwd = join(folder, "next");
+    cpSync(join(root, "examples"), cwd, { recursive: true, filter: (from) => !/node_modules|\.cache/.test(from) });
+    mkdirSync(join(cwd, "next", "public"));
+    copyFileSync(join(cwd, "scene.png"), join(cwd, "next", "public", "scene.png"));
+    writeFileSync(join(cwd, ".npmrc"), `@masklet:registry=${registry.url}\n`);
+    const { dependencies } = JSON.parse(readFileSync(join(cwd, "package.json"), "utf8"));
+    const others = ["onnxruntime-web", "react", "react-dom"].map((name) => `${name}@${dependencies[name]}`);
+    // Without the rest of the examples' own, which are the workspace's.
+    writeFileSync(join(cwd, "package.json"), '{ "private": true, "type": "module" }');
+    const packages = ["@masklet/backend-ort", "@masklet/core", "@masklet/editor", "@masklet/model-nano"];
+    await succeed(`npm install ${[next, ...others, ...packages].join(" ")}`, undefined, cwd);
+    const program = join(cwd, "node_modules", "next", "dist", "bin", "next");
+    await succeed(process.execPath, [program, "build", "next"], cwd);
+    const server = spawn(process.execPath, [program, "start", "next", "-p", "0"], { cwd, env });
+    const browser = await playwright.launch({
+      executablePath: chromium() ?? "",
+      args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+    });
+    try {
+      const address = await new Promise<string>((resolve, reject) => {
+        let said = "";
+        server.stdout.on("data", (chunk) => {
+          said += chunk;
+          const [found] = /http:\/\/localhost:[1-9]\d*/.exec(said) ?? [];
+          if (found !== undefined) resolve(found);
+        });
+        server.on("exit", () => reject(new Error(`next start: ${said}`)));
+      });
+      const page = await browser.newPage();
+      await page.goto(address);
+      const editor = "document.querySelector('masklet-editor')";
+      await page.waitForFunction(`${editor}?.engineState === "ready"`, undefined, { timeout: 60_000 });
+      expect(await page.evaluate("crossOriginIsolated")).toBe(true);
+      const [x, y] = (await page.evaluate(`${editor}.pagePoint([130, 121])`)) as [number, number];
+      await page.mouse.click(x, y);
+      await page.waitForFunction(`${editor}.session.document.objects.length === 1`);
+    } finally {
+      await browser.close();
+      server.kill();
+      registry.close();
+    }
   });
 });
 

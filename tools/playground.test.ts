@@ -1,18 +1,20 @@
 /** What the site's playground writes: links, programs that do what was clicked, archives. The page itself: site.test.ts. */
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { programFor } from "../apps/docs/src/playground/code.ts";
+import { exportFormats, videoFormats } from "../apps/docs/src/playground/formats.ts";
 import { fromHash, toHash } from "../apps/docs/src/playground/share.ts";
 import type { ShownObject, Work } from "../apps/docs/src/playground/work.ts";
 import { zip } from "../apps/docs/src/playground/zip.ts";
 import { crc32 } from "../packages/core/src/checkpoint/crc32.ts";
 import { locate, openZip, type ZipRecord } from "../packages/core/src/checkpoint/zip.ts";
 import { bytesSource, decodeLabelPng, readImage } from "../packages/core/src/node.ts";
+import { writeFormats } from "../packages/labels/src/index.ts";
 import { environment, root } from "./host.mjs";
 
 const shown: ShownObject = {
@@ -91,6 +93,11 @@ describe("links", () => {
   });
 });
 
+test("every format of labels can be exported, of a picture or of a video", () => {
+  const offered = new Set([...Object.keys(exportFormats), ...Object.keys(videoFormats)]);
+  expect(writeFormats.filter((format) => !offered.has(format))).toEqual([]);
+});
+
 describe("programs", () => {
   const base = mkdtempSync(join(tmpdir(), "masklet-playground-"));
   // Under examples, so that packages are found as a user's program finds them.
@@ -134,6 +141,21 @@ describe("programs", () => {
       expect(ours.some((value) => value !== 0)).toBe(true);
       expect(ours.equals(await pixels(cli)), `${node} and ${cli}`).toBe(true);
     }
+  }, 60_000);
+
+  test("with a lasso, cleaned edges and everything", async () => {
+    const work: Work = {
+      ...picture,
+      byHand: [],
+      objects: [{ ...shown, id: 5, lasso: [40, 30, 230, 30, 230, 215, 40, 215], feather: 1, decontaminate: 2 }],
+      everything: { pointsPerSide: 4, predIouThreshold: 0.5, stabilityScoreThreshold: 0.7 },
+    };
+    await Promise.all([inNode(work), inTerminal(work)]);
+    expect((await pixels("scene.5.cutout.png")).some((value) => value !== 0)).toBe(true);
+    const found = readdirSync(base).filter((name) => name.startsWith("scene.everything."));
+    const { annotations } = JSON.parse(readFileSync(join(base, "out", "scene.json"), "utf8"));
+    expect(found.length).toBe(annotations.length);
+    expect(found.length).toBeGreaterThan(2);
   }, 60_000);
 
   test("and they track the same", async () => {

@@ -146,6 +146,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
         }
         expect(await violations(page), colorScheme).toEqual([]);
         expect(await page.evaluate("shift")).toBeLessThan(0.01);
+        expect(await page.context().cookies()).toEqual([]);
         expect(problems).toEqual([]);
         await page.close();
       }
@@ -278,8 +279,11 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.close();
   }, 120_000);
 
-  /** Node's, in the page of a bundler: the browser's program, run with the page's first picture. */
-  async function runInPage(program: string): Promise<readonly string[]> {
+  /**
+   * The browser's program in the page of a bundler, with the page's first picture, or the files that a person has chosen; ->
+   * the names of what it made.
+   */
+  async function runInPage(program: string, chosen: readonly string[] = []): Promise<readonly string[]> {
     const at = join(folder, "program");
     const { outputFiles } = await build({
       stdin: { contents: program, resolveDir: join(root, "examples") },
@@ -302,15 +306,36 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
       copy(`packages/model-nano/sam2.1_hiera_nano.${ending}`, `sam2.1_hiera_nano.${ending}`);
     }
     copy("examples/scene.png", "scene.png");
-    const html = `<!doctype html><link rel="icon" href="data:," /><img src="scene.png" /><script type="module" src="js/stdin.js"></script>`;
+    const html =
+      '<!doctype html><link rel="icon" href="data:," /><img src="scene.png" /><input type="file" multiple />';
     writeFileSync(join(at, "index.html"), html);
     const { page, problems } = await watched();
     await page.goto(`${site.origin}${base}/program/`);
+    await page.locator("input").setInputFiles([...chosen]);
+    await page.evaluate('import(new URL("js/stdin.js", location.href).href)');
     await page.waitForSelector("a[download]");
     const files = await page.locator("a").evaluateAll((links) => links.map((link) => link.textContent ?? ""));
     expect(problems).toEqual([]);
     await page.close();
     return files;
+  }
+
+  /** Saves what is there in every format that is offered; -> the files' names. */
+  async function exportsOf(page: Page): Promise<Readonly<Record<string, string>>> {
+    const formats = page.locator("[data-play=format]");
+    const values = await formats
+      .locator("option")
+      .evaluateAll((options) => options.map((option) => (option as unknown as { value: string }).value));
+    const names: Record<string, string> = {};
+    for (const value of values) {
+      await formats.selectOption(value);
+      const downloading = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Save" }).click();
+      const download = await downloading;
+      expect(statSync(await download.path()).size, value).toBeGreaterThan(0);
+      names[value] = download.suggestedFilename();
+    }
+    return names;
   }
 
   test("a click is shared by a link, exported, and done again by the program that is shown", async () => {
@@ -329,16 +354,12 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     const program = (await page.evaluate("navigator.clipboard.readText()")) as string;
     expect(await runInPage(program)).toEqual(["scene.1.cutout.png"]);
 
-    for (const [format, name] of [
-      ["yolo", "scene.yolo.zip"],
-      ["coco-results", "results.json"],
-      ["svg", "scene.svg"],
-    ] as const) {
-      await page.locator("[data-play=format]").selectOption(format);
-      const downloading = page.waitForEvent("download");
-      await page.getByRole("button", { name: "Save" }).click();
-      expect((await downloading).suggestedFilename()).toBe(name);
-    }
+    expect(await exportsOf(page)).toMatchObject({
+      cutout: "scene.cutout.png",
+      yolo: "scene.yolo.zip",
+      "coco-results": "results.json",
+      svg: "scene.svg",
+    });
 
     await page.getByRole("button", { name: "Copy link" }).click();
     await page.getByText("Copied: prompts and settings").waitFor();
@@ -465,6 +486,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
       expect(asked).toEqual([]);
 
       await fetching.click();
+      await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(1);
       await page.getByRole("button", { name: "Cancel" }).click();
       await status.getByText("Cancelled").waitFor();
       isSlow = false;
@@ -501,6 +523,7 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.waitForFunction(isReady);
     const frames = ["00000.jpg", "00001.jpg", "00002.jpg"].map((name) => join(root, "examples", "clip", name));
     await page.locator("[data-play=file]").setInputFiles(frames);
+    await page.locator("[data-play=offer-text]").getByText("edgetam is 56 MB").waitFor();
     await page.getByRole("button", { name: "Go on with nano, roughly" }).click();
     const video = "document.querySelector('masklet-video-editor')";
     await page.waitForFunction(`${video}?.session?.tracking !== undefined`);
@@ -510,13 +533,13 @@ describe.skipIf(chromium() === undefined)("in Chromium (needs it)", () => {
     await page.getByRole("button", { name: "Track on" }).click();
     await page.waitForFunction(`Object.keys(${video}.session.document.objects[0].frames).length === 3`);
     expect(await violations(page)).toEqual([]);
-    const downloading = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Save" }).click();
-    expect((await downloading).suggestedFilename()).toBe("frames.labels.zip");
+    expect(await exportsOf(page)).toMatchObject({ labels: "frames.labels.zip", session: "frames.session.json" });
+    const code = page.locator("[data-play=code]");
     await page.locator("[value=cli]").check();
-    expect(await page.locator("[data-play=code]").textContent()).toMatch(
-      /^masklet track frames --point [\d.]+,[\d.]+#1 /,
-    );
+    expect(await code.textContent()).toMatch(/^masklet track frames --point [\d.]+,[\d.]+#1 /);
+    await page.locator("[value=browser]").check();
+    const made = await runInPage((await code.textContent()) ?? "", frames);
+    expect(made).toEqual(["frames.0.png", "frames.1.png", "frames.2.png"]);
     expect(problems).toEqual([]);
     await page.close();
   }, 120_000);

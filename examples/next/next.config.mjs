@@ -9,9 +9,4 @@ export default {
       ],
     },
   ],
-  // One copy of ONNX Runtime's wasm (apps/docs/browser.md).
-  webpack: (/** @type {{ resolve: { conditionNames?: readonly string[] } }} */ config) => {
-    config.resolve.conditionNames = ["onnxruntime-web-use-extern-wasm", "..."];
-    return config;
-  },
 };

@@ -11,10 +11,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { isPresetName } from "@masklet/core";
 import { build } from "esbuild";
-import { type Browser, chromium as playwright } from "playwright";
+import { type Browser, type Page, chromium as playwright } from "playwright";
 import { chromium, root } from "../host.mjs";
 import { type ModelPaths, modelFiles } from "./model-files.ts";
-import { type BrowserColumn, type BrowserReport, columns, type PageJob, type PageRow } from "./report.ts";
+import {
+  type BrowserColumn,
+  type BrowserReport,
+  columns,
+  type PageJob,
+  type PageRow,
+  type Supported,
+} from "./report.ts";
 
 const places = [
   { backend: "ort", device: "wasm" },
@@ -23,6 +30,7 @@ const places = [
   { backend: "tfjs", device: "webgl" },
   { backend: "tfjs", device: "webgpu" },
 ] as const;
+type Place = (typeof places)[number];
 
 const types: Readonly<Record<string, string>> = {
   ".js": "text/javascript",
@@ -135,9 +143,8 @@ async function measure(browser: Browser, address: string, model: string, job: Pa
   const page = await browser.newPage();
   try {
     await page.goto(address);
-    const adapter =
-      device === "wasm" ? undefined : await page.evaluate<string | undefined>(`bench.adapter("${device}")`);
-    const software = adapter !== undefined && /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(adapter);
+    const adapter = await adapterOf(page, device);
+    const software = isSoftware(adapter);
     const column = { backend, device, software, rows: [], ...(adapter !== undefined && { adapter }) };
     if (device !== "wasm" && adapter === undefined) return { ...column, notRun: "there is no such device" };
     if (software && model !== "nano") return { ...column, notRun: "would take minutes on a software adapter" };
@@ -151,6 +158,29 @@ async function measure(browser: Browser, address: string, model: string, job: Pa
     await page.close();
   }
 }
+
+/** Each backend asked in a page for each of its devices. Throws where there is no Chromium. */
+export async function supportInBrowser(): Promise<readonly (Place & Supported)[]> {
+  return inPage({ "/page.js": await bundled("page.ts") }, [], async (browser, address) => {
+    const found: (Place & Supported)[] = [];
+    for (const place of places) {
+      const page = await browser.newPage();
+      await page.goto(address);
+      const supported = await page.evaluate<Supported>(`bench.support(${JSON.stringify(place)})`);
+      const adapter = await adapterOf(page, place.device);
+      const isSoft = supported.state === "runs" && isSoftware(adapter);
+      found.push({ ...place, ...supported, ...(isSoft && { state: "runs, in software" }) });
+      await page.close();
+    }
+    return found;
+  });
+}
+
+const adapterOf = async (page: Page, device: Place["device"]): Promise<string | undefined> =>
+  device === "wasm" ? undefined : await page.evaluate<string | undefined>(`bench.adapter("${device}")`);
+
+const isSoftware = (adapter: string | undefined): boolean =>
+  adapter !== undefined && /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(adapter);
 
 /** A table: a line for each backend, its times and their ratios. */
 export function printBrowser({ model, browser, threads, columns: found }: BrowserReport): void {

@@ -1,9 +1,18 @@
 /** Runs in a page: measures one model on one backend. */
 import { createOrtBackend } from "@masklet/backend-ort/web";
 import { createTfjsBackend } from "@masklet/backend-tfjs/web";
-import { type Backend, ImagePredictor, loadSam2, parseConfig, presets, type Sam2, VideoPredictor } from "@masklet/core";
+import {
+  type Backend,
+  ImagePredictor,
+  loadSam2,
+  MaskletError,
+  parseConfig,
+  presets,
+  type Sam2,
+  VideoPredictor,
+} from "@masklet/core";
 import { hashedTensor } from "@masklet/core/testing";
-import type { PageJob, PageRow } from "./report.ts";
+import type { PageJob, PageRow, Supported } from "./report.ts";
 
 const RUNS = 5;
 /** Milliseconds after which no further run of a row is begun. */
@@ -15,6 +24,26 @@ const MEMORIES = 7;
 const [width, height] = [640, 480];
 const frame = { width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(90) } as const;
 
+function create({ backend, device, threads }: Pick<PageJob, "backend" | "device" | "threads">): Promise<Backend> {
+  const settings = { threads, wasmPaths: "/wasm/" };
+  return backend === "ort"
+    ? createOrtBackend({ ...settings, device: device === "webgpu" ? device : "wasm" })
+    : createTfjsBackend({ ...settings, engine: device });
+}
+
+/** Whether a backend starts, or the code of what it said. */
+async function support(place: Pick<PageJob, "backend" | "device">): Promise<Supported> {
+  try {
+    const backend = await create({ ...place, threads: 1 });
+    const { dtypes } = backend.capabilities;
+    await backend.dispose();
+    return { state: "runs", dtypes };
+  } catch (error) {
+    if (!(error instanceof MaskletError)) throw error;
+    return { state: error.code, dtypes: [] };
+  }
+}
+
 async function measure({
   backend: name,
   device,
@@ -23,11 +52,7 @@ async function measure({
   config,
   preset,
 }: PageJob): Promise<readonly PageRow[]> {
-  const settings = { threads, wasmPaths: "/wasm/" };
-  const backend: Backend =
-    name === "ort"
-      ? await createOrtBackend({ ...settings, device: device === "webgpu" ? device : "wasm" })
-      : await createTfjsBackend({ ...settings, engine: device });
+  const backend = await create({ backend: name, device, threads });
   const bytes = new Uint8Array(await (await fetch(checkpoint)).arrayBuffer());
   const sizes = config === undefined ? preset && presets[preset] : parseConfig(await (await fetch(config)).json());
   const model = await loadSam2(bytes, { backend, ...(sizes && { config: sizes }) });
@@ -89,4 +114,4 @@ async function adapter(device: "webgl" | "webgpu"): Promise<string | undefined> 
   return gl === null || info == null ? undefined : String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL));
 }
 
-Object.assign(globalThis, { bench: { measure, adapter } });
+Object.assign(globalThis, { bench: { measure, adapter, support } });

@@ -107,6 +107,12 @@ export interface PageJob {
   readonly preset: PresetName | undefined;
 }
 
+/** What a backend said when it was asked to start: "runs" or an error's code. */
+export interface Supported {
+  readonly state: string;
+  readonly dtypes: readonly string[];
+}
+
 /** One measured piece of work in a browser, or why it was not measured. */
 export type PageRow = { readonly name: string } & (
   | {

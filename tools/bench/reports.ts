@@ -27,6 +27,7 @@ import { createReferenceBackend } from "@masklet/core/testing";
 import { nanoModel } from "@masklet/model-nano";
 import type { Reports } from "../../apps/docs/src/reports.ts";
 import { chromium, root } from "../host.mjs";
+import { supportInBrowser } from "./browser.ts";
 import { benchFirstMask, median } from "./first-mask.ts";
 import { machine } from "./machine.ts";
 
@@ -46,7 +47,7 @@ export async function writeReports(rounds: number): Promise<void> {
   step("speed");
   const speed = await measureSpeed(rounds);
   step("support");
-  const support = await measureSupport();
+  const support = [...(await measureSupport()), ...(chromium() === undefined ? [] : await measurePageSupport())];
   const firstMask = chromium() === undefined ? null : await benchFirstMask(rounds);
   const sizes = JSON.parse(readFileSync(join(root, "tools", "size-budget.json"), "utf8"));
   const reports: Reports = {
@@ -172,4 +173,10 @@ async function measureSupport(): Promise<Reports["support"]> {
     }
   }
   return rows;
+}
+
+/** As `measureSupport`, in a page. */
+async function measurePageSupport(): Promise<Reports["support"]> {
+  const names = { ort: "ONNX Runtime", tfjs: "TensorFlow.js" };
+  return (await supportInBrowser()).map((row) => ({ ...row, backend: names[row.backend], host: "Chromium" }));
 }

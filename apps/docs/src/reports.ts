@@ -125,7 +125,7 @@ ${table(
 
 ## What runs here
 
-Devices by asking each backend for each on this machine; precisions as a backend that started says them.
+Devices by asking each backend for each on this machine, in Node and in a page; precisions as a backend that started says them.
 
 ${table(
   ["backend", "where", "device", "", "precisions"],

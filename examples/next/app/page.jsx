@@ -11,7 +11,9 @@ const Editor = dynamic(() => import("../../react/editor.jsx").then(({ Editor }) 
 export default function Page() {
   const [engine, setEngine] = useState();
   useEffect(() => {
-    import("../../editor/model.js").then(async ({ openModel }) => setEngine(await openModel()));
+    const worker = new Worker(new URL("../worker.js", import.meta.url), { type: "module" });
+    import("../../editor/model.js").then(async ({ openModel }) => setEngine(await openModel({ worker })));
+    return () => worker.terminate();
   }, []);
   return <Editor picture="/scene.png" engine={engine} />;
 }

@@ -42,7 +42,7 @@ export const commands: Readonly<Record<string, Command>> = {
   invert: (session) => session.invert(),
   split: (session) => session.split(),
   merge: (session, next) => session.merge([oneOf(idsOf(session), next) ?? 0, oneOf(idsOf(session), next) ?? 0]),
-  edge: (session, next) => session.setEdge({ feather: next() * 3 }),
+  edge: (session, next) => session.setEdge({ feather: next() * 3, decontaminate: Math.floor(next() * 4) }),
   class: (session, next) => session.setClass(oneOf(["cat", "dog", null], next) ?? null),
   classes: (session, next) =>
     session.setClasses(

@@ -1,7 +1,7 @@
 /** The element under a person's hands: the events are the browser's own, sent to it from outside. */
 import { decodeRle, encodeRle, maskArea, maskBox, maskIou, parseConfig, strokeRle } from "@masklet/core";
 import { createWorkerPredictor, imageFrom } from "@masklet/core/web";
-import { EditorSession, type MaskletEditorElement, type PictureEngine } from "@masklet/editor/element";
+import { EditorSession, editorWords, type MaskletEditorElement, type PictureEngine } from "@masklet/editor/element";
 import { nanoModel } from "@masklet/model-nano";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { page, userEvent } from "vitest/browser";
@@ -15,9 +15,11 @@ import {
   frames,
   type Look,
   look,
+  markedWords,
   mouse,
   PageEngine,
   touch,
+  unmarked,
   wheel,
 } from "./page.web.ts";
 
@@ -288,6 +290,40 @@ describe("fingers", () => {
   });
 });
 
+describe("a pen", () => {
+  beforeEach(() => {
+    editor.tool = "brush";
+    editor.brushSize = 9;
+  });
+
+  test("paints with its tip", async () => {
+    const [from, to] = [at(editor, [100, 100]), at(editor, [180, 140])];
+    await mouse("mouseMoved", from, "none", 0, "pen");
+    await mouse("mousePressed", from, "left", 0, "pen");
+    await mouse("mouseMoved", to, "left", 0, "pen");
+    await mouse("mouseReleased", to, "left", 0, "pen");
+    await until(() => objects().length === 1);
+    expect(steps()).toEqual(["brush"]);
+  });
+
+  test("erases with its other end", async () => {
+    session().paintStroke([[140, 120]], 40);
+    const stage = within<HTMLElement>(".stage");
+    // Nothing can send these from outside, and there is no pointer to capture.
+    stage.setPointerCapture = () => {};
+    const send = (type: string, point: readonly [number, number], buttons: number): void => {
+      const [clientX, clientY] = at(editor, point);
+      const init = { pointerId: 7, pointerType: "pen", button: 5, buttons, clientX, clientY };
+      stage.dispatchEvent(new PointerEvent(type, init));
+    };
+    send("pointerdown", [130, 120], 32);
+    send("pointermove", [150, 120], 32);
+    send("pointerup", [150, 120], 0);
+    expect(steps()).toEqual(["brush", "erase"]);
+    expect(session().mask(1).data[120 * width + 140]).toBe(0);
+  });
+});
+
 describe("keys alone", () => {
   const stage = (): HTMLElement => within(".stage");
 
@@ -493,6 +529,28 @@ describe("the list and its fields", () => {
     session().paintStroke([disc], 5);
     expect(named("Zurück: Pinselstrich")).toBeDefined();
     expect(named("Eraser")).toBeDefined();
+  });
+
+  test("no word is there that a host cannot replace", async () => {
+    editor.words = markedWords(editorWords);
+    session().setClasses([{ name: "§cat", colour: null }]);
+    await click(editor, disc);
+    await until(() => objects().length === 1);
+    within<HTMLElement>(".stage").focus();
+    await userEvent.keyboard("{ArrowRight}");
+    session().paintStroke([disc], 5, "erase");
+    session().undo();
+    session().setState("accepted", [1]);
+    for (const tool of ["brush", "box", "reshape"] as const) {
+      editor.tool = tool;
+      await frames(2);
+      expect(unmarked(editor), tool).toEqual([]);
+    }
+    session().remove(1);
+    editor.engine = undefined;
+    await frames(2);
+    expect(unmarked(editor)).toEqual([]);
+    expect(status()).toBe("§noModel");
   });
 });
 

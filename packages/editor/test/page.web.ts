@@ -144,13 +144,46 @@ export async function mouse(
   at: Point,
   button: Button = "none",
   modifiers = 0,
+  pointerType: "mouse" | "pen" = "mouse",
 ): Promise<void> {
   const buttons = type === "mouseReleased" ? 0 : { left: 1, right: 2, middle: 4, none: 0 }[button];
-  await cdp().send("Input.dispatchMouseEvent", { type, ...onWindow(at), button, buttons, modifiers, clickCount: 1 });
+  const event = { type, ...onWindow(at), button, buttons, modifiers, clickCount: 1, pointerType };
+  await cdp().send("Input.dispatchMouseEvent", event);
 }
 
 export async function wheel(at: Point, deltaX: number, deltaY: number, modifiers = 0): Promise<void> {
   await cdp().send("Input.dispatchMouseEvent", { type: "mouseWheel", ...onWindow(at), deltaX, deltaY, modifiers });
+}
+
+/** Words that can be told from all others: each is "§" and its name, so are those of the steps. */
+export function markedWords<W extends object>(words: W): W {
+  const marked = Object.entries(words).map(([name, word]) => [
+    name,
+    typeof word === "string" ? `§${name}` : markedWords(word as object),
+  ]);
+  return Object.fromEntries(marked) as W;
+}
+
+/** What an element and those in it show or say that is none of `markedWords`; numbers and their like are nobody's words. */
+export function unmarked(element: Element): readonly string[] {
+  const said: string[] = [];
+  const look = (node: ParentNode): void => {
+    for (const one of node.querySelectorAll("*")) {
+      for (const name of [
+        "aria-label",
+        "title",
+        "placeholder",
+        "aria-description",
+        "aria-roledescription",
+        "aria-valuetext",
+      ])
+        said.push(one.getAttribute(name) ?? "");
+      for (const child of one.childNodes) if (child instanceof Text) said.push(child.data);
+      if (one.shadowRoot !== null) look(one.shadowRoot);
+    }
+  };
+  if (element.shadowRoot !== null) look(element.shadowRoot);
+  return [...new Set(said)].filter((text) => /\p{L}{2,}/u.test(text) && !text.includes("§"));
 }
 
 /** Where a point of the picture is on the page. */

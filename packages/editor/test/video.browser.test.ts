@@ -10,11 +10,28 @@ import {
 } from "@masklet/core";
 import { RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
 import { framesFromFiles } from "@masklet/core/web";
-import type { MaskletVideoEditorElement, VideoEditorSession, VideoSessionEvent } from "@masklet/editor/video-element";
+import {
+  type MaskletVideoEditorElement,
+  type VideoEditorSession,
+  type VideoSessionEvent,
+  videoWords,
+} from "@masklet/editor/video-element";
 import { nanoModel } from "@masklet/model-nano";
 import { beforeEach, describe, expect, test } from "vitest";
 import { page, userEvent } from "vitest/browser";
-import { axe, click, drawing, frames, type Look, look, mouse, touch, videoEditorWith } from "./page.web.ts";
+import {
+  axe,
+  click,
+  drawing,
+  frames,
+  type Look,
+  look,
+  markedWords,
+  mouse,
+  touch,
+  unmarked,
+  videoEditorWith,
+} from "./page.web.ts";
 import { DrawingTracker } from "./tracker.ts";
 
 const [width, height, count] = [320, 240, 40];
@@ -226,6 +243,11 @@ describe("a video", () => {
     editor.words = { track: "Weiter verfolgen", undoStep: "Zurück: {step}" };
     expect(named("Weiter verfolgen")).toBeDefined();
     expect(editor.editor.shadowRoot?.querySelector('[aria-label="Zurück: Prompt"]')).not.toBeNull();
+    editor.words = markedWords(videoWords);
+    await point(150, 60);
+    await editor.track();
+    await frames(2);
+    expect(unmarked(editor)).toEqual([]);
   });
 });
 

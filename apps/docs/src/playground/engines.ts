@@ -1,7 +1,7 @@
 /** Models: which there are, which are kept, which answers. */
 import { RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
-import { cachedSource } from "@masklet/core/web";
 import { messageOf, nano, startWorker } from "../live/engine.ts";
+import type { DownloadAnswer, DownloadRequest } from "./download.worker.ts";
 import { configOf, megabytes, type OfferedModel, recommended } from "./models.ts";
 import { byName, editor, models, part, picker, say, state } from "./page.ts";
 import { replay } from "./replay.ts";
@@ -22,7 +22,8 @@ export async function keptModels(): Promise<readonly OfferedModel[]> {
 /** Loads a model that is here and has it answer. */
 export async function use(name: string): Promise<void> {
   const mine = ++wish;
-  part("offer").hidden = true;
+  // What is being fetched can be cancelled, while another model answers.
+  part("offer").hidden = cancel === undefined;
   if (state.engine?.name === name) {
     picker.value = name;
     attach();
@@ -33,12 +34,19 @@ export async function use(name: string): Promise<void> {
   state.engine = undefined;
   say(`Loading ${name}.`);
   const worker = startWorker();
+  let told = 0;
+  const onProgress = ({ fraction }: { readonly fraction: number }): void => {
+    const tenths = Math.floor(10 * fraction);
+    if (mine !== wish || tenths === told) return;
+    told = tenths;
+    say(`Loading ${name}: ${10 * tenths}%.`);
+  };
   try {
     const known = byName(name);
     const client = new RemoteClient(worker);
     const model = await (known === undefined
       ? client.load(nano.url, configOf(nano))
-      : client.load(known.url, { backend: "large", ...configOf(known) }));
+      : client.load(known.url, { backend: "large", ...configOf(known), onProgress }));
     const predictor = await model.imagePredictor();
     if (mine !== wish) {
       worker.terminate();
@@ -71,15 +79,18 @@ export function detach(): void {
   if (state.videoEditor !== undefined) state.videoEditor.tracker = undefined;
 }
 
+let offered: OfferedModel | undefined;
+
 /** Shows what fetching a model would take; nothing is fetched before the button is pressed. */
 export function offer(name: string, why: string): void {
   const model = byName(name);
   if (model === undefined) return;
   wish++;
+  offered = model;
   picker.value = name;
   const host = new URL(model.url).host;
   say(
-    `${why} ${name} is ${megabytes(model.bytes)}, from ${host}: fetched once, and kept in this browser. The picture stays here.`,
+    `${why} ${name} is ${megabytes(model.bytes)}, from ${host}: fetched once, and kept in this browser. What you open stays here.`,
     "offer-text",
   );
   part("fetch").textContent = `Fetch ${megabytes(model.bytes)}`;
@@ -87,42 +98,53 @@ export function offer(name: string, why: string): void {
   part("rough").hidden = state.engine !== undefined && state.engine.name !== "nano";
 }
 
-let download: AbortController | undefined;
+/** Ends the download under way. */
+let cancel: (() => void) | undefined;
 
-export const cancelFetch = (): void => download?.abort();
+export const cancelFetch = (): void => cancel?.();
 
 export async function fetchModel(): Promise<void> {
-  const model = byName(picker.value);
-  if (model === undefined) return;
-  const controller = new AbortController();
-  download = controller;
+  const model = offered;
+  if (model === undefined || cancel !== undefined) return;
   const progress = part<HTMLProgressElement>("progress");
   const isBusy = (busy: boolean): void => {
-    progress.hidden = part("cancel").hidden = !busy;
+    progress.hidden = part("cancel").hidden = part("fetched").hidden = !busy;
     part<HTMLButtonElement>("fetch").disabled = picker.disabled = busy;
   };
   isBusy(true);
-  progress.value = 0;
-  try {
-    await cachedSource(model.url, {
-      signal: controller.signal,
-      ...(model.sha256 !== undefined && { sha256: model.sha256 }),
-      onProgress: ({ loaded, total = model.bytes }) => {
-        progress.value = loaded / total;
-        say(`${model.name}: ${(loaded / 1e6).toFixed(0)} of ${megabytes(total)}.`);
-      },
+  say(`Fetching ${model.name}.`);
+  const show = (loaded: number, total = model.bytes): void => {
+    progress.value = loaded / total;
+    say(`${Math.round(loaded / 1e6)} of ${megabytes(total)}`, "fetched");
+    if (loaded >= total) say(`Checking ${model.name}.`);
+  };
+  show(0);
+  const ended = await fetched(model, show);
+  cancel = undefined;
+  isBusy(false);
+  if (ended !== "kept") return say(ended);
+  await showKept();
+  await use(model.name);
+}
+
+/** -> "kept", or what to say. */
+function fetched({ url, sha256 }: OfferedModel, show: (loaded: number, total?: number) => void): Promise<string> {
+  const worker = new Worker(new URL("./download.worker.ts", import.meta.url), { type: "module" });
+  return new Promise<string>((resolve) => {
+    const end = (how: string): void => {
+      worker.terminate();
+      resolve(how);
+    };
+    cancel = () => end("Cancelled: nothing of it is kept.");
+    worker.addEventListener("error", ({ message }) => end(`It could not be fetched: ${message}`));
+    worker.addEventListener("message", ({ data }: MessageEvent<DownloadAnswer>) => {
+      if ("kept" in data) end("kept");
+      else if ("error" in data) end(`It could not be fetched: ${messageOf(new Error(data.error))}`);
+      else show(data.loaded, data.total);
     });
-    isBusy(false);
-    await showKept();
-    await use(model.name);
-  } catch (error) {
-    isBusy(false);
-    say(
-      controller.signal.aborted ? "Cancelled: nothing of it is kept." : `It could not be fetched: ${messageOf(error)}`,
-    );
-  } finally {
-    download = undefined;
-  }
+    const request: DownloadRequest = { url, ...(sha256 !== undefined && { sha256 }) };
+    worker.postMessage(request);
+  });
 }
 
 /** The models that are kept, with a button to delete each. */
@@ -169,14 +191,16 @@ export async function pick(): Promise<void> {
 /** What a photograph is met with: the best model that is here, or the offer of one. */
 export async function engineForOwn(): Promise<void> {
   const best = (await keptModels()).at(-1);
+  // Who hosts the page may offer others.
+  const first = byName(state.video === undefined ? recommended.picture : recommended.video) ?? models[0];
   if (state.engine !== undefined && state.engine.name !== "nano") attach();
   else if (best !== undefined) await use(best.name);
-  else if (acceptsRough) await use("nano");
+  else if (acceptsRough || first === undefined) await use("nano");
   else {
     offer(
-      recommended,
+      first.name,
       "Nano was trained on drawings: its masks of photographs are rough. A real model makes good ones.",
     );
-    say("Choose a model for your picture.");
+    say(`Choose a model for your ${state.video === undefined ? "picture" : "video"}.`);
   }
 }

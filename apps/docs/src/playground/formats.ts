@@ -1,4 +1,4 @@
-/** What is exported, and the word for it. Those of labels are `@masklet/labels`' formats for pictures. */
+/** What is exported, and the word for it. Those of labels are `@masklet/labels`', here and in `videoFormats`. */
 export const exportFormats = {
   cutout: "Cutouts, PNG",
   webp: "Cutouts, WebP",
@@ -15,6 +15,7 @@ export const exportFormats = {
   "label-studio": "Label Studio",
   "cvat-images": "CVAT",
   voc: "Pascal VOC",
+  cityscapes: "Cityscapes",
   davis: "DAVIS",
   sa1b: "SA-1B",
 } as const;

@@ -32,8 +32,10 @@ export const offeredModels: readonly OfferedModel[] = about.map(([name, bytes, w
   return { name, url, ...(sha256 !== undefined && { sha256 }), bytes, about: what };
 });
 
-/** Which is offered first for a photograph. */
-export const recommended = "sam2.1-hiera-tiny";
+/** Which is offered first for a photograph, and for a video, of which every frame is encoded. */
+export const recommended = { picture: "sam2.1-hiera-tiny", video: "edgetam" } as const satisfies Readonly<
+  Record<string, PresetName>
+>;
 
 /** What loading a model is told of its sizes. */
 export const configOf = ({ config }: { readonly config?: unknown }): { readonly config?: Sam2Config } =>
