@@ -225,6 +225,28 @@ export class Workbench {
     return this.frame(hasImage, index);
   }
 
+  /** The most that the extension's host has had in memory, in bytes (Linux). */
+  hostPeak(): number {
+    const parents = new Map<number, number>();
+    let host: number | undefined;
+    for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
+      try {
+        const pid = Number(name);
+        parents.set(pid, Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]));
+        if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=extensionHost")) {
+          let above: number | undefined = pid;
+          while (above !== undefined && above !== this.#server.pid) above = parents.get(above);
+          if (above !== undefined) host = pid;
+        }
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    if (host === undefined) throw new Error("the extension's host does not run");
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${host}/status`, "utf8")) ?? [];
+    return 1024 * Number(kilobytes);
+  }
+
   /** Opens a file or folder of the explorer as a dataset, by its context menu; resolves with the gallery. */
   async dataset(name: string): Promise<Frame> {
     const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).first();
