@@ -1,5 +1,5 @@
 /** The editor of videos in VS Code: its documents, pages and commands. */
-import { type VideoStep, videoStepText } from "@masklet/editor";
+import { type VideoStep, videoStepText, videoStepWords } from "@masklet/editor";
 import { lossMeanings } from "@masklet/labels";
 import {
   type CustomDocumentOpenContext,
@@ -22,6 +22,7 @@ import { pageHtml } from "../image/page.ts";
 import type { ImageParts } from "../image/register.ts";
 import { LabelEditors } from "../label-editors.ts";
 import { folderOf, nameOf } from "../labels/find.ts";
+import { translated } from "../translate.ts";
 import { VideoDocument } from "./document.ts";
 import { exportTracks, needsClass, type TrackFormat } from "./export.ts";
 import { frameNames } from "./frames.ts";
@@ -49,6 +50,9 @@ export function registerVideos(context: ExtensionContext, place: Place, parts: I
     command("export", () => provider.export()),
   );
 }
+
+/** What VS Code's menus call a step. */
+const labelOf = (step: VideoStep): string => videoStepText(step, translated(videoStepWords, l10n.bundle));
 
 async function openFolder(uri?: Uri): Promise<void> {
   const chosen = await (uri === undefined
@@ -199,6 +203,7 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
             }
           : undefined,
       words: videoWords(),
+      translation: l10n.bundle,
     };
   }
 
@@ -262,7 +267,7 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
       // Two views at once, an undo while it was tracked, or nothing may change: the page takes the document as it is.
       this.#parts.log.warn(messageOf(error));
       this.#showDocument(page);
-      const text = videoStepText(step);
+      const text = labelOf(step);
       void window.showWarningMessage(
         error instanceof ExtensionError ? error.message : l10n.t("{0} was given up: {1}", text, messageOf(error)),
       );
@@ -274,7 +279,7 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
   #fire(document: VideoDocument, step: VideoStep): void {
     this.edits.fire({
       document,
-      label: videoStepText(step),
+      label: labelOf(step),
       undo: document.undoOf(step),
       redo: () => document.apply(step),
     });
