@@ -124,12 +124,15 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
   },
   async figma() {
     const rows = await benchFigma();
-    if (!options.json) printBudgets(rows);
+    if (!options.json) for (const row of rows) printBudget(row, 36);
     return { rows };
   },
   async vscode() {
-    const rows = await benchVscode();
-    if (!options.json) printBudgets(rows);
+    const rows: BudgetRow[] = [];
+    for await (const row of benchVscode()) {
+      rows.push(row);
+      if (!options.json) printBudget(row, 60);
+    }
     return { rows };
   },
   async memory() {
@@ -187,10 +190,8 @@ const [measure = rowsOfModels] = Object.entries(modes).flatMap(([name, mode]) =>
 const found = await measure();
 if (options.json) console.log(JSON.stringify({ machine: here, ...found }, null, 2));
 
-function printBudgets(rows: readonly BudgetRow[]): void {
-  const widest = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, value, unit, budget } of rows)
-    console.log(`${name.padEnd(widest)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
+function printBudget({ name, value, unit, budget }: BudgetRow, widest: number): void {
+  console.log(`${name.padEnd(widest)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
 }
 
 function printFirstMask({ browser, rounds, rows }: FirstMaskReport): void {
