@@ -107,6 +107,8 @@ export async function bundle(out, target) {
     "LICENSE.txt": join("..", "..", "LICENSE"),
     NOTICE: join("..", "..", "NOTICE"),
     media: "media",
+    "media/sample/scene.png": join("..", "..", "examples", "scene.png"),
+    "media/sample/balls.jpg": join("..", "..", "examples", "clip", "00000.jpg"),
     "engine/ort-wasm-simd-threaded.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
     "engine/ort-wasm-simd-threaded.mjs": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.mjs"),
     "engine/worker.js": worker,
