@@ -24,6 +24,7 @@ import { translated } from "../translate.ts";
 import { VideoDocument } from "./document.ts";
 import { askAndExport } from "./export-command.ts";
 import { frameNames } from "./frames.ts";
+import { askAndImport } from "./import-command.ts";
 import type { ShowVideo, ToVideoHost, ToVideoPage } from "./protocol.ts";
 import { videoWords } from "./words.ts";
 
@@ -45,6 +46,7 @@ export function registerVideos(context: ExtensionContext, place: Place, parts: I
     command("newClass", () => provider.newClass()),
     command("nextDrift", () => provider.active?.post({ type: "drift", by: 1 })),
     command("previousDrift", () => provider.active?.post({ type: "drift", by: -1 })),
+    command("import", () => provider.import()),
     command("export", () => askAndExport(provider.active?.document, place.files)),
   );
 }
@@ -281,6 +283,21 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
       undo: document.undoOf(step),
       redo: () => document.apply(step),
     });
+  }
+
+  /** Adds the objects of labels in another format, as one step. */
+  async import(): Promise<void> {
+    const document = this.#active?.document;
+    if (document === undefined) return;
+    try {
+      const step = await askAndImport(document);
+      if (step === undefined) return;
+      document.take(step, undefined);
+      this.#fire(document, step);
+    } catch (error) {
+      this.#parts.log.warn(messageOf(error));
+      await window.showErrorMessage(messageOf(error));
+    }
   }
 
   async #connect(page: Page): Promise<void> {
