@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { zipSync } from "fflate";
-import { sourceWords } from "./words.mjs";
+import { allWords } from "./words.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -101,10 +101,14 @@ export async function bundle(out, target) {
   /** @type {Record<string, string>} */
   const copied = {
     "package.nls.json": "package.nls.json",
+    "package.nls.de.json": "package.nls.de.json",
+    l10n: "l10n",
     "README.md": "README.md",
     "LICENSE.txt": join("..", "..", "LICENSE"),
     NOTICE: join("..", "..", "NOTICE"),
     media: "media",
+    "media/sample/scene.png": join("..", "..", "examples", "scene.png"),
+    "media/sample/balls.jpg": join("..", "..", "examples", "clip", "00000.jpg"),
     "engine/ort-wasm-simd-threaded.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
     "engine/ort-wasm-simd-threaded.mjs": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.mjs"),
     "engine/worker.js": worker,
@@ -115,8 +119,7 @@ export async function bundle(out, target) {
     await mkdir(dirname(join(out, to)), { recursive: true });
     await cp(resolve(here, from), join(out, to), { recursive: true });
   }
-  await mkdir(join(out, "l10n"), { recursive: true });
-  await writeFile(join(out, "l10n", "bundle.l10n.json"), `${JSON.stringify(sourceWords(), undefined, 2)}\n`);
+  await writeFile(join(out, "l10n", "bundle.l10n.json"), `${JSON.stringify(allWords(), undefined, 2)}\n`);
   const manifest = JSON.parse(await readFile(join(here, "manifest.json"), "utf8"));
   await writeFile(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   if (target !== undefined) await copyNative(out, target);

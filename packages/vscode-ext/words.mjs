@@ -1,7 +1,8 @@
-// The extension's words, for translators: what VS Code looks up in `l10n/bundle.l10n.<language>.json`.
+// The extension's words and those of the editor in it, for translators: what is looked up in `l10n/bundle.l10n.<language>.json`.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { editorWords, videoWords } from "@masklet/editor";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const call = /\bl10n\s*\.t\(\s*/g;
@@ -33,6 +34,18 @@ export function sourceWords(sources = hostSources()) {
     }
   }
   return Object.fromEntries(Object.entries(words).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * All that is translated: what the sources say, and every word of the editors.
+ *
+ * @returns {Record<string, string>}
+ */
+export function allWords() {
+  const { steps, ...video } = videoWords;
+  const { steps: imageSteps, ...image } = editorWords;
+  const texts = [image, imageSteps, video, steps].flatMap((words) => Object.values(words));
+  return { ...sourceWords(), ...Object.fromEntries(texts.map((text) => [text, text])) };
 }
 
 /** @returns {Record<string, string>} */

@@ -4,17 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -22,12 +12,12 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { encodeWebp, fileSource, writeFileAtomic } from "@masklet/core/node";
 import { CocoFile } from "@masklet/labels";
+import { writeLargeCoco } from "./coco-file.ts";
 import { peakOf } from "./peak.ts";
 import type { DatasetRow } from "./report.ts";
 
 const PICTURES = 200;
 const size = { width: 1280, height: 720 };
-const BYTES = 450e6;
 const main = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 
 const folder = mkdtempSync(join(tmpdir(), "masklet-bench-"));
@@ -99,8 +89,9 @@ async function peakOfProcess(args: readonly string[]): Promise<number> {
 }
 
 async function largeFile(): Promise<readonly DatasetRow[]> {
-  const { path, annotations } = makeLargeFile();
-  const megabytes = (statSync(path).size / 1e6).toFixed(0);
+  const path = join(folder, "instances.json");
+  const { annotations, bytes } = writeLargeCoco(path);
+  const megabytes = (bytes / 1e6).toFixed(0);
   const of = `a COCO file of ${megabytes} MB with ${annotations} annotations`;
   return [
     await measured(`index ${of}`, () => index(path)),
@@ -149,31 +140,4 @@ async function edit(path: string): Promise<void> {
   if (changed.size !== before + grown || Buffer.compare(there, splice.bytes) !== 0) {
     throw new Error("bench: the changed file is not what it should be");
   }
-}
-
-function makeLargeFile(): { readonly path: string; readonly annotations: number } {
-  const path = join(folder, "instances.json");
-  const file = openSync(path, "w");
-  const images = 100_000;
-  let written = 0;
-  const put = (text: string): void => {
-    written += writeSync(file, text);
-  };
-  put('{"info": {}, "images": [');
-  for (let i = 0; i < images; i++)
-    put(`${i === 0 ? "" : ", "}{"id": ${i}, "file_name": "${i}.jpg", "width": 640, "height": 480}`);
-  put('], "annotations": [');
-  let annotations = 0;
-  const ring = Array.from({ length: 60 }, (_, k) => (k * 7.25).toFixed(2)).join(", ");
-  while (written < BYTES) {
-    const some = Array.from({ length: 500 }, (_, k) => {
-      const id = annotations + k;
-      return `{"segmentation": [[${ring}]], "area": 120.5, "iscrowd": 0, "image_id": ${id % images}, "bbox": [1.0, 2.0, 30.25, 40.5], "category_id": 1, "id": ${id}}`;
-    });
-    put(`${annotations === 0 ? "" : ", "}${some.join(", ")}`);
-    annotations += some.length;
-  }
-  put('], "categories": [{"id": 1, "name": "thing"}]}');
-  closeSync(file);
-  return { path, annotations };
 }

@@ -14,17 +14,11 @@ import { FakeFigma } from "../../packages/figma-plugin/test/fake/figma.ts";
 import { drawingPng, productPng } from "../../packages/figma-plugin/test/scenes.ts";
 import { createHost, type Host } from "../../packages/figma-plugin/test/window.ts";
 import { chromium } from "../host.mjs";
+import type { BudgetRow } from "./report.ts";
 
 const [width, height] = [2000, 1500];
 
-export interface FigmaRow {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: "ms" | "kB";
-  readonly budget: number;
-}
-
-export async function benchFigma(): Promise<readonly FigmaRow[]> {
+export async function benchFigma(): Promise<readonly BudgetRow[]> {
   Object.assign(globalThis, { __html__: "" });
   const [code, html] = [await bundleCode(), await bundleUi()];
   const host = await createHost({ html, executablePath: chromium() ?? "chromium" });
@@ -41,7 +35,7 @@ export async function benchFigma(): Promise<readonly FigmaRow[]> {
 }
 
 /** From the command to the group, without a window. */
-async function removeBackground(host: Host): Promise<FigmaRow> {
+async function removeBackground(host: Host): Promise<BudgetRow> {
   const figma = fileWith("remove-background", productPng(width, height));
   const began = performance.now();
   start(figma.api);
@@ -55,7 +49,7 @@ async function removeBackground(host: Host): Promise<FigmaRow> {
 }
 
 /** From opening to where a click is answered, and from a click to its mask. */
-async function clicks(host: Host): Promise<readonly FigmaRow[]> {
+async function clicks(host: Host): Promise<readonly BudgetRow[]> {
   const figma = fileWith("cut-out", drawingPng(width, height));
   start(figma.api);
   figma.emit("run", { command: "cut-out" });

@@ -23,6 +23,8 @@
  *
  * `pnpm bench --figma` measures the Figma plugin against its budgets; see figma.ts.
  *
+ * `pnpm bench --vscode` (Linux) measures the extension in a real workbench against its budgets; see vscode.ts.
+ *
  * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
@@ -47,6 +49,7 @@ import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
 import {
   type Against,
+  type BudgetRow,
   type Comparison,
   columns,
   type DatasetRow,
@@ -61,6 +64,7 @@ import {
   type Start,
 } from "./report.ts";
 import { writeReports } from "./reports.ts";
+import { benchVscode } from "./vscode.ts";
 import { work } from "./work.ts";
 
 const { values: options } = parseArgs({
@@ -76,6 +80,7 @@ const { values: options } = parseArgs({
     dtype: { type: "string", default: "q8" },
     threads: { type: "string" },
     memory: { type: "boolean", default: false },
+    vscode: { type: "boolean", default: false },
     "first-mask": { type: "boolean", default: false },
     reports: { type: "boolean", default: false },
     rounds: { type: "string", default: "5" },
@@ -119,10 +124,14 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
   },
   async figma() {
     const rows = await benchFigma();
-    if (!options.json) {
-      for (const { name, value, unit, budget } of rows) {
-        console.log(`${name.padEnd(36)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
-      }
+    if (!options.json) for (const row of rows) printBudget(row, 36);
+    return { rows };
+  },
+  async vscode() {
+    const rows: BudgetRow[] = [];
+    for await (const row of benchVscode()) {
+      rows.push(row);
+      if (!options.json) printBudget(row, 60);
     }
     return { rows };
   },
@@ -180,6 +189,10 @@ const [measure = rowsOfModels] = Object.entries(modes).flatMap(([name, mode]) =>
 );
 const found = await measure();
 if (options.json) console.log(JSON.stringify({ machine: here, ...found }, null, 2));
+
+function printBudget({ name, value, unit, budget }: BudgetRow, widest: number): void {
+  console.log(`${name.padEnd(widest)} ${value.toFixed(0).padStart(6)} ${unit}  budget ${budget}`);
+}
 
 function printFirstMask({ browser, rounds, rows }: FirstMaskReport): void {
   const head = ["", "MB", "runtime", "model", "picture", "mask", "a click"];

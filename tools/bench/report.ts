@@ -204,3 +204,11 @@ export interface FirstMaskReport {
   readonly rounds: number;
   readonly rows: readonly FirstMaskRow[];
 }
+
+/** A number beside what it may be. */
+export interface BudgetRow {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: "ms" | "kB" | "MB";
+  readonly budget: number;
+}

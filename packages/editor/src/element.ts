@@ -10,7 +10,6 @@ export {
 export type { Backdrop, Display } from "./element/render.ts";
 export type { EditorTool } from "./element/tools.ts";
 export * from "./index.ts";
-export { type EditorWords, editorWords } from "./words.ts";
 export type { MaskletEditorEvents };
 
 declare global {

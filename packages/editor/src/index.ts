@@ -46,3 +46,5 @@ export {
   videoStepText,
   videoStepWords,
 } from "./video/step.ts";
+export { type VideoWords, videoWords } from "./video/words.ts";
+export { type EditorWords, editorWords } from "./words.ts";

@@ -3,7 +3,6 @@ import { MaskletVideoEditorElement, type MaskletVideoEditorEvents } from "./elem
 
 export { MaskletVideoEditorElement, type OpenVideoOptions } from "./element/video-element.ts";
 export * from "./element.ts";
-export { type VideoWords, videoWords } from "./video/words.ts";
 export type { MaskletVideoEditorEvents };
 
 declare global {

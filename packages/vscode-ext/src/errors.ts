@@ -11,6 +11,8 @@ export type ExtensionErrorCode =
   | "labels-read-only"
   /** The same object was changed here and in the file. */
   | "labels-conflict"
+  /** Labels that are of another video. */
+  | "labels-misfit"
   /** Drafts that were accepted or rejected meanwhile. */
   | "draft-unknown"
   /** A folder that is in no git repository, or no git. */

@@ -1,5 +1,6 @@
 /** What the host and the page of a picture say to each other. Everything is plain data; steps and documents are the editor's. */
 import type { EditorClass, EditorDocument, Step } from "@masklet/editor";
+import type { Translation } from "./translate.ts";
 
 /** What answers clicks, and where it is. */
 export type EngineKind = "process" | "worker" | "none";
@@ -27,6 +28,8 @@ export interface ShowMessage {
   /** A picture whose bytes are not here: why. */
   readonly missing: string | undefined;
   readonly words: Readonly<Record<string, string>>;
+  /** Of the editor's words. */
+  readonly translation: Translation;
 }
 
 export type ToPage =

@@ -49,9 +49,11 @@ function dataset(name: string, count: number, labelled: (i: number) => boolean):
 
 const engineOf = (request: EngineClient["request"]): EngineClient => ({ request }) as EngineClient;
 
+const storageOf = (root: string): string => join(folder, "storage", root.split("/").at(-1) as string);
+
 function start(root: string, engine?: EngineClient): void {
   openFolders(root);
-  const context = fakeContext(extension, join(folder, "storage", root.split("/").at(-1) as string));
+  const context = fakeContext(extension, storageOf(root));
   registerDatasets(
     context,
     { kind: "node", files: localFiles },
@@ -96,6 +98,34 @@ test("nothing is read until somebody asks, and then the tree has splits, classes
     { description: "10" },
     { description: "0" },
   ]);
+});
+
+test("the sample is a dataset of one's own: what was done with it stays", async () => {
+  start("");
+  for (const name of ["scene.json", "scene.png", "balls.jpg"]) {
+    mkdirSync(join(extension, "media", "sample"), { recursive: true });
+    const bytes =
+      name === "scene.json"
+        ? readFileSync(new URL(`../media/sample/${name}`, import.meta.url))
+        : name.endsWith(".png")
+          ? greyPng(640, 640)
+          : "";
+    writeFileSync(join(extension, "media", "sample", name), bytes);
+  }
+  await run("sample");
+  const tree = registered.trees.get("masklet.dataset");
+  const nodes = (await tree?.getChildren(undefined)) as readonly {
+    readonly label: string;
+    readonly description: string;
+    readonly children: readonly { readonly label: string }[];
+  }[];
+  expect(nodes[0]?.description).toBe("2 · sample · labelme");
+  const classes = nodes.find(({ label }) => label === "Classes")?.children;
+  expect(classes?.map(({ label }) => label).sort()).toEqual(["clock", "sign"]);
+  const own = join(storageOf(""), "global", "sample", "scene.json");
+  writeFileSync(own, readFileSync(own, "utf8").replace("clock", "watch"));
+  await run("sample");
+  expect(readFileSync(own, "utf8")).toContain("watch");
 });
 
 test("problems are listed at their lines", async () => {

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundle, pack } from "../bundle.mjs";
 import { activate } from "../src/activate.ts";
 import { fileSystem } from "../src/storage.ts";
-import { sourceWords } from "../words.mjs";
+import { translated } from "../src/translate.ts";
+import { allWords, sourceWords } from "../words.mjs";
 import { fakeContext, registered, resetFake } from "./fake/vscode.ts";
 
 const require = createRequire(import.meta.url);
@@ -24,6 +25,9 @@ interface Manifest {
 const manifestText = readFileSync(new URL("../manifest.json", import.meta.url), "utf8");
 const manifest = JSON.parse(manifestText) as Manifest;
 
+const json = (name: string): Readonly<Record<string, string>> =>
+  JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), "utf8"));
+
 test("what the manifest names is registered, and said in words", () => {
   resetFake();
   activate(fakeContext("/extension", "/storage"), { kind: "web", files: fileSystem });
@@ -33,7 +37,7 @@ test("what the manifest names is registered, and said in words", () => {
     [],
   );
   expect(languageModelTools.map(({ name }) => name).filter((name) => !registered.tools.has(name))).toEqual([]);
-  const words = JSON.parse(readFileSync(new URL("../package.nls.json", import.meta.url), "utf8")) as object;
+  const words = json("package.nls.json");
   const wanted = new Set(Array.from(manifestText.matchAll(/"%([^"%]+)%"/g), ([, key]) => key));
   expect([...wanted].sort()).toEqual(Object.keys(words).sort());
 });
@@ -42,6 +46,32 @@ test("words are taken from calls, and what cannot be translated is said", () => 
   const source = `l10n.t("a {0}", b); l10n.t(\n  'say "c"',\n); other.t("d")`;
   expect(Object.keys(sourceWords({ "a.ts": source }))).toEqual(["a {0}", 'say "c"']);
   expect(() => sourceWords({ "b.ts": "\nl10n.t(name)" })).toThrow(/^b\.ts:2: /);
+});
+
+/** What is put into a text, and the commands that its links run. */
+const places = (text: string): readonly string[] =>
+  Array.from(text.matchAll(/\{\w+\}|\(command:[^)]+\)|`[^`]+`/g), ([place]) => place).sort();
+
+test.each([
+  ["package.nls.de.json", () => json("package.nls.json")],
+  ["l10n/bundle.l10n.de.json", allWords],
+])("%s has every word, with what is put into it, and no other", (name, english) => {
+  const [of, german] = [english(), json(name)];
+  expect(Object.keys(german).sort()).toEqual(Object.keys(of).sort());
+  for (const [key, text] of Object.entries(of)) {
+    expect(german[key]?.trim(), key).not.toBe("");
+    expect(places(german[key] ?? ""), key).toEqual(places(text));
+  }
+});
+
+test("the editor's words are translated, and stay English where nobody has", () => {
+  const words = { undo: "Undo", steps: { grow: "Grow" }, fit: "Fit" };
+  expect(translated(words, { Undo: "Rückgängig", Grow: "Vergrößern" })).toEqual({
+    undo: "Rückgängig",
+    steps: { grow: "Vergrößern" },
+    fit: "Fit",
+  });
+  expect(translated(words, undefined)).toEqual(words);
 });
 
 describe.skipIf(!existsSync(worker))("needs the built packages", () => {
@@ -53,7 +83,7 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
     files = await bundle(folder);
     const vsix = await pack(folder, files);
     // 14 MB of WebAssembly and 7 of the model, packed; what else there is is small.
-    expect(statSync(vsix).size).toBeLessThan(11_500_000);
+    expect(statSync(vsix).size).toBeLessThan(11_700_000);
     entries = unzipSync(readFileSync(vsix));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -72,7 +102,15 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
         "LICENSE.txt",
         "NOTICE",
       ],
-      ...["media/icon.png", "media/walkthrough/look.md", "webview/image.js", "webview/image.css"],
+      ...[
+        "media/icon.png",
+        "media/walkthrough/look.md",
+        "media/sample/scene.json",
+        "media/sample/scene.png",
+        "media/sample/balls.jpg",
+        "webview/image.js",
+        "webview/image.css",
+      ],
       ...["main.mjs", "worker.js", "nano.safetensors", "nano.json", "ort-wasm-simd-threaded.wasm"].map(
         (name) => `engine/${name}`,
       ),
@@ -107,8 +145,10 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
 
   test("every word of the sources is there for translators", () => {
     const packed = JSON.parse(new TextDecoder().decode(entries["extension/l10n/bundle.l10n.json"]));
-    expect(packed).toEqual(sourceWords());
-    expect(packed).toMatchObject({ "{0} is read-only.": "{0} is read-only.", "Keep Mine": "Keep Mine" });
+    expect(packed).toEqual(allWords());
+    for (const word of ["{0} is read-only.", "Keep Mine", "Brush size", "Track back"]) expect(packed[word]).toBe(word);
+    for (const name of ["package.nls.de.json", "l10n/bundle.l10n.de.json"])
+      expect(Object.keys(entries)).toContain(`extension/${name}`);
   });
 
   test("a platform that is none is said", async () => {

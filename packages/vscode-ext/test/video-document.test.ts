@@ -13,12 +13,21 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compressRle, encodeRle, type Mask } from "@masklet/core";
-import { type VideoEditorDocument, VideoEditorSession, type VideoStep } from "@masklet/editor";
-import { filesOf, type LabelFile, type LabelObject, type ReadFormat, readLabels } from "@masklet/labels";
+import { invertVideoStep, type VideoEditorDocument, VideoEditorSession, type VideoStep } from "@masklet/editor";
+import {
+  type Dataset,
+  filesOf,
+  type LabelFile,
+  type LabelledImage,
+  type LabelObject,
+  type ReadFormat,
+  readLabels,
+} from "@masklet/labels";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { localFiles } from "../src/desktop.ts";
 import { VideoDocument, type VideoDocumentOptions } from "../src/video/document.ts";
 import { type ExportOptions, exportTracks, type TrackFormat } from "../src/video/export.ts";
+import { importTracks } from "../src/video/import.ts";
 import { openFolders, resetFake, trust, Uri } from "./fake/vscode.ts";
 import { greyPng } from "./folder.ts";
 
@@ -40,6 +49,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const nothing = (): VideoEditorDocument => new VideoEditorSession(size).document;
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
 
 function rectangle(x: number, y: number, w: number, h: number): Mask {
@@ -281,6 +291,73 @@ describe("nothing is changed", () => {
   });
 });
 
+describe("imported", () => {
+  const image = (file: string, track: number | undefined, index = 9): LabelledImage => ({
+    file,
+    width: 40,
+    height: 30,
+    objects: [
+      {
+        shape: { kind: "mask", rle: encodeRle(rectangle(2, 3, 8, 6)) },
+        category: "cat",
+        ...(track !== undefined && { track }),
+      },
+    ],
+    labelled: true,
+    frame: { video: file.slice(0, file.indexOf("/")), index },
+  });
+  const video = (name: string): { name: string; width: number; height: number; frames: number } => ({
+    name,
+    width: 40,
+    height: 30,
+    frames: 4,
+  });
+
+  test("by the frames' names, beside the objects that are there; what has no place is counted", () => {
+    const known: VideoEditorDocument = { ...nothing(), nextId: 7, classes: [{ name: "cat", colour: null }] };
+    const images = [image("bear/2.jpg", 5), image("bear/3.jpg", 5), image("bear/2.jpg", undefined)];
+    const { step, left } = importTracks(
+      known,
+      { categories: [], images },
+      { video: "bear", names: ["0.png", "1.png", "2.png", "10.png"] },
+    );
+    expect(left).toBe(2);
+    const session = new VideoEditorSession(known);
+    session.take(step);
+    expect(session.document).toMatchObject({ nextId: 8, classes: known.classes, objects: [{ id: 7, class: "cat" }] });
+    expect(Object.keys(session.document.objects[0]?.frames ?? {})).toEqual(["2"]);
+    // Where none of the names is there, the numbers say it.
+    const numbered = { categories: [], images: [image("bear/frame_a.jpg", 5, 1)] };
+    const [change] = importTracks(known, numbered, { video: "bear", names: ["0.png", "1.png"] }).step.changes;
+    expect(change).toMatchObject({ after: { frames: { 1: {} } } });
+  });
+
+  test("of several videos the one of this name; labels of another size, or of none, are refused", () => {
+    const from = (...images: readonly LabelledImage[]): Dataset => ({
+      categories: [],
+      images,
+      videos: [video("bear"), video("cat")],
+    });
+    const into = { video: "cat", names: undefined };
+    const both = from(image("bear/0.jpg", 1, 0), image("cat/1.jpg", 2, 1));
+    const [change] = importTracks(nothing(), both, into).step.changes.filter(({ kind }) => kind === "object");
+    expect(change).toMatchObject({ after: { frames: { 1: {} } } });
+    for (const [dataset, options, says] of [
+      [both, { ...into, video: "dog" }, /2 videos \(bear, cat, \.\.\.\), and none is called dog/],
+      [
+        from({ ...image("cat/1.jpg", 2, 1), width: 41 }),
+        into,
+        /cat\/1\.jpg: its labels are of 41x30, the video is 40x30/,
+      ],
+      [from(image("cat/9.jpg", 2, 9)), into, /no object with a track on any of the 4 frames/],
+    ] as const) {
+      const run = (): unknown => importTracks(nothing(), dataset, options);
+      expect(run).toThrow(says);
+      expect(run).toThrow(code("labels-misfit"));
+    }
+  });
+});
+
 describe("exported", () => {
   const options: ExportOptions = { video: "bear", names: undefined, rate: 12, className: "thing", drafts: true };
   const known = (mask: string): object => ({ mask, score: 0.9, objectScore: 5, prompt: null });
@@ -327,6 +404,38 @@ describe("exported", () => {
     );
     expect(tracks.filter((ids) => ids.length > 0)).toEqual([[1], [1, 2]]);
   });
+
+  test.each<TrackFormat>(["davis", "sav", "coco", "cvat-video"])(
+    "as %s, and imported, each object is there again",
+    async (format) => {
+      const { files } = exportTracks(document, format, options);
+      const contents = Object.fromEntries(
+        await Promise.all(files.map(async ({ path, bytes }) => [path, await bytes()])),
+      );
+      const { dataset } = await readLabels(filesOf(contents));
+      const empty = nothing();
+      const { step } = importTracks(empty, dataset, { video: "bear", names: undefined });
+      const session = new VideoEditorSession(empty);
+      session.take(step);
+      const { objects, classes } = session.document;
+      expect(objects.map(({ id, state }) => [id, state])).toEqual([
+        [1, "accepted"],
+        [2, "accepted"],
+      ]);
+      for (const [i, frame, mask] of [
+        [0, 0, counts(2, 3, 8, 6)],
+        [0, 2, counts(4, 3, 8, 6)],
+        [1, 2, counts(20, 10, 5, 5)],
+      ] as const) {
+        // It is a person's: tracking leaves it alone.
+        expect(objects[i]?.frames[frame]).toMatchObject({ mask, prompt: { points: [] } });
+      }
+      const named = format === "coco" || format === "cvat-video";
+      expect(classes.map(({ name }) => name)).toEqual(named ? ["cat", "thing"] : []);
+      session.take(invertVideoStep(step));
+      expect(session.document).toEqual(empty);
+    },
+  );
 
   test("accepted ones alone, and what a format leaves out is said", async () => {
     const { files, losses } = exportTracks(document, "davis", { ...options, drafts: false });

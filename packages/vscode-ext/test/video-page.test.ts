@@ -30,6 +30,7 @@ import {
   answers,
   FakePanel,
   fakeContext,
+  l10n,
   openFolders,
   ran,
   registered,
@@ -243,13 +244,31 @@ describe.skipIf(chromium() === undefined)("in Chromium", () => {
     await (registered.commands.get("masklet.video.export") as () => Promise<void>)();
     expect(readdirSync(join(exported, "Annotations", "480p", "clip"))).toHaveLength(4);
     expect(shown.at(-1)?.message).toMatch(/^5 of 5 files written/);
+    // What is imported joins what is there, and the page shows it.
+    const tracked = document.document?.objects.map((object) => object.frames[2]?.mask);
+    answers.push("DAVIS: the folder of this video's masks", [Uri.file(join(exported, "Annotations", "480p", "clip"))]);
+    await (registered.commands.get("masklet.video.import") as () => Promise<void>)();
+    expect(shown.at(-1)?.message).toBe("2 objects were imported.");
+    expect(labels().at(-1)).toBe("Add object (2)");
+    expect(document.document?.objects.map((object) => object.frames[2]?.mask)).toEqual([
+      ...(tracked ?? []),
+      ...(tracked ?? []),
+    ]);
+    await expect.poll(() => rows.count()).toBe(4);
+    await edits.at(-1)?.undo();
+    await expect.poll(() => rows.count()).toBe(2);
     await close();
   }, 90_000);
 
   test("a file is decoded by the page; one that nobody can decode is said, with what both decoders said", async () => {
+    l10n.bundle = { "Track on": "Weiter verfolgen" };
     const { page, document, close } = await open("hidden.webm");
+    l10n.bundle = undefined;
     await expect.poll(() => document.document?.count ?? 0, { timeout: 20_000 }).toBeGreaterThan(1);
     await expect.poll(() => page.locator("masklet-video-editor").isVisible()).toBe(true);
+    // The editor speaks VS Code's language, and English where nobody has translated.
+    for (const name of ["Weiter verfolgen", "Track back"])
+      await expect.poll(() => page.getByRole("button", { name }).count()).toBe(1);
     expect(shown.filter(({ kind }) => kind === "warning")).toEqual([]);
     await close();
     const broken = await open("broken.mp4");

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type Browser, type BrowserContext, chromium, type Frame, type Locator, type Page } from "playwright";
+import { type Browser, type BrowserContext, chromium, type Frame, type Page } from "playwright";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -47,6 +47,25 @@ const freePort = (): Promise<number> =>
       server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
     });
   });
+
+/** Processes below another one, those whose command has a word in it (Linux). */
+function below(root: number, word: string): readonly number[] {
+  const parents = new Map<number, number>();
+  const found: number[] = [];
+  for (const name of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
+    try {
+      parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]));
+      if (readFileSync(`/proc/${name}/cmdline`, "utf8").includes(word)) found.push(Number(name));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return found.filter((pid) => {
+    let above: number | undefined = pid;
+    while (above !== undefined && above !== root) above = parents.get(above);
+    return above !== undefined;
+  });
+}
 
 /** Of a picture's page: whether it shows one. */
 const hasImage = `(document.querySelector("masklet-editor")?.image ?? null) !== null`;
@@ -141,24 +160,29 @@ export class Workbench {
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor();
   }
 
-  /** The box that a key opens, once that of the command before is gone. */
-  async #quickInput(key: string): Promise<Locator> {
+  /** Opens a box by a key, once that of the command before is gone, and clicks on the first row that begins with `label`. */
+  async #choose(key: string, text: string, label: string): Promise<void> {
     const input = this.page.locator(".quick-input-widget input[type=text]").first();
     await input.waitFor({ state: "hidden" });
-    for (let tries = 0; !(await input.isVisible()) && tries < 10; tries++) {
-      // A page that goes away takes keys with it.
+    for (let tries = 9; ; tries--) {
+      // A page that goes away takes keys with it, and one that comes takes the focus, with which the box goes.
       await this.page.keyboard.press(key);
-      await input.waitFor({ timeout: 3000 }).catch(() => undefined);
+      try {
+        await input.fill(text, { timeout: 3000 });
+        await this.page
+          .locator(`.quick-input-list .monaco-list-row[aria-label^="${label}"]`)
+          .first()
+          .click({ timeout: 10_000 });
+        return;
+      } catch (error) {
+        if (tries === 0) throw error;
+      }
     }
-    return input;
   }
 
-  /** Runs a command of the palette by its title. */
+  /** Runs a command of the palette by its title: the best match is not always the one that is meant. */
   async command(title: string): Promise<void> {
-    const input = await this.#quickInput("F1");
-    await input.fill(`>${title}`);
-    // The best match is not always the one that is meant.
-    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
+    await this.#choose("F1", `>${title}`, title);
   }
 
   /** Takes another colour theme, through the quick pick as a person does. */
@@ -172,10 +196,8 @@ export class Workbench {
 
   /** Opens a file by its name, through the quick pick as a person does. */
   async quickOpen(name: string): Promise<void> {
-    const input = await this.#quickInput("Control+P");
-    await input.fill(name);
     // The first row is another one, until what was opened lately has been filtered.
-    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${name}"]`).first().click();
+    await this.#choose("Control+P", name, name);
   }
 
   /** Opens a picture by its name. */
@@ -223,6 +245,22 @@ export class Workbench {
   /** The page of a picture that is shown: the n-th, in the order of the editors. */
   image(index = 0): Promise<Frame> {
     return this.frame(hasImage, index);
+  }
+
+  /** The most that the extension's host has had in memory, in bytes (Linux). */
+  hostPeak(): number {
+    // The host of a window that was loaded anew may still be ending.
+    const host = Math.max(...below(this.#server.pid ?? 0, "--type=extensionHost"));
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${host}/status`, "utf8")) ?? [];
+    return 1024 * Number(kilobytes);
+  }
+
+  /** What the pages have in memory now, in bytes, with all that Chromium has for them (Linux). */
+  pagesMemory(): number {
+    const kilobytes = below(process.pid, "--type=renderer").map((pid) =>
+      Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]),
+    );
+    return 1024 * kilobytes.reduce((a, b) => a + b, 0);
   }
 
   /** Opens a file or folder of the explorer as a dataset, by its context menu; resolves with the gallery. */

@@ -44,6 +44,7 @@ export function registerDatasets(context: ExtensionContext, place: Place, parts:
     datasets,
     window.registerTreeDataProvider("masklet.dataset", datasets.tree),
     on("open", (uri?: Uri) => datasets.open(uri)),
+    on("sample", async () => datasets.open(await sampleDataset(context))),
     on("gallery", async (filter?: Filter) => datasets.gallery(filter)),
     on("nextUnlabelled", async () => datasets.gallery(undefined)?.nextUnlabelled()),
     on("statistics", () => datasets.statistics()),
@@ -55,6 +56,22 @@ export function registerDatasets(context: ExtensionContext, place: Place, parts:
     on("chooseDetector", () => chooseDetector()),
     on("refresh", () => datasets.refresh()),
   );
+}
+
+/** A small dataset to try things with: a copy of one's own, because what is in the extension's folder goes with its next version. */
+async function sampleDataset(context: ExtensionContext): Promise<Uri> {
+  const [from, to] = [
+    Uri.joinPath(context.extensionUri, "media", "sample"),
+    Uri.joinPath(context.globalStorageUri, "sample"),
+  ];
+  await workspace.fs.createDirectory(to);
+  const there = new Set((await workspace.fs.readDirectory(to)).map(([name]) => name));
+  // Where the extension lies on a web server, there is no list of its files. The picture is the last: with it, all are there.
+  for (const name of ["scene.json", "balls.jpg", "scene.png"]) {
+    if (there.has("scene.png") || there.has(name)) continue;
+    await workspace.fs.writeFile(Uri.joinPath(to, name), await workspace.fs.readFile(Uri.joinPath(from, name)));
+  }
+  return to;
 }
 
 class Datasets implements Disposable {

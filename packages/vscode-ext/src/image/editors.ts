@@ -1,5 +1,5 @@
 /** The editor of pictures in VS Code: its documents and their pages. */
-import { type Step, stepText } from "@masklet/editor";
+import { type Step, stepText, stepWords } from "@masklet/editor";
 import {
   type CustomDocumentOpenContext,
   type CustomEditorProvider,
@@ -19,6 +19,7 @@ import { ExtensionError, messageOf } from "../errors.ts";
 import { LabelEditors } from "../label-editors.ts";
 import { folderOf, nameOf } from "../labels/find.ts";
 import type { ShowMessage, ToHost } from "../protocol.ts";
+import { translated } from "../translate.ts";
 import { askerOf } from "./asker.ts";
 import { ImageDocument } from "./document.ts";
 import { type ImagePage, newClass, showMessage } from "./image-page.ts";
@@ -210,7 +211,7 @@ export class ImageEditors
   #fire(document: ImageDocument, step: Step): void {
     this.edits.fire({
       document,
-      label: stepText(step),
+      label: stepText(step, translated(stepWords, l10n.bundle)),
       undo: document.undoOf(step),
       redo: () => document.apply(step),
     });

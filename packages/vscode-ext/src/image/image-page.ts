@@ -45,6 +45,7 @@ export function showMessage({ document, panel }: ImagePage, extension: Uri, isWo
       : undefined,
     missing: document.missing,
     words: pageWords(),
+    translation: l10n.bundle,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { VideoEditorDocument, VideoStep } from "@masklet/editor";
 import type { Packed } from "../engine/channel.ts";
 import type { EngineKind, ShowMessage } from "../protocol.ts";
+import type { Translation } from "../translate.ts";
 
 /** Where the page finds the frames. */
 export type VideoSource =
@@ -17,6 +18,8 @@ export interface ShowVideo {
   readonly engine: EngineKind;
   readonly worker: ShowMessage["worker"];
   readonly words: Readonly<Record<string, string>>;
+  /** Of the editor's words. */
+  readonly translation: Translation;
 }
 
 export type ToVideoPage =

@@ -1,6 +1,5 @@
 /** The editor of videos in VS Code: its documents, pages and commands. */
-import { type VideoStep, videoStepText } from "@masklet/editor";
-import { lossMeanings } from "@masklet/labels";
+import { type VideoStep, videoStepText, videoStepWords } from "@masklet/editor";
 import {
   type CustomDocumentOpenContext,
   type CustomEditorProvider,
@@ -8,7 +7,6 @@ import {
   Disposable,
   type ExtensionContext,
   l10n,
-  ProgressLocation,
   RelativePattern,
   Uri,
   type WebviewPanel,
@@ -22,9 +20,11 @@ import { pageHtml } from "../image/page.ts";
 import type { ImageParts } from "../image/register.ts";
 import { LabelEditors } from "../label-editors.ts";
 import { folderOf, nameOf } from "../labels/find.ts";
+import { translated } from "../translate.ts";
 import { VideoDocument } from "./document.ts";
-import { exportTracks, needsClass, type TrackFormat } from "./export.ts";
+import { askAndExport } from "./export-command.ts";
 import { frameNames } from "./frames.ts";
+import { askAndImport } from "./import-command.ts";
 import type { ShowVideo, ToVideoHost, ToVideoPage } from "./protocol.ts";
 import { videoWords } from "./words.ts";
 
@@ -46,9 +46,13 @@ export function registerVideos(context: ExtensionContext, place: Place, parts: I
     command("newClass", () => provider.newClass()),
     command("nextDrift", () => provider.active?.post({ type: "drift", by: 1 })),
     command("previousDrift", () => provider.active?.post({ type: "drift", by: -1 })),
-    command("export", () => provider.export()),
+    command("import", () => provider.import()),
+    command("export", () => askAndExport(provider.active?.document, place.files)),
   );
 }
+
+/** What VS Code's menus call a step. */
+const labelOf = (step: VideoStep): string => videoStepText(step, translated(videoStepWords, l10n.bundle));
 
 async function openFolder(uri?: Uri): Promise<void> {
   const chosen = await (uri === undefined
@@ -199,6 +203,7 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
             }
           : undefined,
       words: videoWords(),
+      translation: l10n.bundle,
     };
   }
 
@@ -262,7 +267,7 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
       // Two views at once, an undo while it was tracked, or nothing may change: the page takes the document as it is.
       this.#parts.log.warn(messageOf(error));
       this.#showDocument(page);
-      const text = videoStepText(step);
+      const text = labelOf(step);
       void window.showWarningMessage(
         error instanceof ExtensionError ? error.message : l10n.t("{0} was given up: {1}", text, messageOf(error)),
       );
@@ -274,10 +279,25 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
   #fire(document: VideoDocument, step: VideoStep): void {
     this.edits.fire({
       document,
-      label: videoStepText(step),
+      label: labelOf(step),
       undo: document.undoOf(step),
       redo: () => document.apply(step),
     });
+  }
+
+  /** Adds the objects of labels in another format, as one step. */
+  async import(): Promise<void> {
+    const document = this.#active?.document;
+    if (document === undefined) return;
+    try {
+      const step = await askAndImport(document);
+      if (step === undefined) return;
+      document.take(step, undefined);
+      this.#fire(document, step);
+    } catch (error) {
+      this.#parts.log.warn(messageOf(error));
+      await window.showErrorMessage(messageOf(error));
+    }
   }
 
   async #connect(page: Page): Promise<void> {
@@ -343,79 +363,6 @@ class VideoEditors extends LabelEditors<VideoDocument> implements CustomEditorPr
     const step = page.document.addClass(name);
     if (step !== undefined) this.#fire(page.document, step);
   }
-
-  /** Asks for what the format needs, says what it leaves out, and writes into a folder of the person's choice. */
-  async export(): Promise<void> {
-    const video = this.#active?.document;
-    const document = video?.document;
-    if (video === undefined || document === undefined || document.objects.length === 0) {
-      await window.showInformationMessage(l10n.t("There are no objects to export yet."));
-      return;
-    }
-    const formats: Readonly<Record<TrackFormat, string>> = {
-      davis: l10n.t("DAVIS: a palette PNG for each frame"),
-      sav: l10n.t("SA-V: one JSON with run lengths, as the CLI's masklets.json"),
-      coco: l10n.t("COCO: one JSON with track ids"),
-      "cvat-video": l10n.t("CVAT for videos: one XML with tracks"),
-    };
-    const items = Object.entries(formats).map(([format, label]) => ({ label, format: format as TrackFormat }));
-    const format = (await window.showQuickPick(items, { title: l10n.t("Format of the tracks") }))?.format;
-    if (format === undefined) return;
-    const accepted = document.objects.filter(({ state }) => state === "accepted").length;
-    const all = l10n.t("All {0} objects", document.objects.length);
-    const which =
-      accepted === 0 || accepted === document.objects.length
-        ? all
-        : await window.showQuickPick([l10n.t("{0} accepted objects", accepted), all], {
-            title: l10n.t("Objects to export"),
-          });
-    if (which === undefined) return;
-    const nameless = document.objects.some(
-      ({ class: name, state }) => name === null && (which === all || state === "accepted"),
-    );
-    const className =
-      needsClass.has(format) && nameless
-        ? (await window.showInputBox({ prompt: l10n.t("Class of objects that have none"), value: "object" }))?.trim()
-        : "object";
-    if (className === undefined || className === "") return;
-    const [folder] =
-      (await window.showOpenDialog({
-        canSelectFiles: false,
-        canSelectFolders: true,
-        defaultUri: folderOf(video.uri),
-        openLabel: l10n.t("Export"),
-        title: l10n.t("Folder to export to"),
-      })) ?? [];
-    if (folder === undefined) return;
-    const { names, rate } = video;
-    const options = { video: nameOf(video.uri).replace(/\.[^.]+$/, ""), names, rate, className, drafts: which === all };
-    const { files, losses } = exportTracks(document, format, options);
-    const there: string[] = [];
-    for (const { path } of files) if (await isThere(Uri.joinPath(folder, path))) there.push(path);
-    if (there.length > 0) {
-      const replace = l10n.t("Replace");
-      const message = l10n.t("{0} files are there already, the first is {1}.", there.length, there[0] as string);
-      if ((await window.showWarningMessage(message, { modal: true }, replace)) !== replace) return;
-    }
-    const written = await window.withProgress(
-      { location: ProgressLocation.Notification, title: l10n.t("Exporting tracks"), cancellable: true },
-      async (progress, token) => {
-        for (const [i, { path, bytes }] of files.entries()) {
-          if (token.isCancellationRequested) return i;
-          await this.#place.files.write(Uri.joinPath(folder, path), await bytes());
-          progress.report({ increment: 100 / files.length, message: path });
-        }
-        return files.length;
-      },
-    );
-    const lost = losses.map(({ kind, count }) => `${lossMeanings[kind]} (${count})`).join("; ");
-    await window.showInformationMessage(
-      [
-        l10n.t("{0} of {1} files written to {2}.", written, files.length, workspace.asRelativePath(folder)),
-        ...(lost === "" ? [] : [l10n.t("The format leaves out: {0}.", lost)]),
-      ].join(" "),
-    );
-  }
 }
 
 async function askConflict(file: string): Promise<"mine" | "theirs" | undefined> {
@@ -424,13 +371,4 @@ async function askConflict(file: string): Promise<"mine" | "theirs" | undefined>
   const message = l10n.t("{0} was changed here and by somebody else.", file);
   const chosen = await window.showWarningMessage(message, { modal: true }, mine, theirs);
   return chosen === mine ? "mine" : chosen === theirs ? "theirs" : undefined;
-}
-
-async function isThere(uri: Uri): Promise<boolean> {
-  try {
-    await workspace.fs.stat(uri);
-    return true;
-  } catch {
-    return false;
-  }
 }

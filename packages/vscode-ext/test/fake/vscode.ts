@@ -618,6 +618,7 @@ export const lm = {
 };
 
 export const l10n = {
+  bundle: undefined as Record<string, string> | undefined,
   t: (text: string, ...values: readonly unknown[]): string => {
     const [first] = values;
     const named = typeof first === "object" && first !== null ? (first as Record<string, unknown>) : values;

@@ -16,11 +16,18 @@ import {
 } from "@masklet/core";
 import { imageFrom } from "@masklet/core/web";
 import "@masklet/editor/element";
-import { type EditorDocument, EditorError, EditorSession, type MaskletEditorElement } from "@masklet/editor/element";
+import {
+  type EditorDocument,
+  EditorError,
+  EditorSession,
+  editorWords,
+  type MaskletEditorElement,
+} from "@masklet/editor/element";
 import type { EngineFacts } from "../../engine/protocol.ts";
 import { wirePicture } from "../../picture.ts";
 import type { SegmentAnswer, ShowMessage, ToHost, ToPage } from "../../protocol.ts";
-import { followTheme } from "../dom.ts";
+import { translated } from "../../translate.ts";
+import { followTheme, sentence } from "../dom.ts";
 import { Asking, EngineFailure, hostEngine, workerEngine } from "./engine.ts";
 
 interface VsCode {
@@ -75,7 +82,7 @@ let wasFocused = document.hasFocus();
 let hasEngine = false;
 
 const word = (name: string, values: Readonly<Record<string, string>> = {}): string =>
-  (shown?.words[name] ?? name).replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole);
+  sentence(shown?.words ?? {}, name, values);
 
 function say(text: string): void {
   notice.textContent = text;
@@ -131,6 +138,7 @@ async function show(message: ShowMessage): Promise<void> {
   const turn = ++showing;
   const isSamePicture = shown?.src === message.src && picture !== undefined;
   shown = message;
+  if (message.translation !== undefined) editor.words = translated(editorWords, message.translation);
   document.title = message.name;
   heading.textContent = message.name;
   if (message.missing !== undefined) {

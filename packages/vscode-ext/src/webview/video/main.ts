@@ -4,10 +4,16 @@
  */
 import { RemoteClient, RemoteVideoPredictor } from "@masklet/core/remote";
 import "@masklet/editor/video-element";
-import { EditorError, type MaskletVideoEditorElement, VideoEditorSession } from "@masklet/editor/video-element";
+import {
+  EditorError,
+  type MaskletVideoEditorElement,
+  VideoEditorSession,
+  videoWords,
+} from "@masklet/editor/video-element";
 import { Channel } from "../../engine/channel.ts";
 import type { VideoFacts } from "../../engine/protocol.ts";
 import type { WirePicture } from "../../protocol.ts";
+import { translated } from "../../translate.ts";
 import type { ShowVideo, ToVideoHost, ToVideoPage } from "../../video/protocol.ts";
 import { followTheme, make, sentence, type VsCode } from "../dom.ts";
 import { Asking, startWorker } from "../image/engine.ts";
@@ -49,7 +55,8 @@ function fail(error: unknown): void {
 
 async function show(message: ShowVideo): Promise<void> {
   shown = message;
-  const { name, words, source, engine } = message;
+  const { name, words, translation, source, engine } = message;
+  if (translation !== undefined) video.words = translated(videoWords, translation);
   document.title = name;
   heading.textContent = name;
   newClass.textContent = sentence(words, "newClass");
