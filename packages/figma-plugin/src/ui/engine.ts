@@ -236,7 +236,6 @@ export class Engine {
   }
 
   async #load(choice: ModelChoice, onProgress?: (fraction: number, stage: string) => void): Promise<Loaded> {
-    // Each step is a message: only where somebody looks.
     const heard = onProgress && {
       onProgress: ({ fraction, stage }: { fraction: number; stage: string }) => onProgress(fraction, stage),
     };
