@@ -31,9 +31,13 @@ const inFrame = `
       const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
       const worker = new Worker(url);
       const refused = await createWorkerPredictor(worker, checkpoint, { config }).catch((error) => error);
+      // Ahead of the requests, or with the first.
+      const isAhead = self.origin === "null";
+      if (isAhead) worker.postMessage({ wasm });
+      const backend = isAhead ? {} : { backend: { wasm } };
       const steps = [];
       const onProgress = ({ item }) => steps.push(item);
-      const predictor = await createWorkerPredictor(worker, checkpoint, { config, backend: { wasm }, onProgress });
+      const predictor = await createWorkerPredictor(worker, checkpoint, { config, ...backend, onProgress });
       await predictor.setImage(image);
       const { masks, iouPredictions } = await predictor.predict(prompt);
       const wrong = await predictor.predict({}).catch((error) => error);

@@ -59,7 +59,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   }
 
   /** The engine's page in a window. */
-  function engineIn({ frame, page }: Opened): Frame {
+  function engineIn({ frame, page }: Pick<Opened, "frame" | "page">): Frame {
     const engine = page.frames().find((one) => one.parentFrame() === frame);
     if (engine === undefined) throw new Error("the window has no engine");
     return engine;
@@ -182,7 +182,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const { frame, page, said } = await day();
     await frame.getByRole("button", { name: "Model: built in…" }).click();
     await frame.getByText("SAM 2.1 Tiny").waitFor({ timeout: 30_000 });
-    const blocked = await engineIn({ frame, page, said }).evaluate(`new Promise((resolve) => {
+    const blocked = await engineIn({ frame, page }).evaluate(`new Promise((resolve) => {
       addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
       fetch("https://elsewhere.example/").catch(() => undefined);
     })`);

@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { RawImage } from "../packages/core/src/index.ts";
+import { readImage } from "../packages/core/src/node.ts";
 import { bundleUi } from "../packages/figma-plugin/bundle.mjs";
 import { start } from "../packages/figma-plugin/src/plugin.ts";
 import { settle } from "../packages/figma-plugin/test/client.ts";
@@ -225,6 +227,20 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await page.close();
   });
 
+  const leftHalf = {
+    name: "mask.png",
+    mimeType: "image/png",
+    buffer: Buffer.from(
+      pngFrom(
+        40,
+        30,
+        0,
+        1,
+        new Uint8Array(1200).map((_, i) => (i % 40 < 20 ? 255 : 0)),
+      ),
+    ),
+  };
+
   test("a mask from a file is cut out with hair, and the clipboard that a plugin has not is said", {
     timeout: 120_000,
   }, async () => {
@@ -233,19 +249,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     const says = (text: RegExp): Promise<void> =>
       frame.locator(".status", { hasText: text }).waitFor({ timeout: 60_000 });
     await says(/knows drawings/);
-    await frame.locator('.actions input[type="file"]').setInputFiles({
-      name: "mask.png",
-      mimeType: "image/png",
-      buffer: Buffer.from(
-        pngFrom(
-          40,
-          30,
-          0,
-          1,
-          new Uint8Array(1200).map((_, i) => (i % 40 < 20 ? 255 : 0)),
-        ),
-      ),
-    });
+    await frame.locator('.actions input[type="file"]').setInputFiles(leftHalf);
     await says(/^The mask is an object now/);
     await frame.getByLabel("Hair and fur").check();
     await frame.getByLabel("Result").selectOption("clipboard");
@@ -268,6 +272,60 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await again.frame.getByRole("button", { name: "Update" }).waitFor({ timeout: 60_000 });
     expect(await again.frame.getByLabel("Hair and fur").isChecked()).toBe(true);
     await again.page.close();
+  });
+
+  test.each([
+    ["is there", "clipboard-write; clipboard-read", /^Copied/],
+    ["is kept from it", "clipboard-write 'none'", /keeps the clipboard from plugins/],
+  ])("a PNG to the clipboard where it %s", { timeout: 60_000 }, async (_, allow, words) => {
+    await host.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const { figma } = await run("cut-out", [photoPng(80, 60)]);
+    // The only shape of frame with an origin, which a clipboard needs.
+    const { page, frame, said } = await host.open(figma, "hosted", { allow });
+    const says = (text: RegExp): Promise<void> => frame.locator(".status", { hasText: text }).waitFor();
+    await says(/knows drawings/);
+    await frame.locator('.actions input[type="file"]').setInputFiles(leftHalf);
+    await says(/^The mask is an object now/);
+    await frame.getByRole("button", { name: "Model: built in…" }).click();
+    await frame.getByLabel("Soften edges").fill("3");
+    await frame.getByRole("button", { name: "Back to the image" }).click();
+    await says(/knows drawings/);
+    const cutOut = async (result: string): Promise<void> => {
+      await frame.getByLabel("Result").selectOption(result);
+      await frame.getByRole("button", { name: "Cut out" }).click();
+    };
+    const save = async (result: string): Promise<RawImage> => {
+      const downloading = page.waitForEvent("download");
+      await cutOut(result);
+      return readImage(await (await downloading).path());
+    };
+    const file = await save("png");
+    expect(file).toMatchObject({ width: 80, height: 60, channels: 4 });
+    if (allow.endsWith("'none'")) {
+      expect(await save("clipboard")).toEqual(file);
+      await says(words);
+    } else {
+      await cutOut("clipboard");
+      await says(words);
+      const copied = await frame.evaluate<number[]>(
+        `navigator.clipboard.read().then(async ([item]) => [...new Uint8Array(await (await item.getType("image/png")).arrayBuffer())])`,
+      );
+      const { data, ...size } = await readImage(Uint8Array.from(copied));
+      expect(size).toEqual({ width: 80, height: 60, channels: 4 });
+      const alphaOf = (pixels: ArrayLike<number>): number[] => Array.from(pixels).filter((__, i) => i % 4 === 3);
+      expect(alphaOf(data)).toEqual(alphaOf(file.data));
+      expect(new Set(alphaOf(data)).size).toBeGreaterThan(2);
+      // The browser multiplies colours by their alpha on the way.
+      const worst = Array.from(data, (value, i) => {
+        const alpha = file.data[i - (i % 4) + 3] ?? 0;
+        return (Math.abs(value - (file.data[i] ?? 0)) * alpha) / 255;
+      });
+      expect(Math.max(...worst)).toBeLessThanOrEqual(1);
+    }
+    // The browser's own words of the refusal.
+    expect(said.filter((text) => !text.startsWith("Permissions policy violation: The Clipboard API"))).toEqual([]);
+    await page.close();
+    await host.context.clearPermissions();
   });
 
   test("the self-test tells a Figma that turns paints the other way", { timeout: 60_000 }, async () => {

@@ -35,7 +35,7 @@ async function open(command, pictures, theme) {
   start(figma.api);
   figma.emit("run", { command });
   await new Promise((resolve) => setTimeout(resolve, 100));
-  const { page, frame } = await host.open(figma, "hosted", { width: 960, height: 640 });
+  const { page, frame } = await host.open(figma, "hosted", { size: { width: 960, height: 640 } });
   await frame.locator("main").waitFor();
   await frame.locator(":root").evaluate((element, name) => element.classList.add(name), `figma-${theme}`);
   return { page, frame };

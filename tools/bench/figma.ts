@@ -4,7 +4,8 @@
  *
  * - A click may take 100 ms, the limit under which an answer feels immediate; it is nano's decoder and drawing the mask.
  *   The first may take twice as long, since nothing in the page is warm.
- * - The window opens, and the model answers: 3 s, the time after which people begin to doubt that anything happens.
+ * - The window opens, and the model answers: 3 s, the time after which people begin to doubt that anything happens. Figma's
+ *   page and the text of `ui.html` are there before, as they are when a person starts a plugin.
  * - "Remove background" ends in a group: 3 s as well, window, decoding and writing included.
  */
 import { performance } from "node:perf_hooks";
@@ -41,9 +42,10 @@ async function removeBackground(host: Host): Promise<BudgetRow> {
   start(figma.api);
   figma.emit("run", { command: "remove-background" });
   await until(() => figma.window !== undefined);
-  const { page } = await host.open(figma, "srcdoc-in-data");
+  const code = performance.now() - began;
+  const { page, began: opening } = await host.open(figma, "srcdoc-in-data");
   await until(() => figma.notified.length > 0);
-  const value = performance.now() - began;
+  const value = code + performance.now() - opening;
   await page.close();
   return { name: "Remove background to the group", value, unit: "ms", budget: 3000 };
 }
@@ -54,8 +56,7 @@ async function clicks(host: Host): Promise<readonly BudgetRow[]> {
   start(figma.api);
   figma.emit("run", { command: "cut-out" });
   await until(() => figma.window !== undefined);
-  const began = performance.now();
-  const { page, frame } = await host.open(figma, "srcdoc-in-data");
+  const { page, frame, began } = await host.open(figma, "srcdoc-in-data");
   const editor = frame.locator("masklet-editor");
   await editor.waitFor();
   await editor.evaluate(

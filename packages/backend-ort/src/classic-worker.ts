@@ -1,7 +1,8 @@
 /**
  * A worker that serves SAM 2 and finders of subjects on ONNX Runtime's wasm, built as one classic script: for hosts that
  * allow workers from blobs alone, such as a plugin's iframe or a page with a strict content security policy. It imports
- * and fetches nothing: checkpoint, ONNX file and wasm come as bytes.
+ * and fetches nothing: checkpoint, ONNX file and wasm come as bytes. A message `{ wasm }` before the first request starts
+ * the runtime while the checkpoint is still on its way; requests need no `backend` then.
  *
  *     const worker = new Worker(URL.createObjectURL(new Blob([script])));
  *     const predictor = await createWorkerPredictor(worker, checkpoint, { backend: { wasm } });
@@ -66,4 +67,16 @@ function isFinder(source: unknown): source is ClassicWorkerFinder {
 }
 
 // The worker's own scope, which the types of a page do not have.
-serveSam2(globalThis as unknown as PortLike, { backend: createBackend, openFinder });
+const scope = globalThis as unknown as PortLike & {
+  addEventListener(type: "message", heard: (event: { readonly data: unknown }) => void): void;
+};
+scope.addEventListener("message", ({ data }) => {
+  const { wasm } = (data ?? {}) as ClassicWorkerBackend;
+  if (wasm === undefined) return;
+  // What is wrong with it is said to the first request, which starts the runtime again.
+  createBackend({ wasm }).then(
+    (backend) => backend.dispose(),
+    () => undefined,
+  );
+});
+serveSam2(scope, { backend: createBackend, openFinder });

@@ -1,5 +1,6 @@
 /** The built UI in Chromium, in a page that stands for Figma's, in each shape of frame that Figma has or had. */
 import { createServer, type Server } from "node:http";
+import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { type Browser, type BrowserContext, type Frame, type Page, chromium as playwright } from "playwright";
 import type { FakeFigma } from "./fake/figma.ts";
@@ -31,13 +32,16 @@ const around = `<!doctype html><link rel="icon" href="data:,"><style>html,body,i
   let frame;
   addEventListener("message", ({ data }) => window.toFigma(pack(data.pluginMessage)));
   window.toUi = (message) => frame.contentWindow.postMessage({ pluginMessage: unpack(message) }, "*");
-  window.openUi = async (shape) => {
-    const html = await (await fetch("/ui.html")).text();
+  // Figma has the text before it opens a window.
+  let html = "";
+  window.fetchUi = async () => { html = await (await fetch("/ui.html")).text(); };
+  window.openUi = ({ shape, allow }) => {
     frame = document.createElement("iframe");
     if (shape === "sandboxed-srcdoc") { frame.sandbox = "allow-scripts allow-downloads"; frame.srcdoc = html; }
     else if (shape === "data") { frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(writes); frame.onload = () => { frame.onload = null; frame.contentWindow.postMessage(html, "*"); }; }
     else if (shape === "hosted") frame.src = "/ui.html";
     else { frame.src = "data:text/html;charset=utf-8," + encodeURIComponent(relay); frame.onload = () => frame.contentWindow.postMessage({ html }, "*"); }
+    frame.allow = allow;
     document.body.append(frame);
   };
 </script><body></body>`;
@@ -59,8 +63,15 @@ export interface Host {
   readonly context: BrowserContext;
   /** What the page asked the network for. */
   readonly asked: string[];
-  open(figma: FakeFigma, shape: Shape, size?: { readonly width: number; readonly height: number }): Promise<Opened>;
+  open(figma: FakeFigma, shape: Shape, options?: OpenOptions): Promise<Opened>;
   close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** Default 880 x 640. */
+  readonly size?: { readonly width: number; readonly height: number };
+  /** The frame's `allow`: what Figma's page delegates to it. Default nothing beyond what every frame has. */
+  readonly allow?: string;
 }
 
 export interface Opened {
@@ -68,6 +79,8 @@ export interface Opened {
   readonly frame: Frame;
   /** What the console said and nobody caught. */
   readonly said: string[];
+  /** When Figma's page, which was there before, began to open the window: as `performance.now()` of this process. */
+  readonly began: number;
 }
 
 export interface HostOptions {
@@ -119,7 +132,7 @@ export async function createHost({ html, executablePath, engine = {} }: HostOpti
   return {
     asked,
     context,
-    open: async (figma, shape, size = { width: 880, height: 640 }) => {
+    open: async (figma, shape, { size = { width: 880, height: 640 }, allow = "" } = {}) => {
       const page = await context.newPage();
       await page.setViewportSize(size);
       const said: string[] = [];
@@ -132,10 +145,12 @@ export async function createHost({ html, executablePath, engine = {} }: HostOpti
           .evaluate((sent) => (globalThis as unknown as { toUi(sent: unknown): void }).toUi(sent), pack(message))
           .catch(() => undefined);
       });
-      await page.evaluate(
-        (name) => (globalThis as unknown as { openUi(name: string): Promise<void> }).openUi(name),
+      await page.evaluate(() => (globalThis as unknown as { fetchUi(): Promise<void> }).fetchUi());
+      const began = performance.now();
+      await page.evaluate((given) => (globalThis as unknown as { openUi(given: object): void }).openUi(given), {
         shape,
-      );
+        allow,
+      });
       const depth = shape === "srcdoc-in-data" ? 2 : 1;
       const deepest = (): Frame | undefined => {
         let at: Frame | undefined = page.mainFrame();
@@ -145,7 +160,7 @@ export async function createHost({ html, executablePath, engine = {} }: HostOpti
       for (let i = 0; i < 600 && deepest() === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 50));
       const frame = deepest();
       if (frame === undefined) throw new Error(`${shape}: there is no frame`);
-      return { page, frame, said };
+      return { page, frame, said, began };
     },
     close: async () => {
       await browser.close();

@@ -78,9 +78,10 @@ export class App {
     if (opening.command === "self-test") return this.#selfTest();
     if (opening.command === "remove-background-all" && target !== undefined) return this.#showBatch();
     if (target === undefined) return this.#showNothing();
+    const opened = this.#open(target);
     // Clicks will need a model: it starts while the picture is on its way. One that was chosen is waited for.
     if (opening.settings.model === "") this.#engine.predictor().catch(() => undefined);
-    return this.#open(target);
+    return opened;
   }
 
   /**

@@ -1,15 +1,16 @@
 /** Which model is in use when several were asked for. */
+import type { RawImage } from "@masklet/core";
 import { expect, test, vi } from "vitest";
-import { Engine } from "./engine.ts";
+import { Engine, pictureKeys } from "./engine.ts";
 
 /** A hosted engine whose models load when the test says so. */
 function hosted() {
-  const loading = new Map<string, { resolve(): void; reject(error: Error): void }>();
+  const loading = new Map<string, { resolve(model?: unknown): void; reject(error: Error): void }>();
   const closed: string[] = [];
   const load = (name: string) =>
     new Promise((resolve, reject) => {
       const model = { imagePredictor: async () => ({ name }), dispose: async () => void closed.push(name) };
-      loading.set(name, { resolve: () => resolve(model), reject });
+      loading.set(name, { resolve: (given = model) => resolve(given), reject });
     });
   const openSubjectFinder = async ({ kept }: { readonly kept: string }) => ({
     kind: kept.startsWith("u2") ? "u2net" : "birefnet",
@@ -53,6 +54,42 @@ test("a file that does not load is not kept, and the model before stays", async 
   expect(closed).toEqual([]);
 });
 
+test("a picture is ready before it is kept, and what is kept under its key is it", async () => {
+  const { engine: there, loading } = hosted();
+  const engine = new Engine();
+  await engine.isSettled;
+  engine.hosted = there;
+  const calls: string[] = [];
+  let set = "";
+  const images = {
+    setImage: async (image: RawImage, { key }: { readonly key?: string }) => {
+      const name = pictureKeys.get(image) ?? "";
+      await Promise.resolve();
+      calls.push(key === undefined ? `encode ${name}` : `load ${key}`);
+      set = name;
+    },
+    saveImage: async () => {
+      calls.push(`save ${set}`);
+      return Uint8Array.of(set.length);
+    },
+  };
+  const wanted = engine.use({ from: "hosted", name: "tiny" });
+  loading.get("tiny")?.resolve({ imagePredictor: async () => images, dispose: async () => undefined });
+  await wanted;
+  const predictor = await engine.predictor();
+  const picture = (key: string): RawImage => {
+    const image: RawImage = { width: 1, height: 1, channels: 3, data: new Uint8Array(3) };
+    pictureKeys.set(image, key);
+    return image;
+  };
+  await predictor.setImage(picture("a"));
+  expect(calls).toEqual(["encode a"]);
+  // Together: the second must not be kept as the first.
+  await Promise.all([predictor.setImage(picture("b")), predictor.setImage(picture("c"))]);
+  await predictor.setImage(picture("a"));
+  expect(calls.slice(1)).toEqual(["save a", "encode b", "save b", "encode c", "save c", "load a"]);
+});
+
 test("a model that fails late takes nothing from the one that has come in the meantime", async () => {
   const { engine: there, loading } = hosted();
   const engine = new Engine();
@@ -74,7 +111,7 @@ test("a model that fails late takes nothing from the one that has come in the me
   try {
     const builtIn = engine.predictor();
     builtIn.catch(() => undefined);
-    await vi.waitFor(() => expect(asked).toHaveLength(4));
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
     const tiny = engine.use({ from: "hosted", name: "tiny" });
     await vi.waitFor(() => expect(loading.has("tiny")).toBe(true));
     loading.get("tiny")?.resolve();

@@ -128,10 +128,7 @@ export class Engine {
    * Takes another model in place of the one before, which stays where the other does not load, or is no longer wanted when
    * it has. A file is kept by the hosted engine where there is one, which computes faster.
    */
-  async use(
-    choice: ModelChoice,
-    onProgress: (fraction: number, stage: string) => void = () => undefined,
-  ): Promise<void> {
+  async use(choice: ModelChoice, onProgress?: (fraction: number, stage: string) => void): Promise<void> {
     const wish = ++this.#wishes;
     const { hosted } = this;
     const isKept = choice.from === "file" && hosted !== undefined;
@@ -210,11 +207,11 @@ export class Engine {
       const finder = await this.hosted.client.openSubjectFinder({ kept: name, ...named });
       opened = { name, finder, close: () => finder.dispose() };
     } else {
-      const { client, backend, close } = await startWorker();
+      const { client, close } = await startWorker();
       try {
         const bytes = file && (await bytesOf(file));
         const transfer = bytes === undefined ? [] : [bytes.buffer];
-        const finder = await client.openSubjectFinder({ file: bytes, ...named }, { backend, transfer });
+        const finder = await client.openSubjectFinder({ file: bytes, ...named }, { transfer });
         opened = { name, finder, close };
       } catch (error) {
         await close();
@@ -238,11 +235,8 @@ export class Engine {
     return loading;
   }
 
-  async #load(
-    choice: ModelChoice,
-    onProgress: (fraction: number, stage: string) => void = () => undefined,
-  ): Promise<Loaded> {
-    const heard = {
+  async #load(choice: ModelChoice, onProgress?: (fraction: number, stage: string) => void): Promise<Loaded> {
+    const heard = onProgress && {
       onProgress: ({ fraction, stage }: { fraction: number; stage: string }) => onProgress(fraction, stage),
     };
     if (choice.from === "hosted") {
@@ -253,18 +247,16 @@ export class Engine {
       return loaded(model, () => model.dispose());
     }
     const isFile = choice.from === "file";
-    const files = Promise.all([
-      isFile ? bytesOf(choice.file) : unpack("checkpoint"),
-      isFile ? choice.config && bytesOf(choice.config) : unpack("config"),
-    ]);
-    files.catch(() => undefined); // heard below, where the worker has started meanwhile
-    const { client, backend, close } = await startWorker();
+    // First, because the runtime starts while the model is unpacked.
+    const { client, close } = await startWorker();
     try {
-      const [checkpoint, config] = await files;
+      const [checkpoint, config] = await Promise.all([
+        isFile ? bytesOf(choice.file) : unpack("checkpoint"),
+        isFile ? choice.config && bytesOf(choice.config) : unpack("config"),
+      ]);
       const transfer = [checkpoint.buffer];
       const model = await client.load(checkpoint, {
         ...(config !== undefined && { config: parseConfig(JSON.parse(new TextDecoder().decode(config))) }),
-        backend,
         transfer,
         ...heard,
       });
@@ -280,6 +272,17 @@ async function loaded(model: RemoteSam2, close: () => Promise<void>): Promise<Lo
   const images = await model.imagePredictor();
   const cache = new MemoryEmbeddingCache();
   const recent: (readonly MaskLogits[])[] = [];
+  let shown: string | undefined;
+  const setImage = async (image: RawImage): Promise<void> => {
+    // When the next one comes: the first click would wait for it.
+    if (shown !== undefined && cache.get(shown) === undefined) cache.set(shown, await images.saveImage());
+    const key = pictureKeys.get(image);
+    const known = key !== undefined && cache.get(key) !== undefined;
+    await images.setImage(image, known ? { cache, key } : {});
+    shown = key;
+  };
+  // One at a time: what is kept under a picture's key must be that picture.
+  let turn: Promise<void> = Promise.resolve();
   const predictor: Predictor = {
     model,
     recent,
@@ -290,8 +293,9 @@ async function loaded(model: RemoteSam2, close: () => Promise<void>): Promise<Lo
       return prediction;
     },
     setImage: (image) => {
-      const key = pictureKeys.get(image);
-      return images.setImage(image, key === undefined ? {} : { cache, key });
+      const set = turn.then(() => setImage(image));
+      turn = set.catch(() => undefined);
+      return set;
     },
   };
   return { model, predictor, close };
@@ -299,8 +303,6 @@ async function loaded(model: RemoteSam2, close: () => Promise<void>): Promise<Lo
 
 interface Started {
   readonly client: RemoteClient;
-  /** What the worker needs to be asked with: it fetches nothing. */
-  readonly backend: { readonly wasm: Uint8Array };
   close(): Promise<void>;
 }
 
@@ -310,13 +312,14 @@ async function startWorker(): Promise<Started> {
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   // A classic worker: pages of null origin start no other from a blob.
   const worker = new Worker(url);
+  worker.postMessage({ wasm }, [wasm.buffer]);
   const client = new RemoteClient(worker);
   const close = async (): Promise<void> => {
     void client.dispose().catch(() => undefined);
     worker.terminate();
     URL.revokeObjectURL(url);
   };
-  return { client, backend: { wasm }, close };
+  return { client, close };
 }
 
 export async function bytesOf(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
