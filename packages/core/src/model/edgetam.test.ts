@@ -106,10 +106,13 @@ describe("folding", () => {
     const w = new WeightScope(g).at("image_encoder").at("trunk").at("body");
     g.output("folded", repvitTrunk(g, w, toy, image).at(-1)?.value as Value);
     g.output("apart", unfolded(g, w, image));
+    // 16 rows of the first stage by threes, and fewer columns by more.
+    g.output("inBands", repvitTrunk(g, w, toy, image, 3 * 16 * 16).at(-1)?.value as Value);
     const feeds = { image: new RandomTensors(3).floats([1, 64, 64, 3]) };
-    const { folded, apart } = await evaluateGraph(g.build(), hashedWeights(config), feeds);
+    const { folded, inBands, apart } = await evaluateGraph(g.build(), hashedWeights(config), feeds);
     const difference = Array.from(folded?.data as Float32Array, (value, i) => Math.abs(value - Number(apart?.data[i])));
     expect(Math.max(...difference)).toBeLessThan(1e-4);
+    expect(inBands?.data).toEqual(folded?.data);
     expect(folded?.dims).toEqual([1, 2, 2, 32]);
   });
 
