@@ -6,6 +6,7 @@ import { bytesSource } from "../checkpoint/byte-source.ts";
 import { openCheckpoint } from "../checkpoint/load.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
+import { graphCost } from "../graph/cost.ts";
 import type { Value } from "../graph/graph.ts";
 import { WeightScope } from "../nn/weight-scope.ts";
 import { ImagePredictor } from "../predict/image-predictor.ts";
@@ -121,6 +122,11 @@ describe("folding", () => {
     expect(kinds.has("layerNormalization")).toBe(false);
     expect(repvit.highRes).toBe(true);
   });
+});
+
+test("the encoder's largest maps are never whole: it runs in a page", () => {
+  const { peakActivationBytes } = graphCost(imageEncoderGraph(presets.edgetam), { images: 1 });
+  expect(peakActivationBytes).toBeLessThan(50e6);
 });
 
 test("predicts images alone, in batches, and saved", async () => {
