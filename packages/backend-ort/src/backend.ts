@@ -127,7 +127,7 @@ class HostedBackend implements OrtBackend {
 
   upload(tensor: HostTensor): DeviceTensor {
     this.#requireAlive("upload");
-    return this.#tensors.hold(hostTensor(this.#host, { ...tensor, data: tensor.data.slice() }, "upload"));
+    return this.#tensors.hold(hostTensor(this.#host, { ...tensor, data: tensor.data.slice() }, "upload", true));
   }
 
   async dispose(): Promise<void> {

@@ -151,7 +151,9 @@ export class CompiledGraph implements OrtExecutable {
         details: { graph: name },
       });
     }
-    const made = new Map(Object.entries(results).map(([tensor, result]) => [tensor, new OrtTensor(result, lost)]));
+    const made = new Map(
+      Object.entries(results).map(([tensor, result]) => [tensor, new OrtTensor(result, lost, true)]),
+    );
     return Object.fromEntries(wanted.map(([output, tensor]) => [output, held.hold(made.get(tensor) as OrtTensor)]));
   }
 }

@@ -18,10 +18,13 @@ export class OrtTensor extends RuntimeTensor {
   readonly dims: readonly number[];
   readonly tensor: Tensor;
   readonly #lost: AbortSignalLike | undefined;
+  readonly #owned: boolean;
   #download: Promise<TensorData> | undefined;
 
-  constructor(tensor: Tensor, lost: AbortSignalLike | undefined) {
+  /** `owned`: nobody else has its memory. */
+  constructor(tensor: Tensor, lost: AbortSignalLike | undefined, owned = false) {
     super();
+    this.#owned = owned;
     this.dtype = tensor.type as ValueDType; // graphs have no others
     this.dims = tensor.dims;
     this.tensor = tensor;
@@ -44,12 +47,20 @@ export class OrtTensor extends RuntimeTensor {
   }
 
   protected free(): void {
+    const memory = this.#owned && this.tensor.location === "cpu" ? (this.tensor.data as TensorData).buffer : undefined;
     this.tensor.dispose();
+    // At once: megabytes of a frame's tensors would wait for a collection of garbage, and frames do not.
+    (memory as { transfer?(bytes: number): unknown } | undefined)?.transfer?.(0);
   }
 }
 
-/** A host tensor as one of the runtime's, around the same memory. */
-export function hostTensor({ ort, lost }: Pick<OrtHost, "ort" | "lost">, tensor: HostTensor, what: string): OrtTensor {
+/** A host tensor as one of the runtime's, around the same memory: `owned` where nobody else has that. */
+export function hostTensor(
+  { ort, lost }: Pick<OrtHost, "ort" | "lost">,
+  tensor: HostTensor,
+  what: string,
+  owned = false,
+): OrtTensor {
   checkHostTensor(tensor, what);
-  return new OrtTensor(new ort.Tensor(tensor.dtype, tensor.data, tensor.dims), lost);
+  return new OrtTensor(new ort.Tensor(tensor.dtype, tensor.data, tensor.dims), lost, owned);
 }

@@ -21,7 +21,7 @@ export interface OrtWebOptions extends OrtTuning {
   /**
    * Who computes attention: "fused" is one kernel of ONNX Runtime, "composed" products and a softmax, over blocks of
    * queries so that the scores have room. Default on WebGPU "fused", except on an adapter without a GPU, where that kernel
-   * is wrong; on wasm "fused" up to 64 MiB of scores.
+   * is wrong; on wasm "fused" up to 32 MiB of scores.
    */
   readonly attention?: "fused" | "composed";
   /**
@@ -40,7 +40,7 @@ const pageLock = new Queue();
 type Device = InferenceSession.WebGpuExecutionProviderOption["device"];
 
 /** Bytes of attention scores at a time: more gains nothing, and wasm's memory never shrinks. */
-const SCORE_BYTES = 64 * 2 ** 20;
+const SCORE_BYTES = 32 * 2 ** 20;
 
 /** Workgroup storage that ONNX Runtime's flash attention takes for each channel of a head, in float32. */
 const FLASH_BYTES_PER_CHANNEL = 128;

@@ -6,6 +6,7 @@ import { bytesSource } from "../checkpoint/byte-source.ts";
 import { openCheckpoint } from "../checkpoint/load.ts";
 import { writeSafetensors } from "../checkpoint/safetensors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
+import { graphCost } from "../graph/cost.ts";
 import type { Value } from "../graph/graph.ts";
 import { WeightScope } from "../nn/weight-scope.ts";
 import { ImagePredictor } from "../predict/image-predictor.ts";
@@ -106,10 +107,13 @@ describe("folding", () => {
     const w = new WeightScope(g).at("image_encoder").at("trunk").at("body");
     g.output("folded", repvitTrunk(g, w, toy, image).at(-1)?.value as Value);
     g.output("apart", unfolded(g, w, image));
+    // 16 rows of the first stage by threes, and fewer columns by more.
+    g.output("inBands", repvitTrunk(g, w, toy, image, 3 * 16 * 16).at(-1)?.value as Value);
     const feeds = { image: new RandomTensors(3).floats([1, 64, 64, 3]) };
-    const { folded, apart } = await evaluateGraph(g.build(), hashedWeights(config), feeds);
+    const { folded, inBands, apart } = await evaluateGraph(g.build(), hashedWeights(config), feeds);
     const difference = Array.from(folded?.data as Float32Array, (value, i) => Math.abs(value - Number(apart?.data[i])));
     expect(Math.max(...difference)).toBeLessThan(1e-4);
+    expect(inBands?.data).toEqual(folded?.data);
     expect(folded?.dims).toEqual([1, 2, 2, 32]);
   });
 
@@ -118,6 +122,11 @@ describe("folding", () => {
     expect(kinds.has("layerNormalization")).toBe(false);
     expect(repvit.highRes).toBe(true);
   });
+});
+
+test("the encoder's largest maps are never whole: it runs in a page", () => {
+  const { peakActivationBytes } = graphCost(imageEncoderGraph(presets.edgetam), { images: 1 });
+  expect(peakActivationBytes).toBeLessThan(50e6);
 });
 
 test("predicts images alone, in batches, and saved", async () => {

@@ -159,29 +159,78 @@ function squeezedWidth(width: number): number {
   return Math.max(8, Math.floor((width / 4 + 4) / 8) * 8);
 }
 
-/** image [images, S, S, 3] -> the output of each stage, [images, S / 4, S / 4, embedDims[0]] and on. */
-export function repvitTrunk(g: GraphBuilder, w: WeightScope, { encoder }: RepVit, image: Value): readonly Tokens[] {
+/**
+ * Elements of a hidden map that are there at a time: those of stride 2, and those twice as wide as their stage, are the
+ * largest of the encoder by far, and wasm never gives back what it once took.
+ */
+const BAND = 3 * 2 ** 19;
+
+/**
+ * image [images, S, S, 3] -> the output of each stage, [images, S / 4, S / 4, embedDims[0]] and on. Hidden maps of more than
+ * `band` elements are computed in bands of rows.
+ */
+export function repvitTrunk(
+  g: GraphBuilder,
+  w: WeightScope,
+  { encoder }: RepVit,
+  image: Value,
+  band = BAND,
+): readonly Tokens[] {
   const { embedDims, stages } = encoder;
-  const half = g.gelu(convolved(g, w.at("stem").at("conv1"), image, embedDims[0] / 2, { stride: 2 }));
-  let x = convolved(g, w.at("stem").at("conv2"), half, embedDims[0], { stride: 2 });
+  let x = stem(g, w.at("stem"), image, embedDims[0], band);
   return embedDims.map((out, stage): Tokens => {
     const l = w.at(`stages_${stage}`);
-    if (stage > 0) x = downsampled(g, l.at("downsample"), x, out);
-    for (let i = 0; i < (stages[stage] ?? 0); i++) x = block(g, l.at("blocks").at(i), x, squeezes(i));
+    if (stage > 0) x = downsampled(g, l.at("downsample"), x, out, band);
+    for (let i = 0; i < (stages[stage] ?? 0); i++) x = block(g, l.at("blocks").at(i), x, squeezes(i), band);
     const [, height, width] = x.dims as readonly [Dim, number, number, number];
     return { value: x, height, width, window: 0 };
   });
 }
 
-function block(g: GraphBuilder, w: WeightScope, x: Value, squeezed: boolean): Value {
-  const mixed = tokenMixer(g, w.at("token_mixer"), x);
-  return channelMixer(g, w.at("channel_mixer"), squeezed ? squeezeExcite(g, w.at("se"), mixed) : mixed);
+/** [images, S, S, 3] -> [images, S / 4, S / 4, out] */
+function stem(g: GraphBuilder, w: WeightScope, image: Value, out: number, band: number): Value {
+  const [, side, , colours] = image.dims as readonly [Dim, number, number, number];
+  const first = folded(g, w.at("conv1"), [out / 2, colours, 3, 3]);
+  const second = folded(g, w.at("conv2"), [out, out / 2, 3, 3]);
+  // Row i of half as many is made of rows 2i - 1 to 2i + 1; above the first there is padding.
+  const above = (row: number): number => Math.max(0, 2 * row - 1);
+  return inBands(g, side / 4, Math.floor(band / ((side * out) / 2)), (from, to) => {
+    const halving = { strides: [2, 2], padding: [from === 0 ? 1 : 0, 0, 1, 1] } as const;
+    const half = g.gelu(convolved(g, w.at("conv1"), rowsOf(g, image, above(above(from)), 4 * to), first, halving));
+    return convolved(g, w.at("conv2"), half, second, halving);
+  });
 }
 
-function downsampled(g: GraphBuilder, w: WeightScope, x: Value, out: number): Value {
-  const before = block(g, w.at("pre_block"), x, false);
-  const halved = convolved(g, w.at("spatial_downsample"), before, widthOf(x), { stride: 2, groups: widthOf(x) });
-  return channelMixer(g, w.at("ffn"), projected(g, w.at("channel_downsample"), halved, out));
+/** `compute` of rows [from, to), at most `most` at a time and all in the end, one below the other. */
+function inBands(g: GraphBuilder, rows: number, most: number, compute: (from: number, to: number) => Value): Value {
+  const step = Math.max(1, most);
+  const starts = Array.from({ length: Math.ceil(rows / step) }, (_, i) => i * step);
+  const bands = starts.map((from) => compute(from, Math.min(from + step, rows)));
+  return bands.length === 1 ? (bands[0] as Value) : g.concat(bands, 1);
+}
+
+/** Rows [from, to) of a map. */
+function rowsOf(g: GraphBuilder, x: Value, from: number, to: number): Value {
+  const [images, height, columns, channels] = x.dims as readonly [Dim, number, number, number];
+  return to - from === height ? x : g.slice(x, [0, from, 0, 0], [images, to - from, columns, channels]);
+}
+
+function block(g: GraphBuilder, w: WeightScope, x: Value, squeezed: boolean, band: number): Value {
+  const mixed = tokenMixer(g, w.at("token_mixer"), x);
+  return channelMixer(g, w.at("channel_mixer"), squeezed ? squeezeExcite(g, w.at("se"), mixed) : mixed, band);
+}
+
+function downsampled(g: GraphBuilder, w: WeightScope, x: Value, out: number, band: number): Value {
+  const channels = widthOf(x);
+  const before = block(g, w.at("pre_block"), x, false, band);
+  const [spatial, across] = [w.at("spatial_downsample"), w.at("channel_downsample")];
+  const halved = convolved(g, spatial, before, folded(g, spatial, [channels, 1, 3, 3]), {
+    strides: [2, 2],
+    padding: [1, 1, 1, 1],
+    groups: channels,
+  });
+  const widened = convolved(g, across, halved, folded(g, across, [out, channels, 1, 1]));
+  return channelMixer(g, w.at("ffn"), widened, band);
 }
 
 /** A 3x3 and a 1x1 depthwise convolution, each with its norm, and the identity: one 3x3 convolution. */
@@ -218,43 +267,39 @@ function meanOfMap(g: GraphBuilder, x: Value): Value {
   return g.matmul(share(height), g.reshape(rows, [images, height, channels]));
 }
 
-/** x + W2 gelu(W1 x): [images, h, w, channels] */
-function channelMixer(g: GraphBuilder, w: WeightScope, x: Value): Value {
-  const hidden = g.gelu(projected(g, w.at("conv1"), x, 2 * widthOf(x)));
-  return g.add(x, projected(g, w.at("conv2"), hidden, widthOf(x)));
-}
-
 /**
- * A 1x1 convolution and its norm: a convolution, though a linear layer would do, so that a runtime keeps maps in the layout
- * of the depthwise ones before and after it.
+ * x + W2 gelu(W1 x): [images, h, w, channels]. 1x1 convolutions, though linear layers would do, so that a runtime keeps maps
+ * in the layout of the depthwise ones before and after them.
  */
-function projected(g: GraphBuilder, w: WeightScope, x: Value, out: number): Value {
-  return g.scope(w.path, () => {
-    const { filter, bias } = folded(g, w, [out, widthOf(x), 1, 1]);
-    return g.conv2d(x, filter, bias);
+function channelMixer(g: GraphBuilder, w: WeightScope, x: Value, band: number): Value {
+  const [, height, columns, channels] = x.dims as readonly [Dim, number, number, number];
+  const [first, second] = [w.at("conv1"), w.at("conv2")];
+  const wide = folded(g, first, [2 * channels, channels, 1, 1]);
+  const narrow = folded(g, second, [channels, 2 * channels, 1, 1]);
+  return inBands(g, height, Math.floor(band / (columns * 2 * channels)), (from, to) => {
+    const rows = rowsOf(g, x, from, to);
+    return g.add(rows, convolved(g, second, g.gelu(convolved(g, first, rows, wide)), narrow));
   });
 }
 
-/** A 3x3 convolution and its norm. */
+/** A convolution whose norm is folded into it. */
 function convolved(
   g: GraphBuilder,
   w: WeightScope,
   x: Value,
-  out: number,
-  { stride, groups = 1 }: { readonly stride: number; readonly groups?: number },
+  { filter, bias }: Folded,
+  attributes: Parameters<GraphBuilder["conv2d"]>[3] = {},
 ): Value {
-  return g.scope(w.path, () => {
-    const { filter, bias } = folded(g, w, [out, widthOf(x) / groups, 3, 3]);
-    return g.conv2d(x, filter, bias, { strides: [stride, stride], padding: [1, 1, 1, 1], groups });
-  });
+  return g.scope(w.path, () => g.conv2d(x, filter, bias, attributes));
+}
+
+interface Folded {
+  readonly filter: Value;
+  readonly bias: Value;
 }
 
 /** A convolution without bias and its batch norm as one with bias (timm: `ConvNorm`, `fuse`). */
-function folded(
-  g: GraphBuilder,
-  w: WeightScope,
-  dims: readonly [number, number, number, number],
-): { readonly filter: Value; readonly bias: Value } {
+function folded(g: GraphBuilder, w: WeightScope, dims: readonly [number, number, number, number]): Folded {
   return g.scope(w.path, () => {
     const out = dims[0];
     const norm = (name: string): Value => w.at("bn").tensor(name, [out]);
