@@ -110,6 +110,19 @@ test("masks that are not wanted are not made, nor handed over where few are, and
   ]);
 });
 
+test("prompts with masks of their own are decoded whole, and what is not wanted of them is left out", async () => {
+  const maskInput = { width: 16, height: 16, data: new Float32Array(256).fill(3) };
+  const prompts = [0, 1, 2].map((i) => encode({ points: [[9 * i, 9]], maskInput }));
+  const whole: Candidates[] = [];
+  for await (const { candidates } of decodeMany(model, features, prompts, { promptsPerRun: 3 }))
+    whole.push(...candidates);
+  backend.steps.length = 0;
+  const isWanted = (iou: Float32Array): boolean => iou[0] === whole[1]?.iou[0];
+  const wanted = decodeMany(model, features, prompts, { promptsPerRun: 3, isWanted });
+  expect((await wanted.next()).value).toEqual({ prompts: [1], candidates: [whole[1]], asked: 3 });
+  expect(backend.steps.filter((step) => step.startsWith("run "))).toEqual(["run maskDecoder"]);
+});
+
 test("objects have pointers of all four mask tokens beside the same candidates", async () => {
   const prompts = grid(2);
   const objects = await decodeObjects(model, features, prompts, { noMemory: 1 });
