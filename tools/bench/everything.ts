@@ -88,7 +88,7 @@ const row: EverythingRow = {
   masks: masks.length,
   milliseconds,
   encode: graphs.imageEncoder ?? 0,
-  decode: (graphs.maskScorer ?? 0) + (graphs.maskDecoder ?? 0),
+  decode: (graphs.maskScorer ?? 0) + (graphs.maskUpscaler ?? 0),
   ...spent,
 };
 console.log(JSON.stringify(row));

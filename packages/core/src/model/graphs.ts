@@ -5,7 +5,7 @@ import { WeightScope } from "../nn/weight-scope.ts";
 import type { Sam2Config } from "./config.ts";
 import { geometry, type TokenMap } from "./geometry.ts";
 import { encoderOf, mapLevels } from "./image-encoder.ts";
-import { type MaskDecoderInputs, maskDecoder, maskScorer } from "./mask-decoder.ts";
+import { MASKS, type MaskDecoderInputs, maskDecoder, maskScorer, maskUpscaler } from "./mask-decoder.ts";
 import { memoryOf } from "./video-memory.ts";
 
 /** The graphs of a SAM 2 model. */
@@ -13,6 +13,7 @@ export type GraphName =
   | "imageEncoder"
   | "maskDecoder"
   | "maskScorer"
+  | "maskUpscaler"
   | "memoryEncoder"
   | "memoryAttention"
   | "singleMemoryAttention";
@@ -22,6 +23,7 @@ export const graphBuilders: { readonly [K in GraphName]: (c: Sam2Config) => Grap
   imageEncoder: imageEncoderGraph,
   maskDecoder: maskDecoderGraph,
   maskScorer: maskScorerGraph,
+  maskUpscaler: maskUpscalerGraph,
   memoryEncoder: memoryEncoderGraph,
   memoryAttention: memoryAttentionGraph,
   singleMemoryAttention: singleMemoryAttentionGraph,
@@ -56,13 +58,31 @@ export function maskDecoderGraph(c: Sam2Config): Graph {
 }
 
 /**
- * The inputs of `maskDecoderGraph`, but one image's and one mask for all prompts -> its `iouPredictions` alone: of many
- * prompts most masks may not be worth making.
+ * The inputs of `maskDecoderGraph`, but one image's and one mask for all prompts -> `iouPredictions` [prompts, 4], `objectScores` [prompts, 1], and for
+ * `maskUpscalerGraph` `imageTokens` [prompts, cells, width], `maskTokens` [prompts, 4, width]: of many prompts most masks
+ * may not be worth making.
  */
 export function maskScorerGraph(c: Sam2Config): Graph {
   const g = new GraphBuilder("maskScorer");
-  const { iouPredictions } = maskScorer(g, new WeightScope(g), c, decoderInputs(g, c, 1));
-  emit(g, { iouPredictions });
+  emit(g, maskScorer(g, new WeightScope(g), c, decoderInputs(g, c, 1)));
+  return g.build();
+}
+
+/**
+ * `imageTokens` [prompts, cells, width], `maskTokens` [prompts, 4, width], one image's `highRes1` and `highRes0`, and
+ * `chosen` [chosen], indices of prompts -> `lowResMasks` [chosen, 4, S / 4, S / 4].
+ */
+export function maskUpscalerGraph(c: Sam2Config): Graph {
+  const g = new GraphBuilder("maskUpscaler");
+  const { features, width } = geometry(c);
+  const chosen = g.input("chosen", ["chosen"], "int32");
+  const ofChosen = (name: string, rows: number): Value => g.gather(g.input(name, ["prompts", rows, width]), chosen);
+  const imageTokens = ofChosen("imageTokens", features.imageEmbeddings.tokens);
+  const maskTokens = ofChosen("maskTokens", MASKS);
+  const levels = mapLevels(features, ({ tokens, channels }, name) =>
+    name === "imageEmbeddings" ? imageTokens : g.input(name, [1, tokens, channels]),
+  );
+  g.output("lowResMasks", maskUpscaler(g, new WeightScope(g), c, { ...levels, imageTokens, maskTokens }));
   return g.build();
 }
 

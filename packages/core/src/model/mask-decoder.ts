@@ -16,7 +16,7 @@ import { densePositions, maskEmbeddings, pointEmbeddings } from "./prompt-encode
 import { twoWayTransformer } from "./two-way-transformer.ts";
 
 /** Masks of one prompt. */
-const MASKS = 4;
+export const MASKS = 4;
 const IOU_HEAD_WIDTH = 256;
 
 export interface MaskDecoderInputs extends ImageFeatures {
@@ -58,7 +58,7 @@ export function maskDecoder(
 }
 
 /** What masks are made of, and what is known of them before they are. */
-interface MaskScorerOutputs extends Pick<MaskDecoderOutputs, "iouPredictions" | "objectScores"> {
+export interface MaskScorerOutputs extends Pick<MaskDecoderOutputs, "iouPredictions" | "objectScores"> {
   /** [prompts, cells, width]: the image, having seen the prompt. */
   readonly imageTokens: Value;
   /** [prompts, 4, width] */
@@ -112,7 +112,7 @@ export function maskScorer(
 }
 
 /** What `maskUpscaler` makes masks of: the first half's tokens, and the image's finer features. */
-interface MaskUpscalerInputs
+export interface MaskUpscalerInputs
   extends Pick<MaskScorerOutputs, "imageTokens" | "maskTokens">,
     Pick<ImageFeatures, "highRes0" | "highRes1"> {}
 
@@ -120,7 +120,7 @@ interface MaskUpscalerInputs
  * The decoder's second half, -> [prompts, 4, 4 * grid, 4 * grid] logits: upscales the image fourfold, still in quad order,
  * and multiplies it with what each mask's token has become.
  */
-function maskUpscaler(
+export function maskUpscaler(
   g: GraphBuilder,
   root: WeightScope,
   c: Sam2Config,

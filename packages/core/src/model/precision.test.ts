@@ -7,6 +7,7 @@ import {
   imageEncoderGraph,
   maskDecoderGraph,
   maskScorerGraph,
+  maskUpscalerGraph,
   memoryAttentionGraph,
   memoryEncoderGraph,
 } from "./graphs.ts";
@@ -66,6 +67,7 @@ test.each([
   memoryEncoderGraph(config),
   maskDecoderGraph(config),
   maskScorerGraph(config),
+  maskUpscalerGraph(config),
 ])("fp16: $name computes in halves, and speaks float32", (graph) => {
   const halves = withPrecision(graph, { config, dtype: "fp16" });
   validateGraph(halves);

@@ -61,43 +61,88 @@ export async function* decodeMany(
   prompts: readonly EncodedPrompt[],
   { promptsPerRun, isWanted, signal }: DecodeManyOptions,
 ): AsyncGenerator<DecodedRun, void, void> {
-  const wants = isWanted ?? (() => true);
   let share = 1; // of the run before, of what was wanted
   for (const run of runsOf(prompts, promptsPerRun)) {
     signal?.throwIfAborted();
-    const graphRun = (indices: readonly number[], names: readonly string[]): GraphRun => {
-      const chosen = indices.map((i) => prompts[i] as EncodedPrompt);
-      return { feeds: feedsOf(model, features, chosen, 1), names, signal };
-    };
-    let chosen = run;
+    const feedsFor = (indices: readonly number[]): Features<Tensor> & Feeds =>
+      feedsOf(
+        model,
+        features,
+        indices.map((i) => prompts[i] as EncodedPrompt),
+        1,
+      );
+    const asked = run.length;
     // With masks of their own prompts share no image, which `maskScorer` is made for.
     const isMasked = run.some((i) => prompts[i]?.maskInput !== undefined);
-    if (isWanted !== undefined && share < WORTH_SCORING && !isMasked) {
-      const read = (outputs: Outputs) => readScores(outputs, run.length);
-      const iou = await withOutputs(model, "maskScorer", graphRun(run, ["iouPredictions"]), read);
-      chosen = run.filter((_, i) => isWanted(iou[i] as Float32Array));
+    if (isWanted === undefined || isMasked) {
+      const read = (outputs: Outputs) => readCandidates(outputs, asked);
+      const decoded = { feeds: feedsFor(run), names: candidateNames, signal };
+      const all = await withOutputs(model, "maskDecoder", decoded, read);
+      const wanted = [...all.entries()].filter(([, { iou }]) => isWanted?.(iou) !== false);
+      yield { prompts: wanted.map(([i]) => run[i] as number), candidates: wanted.map(([, one]) => one), asked };
+      continue;
     }
-    let decoded: readonly Candidates[] = [];
-    if (chosen.length > 0) {
-      const read = (outputs: Outputs) => readCandidates(outputs, chosen.length);
-      decoded = await withOutputs(model, "maskDecoder", graphRun(chosen, candidateNames), read);
+    let rest = run;
+    if (share < RARE) {
+      const scored = { feeds: feedsFor(run), names: ["iouPredictions"], signal };
+      const iou = await withOutputs(model, "maskScorer", scored, async (outputs) =>
+        split(await read(outputs, "iouPredictions"), asked),
+      );
+      rest = run.filter((_, i) => isWanted(iou[i] as Float32Array));
     }
-    const answers = [...decoded.entries()].filter(([, { iou }]) => wants(iou));
-    share = answers.length / run.length;
-    yield {
-      prompts: answers.map(([i]) => chosen[i] as number),
-      candidates: answers.map(([, one]) => one),
-      asked: run.length,
-    };
+    const { chosen, candidates } =
+      rest.length === 0
+        ? { chosen: [], candidates: [] }
+        : await decodeWanted(model, feedsFor(rest), rest.length, { isWanted, signal });
+    share = chosen.length / asked;
+    yield { prompts: chosen.map((i) => rest[i] as number), candidates, asked };
   }
 }
 
 /**
- * Scores come first where a smaller share of the run before was wanted. They are a little over half of the decoder's work, and
- * what is wanted by them is decoded from the start: what could be gone on from is 4 MB a prompt, which ONNX Runtime copies
- * for JavaScript on one thread, a fifth of the time.
+ * Where a smaller share of a run is wanted, scores alone are asked of the next, and what is wanted by them is scored again:
+ * what is handed from the decoder's first half to its second is 4 MB a prompt, which ONNX Runtime copies for JavaScript on
+ * one thread, a fifth of the first half's time.
  */
-const WORTH_SCORING = 2 / 5;
+const RARE = 1 / 6;
+
+/** The decoder in its two halves, the second for the prompts whose masks are wanted. */
+async function decodeWanted(
+  model: Sam2,
+  feeds: Features<Tensor> & Feeds,
+  count: number,
+  { isWanted, signal }: DecodeOptions & { readonly isWanted: (iou: Float32Array) => boolean },
+): Promise<{ readonly chosen: readonly number[]; readonly candidates: readonly Candidates[] }> {
+  const scored = { feeds, names: ["iouPredictions", "objectScores", "imageTokens", "maskTokens"], signal };
+  return withOutputs(model, "maskScorer", scored, async (outputs) => {
+    const iou = split(await read(outputs, "iouPredictions"), count);
+    const chosen = [...iou.keys()].filter((i) => isWanted(iou[i] as Float32Array));
+    if (chosen.length === 0) return { chosen, candidates: [] };
+    const objectScores = await read(outputs, "objectScores");
+    const { highRes0, highRes1 } = feeds;
+    const { imageTokens, maskTokens } = outputs as Readonly<Record<"imageTokens" | "maskTokens", DeviceTensor>>;
+    const upscaled = {
+      feeds: {
+        imageTokens,
+        maskTokens,
+        ...(highRes0 && { highRes0 }),
+        ...(highRes1 && { highRes1 }),
+        chosen: int32([chosen.length], Int32Array.from(chosen)),
+      },
+      names: ["lowResMasks"],
+      signal,
+    };
+    return withOutputs(model, "maskUpscaler", upscaled, async (masks) => {
+      const logits = split(await read(masks, "lowResMasks"), chosen.length);
+      const candidates = chosen.map((prompt, i) => ({
+        logits: logits[i] as Float32Array,
+        iou: iou[prompt] as Float32Array,
+        objectScore: objectScores[prompt] as number,
+      }));
+      return { chosen, candidates };
+    });
+  });
+}
 
 /** Decodes features that memory has conditioned or, with `noMemory`, not; all prompts have equally many points. */
 export async function decodeObjects(
@@ -147,17 +192,13 @@ async function withOutputs<T>(
 
 async function readCandidates(outputs: Outputs, count: number): Promise<readonly Candidates[]> {
   const logits = split(await read(outputs, "lowResMasks"), count);
-  const iou = await readScores(outputs, count);
+  const iou = split(await read(outputs, "iouPredictions"), count);
   const objectScores = await read(outputs, "objectScores");
   return logits.map((one, i) => ({
     logits: one,
     iou: iou[i] as Float32Array,
     objectScore: objectScores[i] as number,
   }));
-}
-
-async function readScores(outputs: Outputs, count: number): Promise<readonly Float32Array[]> {
-  return split(await read(outputs, "iouPredictions"), count);
 }
 
 async function read(outputs: Outputs, name: string): Promise<Float32Array> {
