@@ -91,7 +91,7 @@ async function activationTime(workbench: Workbench): Promise<BudgetRow> {
 }
 
 async function* manyPictures(workbench: Workbench): AsyncGenerator<BudgetRow> {
-  const frame = await workbench.dataset("many");
+  const frame = await workbench.dataset("many", 120);
   await until(frame, allShown(PICTURES));
   yield await paging(workbench, frame);
   yield* await scrolling(workbench, frame);
@@ -170,7 +170,7 @@ async function largeCoco(workbench: Workbench, images: number): Promise<BudgetRo
   await workbench.reload(); // with a host that has held nothing before
   await workbench.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor();
   await workbench.page.locator(".explorer-folders-view .monaco-list-row", { hasText: "large" }).click();
-  const frame = await workbench.dataset("instances.json");
+  const frame = await workbench.dataset("instances.json", 120);
   await until(frame, allShown(images));
   const value = workbench.hostPeak() / 1e6;
   return { name: "memory of the host with a COCO file of 450 MB", value, unit: "MB", budget: 600 };

@@ -264,11 +264,15 @@ export class Workbench {
   }
 
   /** Opens a file or folder of the explorer as a dataset, by its context menu; resolves with the gallery. */
-  async dataset(name: string): Promise<Frame> {
+  async dataset(name: string, seconds = 30): Promise<Frame> {
     const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).first();
     await row.click({ button: "right" });
     await this.page.getByRole("menuitem", { name: "Open Dataset" }).click();
-    return this.frame(`document.querySelector("output.summary")?.textContent?.includes("pictures") === true`);
+    return this.frame(
+      `document.querySelector("output.summary")?.textContent?.includes("pictures") === true`,
+      0,
+      seconds,
+    );
   }
 
   /** Whether the active tab has unsaved work. */
