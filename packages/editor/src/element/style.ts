@@ -30,6 +30,7 @@ li > label { padding: 0 6px; min-height: var(--_hit); }
 .empty { color: var(--_soft); margin: 0; }
 /* Room for it while it is not used is at the cost of tools beyond the edge. */
 @container (max-width: 1000px) {
+  .bar { gap: 6px; }
   .brush[data-idle] { display: none; }
 }
 @container (max-width: 640px) {
