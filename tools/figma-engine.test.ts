@@ -179,7 +179,7 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
   });
 
   test("the engine's page may fetch from its own site and the models' alone", { timeout: 60_000 }, async () => {
-    const { frame, page, said } = await day();
+    const { frame, page } = await day();
     await frame.getByRole("button", { name: "Model: built in…" }).click();
     await frame.getByText("SAM 2.1 Tiny").waitFor({ timeout: 30_000 });
     const blocked = await engineIn({ frame, page }).evaluate(`new Promise((resolve) => {

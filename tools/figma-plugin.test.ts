@@ -252,6 +252,11 @@ describe.skipIf(!isBuilt || chromium() === undefined)("needs Chromium, and the b
     await frame.locator('.actions input[type="file"]').setInputFiles(leftHalf);
     await says(/^The mask is an object now/);
     await frame.getByLabel("Hair and fur").check();
+    await frame.getByRole("button", { name: "Preview" }).click();
+    await frame.getByLabel("Ground").selectOption("On black");
+    const behind = `getComputedStyle(document.querySelector(".preview canvas")).backgroundColor`;
+    expect(await frame.evaluate(behind)).toBe("rgb(0, 0, 0)");
+    await frame.getByRole("button", { name: "Edit" }).click();
     await frame.getByLabel("Result").selectOption("clipboard");
     const downloading = page.waitForEvent("download");
     await frame.getByRole("button", { name: "Cut out" }).click();

@@ -60,7 +60,7 @@ for (const theme of ["light", "dark"]) {
   await page.screenshot({ path: `${folder}/cut-out-${theme}.png` });
   await frame.getByRole("button", { name: "Preview" }).click();
   await frame.getByLabel("Hair and fur").check();
-  await frame.locator(".status .text:empty").waitFor();
+  await frame.locator(".status .text:empty").waitFor({ state: "attached" });
   await page.screenshot({ path: `${folder}/preview-${theme}.png` });
   await frame.getByRole("button", { name: /^Model/ }).click();
   await page.screenshot({ path: `${folder}/settings-${theme}.png` });

@@ -28,6 +28,11 @@ li > label { padding: 0 6px; min-height: var(--_hit); }
 .ops { display: flex; flex-wrap: wrap; gap: 4px; }
 .fields { display: flex; flex-direction: column; gap: 6px; }
 .empty { color: var(--_soft); margin: 0; }
+/* Room for it while it is not used is at the cost of tools beyond the edge. */
+@container (max-width: 1000px) {
+  .bar { gap: 6px; }
+  .brush[data-idle] { display: none; }
+}
 @container (max-width: 640px) {
   .frame { grid: auto minmax(0, 1fr) minmax(0, 34%) auto / minmax(0, 1fr); }
   .side { border-left: 0; border-top: 1px solid var(--_line); }

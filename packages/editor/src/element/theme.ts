@@ -27,7 +27,7 @@ export const theme: string = `
   --_hover: var(--masklet-hover, #eef0f4);
   --_radius: var(--masklet-radius, 6px);
   --_side: var(--masklet-panel-width, 264px);
-  --_hit: 32px;
+  --_hit: var(--masklet-control-size, 32px);
   color-scheme: light;
   display: block;
   background: var(--_bg);

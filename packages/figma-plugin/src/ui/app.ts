@@ -19,7 +19,16 @@ import { encodePng } from "./pictures.ts";
 import { givePng } from "./png.ts";
 import { recipeFor, recipes, recipesOf, together } from "./results.ts";
 import { selfTest } from "./self-test.ts";
-import { cautionWords, doubtWords, flattenable, noteWords, outlineWords, refusalWords, words } from "./words.ts";
+import {
+  cautionWords,
+  doubtWords,
+  flattenable,
+  groundWords,
+  noteWords,
+  outlineWords,
+  refusalWords,
+  words,
+} from "./words.ts";
 import { Work } from "./work.ts";
 
 export interface AppOptions {
@@ -27,6 +36,10 @@ export interface AppOptions {
   readonly parent: Pick<Window, "postMessage">;
   readonly engine: Engine;
 }
+
+/** What shows a halo: light ones on black, dark ones on white. */
+const grounds = ["checks", "white", "black"] as const;
+type Ground = (typeof grounds)[number];
 
 export class App {
   readonly #root: HTMLElement;
@@ -41,6 +54,9 @@ export class App {
   /** Whether the person has done something that is not applied. */
   #isDirty = false;
   #opening: AbortController | undefined;
+  /** What a preview lies on, and the preview that is shown. */
+  #ground: Ground = "checks";
+  #shown: HTMLCanvasElement | undefined;
   /** Whether the picture follows Figma's selection: a review of many, or settings, must not be lost by a click. */
   #follows = true;
 
@@ -268,6 +284,8 @@ export class App {
       return this.#say(messageOf(error), "error");
     }
     if (this.#work !== work) return;
+    canvas.className = this.#ground;
+    this.#shown = canvas;
     this.#layOut(h("div", { class: "preview" }, canvas), this.#actions(work, true));
     this.#say("");
   }
@@ -380,6 +398,17 @@ export class App {
         },
       },
     });
+    const ground = h("select", {
+      label: "Ground",
+      on: {
+        change: () => {
+          this.#ground = grounds[ground.selectedIndex] ?? "checks";
+          if (this.#shown !== undefined) this.#shown.className = this.#ground;
+        },
+      },
+    });
+    ground.append(...grounds.map((name) => h("option", { value: name }, groundWords[name])));
+    ground.value = this.#ground;
     const image = h("select", {
       label: "Image",
       on: { change: () => void this.#open(pictures[Number(image.value)] ?? target) },
@@ -422,6 +451,7 @@ export class App {
         h("span", { class: "text" }),
         isMade ? h("button", { on: { click: () => void this.#restore() } }, "Restore original") : null,
         h("label", { class: "check", title: words.hair }, hair, "Hair and fur"),
+        isPreview ? ground : null,
         isPreview
           ? h("button", { on: { click: () => void this.#back() } }, "Edit")
           : h("button", { title: words.preview, on: { click: () => void this.#preview(work) } }, "Preview"),

@@ -151,7 +151,7 @@ export function modelsView(options: ModelsOptions): HTMLElement {
       row(
         finderName !== undefined,
         finderName ?? "None",
-        "a model of saliency, ONNX",
+        "an ONNX file of a model that finds them",
         ...(finderName === undefined ? [] : [forgetFinder]),
       ),
       h("div", { class: "row" }, kind, button("Choose…", "Choose a model of saliency", onnx.click)),

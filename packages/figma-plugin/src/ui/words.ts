@@ -41,6 +41,8 @@ export const outlineWords: { readonly [W in OutlineWidth]: string } = {
   wide: "Wide outline",
 };
 
+export const groundWords = { checks: "On nothing", white: "On white", black: "On black" } as const;
+
 export const words = {
   nothing: "Select a layer with an image",
   nothingMore: "Frames, groups and sections are searched.",
