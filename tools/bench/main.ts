@@ -25,7 +25,7 @@
  *
  * `pnpm bench --vscode` (Linux) measures the extension in a real workbench against its budgets; see vscode.ts.
  *
- * `pnpm bench --memory` (Linux) measures what some work holds instead; see memory.ts.
+ * `pnpm bench --memory` (Linux) measures what some work holds instead, also in a page; see memory.ts, page-memory.ts.
  *
  * Machines differ and are shared, so seconds say little: each row is the median of five warm runs as GFLOP/s over the
  * best product of two 2048 x 2048 matrices that the same runtime reaches with the same threads in turns with it.
@@ -47,6 +47,7 @@ import { benchFirstMask } from "./first-mask.ts";
 import { benchSite, printSite, siteProblems } from "./first-mask-site.ts";
 import { machine } from "./machine.ts";
 import { modelFiles } from "./model-files.ts";
+import { memoryInPage } from "./page-memory.ts";
 import {
   type Against,
   type BudgetRow,
@@ -136,11 +137,10 @@ const modes: Readonly<Record<string, () => Promise<object>>> = {
     return { rows };
   },
   async memory() {
-    // By default glibc keeps what was freed in blocks below 32 MB.
-    const givenBack = { MALLOC_MMAP_THRESHOLD_: "1000000" };
     const uses = ["load large", "encode tiny", "eight objects", "edgetam stream", "many images"].map(
-      (what) => childWith(what === "edgetam stream" ? givenBack : {}, "memory.ts", what) as MemoryUse,
+      (what) => child("memory.ts", what) as MemoryUse,
     );
+    uses.push(...(await memoryInPage(threads)));
     if (!options.json) for (const use of uses) printMemory(use);
     return { uses };
   },
@@ -246,17 +246,9 @@ async function inPython(
 
 /** What a script beside this one prints, run in a process of its own. */
 function child(script: string, ...args: readonly string[]): unknown {
-  return childWith({}, script, ...args);
-}
-
-function childWith(env: Readonly<Record<string, string>>, script: string, ...args: readonly string[]): unknown {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const all = ["--conditions=@masklet/source", "--no-warnings", path, ...args];
-  const ended = spawnSync(process.execPath, all, {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
-    maxBuffer: 2 ** 28,
-  });
+  const ended = spawnSync(process.execPath, all, { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 28 });
   if (ended.status !== 0)
     throw new Error(`bench: ${[script, ...args].join(" ")} ended with ${ended.signal ?? `exit code ${ended.status}`}`);
   return JSON.parse(ended.stdout.toString());

@@ -75,7 +75,7 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
     const { checkpoint } = modelFiles("edgetam");
     const frame = { width: 640, height: 480, channels: 3, data: new Uint8Array(640 * 480 * 3).fill(90) } as const;
     const bytes = await peakOf(async () => {
-      const backend = await createOrtBackend({ arena: false });
+      const backend = await createOrtBackend();
       const model = await loadSam2(checkpoint, { backend });
       const session = new VideoPredictor(model).stream();
       await session.push(frame);
@@ -84,11 +84,7 @@ const cases: Readonly<Record<string, () => Promise<MemoryUse>>> = {
       await model.dispose();
       await backend.dispose();
     });
-    return {
-      name: "loading edgetam and tracking an object without an arena, freed blocks given back, peak",
-      bytes,
-      mark: 0.4e9,
-    };
+    return { name: "loading edgetam and tracking an object, peak", bytes, mark: 0.4e9 };
   },
   "many images": async () => {
     const backend = await createOrtBackend();

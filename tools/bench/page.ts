@@ -1,4 +1,4 @@
-/** Runs in a page: measures one model on one backend. */
+/** Runs in a page: measures one model on one backend, or has it track while its memory is measured from outside. */
 import { createOrtBackend } from "@masklet/backend-ort/web";
 import { createTfjsBackend } from "@masklet/backend-tfjs/web";
 import {
@@ -9,9 +9,11 @@ import {
   parseConfig,
   presets,
   type Sam2,
+  type StreamSession,
   VideoPredictor,
 } from "@masklet/core";
 import { hashedTensor } from "@masklet/core/testing";
+import { loadSam2 as loadFromWeb } from "@masklet/core/web";
 import type { PageJob, PageRow, Supported } from "./report.ts";
 
 const RUNS = 5;
@@ -114,4 +116,20 @@ async function adapter(device: "webgl" | "webgpu"): Promise<string | undefined> 
   return gl === null || info == null ? undefined : String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL));
 }
 
-Object.assign(globalThis, { bench: { measure, adapter, support } });
+/** Loads a model by its address, as pages do, and has an object in a stream on ONNX Runtime's wasm. */
+async function startTracking({ threads, checkpoint, preset }: PageJob): Promise<void> {
+  const backend = await createOrtBackend({ threads, wasmPaths: "/wasm/", device: "wasm" });
+  const model = await loadFromWeb(checkpoint, { backend, ...(preset && { config: presets[preset] }) });
+  tracked = new VideoPredictor(model).stream();
+  await tracked.push(frame);
+  await tracked.addPrompt({ object: 0, points: [[200, 200]] });
+}
+
+let tracked: StreamSession | undefined;
+
+/** As many frames as fill an object's memory. */
+async function trackFrames(): Promise<void> {
+  for (let i = 0; i < MEMORIES; i++) await tracked?.push(frame);
+}
+
+Object.assign(globalThis, { bench: { measure, adapter, support, startTracking, trackFrames } });
