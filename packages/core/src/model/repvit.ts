@@ -174,7 +174,7 @@ export function repvitTrunk(
   w: WeightScope,
   { encoder }: RepVit,
   image: Value,
-  band = BAND,
+  band: number = BAND,
 ): readonly Tokens[] {
   const { embedDims, stages } = encoder;
   let x = stem(g, w.at("stem"), image, embedDims[0], band);
