@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type Browser, type BrowserContext, chromium, type Frame, type Page } from "playwright";
+import { type Browser, type BrowserContext, chromium, type Frame, type Locator, type Page } from "playwright";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -214,11 +214,20 @@ export class Workbench {
     for (let tries = 0; tries < 30; tries++) {
       await row.first().click({ button: "right" });
       await this.page.getByRole("menuitem").first().waitFor();
-      if (await item.isVisible()) return item.click();
+      if (await item.isVisible()) return this.#press(item);
       await this.page.keyboard.press("Escape");
       await this.page.waitForTimeout(1000);
     }
     throw new Error(`the menu of ${name} has no ${title}`);
+  }
+
+  /** Chooses from a menu, which takes no click in its first moment. */
+  async #press(item: Locator): Promise<void> {
+    await item.click();
+    for (let tries = 0; tries < 20 && (await item.isVisible()); tries++) {
+      await this.page.waitForTimeout(100);
+      await item.click({ timeout: 1000 }).catch(() => undefined); // it has gone meanwhile
+    }
   }
 
   /** The page of the video that is shown, once a tracker is there. */
@@ -267,7 +276,7 @@ export class Workbench {
   async dataset(name: string, seconds = 30): Promise<Frame> {
     const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).first();
     await row.click({ button: "right" });
-    await this.page.getByRole("menuitem", { name: "Open Dataset" }).click();
+    await this.#press(this.page.getByRole("menuitem", { name: "Open Dataset" }));
     return this.frame(
       `document.querySelector("output.summary")?.textContent?.includes("pictures") === true`,
       0,

@@ -126,7 +126,7 @@ describe("folding", () => {
 
 test("the encoder's largest maps are never whole: it runs in a page", () => {
   const { peakActivationBytes } = graphCost(imageEncoderGraph(presets.edgetam), { images: 1 });
-  expect(peakActivationBytes).toBeLessThan(50e6);
+  expect(peakActivationBytes).toBeLessThan(60e6);
 });
 
 test("predicts images alone, in batches, and saved", async () => {

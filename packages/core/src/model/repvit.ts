@@ -163,7 +163,7 @@ function squeezedWidth(width: number): number {
  * Elements of a hidden map that are there at a time: those of stride 2, and those twice as wide as their stage, are the
  * largest of the encoder by far, and wasm never gives back what it once took.
  */
-const BAND = 3 * 2 ** 19;
+const BAND = 3 * 2 ** 20;
 
 /**
  * image [images, S, S, 3] -> the output of each stage, [images, S / 4, S / 4, embedDims[0]] and on. Hidden maps of more than
