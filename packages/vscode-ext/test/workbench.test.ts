@@ -443,12 +443,11 @@ describe.skipIf(codeServer() === undefined || executable === undefined || !isBui
       await until(() => workbench.isDirty(), "it is unsaved");
       await workbench.page.keyboard.press("Control+S");
       const pick = workbench.page.locator(".quick-input-widget");
-      await pick.locator(".monaco-list-row", { hasText: "LabelMe" }).first().waitFor();
-      await workbench.page.keyboard.press("Enter");
-      await pick.locator(".monaco-list-row", { hasText: "New class" }).first().waitFor();
-      await workbench.page.keyboard.press("Enter");
+      // Keys that come while a question is being asked are lost.
+      await pick.locator(".monaco-list-row", { hasText: "LabelMe" }).first().click();
+      await pick.locator(".monaco-list-row", { hasText: "New class" }).first().click();
       await pick.locator(".quick-input-message", { hasText: "Name of the class" }).waitFor();
-      await workbench.page.keyboard.type("rope");
+      await pick.locator("input[type=text]").first().fill("rope");
       await workbench.page.keyboard.press("Enter");
       const made = join(folder, "data", "bare.json");
       await until(() => existsSync(made), "a file is made");
