@@ -88,6 +88,15 @@ describe.skipIf(!existsSync(worker))("needs the built packages", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  test("a platform's VSIX has its runtime, and no more than it may weigh", async () => {
+    const out = join(folder, "linux-x64");
+    const vsix = await pack(out, await bundle(out, "linux-x64"), "linux-x64");
+    const names = Object.keys(unzipSync(readFileSync(vsix)));
+    expect(names.filter((name) => name.endsWith(".node")).length).toBe(1);
+    // The universal one, and ONNX Runtime's library.
+    expect(statSync(vsix).size).toBeLessThan(31_000_000);
+  });
+
   test("the VSIX has the manifest, what it names, and the files of the engine and the pages", () => {
     const names = Object.keys(entries);
     for (const name of [
