@@ -70,6 +70,7 @@ export default defineConfig({
           // Software adapters take up to two minutes for a few frames on a quiet machine, and machines are shared.
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          // One leaves a third of two cores idle: most of a page's work is on one thread.
           maxWorkers: 2,
           browser: {
             enabled: true,

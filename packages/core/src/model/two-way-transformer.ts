@@ -53,8 +53,7 @@ export function twoWayTransformer(
     queries = layerNorm(g, l.at("norm1"), queries);
 
     const map = { keys: g.add(keys, positions), values: keys };
-    const attend = isShared(keys) ? tokensToSharedImage : tokensToImage;
-    const seen = attend(g, l.at("cross_attn_token_to_image"), g.add(queries, tokens), map, cross);
+    const seen = tokensToImage(g, l.at("cross_attn_token_to_image"), g.add(queries, tokens), map, cross);
     queries = layerNorm(g, l.at("norm2"), g.add(queries, seen));
 
     queries = layerNorm(g, l.at("norm3"), g.add(queries, mlp(g, l.at("mlp"), queries, [mlpWidth, outer])));
@@ -75,7 +74,7 @@ export function twoWayTransformer(
  * With the queries q_h of a head, its rows K_h and V_h of the projections and the image x, q_h (x K_h^T)^T is
  * (q_h K_h) x^T, and a (x V_h^T) is (a x) V_h^T: the tokens are projected to the image's width and back, and all heads
  * become rows of one. For fewer than `innerWidth` rows, 16 tokens, that is less work than to project the image; a click
- * has 8 tokens, a box 9.
+ * has 8 tokens, a box 9. A shared image is projected, and the heads' rows are zero in each other's channels.
  */
 function tokensToImage(
   g: GraphBuilder,
@@ -88,50 +87,29 @@ function tokensToImage(
     const outer = width(tokens);
     const [prompts, count] = tokens.dims as readonly [Dim, Dim, number];
     const headWidth = innerWidth / heads;
-    const query = ofHeads(g, linear(g, w.at("q_proj"), tokens, innerWidth), heads);
-    const asked = g.matmul(query, weightOfHeads(g, w.at("k_proj"), [heads, headWidth, outer]));
+    const query = linear(g, w.at("q_proj"), tokens, innerWidth);
+    const attention = { heads: 1, scale: headWidth ** -0.5 };
+    const out = w.at("out_proj");
+    if (isShared(keys)) {
+      const rows = rowsOfHeads(g, query, heads);
+      const key = g.linear(keys, w.at("k_proj").tensor("weight", [innerWidth, outer]));
+      const seen = g.attention(rows, key, linear(g, w.at("v_proj"), values, innerWidth), attention);
+      const perHead = g.transpose(g.reshape(seen, [prompts, heads, count, innerWidth]), [0, 2, 1, 3]);
+      const matrix = g.reshape(out.tensor("weight", [outer, innerWidth]), [outer, 1, innerWidth]);
+      const ofOwnChannels = g.mul(matrix, g.reshape(channelsOfHeads(g, heads, innerWidth), [1, heads, innerWidth]));
+      return g.linear(
+        g.reshape(perHead, [prompts, count, heads * innerWidth]),
+        g.reshape(ofOwnChannels, [outer, heads * innerWidth]),
+        out.tensor("bias", [outer]),
+      );
+    }
+    const asked = g.matmul(ofHeads(g, query, heads), weightOfHeads(g, w.at("k_proj"), [heads, headWidth, outer]));
     const rows = g.reshape(asked, [prompts, mulDims(count, heads), outer]);
-    const seen = g.attention(rows, keys, values, { heads: 1, scale: headWidth ** -0.5 });
+    const seen = g.attention(rows, keys, values, attention);
     const valueWeight = weightOfHeads(g, w.at("v_proj"), [heads, headWidth, outer]);
     const perHead = g.matmul(g.reshape(seen, asked.dims), valueWeight, { transposeB: true });
     const attended = g.reshape(g.transpose(perHead, [0, 2, 1, 3]), [prompts, count, innerWidth]);
-    return g.linear(
-      attended,
-      w.at("out_proj").tensor("weight", [outer, innerWidth]),
-      biasOfValues(g, w, outer, innerWidth),
-    );
-  });
-}
-
-/** Whether all prompts see one map for certain. */
-function isShared(image: Value): boolean {
-  return image.dims[0] === 1;
-}
-
-/** With the image projected, once for all prompts: all heads are rows of one here too, each zero in the others' channels. */
-function tokensToSharedImage(
-  g: GraphBuilder,
-  w: WeightScope,
-  tokens: Value,
-  { keys, values }: { readonly keys: Value; readonly values: Value },
-  { heads, innerWidth }: ProjectedAttention,
-): Value {
-  return g.scope(w.path, () => {
-    const outer = width(tokens);
-    const [prompts, count] = tokens.dims as readonly [Dim, Dim, number];
-    const rows = rowsOfHeads(g, linear(g, w.at("q_proj"), tokens, innerWidth), heads);
-    const key = g.linear(keys, w.at("k_proj").tensor("weight", [innerWidth, outer]));
-    const value = linear(g, w.at("v_proj"), values, innerWidth);
-    const seen = g.attention(rows, key, value, { heads: 1, scale: (innerWidth / heads) ** -0.5 });
-    const perHead = g.transpose(g.reshape(seen, [prompts, heads, count, innerWidth]), [0, 2, 1, 3]);
-    const out = w.at("out_proj");
-    const matrix = g.reshape(out.tensor("weight", [outer, innerWidth]), [outer, 1, innerWidth]);
-    const ofOwnChannels = g.mul(matrix, g.reshape(channelsOfHeads(g, heads, innerWidth), [1, heads, innerWidth]));
-    return g.linear(
-      g.reshape(perHead, [prompts, count, heads * innerWidth]),
-      g.reshape(ofOwnChannels, [outer, heads * innerWidth]),
-      out.tensor("bias", [outer]),
-    );
+    return g.linear(attended, out.tensor("weight", [outer, innerWidth]), biasOfValues(g, w, outer, innerWidth));
   });
 }
 
@@ -176,6 +154,11 @@ function imageToTokens(
     const share = g.mul(biasOfValues(g, w, outer, innerWidth), g.scalar(1 / heads));
     return g.matmul(g.reshape(weights, scores.dims), g.reshape(g.add(carried, share), [prompts, columns, outer]));
   });
+}
+
+/** Whether all prompts see one map for certain. */
+function isShared(image: Value): boolean {
+  return image.dims[0] === 1;
 }
 
 /** [prompts, tokens, heads * d] -> [prompts, heads * tokens, heads * d]: each head's rows, zero in the others' channels. */
